@@ -1,0 +1,1 @@
+"""Features from unlabelled pictures by maximising mutual information."""
