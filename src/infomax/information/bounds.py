@@ -18,6 +18,6 @@ Bound = Float[Tensor, "*batch"]
 def f_divergence(positives: Positives, negatives: Negatives, divergence: Divergence = JENSEN_SHANNON) -> Bound:
     """Variational lower bound on D_f(P||Q), exact at the optimal score.
 
-    E_P[ g_f(v) ] - E_Q[ f*(g_f(v)) ]        (Nowozin et al. 2016, arXiv 1606.00709, eq. 6; docs/mathematics.md, eq. 11)
+    E_P[ g_f(v) ] - E_Q[ f*(g_f(v)) ]        (Nowozin et al. 2016, arXiv 1606.00709, eq. 6; the article, eq. 11)
     """
     return divergence.gain(positives).mean(-1) - divergence.cost(negatives).mean((-2, -1))

@@ -26,7 +26,7 @@ class Prior(nn.Module, ABC):
 class GaussianPrior(Prior):
     """KL(p(z|x) || N(0, 1)) in closed form, averaged over the batch AND the dimensions: nats per dimension.
 
-    -1/2 (1 + log_var - mean^2 - exp(log_var))        (Kingma & Welling 2014, arXiv 1312.6114, app. B; docs/mathematics.md, eq. 14)
+    -1/2 (1 + log_var - mean^2 - exp(log_var))     (Kingma & Welling 2014, arXiv 1312.6114, app. B; the article, eq. 14)
     """
 
     def forward(
