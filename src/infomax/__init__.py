@@ -1,1 +1,6 @@
-"""Features from unlabelled pictures by maximising mutual information."""
+"""Features from unlabelled pictures by maximising mutual information, and search by picture."""
+
+from infomax.errors import InfoMaxError
+from infomax.model import InfoMax
+
+__all__ = ["InfoMax", "InfoMaxError"]

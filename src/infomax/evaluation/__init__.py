@@ -1,1 +1,1 @@
-"""To be described."""
+"""How good the features are."""

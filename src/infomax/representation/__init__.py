@@ -1,1 +1,1 @@
-"""To be described."""
+"""What is learned: encoders, objectives in nats, and the one place with an optimiser."""

@@ -1,1 +1,1 @@
-"""To be described."""
+"""Search by picture."""

@@ -1,0 +1,211 @@
+"""InfoMax: fit, transform, save, load."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from infomax.errors import InfoMaxError
+from infomax.pictures import Pictures, SourceLike, load, write_skipped
+from infomax.progress import progress_bar
+from infomax.recipes import DeepInfoMax, find_recipe
+from infomax.representation.devices import bfloat16_pays, choose_device
+from infomax.representation.encoders import ConvolutionalEncoder
+from infomax.representation.objectives import Objective
+from infomax.representation.run import Run
+from infomax.representation.training import fit
+
+DEFAULT_RECIPE = "seed-cifar10"
+TRANSFORM_BATCH = 500
+
+
+@final
+class InfoMax:
+    """Features of pictures, learnt without labels by maximising mutual information.
+
+        model = InfoMax(recipe="seed-cifar10", epochs=5).fit("photos/")
+        vectors = model.transform("photos/")                                # (n, dim) float32
+
+    Args:
+        recipe: the name of a recipe, or settings of your own; None for the default one, or that of a run to resume.
+        epochs: passes over the pictures, in place of the recipe's.
+        device: auto, cpu or cuda.
+        seed: fixes initial weights, batches, negatives and noise.
+        cache: where decoded pictures are kept; None for the user's cache folder.
+        progress: whether to draw progress bars on stderr.
+
+    Learned attributes: encoder_, objective_ (with its critics), recipe_, config_.
+
+    """
+
+    encoder_: ConvolutionalEncoder
+    objective_: Objective
+    recipe_: DeepInfoMax
+    config_: dict[str, Any]
+
+    def __init__(
+        self,
+        recipe: str | DeepInfoMax | None = None,
+        *,
+        epochs: int | None = None,
+        device: str = "auto",
+        seed: int = 0,
+        cache: str | Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.epochs = epochs
+        self.device = device
+        self.seed = seed
+        self.cache = cache
+        self.progress = progress
+
+    def fit(
+        self, source: SourceLike, *, out: str | Path | None = None, resume: bool = False, overwrite: bool = False
+    ) -> "InfoMax":
+        """Learn from a SOURCE of pictures; returns self.
+
+        With `out`, the folder RUN gets all that is needed to use, judge and resume the training, kept up to date as it
+        goes. `resume` continues an interrupted run, or a finished one up to more epochs; `overwrite` replaces one.
+
+        Raises InfoMaxError for a source, folder or setting that will not do, TrainingDiverged, TrainingInterrupted.
+        """
+        if resume and (out is None or overwrite):
+            raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
+        run = Run(out) if out is not None else None
+        before = run.read_config() if run is not None and resume else None
+        recipe = self._resolve(before["recipe"] if before else None)
+        device = choose_device(self.device)
+        if run is not None and before is None:
+            run.refuse_unless_free(overwrite=overwrite)  # before the long work of decoding
+        pictures = self.load_pictures(source, recipe.size)
+        config = _configuration(recipe, self.seed, device, source, pictures)
+        if run is not None and before is not None:
+            config["precision"] = before["precision"]
+            run.refuse_unless_same(before, config)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            encoder, objective = recipe.encoder(), recipe.objective()
+        if run is not None:
+            run.begin(config, afresh=before is None)
+            write_skipped(run.skipped_file, pictures.skipped)
+        fit(
+            encoder,
+            objective,
+            pictures.pixels,
+            recipe.schedule(),
+            seed=self.seed,
+            device=device,
+            bfloat16=config["precision"] == "bfloat16",
+            run=run,
+            progress=self.progress,
+        )
+        self.encoder_, self.objective_, self.recipe_, self.config_ = encoder, objective, recipe, config
+        if run is not None:
+            self.save(run.path)
+        return self
+
+    def transform(self, source: SourceLike) -> Float[np.ndarray, "n dim"]:
+        """The codes (the posterior means, float32) of a SOURCE's pictures, in the order of the source.
+
+        A broken picture has no code and is left out; `load_pictures` tells which those are.
+        """
+        return self.embed(self.load_pictures(source))
+
+    def embed(self, pictures: Pictures) -> Float[np.ndarray, "n dim"]:
+        """The codes of loaded pictures, float32."""
+        self._require_fitted()
+        device = choose_device(self.device)
+        encoder = self.encoder_.to(device).eval()
+        pixels, codes = pictures.pixels, []
+        bar = progress_bar("embedding", len(pixels), shown=self.progress)
+        with bar as advance, torch.inference_mode():
+            for start in range(0, len(pixels), TRANSFORM_BATCH):
+                batch = torch.from_numpy(np.array(pixels[start : start + TRANSFORM_BATCH])).to(device)
+                codes.append(encoder(batch).mean.cpu().numpy())
+                advance(len(batch))
+        return np.concatenate(codes)
+
+    def load_pictures(self, source: SourceLike, size: int | None = None) -> Pictures:
+        """Decode a SOURCE to the size that this model takes, or to another."""
+        if size is None:
+            self._require_fitted()
+            size = self.recipe_.size
+        cache = Path(self.cache) if self.cache is not None else None
+        return load(source, size, cache=cache, progress=self.progress)
+
+    def save(self, path: str | Path) -> None:
+        """Write config.json and model.safetensors into the folder `path`."""
+        self._require_fitted()
+        run = Run(path)
+        run.path.mkdir(parents=True, exist_ok=True)
+        run.write_config(self.config_)
+        parts = {"encoder": self.encoder_, "objective": self.objective_}
+        run.write_weights(
+            {f"{name}.{key}": weight for name, part in parts.items() for key, weight in part.state_dict().items()}
+        )
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, device: str = "auto", cache: str | Path | None = None, progress: bool = False
+    ) -> "InfoMax":
+        """A model as `save` or a finished `fit` left it. Raises InfoMaxError where there is none."""
+        run = Run(path)
+        config, weights = run.read_config(), run.read_weights()
+        recipe = DeepInfoMax.from_dict(config["recipe"])
+        model = cls(recipe, device=device, seed=config["seed"], cache=cache, progress=progress)
+        with torch.random.fork_rng(devices=[]):  # the initial weights that are replaced here draw random numbers
+            model.encoder_, model.objective_ = recipe.encoder(), recipe.objective()
+        model.recipe_, model.config_ = recipe, config
+        for name, part in {"encoder.": model.encoder_, "objective.": model.objective_}.items():
+            state = {key.removeprefix(name): weight for key, weight in weights.items() if key.startswith(name)}
+            try:
+                part.load_state_dict(state)
+            except RuntimeError:
+                raise InfoMaxError(f"{run.weights_file} does not fit {run.config_file}: fit again") from None
+            part.eval()
+        return model
+
+    def _resolve(self, before: dict[str, Any] | None) -> DeepInfoMax:
+        """The recipe in full: the one asked for, else that of the run to resume, else the default."""
+        if isinstance(self.recipe, DeepInfoMax):
+            recipe = self.recipe
+        elif self.recipe is None and before is not None:
+            recipe = DeepInfoMax.from_dict(before)
+        else:
+            recipe = find_recipe(self.recipe or DEFAULT_RECIPE)
+        return recipe if self.epochs is None else recipe.with_settings(epochs=self.epochs)
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "encoder_"):
+            raise InfoMaxError("this model has learnt nothing yet: call fit, or InfoMax.load a run")
+
+
+def _configuration(
+    recipe: DeepInfoMax, seed: int, device: torch.device, source: SourceLike, pictures: Pictures
+) -> dict[str, Any]:
+    """What config.json says: all that the result depends on."""
+    return {
+        "recipe": recipe.to_dict(),
+        "seed": seed,
+        "device": str(device),
+        "precision": "bfloat16" if bfloat16_pays(device) else "float32",
+        "threads": torch.get_num_threads(),
+        "versions": {"infomax": version("infomax"), "torch": torch.__version__, "python": platform.python_version()},
+        "data": {
+            "source": _describe(source),
+            "pictures": len(pictures.pixels),
+            "skipped": len(pictures.skipped),
+            "fingerprint": pictures.fingerprint,
+        },
+    }
+
+
+def _describe(source: SourceLike) -> str | list[str]:
+    if isinstance(source, np.ndarray):
+        return f"array of shape {source.shape}"
+    return str(source) if isinstance(source, str | Path) else [str(each) for each in source]

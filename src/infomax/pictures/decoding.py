@@ -1,0 +1,188 @@
+"""One picture, in any of the forms pictures come in, to one small square of 8-bit RGB.
+
+    stored bytes -> first frame -> upright -> central square -> RGB on white -> resized
+
+Nothing here knows about collections. Colour profiles are ignored.
+"""
+
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from io import BufferedReader, BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+VERSION = 1
+"""Raised whenever the same bytes come out as other pixels: prepared pictures of another version are not reused."""
+
+UNSUITED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF", "EPS"}
+"""Formats Pillow recognises but cannot draw, and EPS, which it hands to an outside program."""
+
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation to the turn that undoes it; 1 needs none."""
+
+ORIENTATION = 0x0112
+"""The EXIF tag of the orientation."""
+
+
+class BrokenPicture(Exception):
+    """A picture that cannot be decoded; `reason` says why in plain words, without saying where."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnreadablePicture(BrokenPicture):
+    """A picture that could not be read just now (permission, a failing disk): worth trying again another time."""
+
+
+def decode(data: bytes | Path, size: int) -> NDArray[np.uint8]:
+    """The pixels (size, size, 3) of one picture, given as the bytes of its file or as the path to it.
+
+    Raises BrokenPicture where it is no picture, incomplete, or so large that it may be a decompression bomb.
+    """
+    with remarks_silenced():
+        return to_square(data, size)
+
+
+@contextmanager
+def remarks_silenced() -> Iterator[None]:
+    """Pillow's remarks on odd files (bad EXIF, unknown tags) are not printed.
+
+    Warning filters belong to the whole process, so this goes around a pool of threads, never inside one of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def to_square(data: bytes | Path | NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The same as `decode`, for many threads within one `remarks_silenced`; also takes pixels (h, w) or (h, w, c)."""
+    if isinstance(data, np.ndarray):
+        return prepare(Image.fromarray(data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data), size)
+    if isinstance(data, bytes):
+        return decode_file(BytesIO(data), len(data), size)
+    try:
+        status = data.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
+            raise BrokenPicture("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file")
+        with data.open("rb") as file:
+            return decode_file(file, status.st_size, size)
+    except FileNotFoundError:
+        raise BrokenPicture("there is no such file, or it is a link to nothing") from None
+    except OSError as error:
+        raise UnreadablePicture(f"cannot be read: {error.strerror}") from None
+
+
+def decode_file(file: BytesIO | BufferedReader, length: int, size: int) -> NDArray[np.uint8]:
+    """The pixels (size, size, 3) of the picture in an open file of `length` bytes.
+
+    Raises BrokenPicture where the content is at fault, OSError with an errno where reading is.
+    """
+    if length == 0:
+        raise BrokenPicture("an empty file")
+    try:
+        with Image.open(file, formats=formats()) as image:
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit is not None and image.width * image.height > limit:
+                raise BrokenPicture(f"too large: {image.width} x {image.height} pixels, above the limit of {limit}")
+            image.draft(None, (2 * size, 2 * size))  # a huge JPEG is read at a fraction, never below twice the size
+            image.load()
+            deep = image.format == "PPM" and image.mode == "I"  # Pillow hands 16-bit PGM over as 32-bit
+            return prepare(image.convert("I;16") if deep else image, size)
+    except BrokenPicture:
+        raise
+    except UnidentifiedImageError:
+        raise BrokenPicture("not a picture") from None
+    except Image.DecompressionBombError:
+        raise BrokenPicture(f"too large: more than twice the limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
+    except MemoryError:
+        raise BrokenPicture("not enough memory to decode it") from None
+    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if isinstance(error, EOFError) or "truncated" in str(error).lower():
+            raise BrokenPicture("truncated: the end of the picture is missing") from None
+        raise BrokenPicture(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
+
+
+def prepare(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """The central square of a loaded picture, upright, in RGB, resized with antialiasing: (size, size, 3).
+
+    The crop comes first, so that a picture of 1 x 20000 pixels costs no more than any other. A square of the right
+    size passes through bit by bit.
+    """
+    image = upright(image)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = to_rgb(image.crop((left, top, left + side, top + side)))
+    return np.array(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF orientation asks."""
+    try:
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # the pixels are sound even where the EXIF block is not
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode to RGB: transparency on white, deep greys rescaled and never clipped.
+
+    16-bit grey v becomes v / 257. 32-bit integers and floats have no fixed white: their least value becomes 0 and
+    their greatest 255 (NaN and infinities become 0; a constant picture is black).
+    """
+    if image.mode.startswith("I;16"):
+        return grey(np.asarray(image) / 257)
+    if image.mode in ("I", "F"):
+        return grey(stretched(np.asarray(image, np.float64)))
+    if image.has_transparency_data:
+        solid = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", solid.size, "white"), solid).convert("RGB")
+    return image.convert("RGB")
+
+
+def stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The finite values moved and scaled to fill 0 to 255."""
+    finite = np.isfinite(values)
+    low, high = values.min(where=finite, initial=np.inf), values.max(where=finite, initial=-np.inf)
+    if low >= high:
+        return np.zeros_like(values)
+    scaled: NDArray[np.float64] = (values / 2 - low / 2) / (high / 2 - low / 2) * 255  # high - low could overflow
+    return np.where(finite, scaled, 0)
+
+
+def grey(values: NDArray[np.floating[Any]]) -> Image.Image:
+    """Values (h, w) from 0 to 255 as an RGB picture."""
+    return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """The picture formats that are decoded, the likeliest first."""
+    Image.init()
+    named = set(Image.registered_extensions().values())  # those without an extension are guessed from hardly anything
+    return tuple(name for name in Image.OPEN if name in named - UNSUITED)
+
+
+@cache
+def extensions() -> frozenset[str]:
+    """The extensions, in lower case with their dot, of the files that are taken for pictures."""
+    return frozenset(extension for extension, name in Image.registered_extensions().items() if name in formats())

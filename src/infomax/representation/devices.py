@@ -1,0 +1,37 @@
+"""Where to compute, and how precisely."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from infomax.errors import InfoMaxError
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; `auto` takes the GPU where there is one.
+
+    Raises InfoMaxError for a name that is none of auto, cpu, cuda, and for cuda without a GPU.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InfoMaxError(f"unknown device '{name}': use auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InfoMaxError("device cuda: no usable NVIDIA GPU was found; use --device cpu, or a CUDA build of PyTorch")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def bfloat16_pays(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are faster than in float32 there: tensor cores, AVX-512 BF16 or AMX."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False  # a PyTorch before 2.13 cannot say
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def autocast(device: torch.device, *, enabled: bool = True) -> AbstractContextManager[object]:
+    """Matrix products in bfloat16 where that pays; everything that needs more digits stays in float32."""
+    return torch.autocast(device.type, torch.bfloat16) if enabled and bfloat16_pays(device) else nullcontext()

@@ -1,0 +1,162 @@
+"""RUN, the folder of one training: config.json, model.safetensors, last.ckpt, log.jsonl, skipped.csv, figures/."""
+
+import io
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from infomax.errors import InfoMaxError
+from infomax.files import naming, written_atomically
+
+Checkpoint = dict[str, Any]
+
+
+@final
+class Run:
+    """The folder of one training. Every file but the log, which grows by lines, appears whole or not at all.
+
+    A run is finished once it has model.safetensors; with a config.json alone it was interrupted.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.weights_file = self.path / "model.safetensors"
+        self.checkpoint_file = self.path / "last.ckpt"
+        self.log_file = self.path / "log.jsonl"
+        self.skipped_file = self.path / "skipped.csv"
+        self.figures = self.path / "figures"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a training was ever begun here."""
+        return self.config_file.is_file()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the training came to its end."""
+        return self.exists and self.weights_file.is_file()
+
+    def refuse_unless_free(self, *, overwrite: bool) -> None:
+        """Raise InfoMaxError where the folder holds a run and `overwrite` is false, or anything that is no run."""
+        if self.exists and not overwrite:
+            state, wish = (
+                ("a finished", "choose another --out") if self.finished else ("an interrupted", "add --resume")
+            )
+            raise InfoMaxError(f"{self.path} holds {state} run: {wish}, or replace it with --overwrite")
+        if self.path.exists() and not self.path.is_dir():
+            raise InfoMaxError(f"{self.path} is a file, and a run is a folder: choose another --out")
+        if not self.exists and self.path.is_dir() and any(self.path.iterdir()):
+            raise InfoMaxError(f"{self.path} is not empty and holds no run: choose another --out")
+
+    def refuse_unless_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Raise InfoMaxError where resuming `before` (its config.json) as `now` would not be the same training."""
+        epochs, wanted = before["recipe"]["epochs"], now["recipe"]["epochs"]
+        if self.finished and wanted <= epochs:
+            raise InfoMaxError(f"{self.path} has finished its {epochs} epochs: for more, add --epochs N to --resume")
+        for name in before["recipe"].keys() | now["recipe"].keys():
+            then, today = before["recipe"].get(name), now["recipe"].get(name)
+            if then != today and name != "epochs":
+                raise InfoMaxError(
+                    f"{self.path} was begun with {name} {then}, not {today}: resume with the settings it began with"
+                )
+        for name in ("seed", "device"):
+            if before[name] != now[name]:
+                raise InfoMaxError(
+                    f"{self.path} was begun with {name} {before[name]}: resume with --{name} {before[name]}"
+                )
+        if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
+            raise InfoMaxError(f"{self.path} was begun with other pictures: resume with the same, or start a new --out")
+
+    def begin(self, config: Mapping[str, Any], *, afresh: bool) -> None:
+        """Make the folder that of a training under way; `afresh` clears what a former run left.
+
+        Only our own files are deleted. The weights go first: without them the run counts as interrupted.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.weights_file.unlink(missing_ok=True)
+        if afresh:
+            shutil.rmtree(self.figures, ignore_errors=True)
+            for file in (self.checkpoint_file, self.log_file, self.skipped_file):
+                file.unlink(missing_ok=True)
+        self.write_config(config)
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write config.json."""
+        with written_atomically(self.config_file, "w") as file:
+            json.dump(config, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+
+    def read_config(self) -> dict[str, Any]:
+        """Read config.json. Raises InfoMaxError where there is none, or none that can be read."""
+        try:
+            config = json.loads(self.config_file.read_text("utf-8"))
+        except FileNotFoundError:
+            raise InfoMaxError(f"{self.path} holds no run (no config.json): make one with infomax fit") from None
+        except ValueError as error:
+            raise InfoMaxError(f"{self.config_file} is damaged ({error}): fit again with --overwrite") from None
+        if not isinstance(config, dict) or not {"recipe", "seed", "device", "precision", "data"} <= config.keys():
+            raise InfoMaxError(f"{self.config_file} is no configuration of a run: fit again with --overwrite")
+        return config
+
+    def write_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Write model.safetensors, which makes the run a finished one."""
+        with written_atomically(self.weights_file) as file:
+            file.write(safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in weights.items()}))
+
+    def read_weights(self) -> dict[str, Tensor]:
+        """Read model.safetensors. Raises InfoMaxError where the run is not finished or the file is damaged."""
+        self.read_config()
+        try:
+            return safetensors.torch.load(self.weights_file.read_bytes())
+        except FileNotFoundError:
+            raise InfoMaxError(f"{self.path} has no model yet: finish it with infomax fit --resume") from None
+        except safetensors.SafetensorError as error:
+            raise InfoMaxError(f"{self.weights_file} is damaged ({error}): fit again with --overwrite") from None
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write last.ckpt."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with written_atomically(self.checkpoint_file) as file:
+            file.write(content.getbuffer())
+
+    def read_checkpoint(self) -> Checkpoint | None:
+        """Read last.ckpt; None where the run was stopped before its first. Raises InfoMaxError where it is damaged."""
+        try:
+            content = self.checkpoint_file.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            checkpoint = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        except Exception as error:  # torch raises many kinds for a damaged file, none of them of its own
+            reason = str(error).partition("\n")[0]
+            raise InfoMaxError(f"{self.checkpoint_file} is damaged ({reason}): start over with --overwrite") from None
+        if not isinstance(checkpoint, dict):
+            raise InfoMaxError(f"{self.checkpoint_file} is no checkpoint: start over with --overwrite")
+        return checkpoint
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append one line to log.jsonl."""
+        with naming(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_log(self) -> Iterator[dict[str, Any]]:
+        """The lines of log.jsonl; a last one that was cut off is left out."""
+        if self.log_file.is_file():
+            for line in self.log_file.read_text("utf-8").splitlines(keepends=True):
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    def rewind_log(self, step: int) -> None:
+        """Drop what was logged after `step`: a resumed training tells it again."""
+        kept = [line for line in self.read_log() if line["step"] <= step]
+        with written_atomically(self.log_file, "w") as file:
+            file.writelines(json.dumps(line) + "\n" for line in kept)
