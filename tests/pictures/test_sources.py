@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infomax.errors import InfoMaxError
-from infomax.pictures import Pictures, SourceLike, load
+from infomax.pictures import Pictures, SourceLike, load, load_some
 from infomax.pictures.entries import Source
 from infomax.pictures.sources import NAMED, open_source
 from tests.pictures.conftest import noise, put, put_parquet, stored
@@ -94,6 +94,17 @@ def test_fingerprint_tells_content_apart(tmp_path: Path) -> None:
     folder(tmp_path / "here")
     folder(tmp_path / "there")
     assert load(tmp_path / "here/photos", 8).fingerprint == load(tmp_path / "there/photos", 8).fingerprint
+
+
+def test_a_few_pictures_at_another_size(tmp_path: Path, cache: Path) -> None:
+    source = put_parquet(tmp_path / "a.parquet", [stored(FIVE[0]), None, stored(FIVE[2]), b"text", stored(FIVE[4])])
+    pictures = load(source, 4)
+    assert pictures.rows == [0, 2, 4]
+    first, gone, last = load_some(source, [0, 1, pictures.rows[-1]], 8)
+    assert np.array_equal(first, FIVE[0])
+    assert (gone == 128).all()
+    assert np.array_equal(last, FIVE[4])
+    assert [build.parent.name[:4] for build in cache.glob("pictures/*/*")] == ["4px-"]
 
 
 # folders

@@ -1,7 +1,8 @@
 """Critics: T(x, y) -> score. A true pair should score high, a random one low.
 
 Each critic is split where its work can be shared: `embed_x` and `embed_y` see one half and run once per element,
-however many pairs it is part of; `score` sees the two embedded halves and runs once per pair.
+however many pairs it is part of; `score` sees the two embedded halves and runs once per pair. `score_all` scores every
+x with every y, in one matrix product where the critic is a dot product.
 """
 
 from abc import ABC, abstractmethod
@@ -25,6 +26,10 @@ class Critic(nn.Module, ABC):
     @abstractmethod
     def score(self, u: Float[Tensor, "*#batch hx"], v: Float[Tensor, "*#batch hy"]) -> Float[Tensor, "*batch"]:
         """Scores of embedded pairs."""
+
+    @abstractmethod
+    def score_all(self, u: Float[Tensor, "*batch n hx"], v: Float[Tensor, "k hy"]) -> Float[Tensor, "*batch n k"]:
+        """Scores of every embedded x with every embedded y: element (i, j) is score(u_i, v_j)."""
 
     def forward(self, x: Float[Tensor, "*#batch dx"], y: Float[Tensor, "*#batch dy"]) -> Float[Tensor, "*batch"]:
         """Scores of pairs (x, y)."""
@@ -64,3 +69,74 @@ class Concatenated(Critic):
         """The rest of the MLP on the sum of the two halves."""
         out: Tensor = self.rest(u + v)
         return out.squeeze(-1)
+
+    def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
+        """The rest of the MLP, once per pair."""
+        return self.score(u.unsqueeze(-2), v)
+
+
+@final
+class Separable(Critic):
+    """Two networks and a dot product: T(x, y) = f(x)^T g(y) (van den Oord et al. 2018, arXiv 1807.03748).
+
+    As f and g have `rank` outputs, the matrix of scores of all pairs is one matrix product, of at most that rank.
+    """
+
+    def __init__(self, x_dim: int, y_dim: int, hidden: int = 256, layers: int = 3, rank: int = 64) -> None:
+        super().__init__()
+        self.f, self.g = _mlp(x_dim, hidden, layers, rank), _mlp(y_dim, hidden, layers, rank)
+
+    def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
+        """f(x)."""
+        out: Tensor = self.f(x)
+        return out
+
+    def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch r"]:
+        """g(y)."""
+        out: Tensor = self.g(y)
+        return out
+
+    def score(self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch r"]) -> Float[Tensor, "*batch"]:
+        """The dot product."""
+        return (u * v).sum(-1)
+
+    def score_all(self, u: Float[Tensor, "*batch n r"], v: Float[Tensor, "k r"]) -> Float[Tensor, "*batch n k"]:
+        """One matrix product."""
+        return u @ v.mT
+
+
+@final
+class Bilinear(Critic):
+    """T(x, y) = x^T W y + b: log-linear, as in word2vec and contrastive predictive coding (arXiv 1807.03748, eq. 3)."""
+
+    def __init__(self, x_dim: int, y_dim: int) -> None:
+        super().__init__()
+        self.form = nn.Linear(x_dim, y_dim, bias=False)
+        self.offset = nn.Parameter(self.form.weight.new_zeros(()))
+
+    def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch dy"]:
+        """x^T W."""
+        out: Tensor = self.form(x)
+        return out
+
+    def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch dy"]:
+        """Itself."""
+        return y
+
+    def score(self, u: Float[Tensor, "*#batch dy"], v: Float[Tensor, "*#batch dy"]) -> Float[Tensor, "*batch"]:
+        """The dot product and the offset."""
+        return (u * v).sum(-1) + self.offset
+
+    def score_all(self, u: Float[Tensor, "*batch n dy"], v: Float[Tensor, "k dy"]) -> Float[Tensor, "*batch n k"]:
+        """One matrix product and the offset."""
+        return u @ v.mT + self.offset
+
+
+def _mlp(inputs: int, hidden: int, layers: int, outputs: int) -> nn.Sequential:
+    """Linear layers with ReLU between them, `layers` in all."""
+    widths = [inputs, *[hidden] * (layers - 1)]
+    inner = [part for a, b in zip(widths, widths[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*inner, nn.Linear(widths[-1], outputs))
+
+
+CRITICS = {"concatenated": Concatenated, "separable": Separable, "bilinear": Bilinear}

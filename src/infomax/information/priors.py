@@ -1,11 +1,14 @@
 """Priors: how far the codes are from a chosen distribution q(z), in nats, to be kept small."""
 
 from abc import ABC, abstractmethod
-from typing import final
+from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from infomax.information.bounds import f_divergence
+from infomax.information.divergences import JENSEN_SHANNON, Divergence
 
 
 class Prior(nn.Module, ABC):
@@ -38,3 +41,65 @@ class GaussianPrior(Prior):
     ) -> Float[Tensor, ""]:
         """The mean KL; it needs neither the codes nor randomness."""
         return -0.5 * (1 + log_var - mean.square() - log_var.exp()).mean()
+
+
+@final
+class AdversarialPrior(Prior):
+    """A discriminator's lower bound on the divergence of the aggregate posterior from q(z), in nats.
+
+    max_D  E_q[ g_f(D) ] - E_p(z)[ f*(g_f(D)) ]         (Makhzani et al. 2015, arXiv 1511.05644; 1808.06670, eq. 7)
+
+    target "uniform" holds sigmoid(code) against U[0, 1]^d, as the Deep InfoMax paper does; "gaussian" holds the code
+    itself against N(0, 1). Whoever descends on the value lowers the divergence; the discriminator, which belongs to
+    this module, must raise it. Its gradient is reversed on the way, so that one optimiser serves both.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        target: Literal["uniform", "gaussian"] = "uniform",
+        hidden: int = 200,
+        divergence: Divergence = JENSEN_SHANNON,
+    ) -> None:
+        super().__init__()
+        self.target, self.divergence = target, divergence
+        self.discriminator = nn.Sequential(
+            nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
+        )
+
+    def forward(
+        self,
+        mean: Float[Tensor, "n d"],  # noqa: ARG002
+        log_var: Float[Tensor, "n d"],  # noqa: ARG002
+        code: Float[Tensor, "n d"],
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """The bound, from the codes alone: random draws from the target are told apart from them."""
+        uniform = self.target == "uniform"
+        draw = torch.rand if uniform else torch.randn
+        wanted = draw(code.shape, generator=generator, dtype=code.dtype, device=code.device)
+        return f_divergence(
+            self._reversed_scores(wanted),
+            self._reversed_scores(code.sigmoid() if uniform else code).unsqueeze(-1),
+            self.divergence,
+        )
+
+    def _reversed_scores(self, code: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """Scores whose gradient is reversed for the discriminator and, reversed twice, is itself for the code."""
+        return reverse_gradient(self.discriminator(reverse_gradient(code)).squeeze(-1))
+
+
+def reverse_gradient(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The value unchanged, its gradient times -1     (Ganin & Lempitsky 2015, arXiv 1409.7495, eq. 11)."""
+    out: Tensor = _Reversal.apply(value)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Reversal(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, value: Tensor) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return -gradient

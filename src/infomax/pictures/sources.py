@@ -72,7 +72,7 @@ def one_file(path: Path) -> Source:
 
 def matching(pattern: Path) -> Source:
     """The files that match a pattern, in the order of their paths; they stay one collection as files come and go."""
-    paths = [Path(path) for path in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207 (Path.glob is relative)
+    paths = [Path(path) for path in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207
     if not paths:
         raise InfoMaxError(f"no file matches {shown(pattern)}: check the pattern and the folder it starts from")
     return files(paths, str(pattern), f"pattern {pattern.absolute()}")

@@ -1,0 +1,39 @@
+# Two commands on a fresh machine with Python >= 3.11 and make: `make demo` and `make test`. Both do all the set-up.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+FOLDERS := src tests benchmarks
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.ready
+	$(BIN)/infomax demo
+
+test: $(VENV)/.ready-test lint
+	$(BIN)/pytest
+
+lint: $(VENV)/.ready-test
+	$(BIN)/ruff format --check $(FOLDERS)
+	$(BIN)/ruff check $(FOLDERS)
+	$(BIN)/mypy
+
+format: $(VENV)/.ready-test
+	$(BIN)/ruff check --fix $(FOLDERS)
+	$(BIN)/ruff format $(FOLDERS)
+
+clean:
+	rm -rf $(VENV) infomax-demo
+
+$(VENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "infomax needs Python 3.11 or later: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.ready-test: pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@ $(VENV)/.ready

@@ -1,0 +1,145 @@
+"""Recipe seed-cifar10 beside a plain PyTorch script of the same recipe: kNN accuracy and training throughput.
+
+    python benchmarks/seed_parity.py --baseline seed_recipe.py --train 'train-*.parquet' --test 'test-*.parquet' \
+        --out parity accuracy --epochs 2 10 --seeds 0 1 2
+    python benchmarks/seed_parity.py --baseline ... --train ... --test ... --out parity throughput
+
+The baseline is a script that takes --train, --test, --epochs, --steps and --seed and prints JSON lines with `epoch` and
+`knn`, or with `images_per_second`. `accuracy` trains every seed for the first number of epochs and the first seed for
+all of them; what --out holds already is not trained again. `throughput` lets the two take turns on the same machine, at
+the same batch size, and compares medians.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from infomax.evaluation.knn import knn_accuracy
+from infomax.model import InfoMax
+from infomax.recipes import find_recipe
+from infomax.representation.devices import bfloat16_pays
+from infomax.representation.training import Training, batches, picker
+
+RECIPE = "seed-cifar10"
+WARM_UP = 20
+
+
+def baseline(args: argparse.Namespace, *extra: str, train: str) -> list[dict[str, Any]]:
+    """The JSON lines of one run of the baseline script."""
+    command = [sys.executable, args.baseline, "--train", train, "--test", args.test, *extra]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def baseline_accuracies(args: argparse.Namespace, seed: int, epochs: int) -> dict[int, float]:
+    """kNN accuracy of the baseline after each epoch."""
+    file = args.out / f"baseline-seed{seed}-epochs{epochs}.jsonl"
+    if not file.exists():
+        lines = baseline(args, "--epochs", str(epochs), "--seed", str(seed), train=args.train)
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return {line["epoch"]: line["knn"] for line in lines if "knn" in line}
+
+
+def our_accuracy(args: argparse.Namespace, seed: int, epochs: int) -> float:
+    """The same of ours, from the run that earlier calls have begun."""
+    file = args.out / f"infomax-seed{seed}-epochs{epochs}.json"
+    if not file.exists():
+        run = args.out / f"run-seed{seed}"
+        model = InfoMax(RECIPE, epochs=epochs, seed=seed, progress=True)
+        model.fit(args.train, out=run, resume=(run / "config.json").exists())
+        train, test = model.load_pictures(args.train), model.load_pictures(args.test)
+        assert train.labels is not None
+        assert test.labels is not None
+        accuracy = knn_accuracy(model.embed(train), train.labels, model.embed(test), test.labels, k=20)
+        file.write_text(json.dumps({"epochs": epochs, "knn": accuracy}) + "\n")
+    return float(json.loads(file.read_text())["knn"])
+
+
+def accuracy(args: argparse.Namespace) -> None:
+    first, *more = sorted(args.epochs)
+    print("| epochs | seed | baseline | infomax | difference |\n|---|---|---|---|---|")
+    differences = []
+    for seed in args.seeds:
+        wanted = [first, *more] if seed == args.seeds[0] else [first]
+        theirs = baseline_accuracies(args, seed, wanted[-1])
+        for epochs in wanted:
+            ours = our_accuracy(args, seed, epochs)
+            print(
+                f"| {epochs} | {seed} | {theirs[epochs]:.4f} | {ours:.4f} | {ours - theirs[epochs]:+.4f} |", flush=True
+            )
+            if epochs == first:
+                differences.append((theirs[epochs], ours))
+    for name, values in zip(("baseline", "infomax"), zip(*differences, strict=True), strict=True):
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        print(f"{name} after {first} epochs: mean {statistics.mean(values):.4f}, standard deviation {spread:.4f}")
+
+
+def our_rate(args: argparse.Namespace, steps: int) -> float:
+    """Pictures a second through training steps, after a warm-up, as the baseline counts them."""
+    recipe = find_recipe(RECIPE)
+    pixels = InfoMax(RECIPE).load_pictures(args.piece, recipe.size).pixels
+    device = torch.device("cpu")
+    training = Training(
+        recipe.encoder(),
+        recipe.objective(),
+        recipe.schedule(),
+        seed=0,
+        device=device,
+        bfloat16=bfloat16_pays(device),
+        run=None,
+    )
+    pick = picker(pixels, device)
+    order = batches(len(pixels), recipe.batch, 0, 0)
+    for indices in order[:WARM_UP]:
+        training.learn(pick(indices))
+    start = time.perf_counter()
+    for indices in order[WARM_UP : WARM_UP + steps]:
+        training.learn(pick(indices))
+    return steps * recipe.batch / (time.perf_counter() - start)
+
+
+def throughput(args: argparse.Namespace) -> None:
+    rates: dict[str, list[float]] = {"baseline": [], "infomax": []}
+    for _ in range(args.rounds):
+        rates["baseline"].append(baseline(args, "--steps", str(args.steps), train=args.piece)[-1]["images_per_second"])
+        rates["infomax"].append(our_rate(args, args.steps))
+        print({name: [round(rate, 1) for rate in each] for name, each in rates.items()}, flush=True)
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    print(f"n = {args.rounds} rounds of {args.steps} steps; medians {medians}")
+    print(f"ratio {medians['infomax'] / medians['baseline']:.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--baseline", required=True)
+    parser.add_argument("--train", required=True)
+    parser.add_argument("--test", required=True)
+    parser.add_argument("--out", type=Path, default=Path("parity"))
+    measures = parser.add_subparsers(required=True)
+    measure = measures.add_parser("accuracy")
+    measure.add_argument("--epochs", type=int, nargs="+", default=[2, 10])
+    measure.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    measure.set_defaults(run=accuracy)
+    measure = measures.add_parser("throughput")
+    measure.add_argument("--piece", required=True, help="one parquet file: enough for the steps, soon read")
+    measure.add_argument("--steps", type=int, default=100)
+    measure.add_argument("--rounds", type=int, default=5)
+    measure.set_defaults(run=throughput)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()
