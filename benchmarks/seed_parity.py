@@ -41,7 +41,7 @@ def baseline(args: argparse.Namespace, *extra: str, train: str) -> list[dict[str
 
 
 def baseline_accuracies(args: argparse.Namespace, seed: int, epochs: int) -> dict[int, float]:
-    """kNN accuracy of the baseline after each epoch."""
+    """Accuracy of the baseline after each epoch."""
     file = args.out / f"baseline-seed{seed}-epochs{epochs}.jsonl"
     if not file.exists():
         lines = baseline(args, "--epochs", str(epochs), "--seed", str(seed), train=args.train)

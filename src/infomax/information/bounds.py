@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -96,7 +95,7 @@ def nwj(positives: Positives, negatives: Negatives) -> Nats:
 
 
 def smile(positives: Positives, negatives: Negatives, clip: float = 5.0) -> Nats:
-    """donsker_varadhan with scores clipped at +-clip (tau) in the partition term only: less variance, no longer a bound.
+    """donsker_varadhan with scores clipped at +-clip (tau) in the partition term: less variance, no bound any more.
 
     E_P[ v ] - log E_Q[ exp clip(v, -tau, tau) ]          (Song & Ermon 2020, arXiv 1910.06222, eq. 12)
     """

@@ -6,6 +6,7 @@ x with every y, in one matrix product where the critic is a dot product.
 """
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from typing import final
 
 from jaxtyping import Float
@@ -133,9 +134,9 @@ class Bilinear(Critic):
 
 
 def _mlp(inputs: int, hidden: int, layers: int, outputs: int) -> nn.Sequential:
-    """Linear layers with ReLU between them, `layers` in all."""
+    """Linear layers with SiLU between them, `layers` in all: smooth, as the log ratios it is to learn."""
     widths = [inputs, *[hidden] * (layers - 1)]
-    inner = [part for a, b in zip(widths, widths[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+    inner = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.SiLU())]
     return nn.Sequential(*inner, nn.Linear(widths[-1], outputs))
 
 

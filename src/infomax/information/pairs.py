@@ -125,9 +125,10 @@ def _others(
     """Scores of rows start to stop of u with every v of another row, at every position of v."""
     n = v.shape[-2]
     columns = v.movedim(-2, 0).flatten(0, -2)  # all positions of row 0, then all of row 1, ...
-    scores = critic.score_all(u[..., start:stop, :], columns).unflatten(-1, (n, -1))
-    other = ~torch.eye(n, dtype=torch.bool, device=v.device)[start:stop]
-    return scores[..., other, :].unflatten(-2, (stop - start, n - 1)).flatten(-2)
+    scores = critic.score_all(u[..., start:stop, :], columns)
+    scores = scores.reshape(*scores.shape[:-1], n, -1)
+    other = torch.arange(n, device=v.device) != torch.arange(start, stop, device=v.device).unsqueeze(-1)
+    return scores[..., other, :].reshape(*scores.shape[:-2], -1)
 
 
 def _precise(scores: Tensor) -> Tensor:

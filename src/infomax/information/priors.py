@@ -101,5 +101,5 @@ class _Reversal(torch.autograd.Function):
         return value.view_as(value)
 
     @staticmethod
-    def backward(_: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_: Any, gradient: Tensor) -> Tensor:
         return -gradient
