@@ -6,6 +6,7 @@ x with every y, in one matrix product where the critic is a dot product.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from itertools import pairwise
 from typing import final
 
@@ -140,4 +141,4 @@ def _mlp(inputs: int, hidden: int, layers: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*inner, nn.Linear(widths[-1], outputs))
 
 
-CRITICS = {"concatenated": Concatenated, "separable": Separable, "bilinear": Bilinear}
+CRITICS: dict[str, Callable[..., Critic]] = {"concatenated": Concatenated, "separable": Separable, "bilinear": Bilinear}

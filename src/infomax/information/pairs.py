@@ -4,8 +4,7 @@ Row i of x and row i of y belong together: (x_i, y_i) are the positives. Every o
 are positions: y may have more of them than x, as a feature map (positions, n, c) has against codes (n, d).
 """
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float, Int
@@ -18,17 +17,8 @@ from infomax.information.critics import Critic
 MOST_SCORES_HELD = 2**22  # negatives scored at once by lower_bound; 16 MiB in float32
 
 
-class Pairs(Protocol):
-    """A choice of pairs: (critic, x, y, generator) -> scores of the positives and of the negatives."""
-
-    def __call__(
-        self,
-        critic: Critic,
-        x: Float[Tensor, "*#batch n dx"],
-        y: Float[Tensor, "*#batch n dy"],
-        generator: torch.Generator | None = None,
-    ) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n m"]]:
-        """Scores."""
+# A choice of pairs: (critic, x, y, generator) -> scores of the positives, and of m negatives for each.
+Pairs = Callable[[Critic, Tensor, Tensor, torch.Generator | None], tuple[Tensor, Tensor]]
 
 
 def random_derangement(

@@ -1,0 +1,106 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infomax.information import bounds
+from infomax.information.bounds import BOUNDS, donsker_varadhan, f_divergence, infonce, nwj, smile
+from infomax.information.divergences import DIVERGENCES, Divergence
+from tests.information import laws
+
+tables = st.lists(st.floats(-30, 30), min_size=9, max_size=9)
+every_divergence = pytest.mark.parametrize("divergence", DIVERGENCES.values(), ids=DIVERGENCES.keys())
+every_bound = pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS.keys())
+
+ORACLES = {
+    donsker_varadhan: lambda p, n: p.mean() - math.log(np.exp(n).mean()),
+    nwj: lambda p, n: p.mean() - np.exp(n - 1).mean(),
+    infonce: lambda p, n: np.mean(
+        [v - math.log((math.exp(v) + np.exp(r).sum()) / 6) for v, r in zip(p, n, strict=True)]
+    ),
+    smile: lambda p, n: p.mean() - math.log(np.clip(np.exp(n), math.exp(-5), math.exp(5)).mean()),
+}
+
+
+@every_divergence
+def test_f_divergence_is_exact_at_the_optimum(divergence: Divergence) -> None:
+    positives, negatives = laws.scored(divergence.optimal_score(laws.log_ratio()))
+    assert abs(float(f_divergence(positives, negatives, divergence)) - laws.truth(divergence.name)) < 1e-9
+
+
+def test_kl_bounds_are_exact_at_the_optimum() -> None:
+    laws.equals_kl_at_the_optimum(donsker_varadhan, offset=5.0)
+    laws.equals_kl_at_the_optimum(nwj, offset=1.0)
+    laws.equals_kl_at_the_optimum(smile)
+
+
+@given(scores=tables)
+def test_kl_bounds_are_never_above(scores: list[float]) -> None:
+    table = torch.tensor(scores, dtype=torch.float64).reshape(3, 3)
+    laws.never_exceeds_kl(donsker_varadhan, table)
+    laws.never_exceeds_kl(nwj, table)
+
+
+@pytest.mark.parametrize(("bound", "oracle"), ORACLES.items(), ids=["dv", "nwj", "infonce", "smile"])
+def test_against_plain_sums(bound: laws.Function, oracle: laws.Function) -> None:
+    laws.equals_its_oracle(bound, oracle)
+
+
+@pytest.mark.parametrize("bound", [donsker_varadhan, infonce], ids=["dv", "infonce"])
+def test_invariances(bound: laws.Function) -> None:
+    laws.ignores_a_shift(bound)
+    laws.tells_nothing_at_constant_scores(bound)
+
+
+@pytest.mark.parametrize("bound", [donsker_varadhan, infonce, f_divergence], ids=["dv", "infonce", "js"])
+def test_a_critic_that_ignores_y_tells_nothing(bound: laws.Function) -> None:
+    """The best it can do is a constant; whatever it says of x, the bound is at most 0."""
+    scores = torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64).expand(3, 3)
+    assert float(bound(*laws.scored(scores))) <= 1e-12
+    assert abs(float(infonce(*laws.scored(scores)))) < 1e-9
+
+
+def test_infonce_has_a_ceiling() -> None:
+    laws.has_the_ceiling_of_m_and_one(infonce)
+
+
+@given(scores=tables)
+def test_infonce_never_passes_its_ceiling(scores: list[float]) -> None:
+    positives, negatives = laws.scored(torch.tensor(scores, dtype=torch.float64).reshape(3, 3))
+    assert infonce(positives, negatives) <= math.log(negatives.shape[-1] + 1) + 1e-9
+
+
+@every_bound
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_never_nan(bound: bounds.Bound, dtype: torch.dtype) -> None:
+    laws.bound_is_never_nan(bound, dtype)
+
+
+@every_divergence
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_f_divergence_is_never_nan(divergence: Divergence, dtype: torch.dtype) -> None:
+    bound = bounds.of_name("f-divergence", divergence)
+    if divergence.upper_limit is None or divergence.name == "squared-hellinger":  # inf - inf is no number at all
+        for scores in (1e4, -1e4):
+            value = bound(torch.full((4,), -scores, dtype=dtype), torch.full((4, 3), scores, dtype=dtype))
+            assert not value.isnan()
+    else:
+        laws.bound_is_never_nan(bound, dtype)
+
+
+@every_bound
+def test_gradients(bound: bounds.Bound) -> None:
+    generator = torch.Generator().manual_seed(0)
+    positives = torch.randn(4, dtype=torch.float64, generator=generator, requires_grad=True)
+    negatives = torch.randn(4, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    assert torch.autograd.gradcheck(bound, (positives, negatives))
+
+
+def test_names() -> None:
+    assert bounds.of_name("f-divergence", DIVERGENCES["kl"]).name == "kl"
+    assert bounds.of_name("infonce") is infonce
+    with pytest.raises(ValueError, match="choose one of f-divergence, donsker-varadhan, nwj, infonce, smile"):
+        bounds.of_name("mine")

@@ -1,0 +1,98 @@
+"""One suite for all critics."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from infomax.information.critics import CRITICS, Concatenated, Critic
+from infomax.information.estimation import CorrectedCritic, GaussianCritic
+
+
+def features(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def build(name: str) -> Critic:
+    torch.manual_seed(0)
+    if name in CRITICS:
+        return CRITICS[name](3, 2).double()
+    x, y = features(50, 3, seed=2), features(50, 2, seed=3)
+    return (GaussianCritic if name == "gaussian" else CorrectedCritic)(x, y + x[:, :2]).double()
+
+
+@pytest.fixture(params=[*CRITICS, "gaussian", "corrected"])
+def critic(request: pytest.FixtureRequest) -> Critic:
+    return build(request.param)
+
+
+def test_forward_is_the_score_of_the_embeddings(critic: Critic) -> None:
+    x, y = features(5, 3), features(5, 2, seed=1)
+    assert critic(x, y).shape == (5,)
+    assert torch.equal(critic(x, y), critic.score(critic.embed_x(x), critic.embed_y(y)))
+
+
+def test_elementwise_over_broadcast_axes(critic: Critic) -> None:
+    x, y = features(5, 3), features(4, 5, 2, seed=1)
+    wanted = torch.stack([torch.stack([critic(x[i], y[p, i]) for i in range(5)]) for p in range(4)])
+    torch.testing.assert_close(critic(x, y), wanted, atol=1e-12, rtol=0)
+
+
+def test_all_scores_are_the_pairwise_loop(critic: Critic) -> None:
+    x, y = features(2, 5, 3), features(4, 2, seed=1)
+    found = critic.score_all(critic.embed_x(x), critic.embed_y(y))
+    wanted = torch.stack([torch.stack([torch.stack([critic(a, b) for b in y]) for a in rows]) for rows in x])
+    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=0)
+
+
+def test_gradients_reach_both_sides_and_all_weights(critic: Critic) -> None:
+    x, y = features(5, 3).requires_grad_(), features(5, 2, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: critic(a, b), (x, y))
+    if weights := list(critic.parameters()):
+        assert None not in torch.autograd.grad(critic(x, y).sum(), weights, allow_unused=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_keeps_the_number_type(critic: Critic, dtype: torch.dtype) -> None:
+    assert critic.to(dtype)(features(5, 3).to(dtype), features(5, 2).to(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("name", [*CRITICS, "gaussian", "corrected"])
+def test_the_same_seed_gives_the_same_critic(name: str) -> None:
+    x, y = features(5, 3), features(5, 2, seed=1)
+    assert torch.equal(build(name)(x, y), build(name)(x, y))
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_concatenated_is_one_linear_layer_on_the_concatenation(layers: int) -> None:
+    """The plain form: nn.Linear on [x, y], then the same MLP."""
+    critic = Concatenated(3, 2, hidden=7, layers=layers).double()
+    joint = nn.Linear(5, 7).double()
+    with torch.no_grad():
+        joint.weight.copy_(torch.cat([critic.x_half.weight, critic.y_half.weight], 1))
+        joint.bias.copy_(critic.y_half.bias)
+    x, y = features(6, 3), features(6, 2, seed=1)
+    wanted = critic.rest(joint(torch.cat([x, y], 1))).squeeze(1)
+    torch.testing.assert_close(critic(x, y), wanted, atol=1e-12, rtol=0)
+
+
+def test_the_gaussian_critic_is_the_log_density_ratio() -> None:
+    """Up to a constant, that of torch's own multivariate normals."""
+    z = features(200, 5)
+    z = z @ features(5, 5, seed=1)
+    z = (z - z.mean(0)) / z.std(0)
+    critic = GaussianCritic(z[:, :3], z[:, 3:]).double()
+    normal = torch.distributions.MultivariateNormal
+    joint, x, y = (normal(torch.zeros(len(c), dtype=c.dtype), c) for c in _blocks(torch.corrcoef(z.T)))
+    wanted = joint.log_prob(z) - x.log_prob(z[:, :3]) - y.log_prob(z[:, 3:])  # type: ignore[no-untyped-call]
+    difference = critic(z[:, :3], z[:, 3:]) - wanted
+    assert difference.std() < 1e-3  # the ridge of 1e-6, and buffers kept in float32
+
+
+def _blocks(correlation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return correlation, correlation[:3, :3], correlation[3:, 3:]
+
+
+def test_the_correction_starts_at_nought() -> None:
+    critic, x, y = build("corrected"), features(5, 3), features(5, 2, seed=1)
+    assert isinstance(critic, CorrectedCritic)
+    torch.testing.assert_close(critic(x, y), critic.gaussian(x, y))

@@ -1,0 +1,103 @@
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from infomax.information import pairs
+from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan
+from infomax.information.critics import CRITICS, Critic
+from infomax.information.pairs import PAIRS, all_pairs, derangement, lower_bound
+from tests.information import laws
+
+every_choice = pytest.mark.parametrize("choice", PAIRS.values(), ids=PAIRS.keys())
+every_bound = pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS.keys())
+every_critic = pytest.mark.parametrize("name", CRITICS)
+sizes = {"n": st.integers(2, 9), "positions": st.integers(1, 4), "seed": st.integers(0, 1000)}
+
+
+def double(name: str) -> Critic:
+    torch.manual_seed(0)
+    return CRITICS[name](3, 2).double()
+
+
+def features(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@every_choice
+@settings(max_examples=30)
+@given(**sizes)
+def test_no_pair_is_its_own_negative(choice: pairs.Pairs, n: int, positions: int, seed: int) -> None:
+    laws.pairs_are_what_they_say(choice, n, positions, seed)
+
+
+@settings(max_examples=30)
+@given(n=sizes["n"], positions=sizes["positions"])
+def test_all_pairs_are_all(n: int, positions: int) -> None:
+    laws.pairs_are_all(all_pairs, n, positions)
+
+
+def test_every_other_is_met_as_often() -> None:
+    laws.every_other_is_met_as_often(derangement)
+
+
+@every_choice
+def test_one_element_has_no_negative(choice: pairs.Pairs) -> None:
+    with pytest.raises(ValueError, match="use a batch of 2 or more"):
+        lower_bound(laws.Naming(), torch.zeros(1, 1), torch.zeros(1, 1), choice)
+
+
+@every_critic
+@every_bound
+@pytest.mark.parametrize("x_positions", [(), (4,)], ids=["codes", "positions"])
+@pytest.mark.parametrize("held", [1, 100])
+def test_streaming_is_the_plain_bound(
+    monkeypatch: pytest.MonkeyPatch, name: str, bound: Bound, x_positions: tuple[int, ...], held: int
+) -> None:
+    """Value and every gradient, whether scored row by row or a few rows at once."""
+    monkeypatch.setattr(pairs, "MOST_SCORES_HELD", held)
+    critic, x, y = double(name), features(*x_positions, 5, 3), features(4, 5, 2, seed=1)
+    leaves = [x.requires_grad_(), y.requires_grad_(), *critic.parameters()]
+    plain, streamed = bound(*all_pairs(critic, x, y)), lower_bound(critic, x, y, all_pairs, bound)
+    torch.testing.assert_close(streamed, plain, atol=1e-12, rtol=1e-12)
+    wanted, found = (torch.autograd.grad(value.sum(), leaves) for value in (plain, streamed))
+    torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-10)
+
+
+def test_plain_choices_go_straight_to_the_bound() -> None:
+    critic, x, y = double("separable"), features(6, 3), features(6, 2, seed=1)
+    seeded = partial(torch.Generator().manual_seed, 3)
+    wanted = donsker_varadhan(*derangement(critic, x, y, seeded()))
+    torch.testing.assert_close(lower_bound(critic, x, y, derangement, donsker_varadhan, seeded()), wanted)
+
+
+def test_half_precision_is_reduced_in_single() -> None:
+    critic = CRITICS["separable"](3, 2).bfloat16()
+    value = lower_bound(critic, features(6, 3).bfloat16(), features(6, 2).bfloat16(), all_pairs, donsker_varadhan)
+    assert value.dtype == torch.float32
+
+
+PEAK = """
+import resource, sys, torch
+from infomax.information import pairs, Separable, all_pairs, donsker_varadhan, lower_bound
+torch.set_num_threads(1)
+pairs.MOST_SCORES_HELD, n, positions = 2**18, 512, 32
+x, y = torch.randn(n, 8, requires_grad=True), torch.randn(positions, n, 8, requires_grad=True)
+critic = Separable(8, 8, hidden=8, rank=8)
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+lower_bound(critic, x[:9], y[:, :9], all_pairs, donsker_varadhan).mean().backward()
+before = peak()
+lower_bound(critic, x, y, all_pairs, donsker_varadhan).mean().backward()
+print(peak() - before)
+"""
+
+
+def test_memory_is_linear_in_what_is_kept() -> None:
+    """The scores of 512 x 512 pairs at 32 positions take 32 MiB, and a plain gradient keeps them three times over."""
+    run = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 40  # MiB; blocks of 1 MiB
