@@ -1,6 +1,20 @@
 """Features from unlabelled pictures by maximising mutual information, and search by picture."""
 
+from typing import TYPE_CHECKING
+
 from infomax.errors import InfoMaxError
 from infomax.model import InfoMax
 
-__all__ = ["InfoMax", "InfoMaxError"]
+if TYPE_CHECKING:
+    from infomax.search.index import Index
+
+__all__ = ["Index", "InfoMax", "InfoMaxError"]
+
+
+def __getattr__(name: str) -> object:
+    """Index, loaded when it is first asked for: with it comes LanceDB, which most uses do without."""
+    if name == "Index":
+        from infomax.search.index import Index
+
+        return Index
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import fsync
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -20,21 +20,29 @@ def written_atomically(path: Path, mode: Literal["w", "wb"] = "wb") -> Iterator[
     temporary = path.with_name(f".{uuid4().hex}.tmp")
     text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""} if mode == "w" else {}
     try:
-        with naming(path), temporary.open(mode, **text) as file:
-            yield file
-            file.flush()
-            fsync(file.fileno())
-        temporary.replace(path)
+        with naming(path, instead_of=temporary):
+            with temporary.open(mode, **text) as file:
+                yield file
+                file.flush()
+                fsync(file.fileno())
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise
 
 
+def is_unfinished(path: Path) -> bool:
+    """Whether a kill in the middle of a write has left this file: a temporary of `written_atomically`."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An OSError that does not say which file it is about, as one from a full disk does not, says `path`."""
+def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """An OSError that names no file, as one from a full disk does not, or the one it stands for, names `path`."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        if error.filename is None or error.filename == str(instead_of):
+            error.filename = str(path)
         raise

@@ -1,6 +1,7 @@
 """InfoMax: fit, transform, save, load."""
 
 import platform
+from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
@@ -17,7 +18,7 @@ from infomax.representation.devices import bfloat16_pays, choose_device
 from infomax.representation.encoders import ConvolutionalEncoder
 from infomax.representation.objectives import Objective
 from infomax.representation.run import Run
-from infomax.representation.training import fit
+from infomax.representation.training import fit, require_pairs
 
 DEFAULT_RECIPE = "seed-cifar10"
 TRANSFORM_BATCH = 500
@@ -79,16 +80,17 @@ class InfoMax:
         run = Run(out) if out is not None else None
         before = run.read_config() if run is not None and resume else None
         recipe = self._resolve(before["recipe"] if before else None)
-        device = choose_device(self.device)
+        schedule, device = recipe.schedule(), choose_device(self.device)
         if run is not None and before is None:
             run.refuse_unless_free(overwrite=overwrite)  # before the long work of decoding
         pictures = self.load_pictures(source, recipe.size)
+        require_pairs(len(pictures.pixels), len(pictures.skipped))
         config = _configuration(recipe, self.seed, device, source, pictures)
         if run is not None and before is not None:
             config["precision"] = before["precision"]
             run.refuse_unless_same(before, config)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed every GPU too
             encoder, objective = recipe.encoder(), recipe.objective()
         if run is not None:
             run.begin(config, afresh=before is None)
@@ -97,7 +99,7 @@ class InfoMax:
             encoder,
             objective,
             pictures.pixels,
-            recipe.schedule(),
+            schedule,
             seed=self.seed,
             device=device,
             bfloat16=config["precision"] == "bfloat16",
@@ -137,6 +139,19 @@ class InfoMax:
             size = self.recipe_.size
         cache = Path(self.cache) if self.cache is not None else None
         return load(source, size, cache=cache, progress=self.progress)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hex digest of all that a code depends on: how a picture enters the encoder, and the encoder's weights.
+
+        Critics and settings of the training are left out, so that it stays the same when those come to mean more.
+        """
+        self._require_fitted()
+        digest = blake2b(repr((self.recipe_.size, self.recipe_.scale, self.recipe_.shift)).encode(), digest_size=16)
+        for name, weight in sorted(self.encoder_.state_dict().items()):
+            digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+            digest.update(weight.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Write config.json and model.safetensors into the folder `path`."""

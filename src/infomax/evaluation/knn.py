@@ -18,7 +18,7 @@ BLOCK = 1 << 26
 """Numbers in a block of the query-by-collection matrix: 256 MB in float32."""
 
 SPARE = 8
-"""Candidates beyond k that are ranked again exactly, against rounding in the matrix product."""
+"""Candidates beyond k that are always ranked again exactly, against rounding in the matrix product."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def neighbours(
     half_norms = y.square().sum(1) / 2  # |x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2), and |x|^2 ranks nothing
     indices = np.empty((len(x), k), np.int64)
     distances = np.empty((len(x), k), np.float32)
+    slack = torch.finfo(y.dtype).eps * y.shape[1] ** 0.5 * _largest_product(x, y, metric)
     rows = max(1, BLOCK // max(len(y), wide * y.shape[1]))
     for start in range(0, len(x), rows):
         block = x[start : start + rows]
@@ -68,11 +69,13 @@ def neighbours(
         if leave_out is not None:
             out = torch.from_numpy(leave_out[start : start + rows])
             closeness[torch.arange(len(block)), out] = -torch.inf
-        candidates = closeness.topk(wide, dim=1, sorted=False).indices.sort(1).values
-        exact = _distances(block, y[candidates], metric)
-        order = exact.sort(dim=1, stable=True).indices[:, :k]
-        indices[start : start + rows] = candidates.gather(1, order)
-        distances[start : start + rows] = exact.gather(1, order)
+        closest = closeness.topk(wide, dim=1)
+        found, far = _ranked(block, y, closest.indices.sort(1).values, k, metric)
+        rivals = closeness >= closest.values[:, k - 1 : k] - slack  # whoever may be among the k, but for rounding
+        for row in (rivals.sum(1) > wide).nonzero().ravel().tolist():  # more than the candidates: many equally near
+            every = rivals[row].nonzero().T
+            found[row], far[row] = (each[0] for each in _ranked(block[row : row + 1], y, every, k, metric))
+        indices[start : start + rows], distances[start : start + rows] = found, far
     return Neighbours(indices, distances)
 
 
@@ -102,11 +105,32 @@ def knn_accuracy(
     return float((vote(voters[nearest], len(names)) == truth).mean())
 
 
+def _ranked(
+    queries: Float[Tensor, "n d"],
+    collection: Float[Tensor, "m d"],
+    candidates: Int[Tensor, "n c"],
+    k: int,
+    metric: Metric,
+) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """The k nearest of the candidates (increasing rows of the collection), of equally near ones the first."""
+    exact = _distances(queries, collection[candidates], metric)
+    nearest = exact.sort(dim=1, stable=True)
+    return candidates.gather(1, nearest.indices[:, :k]), nearest.values[:, :k]
+
+
+def _largest_product(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], metric: Metric) -> float:
+    """How large the numbers are that the matrix product adds up, which sets how they are rounded."""
+    if metric == "cosine":
+        return 1.0
+    longest = y.norm(dim=1).max()
+    return float(x.norm(dim=1).max() * longest + longest.square() / 2) if len(x) else 0.0
+
+
 def _distances(
     queries: Float[Tensor, "n d"], candidates: Float[Tensor, "n k d"], metric: Metric
 ) -> Float[Tensor, "n k"]:
     """Distances in float64, from the differences themselves."""
     x, y = queries.double()[:, None], candidates.double()
     if metric == "cosine":
-        return (1 - (x * y).sum(-1)).clamp(min=0)
+        return (1 - (x * y).sum(-1)).clamp(0, 2)
     return (x - y).square().sum(-1).sqrt()

@@ -1,17 +1,17 @@
 """The article's method as typed settings: encoder, objective, schedule."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
-from typing import Any, Literal
+from typing import Any, get_args
 
 from infomax.errors import InfoMaxError
-from infomax.information.bounds import f_divergence
-from infomax.information.critics import Concatenated
+from infomax.information import bounds, priors
+from infomax.information.critics import Bilinear, Concatenated, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
-from infomax.information.priors import GaussianPrior
+from infomax.information.pairs import PAIRS
 from infomax.representation.encoders import ConvolutionalEncoder
-from infomax.representation.objectives import Global, Local, Objective, Prior
+from infomax.representation.objectives import Against, Global, Local, Objective, Positions, Prior, Sum
 from infomax.representation.training import Schedule
 
 
@@ -19,13 +19,19 @@ from infomax.representation.training import Schedule
 class DeepInfoMax:
     """Maximise alpha * I(X; Z) + beta * mean_p I(C_p(X); Z) - gamma * KL(p(z|x) || N(0, 1)): the article's eq. (14).
 
+    A term whose weight is 0 is left out altogether.
+
     name: what `--recipe` calls it.
     size: side of the pictures, in pixels.
     blocks: channels of the encoder's blocks, each of which halves the picture.
     dim: dimensions of the code; also the width of the critics.
     scale, shift: a pixel of 0..255 enters the encoder as pixel * scale + shift.
     alpha, beta, gamma: weights of the global bound, the local bound and the prior.
-    divergence: the f-divergence of both bounds, by name.
+    delta: weight of the bound between positions of one feature map, which the article names and does not use.
+    bound, divergence: the bound on each information, and the f-divergence of the bound `f-divergence`, by name.
+    pairs, critic: by name; `auto` is the article's derangement and concatenating critic for an f-divergence, and for
+        the other bounds, which live on many negatives, all pairs and the separable critic, which scores them at once.
+    prior: gaussian in closed form, adversarial-uniform or adversarial-gaussian by a discriminator, or none.
     global_against: whether the code is paired with the picture's own code or with its flattened feature map.
     batch, epochs, learning_rate, epsilon: of Adam.
     """
@@ -41,16 +47,33 @@ class DeepInfoMax:
     alpha: float = 0.5
     beta: float = 1.5
     gamma: float = 0.01
+    delta: float = 0.0
+    bound: str = "f-divergence"
     divergence: str = "gan"
-    global_against: Literal["code", "feature-map"] = "code"
+    pairs: str = "auto"
+    critic: str = "auto"
+    prior: str = "gaussian"
+    global_against: Against = "code"
     learning_rate: float = 1e-3
     epsilon: float = 1e-7
 
     def __post_init__(self) -> None:
-        if self.divergence not in DIVERGENCES:
-            raise InfoMaxError(f"unknown divergence '{self.divergence}': choose one of {', '.join(DIVERGENCES)}")
-        if not any((self.alpha, self.beta)):
-            raise InfoMaxError("alpha and beta are both 0: nothing is left to learn from; make one of them positive")
+        for name, known in _CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                raise InfoMaxError(f"unknown {name.replace('_', ' ')} '{value}': choose one of {', '.join(known)}")
+        if self.dim < 1 or not self.blocks or min(self.blocks) < 1:
+            raise InfoMaxError(f"dim is {self.dim} and blocks are {self.blocks}: give each 1 or more, and a block")
+        if self.size < 1 or self.size % 2 ** len(self.blocks):
+            raise InfoMaxError(
+                f"size {self.size} cannot be halved {len(self.blocks)} times, once a block: "
+                f"use a multiple of {2 ** len(self.blocks)}"
+            )
+        for name in ("scale", "shift", "alpha", "beta", "gamma", "delta"):
+            if not math.isfinite(value := getattr(self, name)):
+                raise InfoMaxError(f"{name} is {value}: use a finite number")
+        if not any((self.alpha, self.beta, self.delta)):
+            raise InfoMaxError("alpha, beta and delta are all 0: nothing is left to learn from; make one positive")
+        self.schedule()  # refuses what it cannot be
 
     def encoder(self) -> ConvolutionalEncoder:
         """A new encoder, initialised from PyTorch's global random state."""
@@ -58,14 +81,22 @@ class DeepInfoMax:
 
     def objective(self) -> Objective:
         """The article's eq. (14), with new critics."""
-        bound = partial(f_divergence, divergence=DIVERGENCES[self.divergence])
-        side = self.size // 2 ** len(self.blocks)
-        whole = self.dim if self.global_against == "code" else side * side * self.blocks[-1]
-        return (
-            self.alpha * Global(Concatenated(self.dim, whole, self.dim), bound, against=self.global_against)
-            + self.beta * Local(Concatenated(self.dim, self.blocks[-1], self.dim), bound)
-            + self.gamma * Prior(GaussianPrior())
-        )
+        simple = self.bound == "f-divergence"
+        bound = bounds.of_name(self.bound, DIVERGENCES[self.divergence])
+        pairs = PAIRS[self.pairs if self.pairs != "auto" else "derangement" if simple else "all-pairs"]
+        critic = _CRITICS[self.critic if self.critic != "auto" else "concatenated" if simple else "separable"]
+        local, dim = self.blocks[-1], self.dim
+        whole = dim if self.global_against == "code" else local * (self.size // 2 ** len(self.blocks)) ** 2
+        terms: list[Objective] = []
+        if self.alpha:
+            terms.append(self.alpha * Global(critic(dim, whole, dim), bound, pairs, against=self.global_against))
+        if self.beta:
+            terms.append(self.beta * Local(critic(dim, local, dim), bound, pairs))
+        if self.delta:
+            terms.append(self.delta * Positions(critic(local, local, dim), bound, pairs))
+        if self.gamma and self.prior != "none":
+            terms.append(self.gamma * Prior(_PRIORS[self.prior](dim)))
+        return Sum(*terms)
 
     def schedule(self) -> Schedule:
         """How long and how fast to learn."""
@@ -105,3 +136,27 @@ class DeepInfoMax:
         except (KeyError, TypeError) as error:
             known = ", ".join(field.name for field in fields(cls))
             raise InfoMaxError(f"settings of another kind of recipe ({error}): the known ones are {known}") from None
+
+
+# (dimensions of x, of y, width) -> a critic
+_CRITICS: dict[str, Callable[[int, int, int], Critic]] = {
+    "concatenated": Concatenated,
+    "separable": Separable,
+    "bilinear": lambda x_dim, y_dim, _: Bilinear(x_dim, y_dim),
+}
+
+# dimensions of the code -> a prior
+_PRIORS: dict[str, Callable[[int], priors.Prior]] = {
+    "gaussian": lambda _: priors.GaussianPrior(),
+    "adversarial-uniform": lambda dim: priors.AdversarialPrior(dim, "uniform"),
+    "adversarial-gaussian": lambda dim: priors.AdversarialPrior(dim, "gaussian"),
+}
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "bound": tuple(bounds.BOUNDS),
+    "divergence": tuple(DIVERGENCES),
+    "pairs": ("auto", *PAIRS),
+    "critic": ("auto", *_CRITICS),
+    "prior": (*_PRIORS, "none"),
+    "global_against": get_args(Against),
+}

@@ -6,24 +6,22 @@ An objective sees a Representation and a code drawn from it. It knows no picture
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.information import priors
-from infomax.information.bounds import f_divergence
+from infomax.information import bounds, priors
+from infomax.information.bounds import Bound
 from infomax.information.critics import Critic
 from infomax.information.divergences import GAN
-from infomax.information.pairs import derangement
+from infomax.information.pairs import Pairs, derangement, lower_bound, random_derangement
 from infomax.representation.encoders import Representation
 
-Bound = Callable[[Float[Tensor, "*batch n"], Float[Tensor, "*batch n m"]], Float[Tensor, "*batch"]]
-cross_entropy: Bound = partial(f_divergence, divergence=GAN)
+Against = Literal["code", "feature-map"]
+CROSS_ENTROPY = bounds.of_name("f-divergence", GAN)
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,8 @@ class Sum(Objective):
         values = [part(representation, code, generator) for part in self.parts]
         terms: dict[str, Tensor] = {}
         for value in values:
-            for name, term in value.terms.items():
+            for numbered, term in value.terms.items():
+                name = numbered.split("#")[0]
                 again = sum(known.split("#")[0] == name for known in terms)
                 terms[f"{name}#{again + 1}" if again else name] = term
         return Value(torch.stack([value.total for value in values]).sum(), terms)
@@ -103,17 +102,17 @@ class Global(Objective):
     """
 
     def __init__(
-        self, critic: Critic, bound: Bound = cross_entropy, *, against: Literal["code", "feature-map"] = "code"
+        self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairs = derangement, *, against: Against = "code"
     ) -> None:
         super().__init__()
-        self.critic, self.bound, self.against = critic, bound, against
+        self.critic, self.bound, self.pairs, self.against = critic, bound, pairs, against
 
     def forward(
         self, representation: Representation, code: Float[Tensor, "n d"], generator: torch.Generator | None = None
     ) -> Value:
-        """The bound over one derangement of the batch."""
+        """The bound over the chosen pairs of the batch."""
         whole = code if self.against == "code" else representation.local.flatten(1)
-        value = self.bound(*_precise(*derangement(self.critic, code, whole, generator)))
+        value = lower_bound(self.critic, code, whole, self.pairs, self.bound, generator)
         return Value(value, {"global": value})
 
 
@@ -121,20 +120,46 @@ class Global(Objective):
 class Local(Objective):
     """Information between the feature at each position and the code: L_local, averaged over the h * w positions.
 
-    (z_i, C_p(x_i)) against (z_i, C_p(x_pi(i))): the same position of another picture of the batch.
+    (z_i, C_p(x_i)) against (z_i, C_p(x_pi(i))), the same position of another picture of the batch; or, with all pairs,
+    against every position of every other one.
     """
 
-    def __init__(self, critic: Critic, bound: Bound = cross_entropy) -> None:
+    def __init__(self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairs = derangement) -> None:
         super().__init__()
-        self.critic, self.bound = critic, bound
+        self.critic, self.bound, self.pairs = critic, bound, pairs
 
     def forward(
         self, representation: Representation, code: Float[Tensor, "n d"], generator: torch.Generator | None = None
     ) -> Value:
         """The mean over positions of a bound at each."""
         features = representation.local.transpose(0, 1)
-        value = self.bound(*_precise(*derangement(self.critic, code, features, generator))).mean()
+        value = lower_bound(self.critic, code, features, self.pairs, self.bound, generator).mean()
         return Value(value, {"local": value})
+
+
+@final
+class Positions(Objective):
+    """Information between positions of one input's feature map, averaged over positions.
+
+    (C_p(x_i), C_q(x_i)) against (C_p(x_i), C_q(x_pi(i))), q another position, drawn anew for each batch: positions of
+    one picture belong together, positions of different ones do not. The code takes no part.
+    """
+
+    def __init__(self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairs = derangement) -> None:
+        super().__init__()
+        self.critic, self.bound, self.pairs = critic, bound, pairs
+
+    def forward(
+        self,
+        representation: Representation,
+        code: Float[Tensor, "n d"],  # noqa: ARG002
+        generator: torch.Generator | None = None,
+    ) -> Value:
+        """The mean over positions of a bound at each. Raises ValueError where there is one position alone."""
+        features = representation.local.transpose(0, 1)
+        partner = features[random_derangement(len(features), generator, features.device)]
+        value = lower_bound(self.critic, features, partner, self.pairs, self.bound, generator).mean()
+        return Value(value, {"positions": value})
 
 
 @final
@@ -151,8 +176,3 @@ class Prior(Objective):
         """Minus the divergence; 0 is best."""
         value = -self.prior(representation.mean, representation.log_var, code, generator)
         return Value(value, {"prior": value})
-
-
-def _precise(*scores: Tensor) -> tuple[Tensor, ...]:
-    """Scores in at least float32, so that a bound is not rounded to the three digits of bfloat16."""
-    return tuple(each.to(torch.promote_types(each.dtype, torch.float32)) for each in scores)

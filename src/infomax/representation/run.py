@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.files import naming, written_atomically
+from infomax.files import is_unfinished, naming, written_atomically
 
 Checkpoint = dict[str, Any]
 
@@ -53,7 +53,7 @@ class Run:
             raise InfoMaxError(f"{self.path} holds {state} run: {wish}, or replace it with --overwrite")
         if self.path.exists() and not self.path.is_dir():
             raise InfoMaxError(f"{self.path} is a file, and a run is a folder: choose another --out")
-        if not self.exists and self.path.is_dir() and any(self.path.iterdir()):
+        if not self.exists and self.path.is_dir() and not all(map(is_unfinished, self.path.iterdir())):
             raise InfoMaxError(f"{self.path} is not empty and holds no run: choose another --out")
 
     def refuse_unless_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -61,11 +61,12 @@ class Run:
         epochs, wanted = before["recipe"]["epochs"], now["recipe"]["epochs"]
         if self.finished and wanted <= epochs:
             raise InfoMaxError(f"{self.path} has finished its {epochs} epochs: for more, add --epochs N to --resume")
-        for name in before["recipe"].keys() | now["recipe"].keys():
+        for name in {**before["recipe"], **now["recipe"]}:
             then, today = before["recipe"].get(name), now["recipe"].get(name)
             if then != today and name != "epochs":
+                what = "recipe" if name == "name" else name
                 raise InfoMaxError(
-                    f"{self.path} was begun with {name} {then}, not {today}: resume with the settings it began with"
+                    f"{self.path} was begun with {what} {then}, not {today}: resume with the settings it began with"
                 )
         for name in ("seed", "device"):
             if before[name] != now[name]:
@@ -74,6 +75,11 @@ class Run:
                 )
         if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
             raise InfoMaxError(f"{self.path} was begun with other pictures: resume with the same, or start a new --out")
+        checkpoint = self.read_checkpoint()  # a damaged one is told here, before anything is touched
+        if checkpoint is None and self.finished:
+            raise InfoMaxError(f"{self.path} has no last.ckpt to go on from: choose another --out, or use --overwrite")
+        if checkpoint is not None and wanted < (begun := checkpoint["epoch"] + (checkpoint["batch"] > 0)):
+            raise InfoMaxError(f"{self.path} is in epoch {begun} already: resume with --epochs {begun} or more")
 
     def begin(self, config: Mapping[str, Any], *, afresh: bool) -> None:
         """Make the folder that of a training under way; `afresh` clears what a former run left.
@@ -82,6 +88,8 @@ class Run:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self.weights_file.unlink(missing_ok=True)
+        for file in filter(is_unfinished, self.path.iterdir()):
+            file.unlink(missing_ok=True)
         if afresh:
             shutil.rmtree(self.figures, ignore_errors=True)
             for file in (self.checkpoint_file, self.log_file, self.skipped_file):
@@ -91,7 +99,7 @@ class Run:
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.json."""
         with written_atomically(self.config_file, "w") as file:
-            json.dump(config, file, indent=2, ensure_ascii=False)
+            json.dump(config, file, indent=2)
             file.write("\n")
 
     def read_config(self) -> dict[str, Any]:
@@ -139,7 +147,7 @@ class Run:
         except Exception as error:  # torch raises many kinds for a damaged file, none of them of its own
             reason = str(error).partition("\n")[0]
             raise InfoMaxError(f"{self.checkpoint_file} is damaged ({reason}): start over with --overwrite") from None
-        if not isinstance(checkpoint, dict):
+        if not isinstance(checkpoint, dict) or not {"encoder", "epoch", "batch", "step"} <= checkpoint.keys():
             raise InfoMaxError(f"{self.checkpoint_file} is no checkpoint: start over with --overwrite")
         return checkpoint
 
@@ -155,8 +163,15 @@ class Run:
                 if line.endswith("\n"):
                     yield json.loads(line)
 
-    def rewind_log(self, step: int) -> None:
-        """Drop what was logged after `step`: a resumed training tells it again."""
-        kept = [line for line in self.read_log() if line["step"] <= step]
+    def rewind_log(self, step: int, epochs: int) -> None:
+        """Drop what was logged after `step`, and of epochs after the first `epochs`: a resumed training tells it again.
+
+        The two differ where a checkpoint of the last step of an epoch was followed by the line of that epoch.
+        """
+        kept = [
+            line
+            for line in self.read_log()
+            if line["step"] <= step and (line["kind"] != "epoch" or line["epoch"] <= epochs)
+        ]
         with written_atomically(self.log_file, "w") as file:
             file.writelines(json.dumps(line) + "\n" for line in kept)

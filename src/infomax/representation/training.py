@@ -57,6 +57,8 @@ class Schedule:
             )
         if not 0 < self.learning_rate < math.inf:
             raise InfoMaxError(f"learning_rate is {self.learning_rate}: use a positive number, 0.001 say")
+        if not 0 <= self.epsilon < math.inf:
+            raise InfoMaxError(f"epsilon is {self.epsilon}: use 0 or a small positive number, 1e-7 say")
 
 
 def fit(
@@ -78,8 +80,7 @@ def fit(
 
     Raises InfoMaxError for fewer than 2 pictures, TrainingDiverged, TrainingInterrupted.
     """
-    if len(pixels) < 2:
-        raise InfoMaxError(f"{len(pixels)} picture is too few to learn from: a negative pair takes two different ones")
+    require_pairs(len(pixels))
     device = device or torch.device("cpu")
     training = Training(encoder, objective, schedule, seed=seed, device=device, bfloat16=bfloat16, run=run)
     training.resume()
@@ -93,17 +94,24 @@ def fit(
             for indices in batches(len(pixels), schedule.batch, seed, training.epoch)[training.batch :]:
                 training.learn(pick(indices))
                 advance(len(indices))
+                if training.step % LOG_STEPS == 0:
+                    training.log_steps()
                 if stop.is_set():
                     training.save()
                     raise TrainingInterrupted(training.farewell())
-                if training.step % LOG_STEPS == 0:
-                    training.log_steps()
                 if training.unsaved_seconds() > CHECKPOINT_SECONDS:
                     training.save()
             training.end_epoch()
             training.save()
     encoder.eval()
     objective.eval()
+
+
+def require_pairs(n: int, skipped: int = 0) -> None:
+    """Raise InfoMaxError where n sound pictures, `skipped` broken ones aside, make no pair of different ones."""
+    if n < 2:
+        aside = f" ({skipped} broken ones aside)" if skipped else ""
+        raise InfoMaxError(f"{n} picture{aside} is too few to learn from: a negative pair takes two different ones")
 
 
 def batches(n: int, size: int, seed: int, epoch: int) -> list[Int[Tensor, " batch"]]:
@@ -180,7 +188,8 @@ class Training:
 
     def save(self) -> None:
         """Write last.ckpt, unless what it would hold is no longer finite."""
-        finite = torch.stack([parameter.detach().isfinite().all() for parameter in self.parameters]).all()
+        weights = [*self.encoder.state_dict().values(), *self.objective.state_dict().values()]
+        finite = torch.stack([weight.isfinite().all() for weight in weights]).all()
         self._check_finite(self.whole.means()["total"] if self.whole.steps else 0.0, bool(finite))
         self._saved = time.monotonic()
         if self.run is None:
@@ -198,16 +207,16 @@ class Training:
 
     def resume(self) -> None:
         """Continue from last.ckpt, if there is one. The log forgets what came after it."""
-        checkpoint = self.run.read_checkpoint() if self.run is not None else None
-        if self.run is None or checkpoint is None:
+        if self.run is None:
             return
-        self.encoder.load_state_dict(checkpoint["encoder"])
-        self.objective.load_state_dict(checkpoint["objective"])
-        self.optimiser.load_state_dict(checkpoint["optimiser"])
-        self.generator.set_state(checkpoint["generator"])
-        self.interval, self.whole = Meter(**checkpoint["interval"]), Meter(**checkpoint["whole"])
-        self.epoch, self.batch, self.step = (checkpoint[name] for name in ("epoch", "batch", "step"))
-        self.run.rewind_log(self.step)
+        if (checkpoint := self.run.read_checkpoint()) is not None:
+            self.encoder.load_state_dict(checkpoint["encoder"])
+            self.objective.load_state_dict(checkpoint["objective"])
+            self.optimiser.load_state_dict(checkpoint["optimiser"])
+            self.generator.set_state(checkpoint["generator"])
+            self.interval, self.whole = Meter(**checkpoint["interval"]), Meter(**checkpoint["whole"])
+            self.epoch, self.batch, self.step = (checkpoint[name] for name in ("epoch", "batch", "step"))
+        self.run.rewind_log(self.step, self.epoch)
 
     def unsaved_seconds(self) -> float:
         """How long ago the last checkpoint was."""

@@ -1,1 +1,5 @@
 """Search by picture."""
+
+import os
+
+os.environ.setdefault("LANCEDB_LOG", "error")  # its warnings are of conflicts that are mended without anybody's help

@@ -1,6 +1,7 @@
 """The article's figure: each row a query and its nearest neighbours."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from infomax.evaluation.knn import neighbours as exact_neighbours
 from infomax.files import written_atomically
 from infomax.pictures import Pictures, SourceLike, load_some
 
-TILE, GAP, MARGIN, CAPTION, HEAD = 80, 6, 16, 18, 30
+TILE, GAP, MARGIN, LINE, HEAD = 80, 6, 16, 14, 30
 INK, FAINT, RULE, PAPER = "#1b1b1f", "#76767f", "#d9d9e0", "#ffffff"
 
 
@@ -38,53 +39,43 @@ def montage_of(
     nearest = exact_neighbours(codes[rows], codes, min(neighbours, len(codes) - 1), metric, leave_out=np.array(rows))
     shown = sorted({*rows, *nearest.indices.ravel().tolist()})
     tiles = dict(zip(shown, load_some(source, [pictures.rows[index] for index in shown], TILE), strict=True))
-    labels = pictures.labels
+    labels = pictures.labels or [""] * len(codes)
     return draw_montage(
-        [tiles[row] for row in rows],
-        [[tiles[index] for index in found] for found in nearest.indices.tolist()],
-        nearest.distances.tolist(),
-        metric,
-        query_captions=[labels[row] for row in rows] if labels else None,
-        match_captions=[[labels[index] for index in found] for found in nearest.indices.tolist()] if labels else None,
+        [
+            [Tile(tiles[row], (labels[row],))]
+            + [Tile(tiles[i], (f"{far:.3f}", labels[i])) for i, far in zip(found, distances, strict=True)]
+            for row, found, distances in zip(rows, nearest.indices.tolist(), nearest.distances.tolist(), strict=True)
+        ],
+        f"the {nearest.indices.shape[1]} nearest, by {'Euclidean' if metric == 'euclidean' else metric} distance",
     )
 
 
-def draw_montage(
-    queries: Sequence[UInt8[np.ndarray, "s s 3"]],
-    matches: Sequence[Sequence[UInt8[np.ndarray, "s s 3"]]],
-    distances: Sequence[Sequence[float]],
-    metric: Metric,
-    *,
-    query_captions: Sequence[str] | None = None,
-    match_captions: Sequence[Sequence[str]] | None = None,
-) -> Image.Image:
-    """A picture of rows: a query on the left, its matches to the right of a rule, nearest first.
+@dataclass(frozen=True)
+class Tile:
+    """A picture of the figure (s, s, 3) and the lines under it."""
 
-    Under each match stands its distance, or its own caption and the distance.
-    """
-    count = max(len(row) for row in matches)
-    body = MARGIN + TILE + 3 * GAP
-    step = TILE + CAPTION + GAP
-    width, height = body + count * (TILE + GAP) - GAP + MARGIN, HEAD + len(queries) * step + MARGIN
+    pixels: UInt8[np.ndarray, "s s 3"]
+    lines: tuple[str, ...] = ()
+
+
+def draw_montage(rows: Sequence[Sequence[Tile]], title: str) -> Image.Image:
+    """A picture of rows: the first tile of each, the query, to the left of a rule, its matches to the right."""
+    count = max(len(row) for row in rows) - 1
+    lines = max(sum(bool(line) for line in tile.lines) for row in rows for tile in row)
+    body, step = MARGIN + TILE + 3 * GAP, TILE + lines * LINE + 2 * GAP
+    width, height = body + count * (TILE + GAP) - GAP + MARGIN, HEAD + len(rows) * step + MARGIN - GAP
     image = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(12)
     draw.text((MARGIN, 9), "query", INK, font)
-    draw.text((body, 9), f"the {count} nearest, by {_name(metric)} distance", INK, font)
-    draw.line((body - 2 * GAP, HEAD, body - 2 * GAP, height - MARGIN - GAP), RULE)
-
-    def tile(pixels: UInt8[np.ndarray, "s s 3"], x: int, y: int, caption: str) -> None:
-        enlarged = Image.fromarray(pixels).resize((TILE, TILE), Image.Resampling.BICUBIC)
-        image.paste(enlarged, (x, y))
-        draw.text((x, y + TILE + 2), _fitted(caption, font, TILE), FAINT, font)
-
-    for row, (query, found) in enumerate(zip(queries, matches, strict=True)):
-        y = HEAD + row * step
-        tile(query, MARGIN, y, query_captions[row] if query_captions else "")
-        for column, pixels in enumerate(found):
-            distance = f"{distances[row][column]:.3g}"
-            caption = f"{distance} {match_captions[row][column]}" if match_captions else distance
-            tile(pixels, body + column * (TILE + GAP), y, caption)
+    draw.text((body, 9), title, INK, font)
+    draw.line((body - 2 * GAP, HEAD, body - 2 * GAP, height - MARGIN), RULE)
+    for row, tiles in enumerate(rows):
+        for column, tile in enumerate(tiles):
+            x, y = body + (column - 1) * (TILE + GAP) if column else MARGIN, HEAD + row * step
+            image.paste(Image.fromarray(tile.pixels).resize((TILE, TILE), Image.Resampling.BICUBIC), (x, y))
+            for line, text in enumerate(filter(None, tile.lines)):
+                draw.text((x, y + TILE + 2 + line * LINE), _fitted(text, font, TILE), FAINT, font)
     return image
 
 
@@ -101,12 +92,9 @@ def pick_queries(n: int, count: int, seed: int) -> list[int]:
     return sorted(int(index) for index in chosen)
 
 
-def _name(metric: Metric) -> str:
-    return "Euclidean" if metric == "euclidean" else metric
-
-
 def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """The text, cut to a width in pixels."""
+    """The text on one line, cut to a width in pixels."""
+    text = " ".join(text.split())[:width]  # no character is narrower than a pixel
     while text and font.getlength(text) > width:
         text = text[:-1]
     return text

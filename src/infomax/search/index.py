@@ -1,0 +1,453 @@
+"""Index: a collection of pictures that can be searched by picture.
+
+    Index.create("photos.index", model).add("photos/").search("cat.jpg", k=9)
+
+The rows lie behind the small protocol `Store`; all that makes results exact and their order definite is here, once.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeAlias, final
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from infomax.errors import InfoMaxError
+from infomax.evaluation.knn import Metric, neighbours
+from infomax.model import InfoMax
+from infomax.pictures import SourceLike, write_skipped
+from infomax.pictures.decoding import BrokenPicture, decode, remarks_silenced, to_square
+from infomax.pictures.entries import shown
+from infomax.pictures.sources import open_source
+from infomax.search.alike import groups_above
+from infomax.search.home import Home
+from infomax.search.lance import LanceStore
+from infomax.search.store import EVERYTHING, Store, Where, vectors_of
+from infomax.search.sync import BATCH, Changes, id_of, synchronise, text
+
+SPARE = 8
+"""Candidates beyond k, so that a tie at the end of the list is seen to be one."""
+
+DIGITS = 12
+"""Decimals of a distance: so many that only rounding is lost, which would tell apart what is equally near."""
+
+MARGIN = 1e-4
+"""How far, relatively, a distance of the store in float32 may be from the same in float64."""
+
+THRESHOLD = 0.999
+"""The cosine similarity from which on two pictures count as near-identical."""
+
+Query: TypeAlias = str | Path | bytes | NDArray[Any]
+"""A picture: a file, the content of one, or uint8 pixels (h, w) or (h, w, c). Or a vector (d,) of floats."""
+
+PICTURE = ("id", "path", "label", "width", "height", "size", "mtime")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the index knows of a picture.
+
+    id: 32 hexadecimal digits made from the path
+    label: None where its source has none
+    width, height: in pixels, of the picture itself, upright
+    size: of its content, in bytes
+    mtime: of its file, in seconds since 1970; None where there is no file
+    """
+
+    id: str
+    path: str
+    label: str | None
+    width: int
+    height: int
+    size: int
+    mtime: float | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A picture found: rank from 1 on, distance (1 - cosine, in 0..2, or Euclidean), and the cosine itself."""
+
+    rank: int
+    picture: Picture
+    distance: float
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """Near-identical pictures, in the order of their paths; `similarity` is the least that links one to the others."""
+
+    pictures: tuple[Picture, ...]
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A picture and its mean distance to its nearest neighbours."""
+
+    picture: Picture
+    distance: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Numbers about an index: pictures by label (None: without) and by folder, size of a vector, bytes on the disk."""
+
+    pictures: int
+    labels: dict[str | None, int]
+    folders: dict[str, int]
+    dim: int
+    model: str
+    bytes: int
+
+
+@final
+class Index:
+    """Pictures and their vectors in a folder, which several processes may read and write at once.
+
+    The folder holds a copy of the model: it is all one needs to search, here or on another machine, and what is
+    embedded later is embedded by the same. Made by `create` or `open`; the constructor is for other stores.
+    """
+
+    def __init__(self, home: Home, store: Store, *, device: str = "auto", progress: bool = False) -> None:
+        card = home.read()
+        self.path = home.path
+        self.dim = card.dim
+        self.fingerprint = card.model
+        self.device = device
+        self.progress = progress
+        self._home = home
+        self._store = store
+
+    @classmethod
+    def create(
+        cls, path: str | Path, model: InfoMax | str | Path, *, device: str = "auto", progress: bool = False
+    ) -> "Index":
+        """A new index for the vectors of a fitted model, or of the RUN of one; where `path` holds one already, that.
+
+        Raises InfoMaxError where it was made with another model, or where anything else is in the way.
+        """
+        home = Home(path)
+        fitted = model if isinstance(model, InfoMax) else InfoMax.load(model)
+        if not home.exists:
+            home.create(fitted)
+        index = cls.open(path, device=device, progress=progress)
+        if index.fingerprint != fitted.fingerprint:
+            raise InfoMaxError(
+                f"{shown(index.path)} was made with another model: use that one, which is in "
+                f"{shown(home.model_folder)}, or choose another --index"
+            )
+        return index
+
+    @classmethod
+    def open(cls, path: str | Path, *, device: str = "auto", progress: bool = False) -> "Index":
+        """The index at `path`. Raises InfoMaxError where there is none, or none that is whole."""
+        home = Home(path)
+        card = home.read()
+        store = LanceStore(home.path)
+        if store.dim != card.dim:
+            raise InfoMaxError(
+                f"{shown(home.path)} has vectors of {store.dim} numbers, and its model gives {card.dim}: "
+                "index again into a new folder"
+            )
+        return cls(home, store, device=device, progress=progress)
+
+    @cached_property
+    def model(self) -> InfoMax:
+        """The model that embeds, loaded when it is first needed."""
+        return self._home.load_model(self.device)
+
+    def __len__(self) -> int:
+        return self._store.count()
+
+    def add(self, source: SourceLike, *, prune: bool = False) -> "Index":
+        """Bring the index up to date with a SOURCE, as `synchronise` does; returns self."""
+        self.synchronise(source, prune=prune)
+        return self
+
+    def synchronise(
+        self, source: SourceLike, *, prune: bool = False, dry_run: bool = False, batch: int = BATCH
+    ) -> Changes:
+        """Embed what is new or changed in a SOURCE; with `prune` also remove what has vanished from it.
+
+        Every `batch` pictures are committed, so that a kill costs no more than those; calling again goes on. What was
+        skipped is listed in skipped.csv. See `sync.synchronise`.
+        """
+        changes = synchronise(
+            self._store,
+            source,
+            self.model.transform,
+            size=self.model.recipe_.size,
+            model=self.fingerprint,
+            prune=prune,
+            dry_run=dry_run,
+            batch=batch,
+            progress=self.progress,
+        )
+        if not dry_run:
+            write_skipped(self._home.skipped_file, changes.skipped)
+        return changes
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Take pictures out of the index by the paths it has for them; the files stay."""
+        self._store.remove([text(path) for path in paths])
+
+    def search(
+        self,
+        query: Query,
+        k: int = 10,
+        *,
+        metric: Metric = "cosine",
+        approximate: bool = False,
+        folder: str | Path | None = None,
+        label: str | None = None,
+    ) -> list[Match]:
+        """The k pictures nearest to a query, nearest first, equally near ones in the order of their paths.
+
+        All there are where they are fewer. Exact unless `approximate`, which may miss a few. `folder` and `label` say
+        which pictures count. Raises InfoMaxError for a query that is no picture.
+        """
+        return self._matches(self.embed(query), k, metric, where_of(folder, label), approximate=approximate)
+
+    def similar(
+        self,
+        id: str,  # noqa: A002
+        k: int = 10,
+        *,
+        metric: Metric = "cosine",
+        approximate: bool = False,
+        folder: str | Path | None = None,
+        label: str | None = None,
+    ) -> list[Match]:
+        """The same for a picture of the index, which is not among its own matches."""
+        rows = self._store.fetch([id], ["vector"])
+        if not len(rows):
+            raise InfoMaxError(f"no picture {shown(id)} in {shown(self.path)}: it may have been removed meanwhile")
+        where = where_of(folder, label)
+        found = self._matches(vectors_of(rows)[0], checked(k) + 1, metric, where, approximate=approximate)
+        others = [match for match in found if match.picture.id != id][:k]
+        return [Match(rank, each.picture, each.distance, each.similarity) for rank, each in enumerate(others, 1)]
+
+    def embed(self, query: Query) -> Float[np.ndarray, " d"]:
+        """The vector of a query. Raises InfoMaxError where it is no picture, or a vector of another length."""
+        if isinstance(query, np.ndarray) and query.dtype.kind == "f":
+            if query.shape != (self.dim,) or not np.isfinite(query).all():
+                raise InfoMaxError(
+                    f"a vector of shape {query.shape}: {shown(self.path)} takes ({self.dim},), of finite numbers"
+                )
+            return query.astype(np.float32)
+        name = shown(query) if isinstance(query, str | Path) else "the picture given"
+        try:
+            with remarks_silenced():
+                pixels = to_square(
+                    Path(query).expanduser() if isinstance(query, str) else query, self.model.recipe_.size
+                )
+        except (BrokenPicture, TypeError, ValueError) as error:
+            raise InfoMaxError(f"{name} cannot be searched with ({error}): give a picture") from None
+        vector: Float[np.ndarray, " d"] = self.model.transform(pixels[None])[0]
+        return vector
+
+    def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:
+        """Groups of pictures that cosines of `threshold` or more link; the largest, then the likest, first."""
+        if not -1 <= threshold <= 1:
+            raise InfoMaxError(f"a threshold of {threshold}: a cosine lies in -1..1; try {THRESHOLD}")
+        ids, vectors = self._all()
+        found = groups_above(vectors, threshold)
+        known = self._pictures([ids[row] for group in found for row in group.rows])
+        groups = [
+            Group(
+                tuple(sorted((known[ids[row]] for row in group.rows if ids[row] in known), key=path_of)), group.weakest
+            )
+            for group in found
+        ]
+        return sorted(groups, key=lambda group: (-len(group.pictures), -group.similarity, group.pictures[0].path))
+
+    def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
+        """The n pictures with the largest mean distance to their k nearest: the ones least like the rest."""
+        checked(n, "n")
+        ids, vectors = self._all()
+        if len(ids) < 2:
+            return []
+        near = neighbours(vectors, vectors, min(checked(k), len(ids) - 1), metric, leave_out=np.arange(len(ids)))
+        mean = near.distances.mean(1, dtype=np.float64)
+        worst = np.argsort(-mean, kind="stable")[:n].tolist()
+        known = self._pictures([ids[row] for row in worst])
+        return [Outlier(known[ids[row]], float(mean[row])) for row in worst if ids[row] in known]
+
+    def page(
+        self, offset: int = 0, limit: int = 100, *, folder: str | Path | None = None, label: str | None = None
+    ) -> list[Picture]:
+        """`limit` pictures from the `offset`-th on, in the order of their paths."""
+        if offset < 0:
+            raise InfoMaxError(f"an offset of {offset}: give 0 or more")
+        rows = self._store.page(offset, checked(limit, "limit"), PICTURE, where_of(folder, label))
+        return pictures_of(rows)
+
+    def count(self, *, folder: str | Path | None = None, label: str | None = None) -> int:
+        """How many pictures there are below a folder, or with a label."""
+        return self._store.count(where_of(folder, label))
+
+    def picture(self, id: str) -> Picture | None:  # noqa: A002
+        """The picture with this id, if there is one."""
+        return self._pictures([id]).get(id)
+
+    def thumbnail(self, id: str) -> bytes | None:  # noqa: A002
+        """The thumbnail of the picture with this id, a WebP, if there is one. Never reads the picture itself."""
+        rows = self._store.fetch([id], ["thumbnail"])
+        return rows.column("thumbnail")[0].as_py() if len(rows) else None
+
+    def tiles(self, ids: Sequence[str], side: int) -> list[NDArray[np.uint8]]:
+        """The thumbnails with these ids as squares of pixels (side, side, 3), to draw; grey where there is none."""
+        rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])
+        known = dict(zip(rows.column("id").to_pylist(), rows.column("thumbnail").to_pylist(), strict=True))
+        grey = np.full((side, side, 3), 128, np.uint8)
+        return [decode(known[each], side) if each in known else grey for each in ids]
+
+    def vectors(self) -> tuple[list[Picture], Float[np.ndarray, "n d"]]:
+        """All pictures, in the order of their paths, and their vectors."""
+        ids, vectors = self._all()
+        known = self._pictures(ids)
+        there = [row for row, each in enumerate(ids) if each in known]
+        return [known[ids[row]] for row in there], vectors[there]
+
+    def statistics(self) -> Statistics:
+        """Numbers about the index."""
+        labels: Counter[str | None] = Counter()
+        folders: Counter[str] = Counter()
+        for rows in self._store.scan(["path", "label"]):
+            labels.update(rows.column("label").to_pylist())
+            folders.update(PurePath(path).parent.as_posix() for path in rows.column("path").to_pylist())
+        order = sorted(labels, key=lambda label: (label is None, label or ""))
+        return Statistics(
+            labels.total(),
+            {label: labels[label] for label in order},
+            dict(sorted(folders.items())),
+            self.dim,
+            self.fingerprint,
+            self._store.bytes(),
+        )
+
+    def _matches(
+        self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where, *, approximate: bool
+    ) -> list[Match]:
+        columns = [*PICTURE, "vector"]
+        total = self._store.count(where)
+        wide = min(checked(k) + SPARE, total)
+        while True:
+            rows = self._store.nearest(vector, wide, metric, columns, where, approximate=approximate) if wide else None
+            if rows is None:
+                return []
+            distances, cosines = measured(vector, vectors_of(rows), metric)
+            order = ordered(distances, rows, k)
+            last = float(distances[order[-1]]) if len(order) else 0.0
+            if approximate or len(rows) == total or is_certain(distances, last, metric, enough=len(rows) == wide > k):
+                break
+            if len(rows) < wide or wide == total:  # the store has left out vectors without a direction
+                rows = self._nearest_of_all(vector, k, metric, columns, where)
+                distances, cosines = measured(vector, vectors_of(rows), metric)
+                order = ordered(distances, rows, k)
+                break
+            wide = min(4 * wide, total)
+        found = pictures_of(rows.take(order))
+        return [
+            Match(rank, picture, float(distances[row]), float(cosines[row]))
+            for rank, (picture, row) in enumerate(zip(found, order, strict=True), 1)
+        ]
+
+    def _nearest_of_all(
+        self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, columns: Sequence[str], where: Where
+    ) -> pa.Table:
+        """The k nearest by looking at every row, a piece at a time."""
+        best = pa.table({})
+        for piece in self._store.scan(columns, where):
+            rows = pa.Table.from_batches([piece])
+            best = pa.concat_tables([best, rows]) if len(best) else rows
+            best = best.take(ordered(measured(vector, vectors_of(best), metric)[0], best, k))
+        return best
+
+    def _all(self) -> tuple[list[str], Float[np.ndarray, "n d"]]:
+        """The ids of all rows, in the order of their paths, and their vectors."""
+        names: list[str] = []
+        parts = [np.empty((0, self.dim), np.float32)]
+        for rows in self._store.scan(["path", "vector"]):
+            names += rows.column("path").to_pylist()
+            parts.append(vectors_of(rows))
+        order = np.argsort(np.array([name.encode() for name in names], object), kind="stable")
+        return [id_of(names[row]) for row in order], np.concatenate(parts)[order]
+
+    def _pictures(self, ids: Sequence[str]) -> dict[str, Picture]:
+        """Those of the pictures that are in the index, by id."""
+        found: dict[str, Picture] = {}
+        for start in range(0, len(ids), 1000):
+            rows = self._store.fetch(ids[start : start + 1000], PICTURE)
+            found |= {picture.id: picture for picture in pictures_of(rows)}
+        return found
+
+
+def preview(source: SourceLike, model: str | Path | None) -> Changes:
+    """What a synchronisation would do to an index that is still to be made. Raises InfoMaxError where it could not."""
+    if model is None:
+        raise InfoMaxError("a new index needs a model: give --model RUN, the folder that infomax fit wrote")
+    InfoMax.load(model)
+    return Changes(len(open_source(source).entries), 0, 0, 0, [])
+
+
+def measured(
+    vector: Float[np.ndarray, " d"], vectors: Float[np.ndarray, "n d"], metric: Metric
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """The exact distances of vectors from one, and their cosines with it, in float64, to DIGITS decimals.
+
+    1 - cosine is half the squared distance of the directions: exactly 0 for equal vectors, and exact near it. A vector
+    of zeros has no direction; its cosine with any other is taken as 0.
+    """
+    x, y = vector.astype(np.float64), vectors.astype(np.float64)
+    x_norm, y_norms = np.linalg.norm(x), np.linalg.norm(y, axis=1)
+    some = (x_norm > 0) & (y_norms > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = np.square(x / x_norm - y / y_norms[:, None]).sum(1) / 2
+    cosine_distances = np.where(some, np.clip(apart, 0, 2), 1.0)
+    distances = cosine_distances if metric == "cosine" else np.sqrt(np.square(x - y).sum(1))
+    return distances.round(DIGITS), 1 - cosine_distances.round(DIGITS)
+
+
+def ordered(distances: Float[np.ndarray, " n"], rows: pa.Table, k: int) -> list[int]:
+    """The places of the k least distances, ties in the order of the bytes of the paths."""
+    paths = [path.encode() for path in rows.column("path").to_pylist()]
+    return sorted(range(len(paths)), key=lambda row: (distances[row], paths[row]))[:k]
+
+
+def is_certain(distances: Float[np.ndarray, " n"], last: float, metric: Metric, *, enough: bool) -> bool:
+    """Whether no row that the store left out can be as near as the last match, although the store rounds.
+
+    Where the metric is cosine, vectors of zeros, which the store leaves out, are at 1.
+    """
+    margin = MARGIN * max(1.0, last) if metric == "cosine" else MARGIN * last
+    return enough and float(distances.max()) > last + margin and (metric == "euclidean" or last < 1 - margin)
+
+
+def where_of(folder: str | Path | None, label: str | None) -> Where:
+    """The rows below a folder, or with a label."""
+    place = None if folder is None else text(Path(folder).expanduser().resolve().as_posix().rstrip("/"))
+    return EVERYTHING if place is None and label is None else Where(place, None if label is None else text(label))
+
+
+def pictures_of(rows: pa.Table) -> list[Picture]:
+    """Rows with the columns PICTURE."""
+    return [Picture(**row) for row in rows.select(list(PICTURE)).to_pylist()]
+
+
+def path_of(picture: Picture) -> bytes:
+    """What pictures are ordered by."""
+    return picture.path.encode()
+
+
+def checked(count: int, name: Literal["k", "n", "limit"] = "k") -> int:
+    """The count, or InfoMaxError where it is not positive."""
+    if count < 1:
+        raise InfoMaxError(f"{name} is {count}: ask for 1 or more")
+    return count

@@ -1,0 +1,388 @@
+"""Twenty kinds of bad input and more, as a user meets them: one plain line, exit code 1, and nothing is lost."""
+
+import csv
+import json
+import os
+import resource
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from infomax import InfoMax
+from tests.conftest import SMALL, SMALL_SETTINGS, Infomax, coloured
+from tests.pictures.conftest import noise, put, put_parquet, stored
+
+SMALL_RECIPE = [word for setting in SMALL_SETTINGS for word in ("--set", setting)]
+JPEG, PNG = stored(noise(40, 40), "JPEG"), stored(noise(40, 40))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def bomb() -> bytes:
+    """A PNG of a hundred bytes that says it has 10 billion pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def folder(**files: bytes) -> None:
+    Path("source").mkdir()
+    for name, content in files.items():
+        put(Path("source") / name.replace("_", "."), content)
+
+
+def no_pictures() -> None:
+    folder(notes_txt=b"hello", table_csv=b"1,2")
+
+
+def dangling() -> None:
+    Path("source").mkdir()
+    Path("source/a.png").symlink_to("gone")
+
+
+def columns(**values: list[object]) -> None:
+    pq.write_table(pa.table(values), "source.parquet")
+
+
+SOURCES: dict[str, tuple[str, Callable[[], object], str]] = {
+    "no such path": ("nowhere", lambda: None, "no such file or folder: 'nowhere'"),
+    "a name mistyped": ("digit", lambda: None, "did you mean digits?"),
+    "no match": ("no-*.parquet", lambda: None, "no file matches 'no-*.parquet'"),
+    "empty folder": ("source", folder, "'source' is an empty folder"),
+    "folder without pictures": ("source", no_pictures, "'source' holds no pictures, only 2 files of other kinds"),
+    "one picture": ("source", lambda: folder(a_png=PNG), "1 picture is too few to learn from"),
+    "one sound picture": (
+        "source",
+        lambda: folder(a_png=PNG, b_png=b"", c_png=b"x"),
+        "1 picture (2 broken ones aside) is too few to learn from",
+    ),
+    "text renamed .jpg": ("source", lambda: folder(a_jpg=b"dear diary"), "none of 1 pictures is sound"),
+    "truncated JPEG": ("source", lambda: folder(a_jpg=JPEG[:300]), "'a.jpg': truncated"),
+    "truncated PNG": ("source", lambda: folder(a_png=PNG[:300]), "'a.png': truncated"),
+    "zero bytes": ("source", lambda: folder(a_png=b""), "'a.png': an empty file"),
+    "decompression bomb": ("source", lambda: folder(a_png=bomb()), "'a.png': too large"),
+    "dangling link": ("source", dangling, "a link to nothing"),
+    "a link to itself": ("source", lambda: Path("source").symlink_to("source"), "'source'"),
+    "an unknown kind of file": ("file.txt", lambda: Path("file.txt").write_text("x"), "'file.txt' is of no supported"),
+    "a pipe": ("pipe", lambda: os.mkfifo("pipe"), "'pipe' is neither a folder nor a file"),
+    "no parquet": ("source.parquet", lambda: Path("source.parquet").write_bytes(b"PAR1"), "is no parquet file"),
+    "parquet without pictures": ("source.parquet", lambda: columns(x=[1, 2], y=["a", "b"]), "has no column image: "),
+    "parquet without rows": ("source.parquet", lambda: put_parquet(Path("source.parquet"), []), "has no rows"),
+    "parquet of nulls": (
+        "source.parquet",
+        lambda: put_parquet(Path("source.parquet"), [None, None]),
+        "none of 2 pictures is sound; the first, 'source.parquet#0': the row holds no picture (null)",
+    ),
+    "array of floats": (
+        "a.npy",
+        lambda: np.save("a.npy", np.ones((4, 8, 8, 3))),
+        "'a.npy' is float64 of shape (4, 8, 8, 3): wanted is uint8 of shape (n, h, w), or (n, h, w, c)",
+    ),
+    "array of two axes": ("a.npy", lambda: np.save("a.npy", np.ones((4, 8), np.uint8)), "is uint8 of shape (4, 8)"),
+    "array, channels first": (
+        "a.npy",
+        lambda: np.save("a.npy", np.ones((4, 3, 8, 8), np.uint8)),
+        "is uint8 of shape (4, 3, 8, 8)",
+    ),
+    "array without rows": ("a.npy", lambda: np.save("a.npy", np.ones((0, 8, 8), np.uint8)), "shape (0, 8, 8)"),
+    "array of one picture": ("a.npy", lambda: np.save("a.npy", coloured(1)), "1 picture is too few to learn from"),
+    "no array": ("a.npy", lambda: Path("a.npy").write_bytes(b"x" * 100), "'a.npy' is no .npy file of numbers"),
+    "no archive": ("a.npz", lambda: Path("a.npz").write_bytes(b"x" * 100), "'a.npz' is no .npz archive"),
+    "archive without pictures": ("a.npz", lambda: np.savez("a.npz", weights=np.ones(3)), "weights: float64 (3,)"),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_source_that_will_not_do(infomax: Infomax, here: Path, kind: str) -> None:
+    source, make, reason = SOURCES[kind]
+    make()
+    assert reason in infomax("fit", source, "--out", "run", *SMALL_RECIPE).failure
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("kind", ["no such path", "truncated JPEG", "array of floats"])
+def test_it_will_do_for_no_other_command(infomax: Infomax, kind: str) -> None:
+    source, make, reason = SOURCES[kind]
+    InfoMax(SMALL, device="cpu").fit(coloured(8), out="run")
+    make()
+    assert reason in infomax("embed", source, "--model", "run", "--out", "v.parquet").failure
+    assert reason in infomax("montage", source, "--model", "run", "--out", "m.png").failure
+    assert not Path("v.parquet").exists()
+    assert not Path("m.png").exists()
+
+
+def test_one_picture_has_no_montage(infomax: Infomax) -> None:
+    InfoMax(SMALL, device="cpu").fit(coloured(8), out="run")
+    np.save("a.npy", coloured(1))
+    failure = infomax("montage", "a.npy", "--model", "run", "--out", "m.png").failure
+    assert failure == "1 picture has no neighbours: give a collection of 2 or more"
+
+
+def oddities() -> None:
+    """Pictures of all sizes and modes, under names that a terminal cannot show, in a folder that contains itself."""
+    source = Path("source")
+    pixels = noise(20, 30)
+    put(source / "one pixel.png", noise(1, 1))
+    put(source / "long.png", noise(2, 20_000))
+    put(source / "high.png", noise(3000, 1))
+    put(source / "grey.png", pixels[..., 0].copy())
+    put(source / "deep.png", stored(pixels[..., 0].astype(np.uint16) * 257))
+    put(source / "alpha.png", noise(9, 9, 4))
+    put(source / "palette.gif", stored(Image.fromarray(pixels).quantize(16), "GIF"))
+    put(source / "print.jpg", stored(Image.fromarray(pixels).convert("CMYK"), "JPEG"))
+    put(source / "bits.png", stored(Image.fromarray(pixels).convert("1")))
+    put(source / "naïve 東京.png", pixels)
+    put(source / "two\nlines.png", pixels)
+    put(source / "caf\udce9.png", pixels)
+    put(source / "UPPER.PNG", pixels)
+    put(source / "a/b/c/deep.png", pixels)
+    (source / "a/b/again").symlink_to(source.resolve())
+
+
+ODD = 14
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "text.jpg": (b"dear diary", "not a picture"),
+    "cut.jpg": (JPEG[:-600], "truncated"),
+    "cut.png": (PNG[:-600], "truncated"),
+    "empty.png": (b"", "an empty file"),
+    "bomb.png": (bomb(), "too large"),
+    'a\nb,"c".png': (b"no", "not a picture"),
+    "x/caf\udce9.png": (b"no", "not a picture"),
+}
+
+
+def test_broken_pictures_are_skipped_and_told_and_the_rest_is_learnt_from(infomax: Infomax) -> None:
+    oddities()
+    for name, (content, _) in BROKEN.items():
+        put(Path("source") / name, content)
+    Path("source/dangling.png").symlink_to("gone")
+    fitted = infomax("fit", "source", "--out", "run", *SMALL_RECIPE)
+    assert fitted.code == 0, fitted
+    assert f"learnt 8 features from {ODD} pictures" in fitted.stdout
+    assert fitted.stderr == f"infomax: skipped {len(BROKEN) + 1} broken pictures: run/skipped.csv\n"
+    with Path("run/skipped.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["where", "reason"]
+    skipped = dict(rows[1:])
+    assert skipped.keys() == {*BROKEN, "dangling.png"}
+    assert "link to nothing" in skipped["dangling.png"]
+    for name, (_, reason) in BROKEN.items():
+        assert reason in skipped[name]
+    embedded = infomax("embed", "source", "--model", "run", "--out", "v.parquet")
+    assert (embedded.code, pq.read_metadata("v.parquet").num_rows) == (0, ODD)
+
+
+def test_a_parquet_with_a_null(infomax: Infomax) -> None:
+    pictures: list[bytes | None] = [stored(picture) for picture in coloured(6)]
+    put_parquet(Path("a.parquet"), [*pictures[:2], None, b"broken", *pictures[2:]])
+    fitted = infomax("fit", "a.parquet", "--out", "run", *SMALL_RECIPE)
+    assert (fitted.code, fitted.stderr) == (0, "infomax: skipped 2 broken pictures: run/skipped.csv\n")
+    with Path("run/skipped.csv").open(newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["where", "a.parquet#2", "a.parquet#3"]
+
+
+@pytest.mark.parametrize("name", ["naïve 東京", "two\nlines", "caf\udce9"])
+def test_names_that_a_terminal_cannot_show(infomax: Infomax, name: str) -> None:
+    for index, picture in enumerate(coloured(6)):
+        put(Path(name) / f"{index}.png", picture)
+    run = f"{name} run"
+    assert infomax("fit", name, "--out", run, *SMALL_RECIPE).code == 0
+    assert infomax("embed", name, "--model", run, "--out", f"{name}.parquet").code == 0
+    assert infomax("montage", name, "--model", run, "--out", f"{name}.png").code == 0
+    assert "finished run" in infomax("fit", name, "--out", run, *SMALL_RECIPE).failure
+
+
+SETTINGS: dict[str, tuple[list[object], str]] = {
+    "unknown recipe": (["--recipe", "cifar"], "unknown recipe 'cifar': choose one of seed-cifar10, seed-tiny-imagenet"),
+    "unknown setting": (["--set", "gama=1"], "no setting 'gama' in seed-cifar10: choose one of size, "),
+    "a setting without a value": (["--set", "beta"], "setting beta=: give a value like beta=1.5"),
+    "a value of another kind": (["--set", "dim=big"], "setting dim=big: give a value like dim=256"),
+    "no divergence": (["--set", "divergence=no"], "unknown divergence 'no': choose one of "),
+    "a size that cannot be halved": (["--set", "size=30"], "size 30 cannot be halved 3 times"),
+    "no epochs": (["--epochs", 0], "epochs is 0: train for 1 or more"),
+    "fewer than no epochs": (["--epochs", -3], "epochs is -3: train for 1 or more"),
+    "no learning": (["--set", "alpha=0", "--set", "beta=0"], "nothing is left to learn from"),
+    "a batch of one": (["--set", "batch=1"], "batch is 1: use 2 or more"),
+    "resume and overwrite": (["--resume", "--overwrite"], "resume continues the run in `out`"),
+}
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_settings_that_will_not_do(infomax: Infomax, kind: str) -> None:
+    words, reason = SETTINGS[kind]
+    assert reason in infomax("fit", "digits", "--out", "run", *words).failure
+    assert not Path("run").exists()
+
+
+def test_a_setting_of_unknown_choice_in_a_shell(shell: Infomax) -> None:
+    assert (
+        "'map': choose one of code, feature-map"
+        in shell("fit", "digits", "--out", "r", "--set", "global_against=map").failure
+    )
+
+
+def test_a_learning_rate_out_of_all_proportion(infomax: Infomax) -> None:
+    np.save("a.npy", coloured(40))
+    failure = infomax("fit", "a.npy", "--out", "run", *SMALL_RECIPE, "--set", "learning_rate=1e30").failure
+    assert failure.startswith("training diverged: ")
+    assert "lower the learning rate" in failure
+    assert not Path("run/model.safetensors").exists()
+
+
+def half_written(name: str, kept: int | None) -> Callable[[], None]:
+    """A run whose file `name` was cut off after so many bytes, or is gone; without the weights, as if interrupted."""
+
+    def make() -> None:
+        InfoMax(SMALL, device="cpu").fit(np.load("a.npy"), out="run")
+        Path("run/model.safetensors").unlink()
+        content = Path("run", name).read_bytes()
+        Path("run", name).unlink()
+        if kept is not None:
+            Path("run", name).write_bytes(content[:kept])
+
+    return make
+
+
+def finished() -> None:
+    InfoMax(SMALL, device="cpu").fit(np.load("a.npy"), out="run")
+
+
+def weights_cut_off() -> None:
+    finished()
+    os.truncate("run/model.safetensors", 2000)
+
+
+def foreign() -> None:
+    Path("run").mkdir()
+    Path("run/thesis.tex").write_text("years of work")
+
+
+RUNS: dict[str, tuple[Callable[[], object], list[object], str]] = {
+    "finished": (finished, [], "run holds a finished run: choose another --out, or replace it with --overwrite"),
+    "finished, resumed": (
+        finished,
+        ["--resume"],
+        "run has finished its 2 epochs: for more, add --epochs N to --resume",
+    ),
+    "interrupted": (half_written("last.ckpt", None), [], "run holds an interrupted run: add --resume, or replace it"),
+    "config cut off": (half_written("config.json", 30), ["--resume"], "config.json is damaged"),
+    "config cut off, again": (half_written("config.json", 30), [], "run holds an interrupted run"),
+    "checkpoint cut off": (half_written("last.ckpt", 5000), ["--resume"], "last.ckpt is damaged"),
+    "no config": (half_written("config.json", None), ["--resume"], "run holds no run (no config.json)"),
+    "of another recipe": (finished, ["--resume", "--epochs", 3, "--recipe", "seed-digits"], "run was begun with "),
+    "of another seed": (finished, ["--resume", "--epochs", 3, "--seed", 1], "run was begun with seed 0: resume with"),
+    "a file": (lambda: Path("run").write_text("x"), [], "run is a file, and a run is a folder: choose another --out"),
+    "a file, overwritten": (lambda: Path("run").write_text("x"), ["--overwrite"], "run is a file"),
+    "a foreign folder": (foreign, [], "run is not empty and holds no run: choose another --out"),
+    "a foreign folder, overwritten": (foreign, ["--overwrite"], "run is not empty and holds no run"),
+    "nothing to resume": (lambda: None, ["--resume"], "run holds no run (no config.json): make one with infomax fit"),
+    "in a file": (lambda: Path("file").write_text("x"), ["--out", "file/run"], "file"),
+}
+
+
+def tree() -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_run_that_will_not_do(infomax: Infomax, kind: str) -> None:
+    make, words, reason = RUNS[kind]
+    np.save("a.npy", coloured(40))
+    make()
+    before = tree()
+    recipe = [] if {"--resume", "--recipe"} & {*words} else SMALL_RECIPE
+    assert reason in infomax("fit", "a.npy", "--out", "run", *recipe, *words).failure
+    assert tree() == before
+
+
+def test_a_damaged_run_may_be_overwritten(infomax: Infomax) -> None:
+    np.save("a.npy", coloured(40))
+    half_written("config.json", 30)()
+    assert infomax("fit", "a.npy", "--out", "run", *SMALL_RECIPE, "--overwrite").code == 0
+    assert infomax("embed", "a.npy", "--model", "run", "--out", "v.parquet").code == 0
+
+
+MODELS: dict[str, tuple[Callable[[], object], str]] = {
+    "nowhere": (lambda: None, "run holds no run (no config.json): make one with infomax fit"),
+    "a file": (lambda: Path("run").write_text("x"), "run"),
+    "interrupted": (half_written("last.ckpt", None), "run has no model yet: finish it with infomax fit --resume"),
+    "config cut off": (half_written("config.json", 30), "config.json is damaged"),
+    "weights cut off": (weights_cut_off, "model.safetensors is damaged"),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_model_that_will_not_do(infomax: Infomax, kind: str) -> None:
+    make, reason = MODELS[kind]
+    np.save("a.npy", coloured(40))
+    make()
+    for command, out in (("embed", "v.parquet"), ("montage", "m.png")):
+        assert reason in infomax(command, "a.npy", "--model", "run", "--out", out).failure
+        assert not Path(out).exists()
+
+
+@pytest.mark.parametrize("command", ["embed", "montage"])
+def test_results_that_cannot_be_written(infomax: Infomax, command: str) -> None:
+    np.save("a.npy", coloured(40))
+    finished()
+    Path("folder").mkdir()
+    failure = infomax(command, "a.npy", "--model", "run", "--out", "folder").failure
+    assert failure == "Is a directory: folder: check the path"
+    assert "run/config.json" in infomax(command, "a.npy", "--model", "run", "--out", "run/config.json/file").failure
+    assert list(Path("folder").iterdir()) == []
+    assert not list(Path().glob(".*"))
+
+
+FULL: dict[str, tuple[int, list[object], str]] = {
+    "cache": (1_000, ["fit", "b.npy", "--out", "new", *SMALL_RECIPE], "cannot keep prepared pictures in "),
+    "run": (12_000, ["fit", "a.npy", "--out", "new", *SMALL_RECIPE], "File too large: new/last.ckpt: make room there"),
+    "vectors": (
+        500,
+        ["embed", "a.npy", "--model", "run", "--out", "v.parquet"],
+        "File too large: v.parquet: make room",
+    ),
+    "figure": (500, ["montage", "a.npy", "--model", "run", "--out", "m.png"], "File too large: m.png: make room there"),
+}
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """As on a full disk, or over a quota, in the middle of a write; though the error is called another name."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("full", FULL)
+def test_a_full_disk(infomax: Infomax, full: str) -> None:
+    limit, words, reason = FULL[full]
+    np.save("a.npy", coloured(40))
+    np.save("b.npy", coloured(40, side=12))
+    finished()
+    before = tree()
+    with no_file_beyond(limit):
+        ended = infomax(*words)
+    assert reason in ended.failure
+    assert {path: content for path, content in tree().items() if not path.startswith("new/")} == before
+    if full == "run":
+        assert {path.name for path in Path("new").iterdir()} <= {"config.json", "log.jsonl", "skipped.csv"}
+        assert json.loads(Path("new/config.json").read_text())["seed"] == 0
+        assert infomax("fit", "a.npy", "--out", "new", "--resume").code == 0  # once there is room

@@ -1,0 +1,94 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from infomax.cli import main
+from infomax.recipes import DeepInfoMax
+
+torch.set_num_threads(1)
+
+SMALL = DeepInfoMax(name="small", size=8, blocks=(4, 8), dim=8, batch=16, epochs=2)
+"""The article's method at the size of a test."""
+
+SMALL_SETTINGS = ("size=8", "blocks=4,8", "dim=8", "batch=16", "epochs=2")
+"""What --set makes of a recipe so that a command takes no time."""
+
+
+def coloured(n: int, side: int = 8, seed: int = 0) -> NDArray[np.uint8]:
+    """Pictures (n, side, side, 3) of one random colour each under noise: easy to tell apart."""
+    random = np.random.default_rng(seed)
+    colours = random.integers(0, 256, (n, 1, 1, 3))
+    noise = random.integers(-20, 21, (n, side, side, 3))
+    pictures: NDArray[np.uint8] = np.clip(colours + noise, 0, 255).astype(np.uint8)
+    return pictures
+
+
+def environment(cache: Path, **more: str) -> dict[str, str]:
+    """What a child process of a test runs under: one thread, a cache of its own, warnings as errors."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "INFOMAX_CACHE": str(cache), "PYTHONWARNINGS": "error", **more}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command said and how it ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def failure(self) -> str:
+        """The one line of a command that failed as it should: exit code 1, nothing on stdout, no traceback."""
+        assert (self.code, self.stdout) == (1, ""), self
+        assert self.stderr.startswith("infomax: "), self
+        assert self.stderr.count("\n") == 1, self
+        assert self.stderr.endswith("\n"), self
+        return self.stderr.removeprefix("infomax: ").rstrip("\n")
+
+
+Infomax = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees the prepared pictures of another, or of the user."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("INFOMAX_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def infomax(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Infomax:
+    """The command line as `infomax` enters it, in this process."""
+
+    def run(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["infomax", *(str(word) for word in words)])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return Outcome(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def shell(tmp_path: Path, cache: Path) -> Infomax:
+    """The command line as a user meets it: another process, started in tmp_path."""
+
+    def run(*words: object) -> Outcome:
+        command = [sys.executable, "-m", "infomax", *(str(word) for word in words)]
+        ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment(cache))
+        return Outcome(ended.returncode, ended.stdout, ended.stderr)
+
+    return run

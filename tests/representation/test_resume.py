@@ -1,0 +1,194 @@
+"""A training that was stopped and resumed ends where one that never stopped does, bit for bit."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infomax import InfoMax, InfoMaxError
+from infomax.representation import training
+from infomax.representation.run import Run
+from infomax.representation.training import TrainingInterrupted
+from tests.conftest import SMALL, coloured, environment
+
+ROOT = Path(__file__).parents[2]
+STEPS = 20
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    """log.jsonl without what depends on the clock."""
+    entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if k not in ("seconds", "images_per_second")} for entry in entries]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+    assert lines(one) == lines(other)
+    assert {path.name for path in other.iterdir()} == {
+        "config.json", "last.ckpt", "log.jsonl", "model.safetensors", "skipped.csv"
+    }  # fmt: skip
+
+
+def some_steps(count: int, seed: int) -> str:
+    return " ".join(f"learn:{step}" for step in sorted(random.Random(seed).sample(range(1, STEPS + 1), count)))
+
+
+STORIES = {
+    "at random steps, a checkpoint every step": f"0 {some_steps(6, seed=0)}",
+    "at random steps, a checkpoint every epoch": f"1e6 {some_steps(6, seed=1)}",
+    "before the first checkpoint, once it has logged": "1e6 learn:5 learn:2 learn:4",
+    "where a checkpoint or a line of the log was due": "0 save:1 save:6 log:2 log:4 save:2",
+    "in the middle of a write": "0 sync:1 sync:2 sync:3 sync:8",
+    "after the last step": "1e6 learn:17 config:2 sync:4",
+}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all stories, and of the training that never stopped."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, "-m", "tests.representation.killed", str(folder), *STORIES.values()]
+    ended = subprocess.run(command, cwd=ROOT, env=environment(folder / "cache"), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return folder
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_killed_and_resumed_ends_bit_for_bit_the_same(killed: Path, story: str) -> None:
+    run = killed / str(list(STORIES).index(story))
+    assert_same_run(killed / "whole", run)
+    steps, epochs = ([entry["step"] for entry in lines(run) if entry["kind"] == kind] for kind in ("step", "epoch"))
+    assert (steps, epochs) == ([3, 6, 9, 12, 15, 18], [5, 10, 15, 20])
+
+
+class Stopped:
+    """Makes a training in this process stop as a signal would: at some steps of the whole training."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
+        learn = training.Training.learn
+
+        def watched(self: training.Training, pictures: Any) -> None:
+            learn(self, pictures)
+            if self.step in steps:
+                import signal
+
+                signal.raise_signal(signal.SIGTERM)
+
+        monkeypatch.setattr(training.Training, "learn", watched)
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LOG_STEPS", 3)
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param((2, 7, 8), id="within epochs"),
+        pytest.param((5, 10), id="at the end of epochs"),
+        pytest.param((3, 9), id="where the log has a line"),
+        pytest.param((15,), id="where both meet"),
+        pytest.param((20,), id="at the last step"),
+    ],
+)
+def test_stopped_by_a_signal_and_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[int, ...]
+) -> None:
+    pictures = coloured(75)
+    model = InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "whole")
+    Stopped(monkeypatch, *steps)
+    for index, step in enumerate(steps):
+        with pytest.raises(TrainingInterrupted, match=f"stopped at step {step}, in epoch .* of 4; saved in .*--resume"):
+            InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=index > 0)
+    resumed = InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+    assert (resumed.transform(pictures) == model.transform(pictures)).all()
+
+
+@pytest.mark.usefixtures("often")
+def test_a_finished_run_goes_on_to_more_epochs_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    pictures = coloured(75)
+    InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "whole")
+    for epochs in (1, 3, 4):
+        InfoMax(SMALL, epochs=epochs, device="cpu").fit(pictures, out=tmp_path / "longer", resume=epochs > 1)
+    assert_same_run(tmp_path / "whole", tmp_path / "longer")
+    assert Run(tmp_path / "longer").read_config() == Run(tmp_path / "whole").read_config()
+
+
+def test_the_recipe_need_not_be_said_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = coloured(75)
+    whole = InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path / "whole")
+    Stopped(monkeypatch, 4)
+    with pytest.raises(TrainingInterrupted):
+        InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path / "stopped")
+    resumed = InfoMax(device="cpu").fit(pictures, out=tmp_path / "stopped", resume=True)
+    assert resumed.recipe_ == whole.recipe_
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing more to do": ({}, "has finished its 2 epochs: for more, add --epochs N to --resume"),
+    "fewer epochs": ({"epochs": 1}, "has finished its 2 epochs"),
+    "another recipe": ({"recipe": "seed-digits", "epochs": 3}, "was begun with recipe small, not seed-digits"),
+    "another setting": ({"recipe": SMALL.with_settings(beta=0.0), "epochs": 3}, "was begun with beta 1.5, not 0.0"),
+    "another seed": ({"seed": 1, "epochs": 3}, "was begun with seed 0: resume with --seed 0"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_resuming_as_another_training_is_refused_and_changes_nothing(tmp_path: Path, case: str) -> None:
+    out, pictures = tmp_path / "run", coloured(40)
+    InfoMax(SMALL, device="cpu").fit(pictures, out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    changes, reason = REFUSED[case]
+    with pytest.raises(InfoMaxError, match=reason):
+        InfoMax(**{"recipe": SMALL, "device": "cpu", **changes}).fit(pictures, out=out, resume=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_resuming_with_other_pictures_is_refused(tmp_path: Path) -> None:
+    InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
+    with pytest.raises(InfoMaxError, match="was begun with other pictures"):
+        InfoMax(SMALL, epochs=3, device="cpu").fit(coloured(40, seed=1), out=tmp_path, resume=True)
+
+
+def test_resuming_to_fewer_epochs_than_were_begun_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = coloured(75)
+    Stopped(monkeypatch, 7)
+    with pytest.raises(TrainingInterrupted):
+        InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=tmp_path)
+    with pytest.raises(InfoMaxError, match="is in epoch 2 already: resume with --epochs 2 or more"):
+        InfoMax(SMALL, epochs=1, device="cpu").fit(pictures, out=tmp_path, resume=True)
+    InfoMax(SMALL, epochs=2, device="cpu").fit(pictures, out=tmp_path, resume=True)
+    assert [line["step"] for line in lines(tmp_path)] == [5, 10]
+
+
+@pytest.mark.parametrize("damage", ["cut off", "another file", "another dictionary", "empty", "gone"])
+def test_a_finished_run_is_kept_where_its_checkpoint_will_not_do(tmp_path: Path, damage: str) -> None:
+    import torch
+
+    pictures, checkpoint = coloured(40), tmp_path / "last.ckpt"
+    InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path)
+    content = checkpoint.read_bytes()
+    checkpoint.unlink()
+    if damage == "another dictionary":
+        torch.save({"weights": torch.ones(2)}, checkpoint)
+    elif damage != "gone":
+        checkpoint.write_bytes({"cut off": content[:-1000], "another file": b"GIF89a", "empty": b""}[damage])
+    with pytest.raises(InfoMaxError, match=r"last\.ckpt.*--overwrite"):
+        InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=tmp_path, resume=True)
+    assert len(InfoMax.load(tmp_path).transform(pictures)) == 40
+
+
+def test_a_checkpoint_holds_nothing_that_could_run_code(tmp_path: Path) -> None:
+    import torch
+
+    InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert {"encoder", "objective", "optimiser", "generator", "epoch", "batch", "step"} <= checkpoint.keys()

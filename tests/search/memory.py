@@ -1,0 +1,116 @@
+"""An index kept in a dict and searched by NumPy in float64: slow, plain, and written differently from the real one."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from infomax.evaluation.knn import Metric
+from infomax.search.store import EVERYTHING, Where, schema, vector_column
+from infomax.search.sync import id_of
+
+Vectors = NDArray[np.float32]
+
+
+class MemoryStore:
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def upsert(self, rows: pa.Table) -> None:
+        self.rows |= {row["path"]: row for row in rows.to_pylist()}
+
+    def remove(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            self.rows.pop(path, None)
+
+    def count(self, where: Where = EVERYTHING) -> int:
+        return len(self.counted(where))
+
+    def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        return self.table([row for row in self.rows.values() if row["id"] in ids]).select(list(columns))
+
+    def page(self, offset: int, limit: int, columns: Sequence[str], where: Where = EVERYTHING) -> pa.Table:
+        rows = sorted(self.counted(where), key=lambda row: row["path"].encode())
+        return self.table(rows[offset : offset + limit]).select(list(columns))
+
+    def scan(self, columns: Sequence[str], where: Where = EVERYTHING) -> Iterator[pa.RecordBatch]:
+        yield from self.table(self.counted(where)).select(list(columns)).to_batches(max_chunksize=7)
+
+    def nearest(
+        self,
+        vector: Vectors,
+        k: int,
+        metric: Metric,
+        columns: Sequence[str],
+        where: Where = EVERYTHING,
+        *,
+        approximate: bool = False,  # noqa: ARG002
+    ) -> pa.Table:
+        rows = self.counted(where)
+        near = sorted(rows, key=lambda row: distance(vector, np.array(row["vector"], np.float32), metric))
+        return self.table(near[:k]).select(list(columns))
+
+    def compact(self) -> None:
+        pass
+
+    def bytes(self) -> int:
+        return 0
+
+    def counted(self, where: Where) -> list[dict[str, Any]]:
+        return [
+            row
+            for row in self.rows.values()
+            if (where.folder is None or row["path"].startswith(where.folder + "/"))
+            and (where.label is None or row["label"] == where.label)
+        ]
+
+    def table(self, rows: list[dict[str, Any]]) -> pa.Table:
+        return pa.Table.from_pylist(rows, schema=schema(self.dim))
+
+
+def distance(a: Vectors, b: Vectors, metric: Metric) -> float:
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    if metric == "euclidean":
+        return float(np.linalg.norm(x - y))
+    if not x.any() or not y.any():
+        return 1.0
+    return float(1 - x @ y / np.sqrt((x @ x) * (y @ y)))
+
+
+def brute_force(
+    query: Vectors, paths: Sequence[str], vectors: Vectors, k: int, metric: Metric
+) -> list[tuple[str, float]]:
+    """The k nearest; distances that differ by rounding alone count as equal."""
+    far = [distance(query, vector, metric) for vector in vectors]
+    return sorted(zip(paths, far, strict=True), key=lambda pair: (round(pair[1], 12), pair[0].encode()))[:k]
+
+
+def rows_of(
+    paths: Sequence[str], vectors: Vectors, labels: Sequence[str | None] | None = None, *, mark: str = "m"
+) -> pa.Table:
+    count = len(paths)
+    columns = {
+        "path": list(paths),
+        "id": [id_of(path) for path in paths],
+        "hash": [mark] * count,
+        "stamp": ["1:1"] * count,
+        "size": [1] * count,
+        "mtime": [1.0] * count,
+        "width": [3] * count,
+        "height": [2] * count,
+        "label": list(labels) if labels is not None else [None] * count,
+        "thumbnail": [path.encode() for path in paths],
+        "model": ["model"] * count,
+        "vector": vector_column(vectors),
+    }
+    return pa.table(columns, schema=schema(vectors.shape[1]))
+
+
+def cloud(count: int, dim: int = 8, seed: int = 0) -> Vectors:
+    """Vectors of lengths that differ, so that the metrics disagree."""
+    random = np.random.default_rng(seed)
+    lengths = np.exp(random.normal(size=(count, 1)))
+    return (lengths * random.normal(size=(count, dim))).astype(np.float32)

@@ -1,0 +1,164 @@
+"""What every backend of an index has to do; the one of NumPy is the oracle for the others."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from infomax.errors import InfoMaxError
+from infomax.evaluation.knn import Metric
+from infomax.search.lance import LanceStore
+from infomax.search.store import EVERYTHING, Store, Where, vectors_of
+from infomax.search.sync import id_of
+from tests.search.conftest import NewStore
+from tests.search.memory import MemoryStore, cloud, rows_of
+
+HOSTILE = [
+    "o'brien",
+    "x' OR '1'='1",
+    "'; DROP TABLE pictures; --",
+    'a"b',
+    "back\\slash",
+    "trailing\\",
+    "100%_x",
+    "new\nline",
+    "nul\x00l",
+    "<script>alert(1)</script>",
+    "日本語 🦊 é",
+    "{x} $1 ? :name @p",
+    "",
+]
+
+
+def everything(store: Store) -> dict[str, str]:
+    found = pa.Table.from_batches(list(store.scan(["path", "hash"])))
+    paths, marks = (found.column(name).to_pylist() for name in ("path", "hash"))
+    assert len(set(paths)) == len(paths)
+    return dict(zip(paths, marks, strict=True))
+
+
+def test_an_upsert_replaces_rows_of_the_same_path_and_keeps_the_others(new_store: NewStore) -> None:
+    store = new_store(8)
+    store.upsert(rows_of(["a", "b", "c"], cloud(3), mark="old"))
+    store.upsert(rows_of(["b", "d"], cloud(2, seed=1), mark="new"))
+    assert everything(store) == {"a": "old", "b": "new", "c": "old", "d": "new"}
+    assert store.count() == 4
+    assert np.array_equal(vectors_of(store.fetch([id_of("b")], ["vector"]))[0], cloud(2, seed=1)[0])
+
+
+def test_rows_are_removed_by_path_and_what_is_not_there_is_no_matter(new_store: NewStore) -> None:
+    store = new_store(8)
+    store.upsert(rows_of(["a", "b", *HOSTILE], cloud(2 + len(HOSTILE))))
+    store.remove([])
+    store.remove(["b", "nobody", *HOSTILE])
+    assert list(everything(store)) == ["a"]
+
+
+def test_rows_are_fetched_by_id_in_the_columns_asked_for(new_store: NewStore) -> None:
+    store = new_store(8)
+    store.upsert(rows_of(["a", "b", "c"], cloud(3)))
+    found = store.fetch([id_of("c"), id_of("a"), id_of("nobody"), "x' OR '1'='1"], ["thumbnail", "path"])
+    assert found.column_names == ["thumbnail", "path"]
+    assert sorted(found.column("thumbnail").to_pylist()) == [b"a", b"c"]
+    assert len(store.fetch([], ["path"])) == 0
+
+
+def test_pages_are_in_the_order_of_the_paths_and_together_are_all(new_store: NewStore) -> None:
+    store = new_store(8)
+    names = [f"/p/{number:02d}" for number in range(23)] + ["/p/é", "/p/Z", "/p/z"]
+    store.upsert(rows_of(names[::-1], cloud(len(names))))
+    store.compact()
+    pages = [store.page(offset, 10, ["id", "path"]).column("path").to_pylist() for offset in (0, 10, 20, 30)]
+    assert [len(page) for page in pages] == [10, 10, 6, 0]
+    assert [path for page in pages for path in page] == sorted(names, key=str.encode)
+
+
+def test_a_folder_counts_with_all_below_it_and_not_its_namesakes(new_store: NewStore) -> None:
+    store = new_store(8)
+    names = ["/p/a/1", "/p/a/b/2", "/p/ab/3", "/p/a.png", "/p/a0", "/q/p/a/4", "/p/o'x%/5", "/p/o'xy/6"]
+    store.upsert(rows_of(names, cloud(len(names))))
+    assert store.page(0, 9, ["path"], Where("/p/a")).column("path").to_pylist() == ["/p/a/1", "/p/a/b/2"]
+    assert store.page(0, 9, ["path"], Where("/p/o'x%")).column("path").to_pylist() == ["/p/o'x%/5"]
+    assert store.count(Where("")) == len(names)
+    assert store.count(Where("/nowhere")) == 0
+
+
+@pytest.mark.parametrize("label", HOSTILE)
+def test_a_label_is_compared_whatever_it_holds(new_store: NewStore, label: str) -> None:
+    store = new_store(8)
+    names = [f"/p/{number}" for number in range(len(HOSTILE) + 1)]
+    store.upsert(rows_of(names, cloud(len(names)), [*HOSTILE, None]))
+    expected = names[HOSTILE.index(label)]
+    assert store.page(0, 99, ["path"], Where(label=label)).column("path").to_pylist() == [expected]
+    found = store.nearest(cloud(1)[0], 99, "euclidean", ["path"], Where("/p", label))
+    assert found.column("path").to_pylist() == [expected]
+    assert store.count() == len(names)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("where", [EVERYTHING, Where("/p/1"), Where(label="odd"), Where("/p/0", "even")])
+def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, where: Where) -> None:
+    names = [f"/p/{number % 3}/{number:03d}" for number in range(200)]
+    rows = rows_of(names, cloud(200), ["odd" if number % 2 else "even" for number in range(200)])
+    store, oracle = new_store(8), MemoryStore(8)
+    for each in (store, oracle):
+        each.upsert(rows)
+    for query in cloud(5, seed=1):
+        found = store.nearest(query, 12, metric, ["path", "vector"], where)
+        assert (
+            found.column("path").to_pylist() == oracle.nearest(query, 12, metric, ["path"], where)["path"].to_pylist()
+        )
+
+
+def test_tidying_up_changes_no_row(new_store: NewStore) -> None:
+    store = new_store(8)
+    store.compact()
+    for number in range(12):
+        store.upsert(rows_of([f"{number}", "again"], cloud(2, seed=number), mark=str(number)))
+        if number % 5 == 4:
+            store.compact()
+    assert everything(store) == {"again": "11"} | {str(number): str(number) for number in range(12)}
+
+
+def test_a_reader_sees_at_once_what_another_has_written(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("shared")
+    writer = LanceStore.create(folder, 8)
+    reader = LanceStore(folder)
+    for number in range(1, 4):
+        writer.upsert(rows_of([f"{number}"], cloud(1)))
+        assert reader.count() == number
+        assert len(reader.nearest(cloud(1)[0], 9, "cosine", ["path"])) == number
+    writer.remove(["1"])
+    writer.compact()
+    assert sorted(everything(reader)) == ["2", "3"]
+
+
+def test_approximate_search_finds_nearly_all_and_later_rows_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """5500 vectors around 40 centres; 20 queries of 10 matches each: recall of 0.98 allows 4 misses in 200."""
+    random = np.random.default_rng(0)
+    vectors = (
+        random.normal(size=(40, 16))[random.integers(0, 40, 5500)] + 0.3 * random.normal(size=(5500, 16))
+    ).astype(np.float32)
+    store = LanceStore.create(tmp_path_factory.mktemp("large"), 16)
+    names = [f"{number:04d}" for number in range(5500)]
+    store.upsert(rows_of(names, vectors))
+    for metric in ("cosine", "euclidean"):
+        hits = 0
+        for row in random.integers(0, 5500, 20):
+            query = vectors[row] + 0.1 * random.normal(size=16).astype(np.float32)
+            exact = store.nearest(query, 10, metric, ["path"])["path"].to_pylist()
+            hits += len({*exact} & {*store.nearest(query, 10, metric, ["path"], approximate=True)["path"].to_pylist()})
+        assert hits >= 196
+    assert [index.name for index in store._table.list_indices()] == ["directions"]
+    store.upsert(rows_of(["later"], vectors[:1]))
+    assert "later" in store.nearest(vectors[0], 2, "cosine", ["path"], approximate=True)["path"].to_pylist()
+    store.compact()
+    assert "later" in store.nearest(vectors[0], 2, "cosine", ["path"], approximate=True)["path"].to_pylist()
+
+
+def test_a_folder_without_a_sound_store_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("empty")
+    with pytest.raises(InfoMaxError, match=r"lacks its table pictures\.lance: index again"):
+        LanceStore(folder)
+    (folder / "pictures.lance").mkdir()
+    with pytest.raises(InfoMaxError, match="cannot open the index"):
+        LanceStore(folder)

@@ -1,0 +1,118 @@
+"""Several processes on one index, and processes that are killed. INFOMAX_KILLS=20 tries more moments."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from infomax import Index, InfoMax
+from tests.conftest import coloured, environment
+from tests.search.conftest import assert_same, save
+
+KILLS = int(os.environ.get("INFOMAX_KILLS", "2"))
+
+INDEXER = """
+import sys
+from infomax import Index
+from infomax.search.lance import LanceStore
+index, photos, run = sys.argv[1:]
+upsert = LanceStore.upsert
+def told(self, rows):
+    upsert(self, rows)
+    print(len(rows), flush=True)
+LanceStore.upsert = told
+import torch; torch.set_num_threads(1)
+from infomax import InfoMax
+model = InfoMax.load(run)
+print("ready", flush=True)
+sys.stdin.readline()
+Index.create(index, model).synchronise(photos, batch=5)
+"""
+
+
+def indexer(index: Path, photos: Path, run: Path, cache: Path) -> subprocess.Popen[str]:
+    """A process that is about to index, and waits for a line; it prints the size of every batch it has committed."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", INDEXER, str(index), str(photos), str(run)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(cache),
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def go(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    for number, pixels in enumerate(coloured(100)):
+        save(folder / f"{number % 3}" / f"{number:03d}.png", pixels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, many: Path, model: InfoMax) -> tuple[Index, Path, float]:
+    """The index as it should be, a RUN, and how long a process takes to build it."""
+    home = tmp_path_factory.mktemp("whole")
+    model.save(home / "run")
+    with indexer(home / "index", many, home / "run", home) as child:
+        start = time.monotonic()
+        go(child)
+        assert child.wait() == 0
+    return Index.open(home / "index"), home / "run", time.monotonic() - start
+
+
+@pytest.mark.parametrize("moment", range(KILLS))
+def test_a_kill_costs_no_committed_row(
+    moment: int, whole: tuple[Index, Path, float], many: Path, tmp_path: Path, cache: Path
+) -> None:
+    expected, run, seconds = whole
+    with indexer(tmp_path / "index", many, run, cache) as child:
+        go(child)
+        time.sleep(seconds * random.Random(moment).random())
+        child.kill()
+        child.wait()
+        assert child.stdout is not None
+        committed = sum(int(line) for line in child.stdout.read().splitlines())
+    model = InfoMax.load(run)
+    index = Index.create(tmp_path / "index", model)
+    before = [each.path for each in index.page(limit=999)]
+    assert committed <= len(before) <= committed + 5
+    assert len(set(before)) == len(before) == len(index)
+    changes = index.synchronise(many)
+    assert (changes.added, changes.updated, changes.unchanged) == (100 - len(before), 0, len(before))
+    assert_same(index, expected)
+
+
+def test_two_indexers_and_a_reader_lose_nothing(
+    whole: tuple[Index, Path, float], many: Path, tmp_path: Path, cache: Path, model: InfoMax
+) -> None:
+    expected, run, _ = whole
+    Index.create(tmp_path / "index", model)
+    reader = Index.open(tmp_path / "index")
+    with ExitStack() as stack:
+        children = [stack.enter_context(indexer(tmp_path / "index", many, run, cache)) for _ in range(2)]
+        for child in children:
+            go(child)
+        seen = [0]
+        while any(child.poll() is None for child in children):
+            seen.append(len(reader.search(many / "0" / "000.png", 999)))
+            assert seen == sorted(seen)
+            time.sleep(0.05)
+    assert [child.returncode for child in children] == [0, 0]
+    pictures = reader.page(limit=999)
+    assert len(pictures) == len({each.path for each in pictures}) == 100
+    assert_same(reader, expected)

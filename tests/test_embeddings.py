@@ -1,0 +1,71 @@
+"""Feature vectors in a parquet file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infomax.embeddings import write_embeddings
+from infomax.pictures import Pictures, load
+from tests.conftest import coloured
+from tests.pictures.conftest import put
+
+VECTORS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+
+
+def collection() -> Pictures:
+    return load(coloured(5), 8)
+
+
+def test_columns_and_their_types(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "vectors.parquet"
+    write_embeddings(path, replace(collection(), labels=["a", "b", "a", "", "c"]), VECTORS)
+    table = pq.read_table(path)
+    assert table.schema == pa.schema(
+        {"path": pa.string(), "row": pa.int64(), "label": pa.string(), "vector": pa.list_(pa.float32(), 3)}
+    )
+    assert np.array_equal(np.stack(table["vector"].to_numpy()), VECTORS)
+    assert table["label"].to_pylist() == ["a", "b", "a", "", "c"]
+    assert table["row"].to_pylist() == [*range(5)]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["vectors.parquet"]
+
+
+def test_without_labels_there_is_no_column_of_them(tmp_path: Path) -> None:
+    write_embeddings(tmp_path / "vectors.parquet", collection(), VECTORS.astype(np.float64))
+    table = pq.read_table(tmp_path / "vectors.parquet")
+    assert table.column_names == ["path", "row", "vector"]
+    assert np.array_equal(np.stack(table["vector"].to_numpy()), VECTORS)
+
+
+def test_skipped_pictures_leave_gaps_in_the_rows(tmp_path: Path) -> None:
+    for name, picture in zip("abde", coloured(4), strict=True):
+        put(tmp_path / "photos" / f"{name}.png", picture)
+    put(tmp_path / "photos" / "c.png", b"")
+    write_embeddings(tmp_path / "vectors.parquet", load(tmp_path / "photos", 8), VECTORS[:4])
+    table = pq.read_table(tmp_path / "vectors.parquet")
+    assert table["path"].to_pylist() == ["a.png", "b.png", "d.png", "e.png"]
+    assert table["row"].to_pylist() == [0, 1, 3, 4]
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """A file's name is bytes: what is not UTF-8 is shown by the usual sign, in paths and in labels."""
+    for index, picture in enumerate(coloured(2)):
+        put(tmp_path / "photos" / "caf\udce9" / f"\udcff\n東{index}.png", picture)
+    loaded = load(tmp_path / "photos", 8)
+    write_embeddings(tmp_path / "vectors.parquet", loaded, VECTORS[:2])
+    table = pq.read_table(tmp_path / "vectors.parquet")
+    assert table["path"].to_pylist() == [f"caf�/�\n東{index}.png" for index in range(2)]
+    assert table["label"].to_pylist() == ["caf�", "caf�"]
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*vectors\.parquet"):
+        write_embeddings(tmp_path / "vectors.parquet", collection(), VECTORS)
+    assert list(tmp_path.iterdir()) == []
