@@ -116,3 +116,13 @@ def test_samples_pass_gradients_to_mean_and_variance() -> None:
     of_mean, of_log_var = torch.autograd.grad(code.sum(), [mean, log_var])
     assert torch.equal(of_mean, torch.ones(3, 2))
     torch.testing.assert_close(of_log_var, code.detach() / 2)
+
+
+def test_running_statistics_move_a_tenth_of_the_way_to_those_of_a_batch() -> None:
+    made, pictures = encoder(8), torch.from_numpy(coloured(16)).float()
+    convolution, norm = made.low[0][0], made.low[0][1]  # type: ignore[index]
+    with torch.no_grad():
+        made(pictures)
+        channels = convolution(pictures.permute(0, 3, 1, 2) * made.scale + made.shift).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(norm.running_mean, 0.1 * channels.mean(1))
+    torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * channels.var(1))

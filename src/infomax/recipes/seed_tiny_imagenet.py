@@ -1,6 +1,8 @@
 """The article's Tiny ImageNet script: pictures of 64 pixels, scaled to -1..1.
 
-infomax fit tiny-imagenet-200/train --recipe seed-tiny-imagenet --out RUN
+    infomax fit tiny-imagenet-200/train --recipe seed-tiny-imagenet --out RUN
+
+Not measured on Tiny ImageNet, which was not at hand; encoder and loss at 64 pixels are tested against an oracle.
 """
 
 from infomax.recipes.deep_infomax import DeepInfoMax
