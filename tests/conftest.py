@@ -1,7 +1,9 @@
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,17 @@ def coloured(n: int, side: int = 8, seed: int = 0) -> NDArray[np.uint8]:
 def environment(cache: Path, **more: str) -> dict[str, str]:
     """What a child process of a test runs under: one thread, a cache of its own, warnings as errors."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "INFOMAX_CACHE": str(cache), "PYTHONWARNINGS": "error", **more}
+
+
+@contextmanager
+def no_room(size: int) -> Iterator[None]:
+    """Writing a file above a size fails, as on a full disk or over a quota; though the error is called another name."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @dataclass(frozen=True)

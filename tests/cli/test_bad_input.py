@@ -3,11 +3,9 @@
 import csv
 import json
 import os
-import resource
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ import pytest
 from PIL import Image
 
 from infomax import InfoMax
-from tests.conftest import SMALL, SMALL_SETTINGS, Infomax, coloured
+from tests.conftest import SMALL, SMALL_SETTINGS, Infomax, coloured, no_room
 from tests.pictures.conftest import noise, put, put_parquet, stored
 
 SMALL_RECIPE = [word for setting in SMALL_SETTINGS for word in ("--set", setting)]
@@ -360,17 +358,6 @@ FULL: dict[str, tuple[int, list[object], str]] = {
 }
 
 
-@contextmanager
-def no_file_beyond(size: int) -> Iterator[None]:
-    """As on a full disk, or over a quota, in the middle of a write; though the error is called another name."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("full", FULL)
 def test_a_full_disk(infomax: Infomax, full: str) -> None:
     limit, words, reason = FULL[full]
@@ -378,7 +365,7 @@ def test_a_full_disk(infomax: Infomax, full: str) -> None:
     np.save("b.npy", coloured(40, side=12))
     finished()
     before = tree()
-    with no_file_beyond(limit):
+    with no_room(limit):
         ended = infomax(*words)
     assert reason in ended.failure
     assert {path: content for path, content in tree().items() if not path.startswith("new/")} == before

@@ -45,13 +45,6 @@ def put_parquet(
     return path
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("INFOMAX_CACHE", str(folder))
-    return folder
-
-
 @pytest.fixture
 def decodes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How many pictures were decoded since it was last asked."""

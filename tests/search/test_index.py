@@ -1,9 +1,6 @@
 import os
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree
 
@@ -17,7 +14,7 @@ from infomax.evaluation.knn import Metric
 from infomax.evaluation.knn import neighbours as nearest_of
 from infomax.search.alike import groups_above
 from infomax.search.store import Store
-from tests.conftest import SMALL, coloured, environment
+from tests.conftest import SMALL, coloured, environment, no_room
 from tests.search.conftest import NewIndex, content, paths, save
 from tests.search.memory import MemoryStore, Vectors, brute_force, cloud, rows_of
 
@@ -365,17 +362,6 @@ def test_a_damaged_index_is_told_in_one_line(
     with pytest.raises(InfoMaxError, match=why) as told:
         Index.open(tmp_path / "index").search(photos / "30.png")
     assert "\n" not in str(told.value)
-
-
-@contextmanager
-def no_room(size: int) -> Iterator[None]:
-    """Writing a file above a size fails, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_costs_nothing_that_was_committed(model: InfoMax, photos: Path, tmp_path: Path) -> None:
