@@ -1,0 +1,59 @@
+"""The command line: parse, call, print. Results go to stdout, progress and warnings to stderr.
+
+Exit code 0 done, 1 failed, 2 wrong usage; a failure is one line that says what, where and what to do.
+"""
+
+import errno
+import sys
+from io import TextIOWrapper
+
+import typer
+
+from infomax.cli.demonstration import demo
+from infomax.cli.information import estimate_mi
+from infomax.cli.learning import embed, fit, montage
+from infomax.cli.searching import duplicates, index, outliers, search
+from infomax.errors import InfoMaxError
+
+INTERRUPTED = 130
+"""The exit code that typer makes of a KeyboardInterrupt."""
+
+app = typer.Typer(
+    help="Features from unlabelled pictures by maximising mutual information, and search by picture.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (fit, embed, montage, index, search, duplicates, outliers, estimate_mi, demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; a failure that a person can mend is one line on stderr and exit code 1."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be valid text
+    try:
+        app()
+    except InfoMaxError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or 'a file'}: {_remedy(error)}")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            _fail("stopped at once; type the same command to start again, a fit that had begun with --resume")
+        raise
+
+
+def _fail(message: str) -> None:
+    print(f"infomax: {' '.join(message.splitlines())}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "make room there, or choose another place"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "choose a place that you may write to"
+    return "check the path"

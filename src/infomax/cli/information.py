@@ -1,0 +1,50 @@
+"""estimate-mi: the mutual information of paired samples."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infomax.cli.options import JsonFile, Seed
+from infomax.cli.output import write_json
+from infomax.errors import InfoMaxError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def estimate_mi(
+    x: Annotated[Path, typer.Argument(metavar="X.npy", help="Samples, (n,) or (n, d) numbers.")],
+    y: Annotated[Path, typer.Argument(metavar="Y.npy", help="As many samples, row i belonging to row i of X.")],
+    bound: Annotated[
+        str | None, typer.Option("--bound", metavar="NAME", help="The most accurate, unless you insist on one.")
+    ] = None,
+    seed: Seed = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Estimate the mutual information of paired samples, in nats."""
+    from dataclasses import asdict
+
+    from infomax.information import estimate_mi as estimate
+
+    samples = [_load_array(file) for file in (x, y)]
+    try:
+        found = estimate(*samples, bound=bound, seed=seed)
+    except ValueError as error:
+        raise InfoMaxError(f"{x}, {y}: {error}") from None
+    for warning in found.warnings:
+        print(f"infomax: {warning}", file=sys.stderr)
+    if json_file is not None:
+        write_json(json_file, {"x": str(x), "y": str(y), "samples": len(samples[0]), "unit": "nats", **asdict(found)})
+    if json_file != "-":
+        print(f"{found.value:.4f} nats, standard error {found.standard_error:.4f} (by {found.bound})")
+
+
+def _load_array(path: Path) -> "NDArray[Any]":
+    import numpy as np
+
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (ValueError, EOFError) as error:
+        raise InfoMaxError(f"{path} is no .npy file of numbers ({error}): write it with numpy.save") from None

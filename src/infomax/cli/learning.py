@@ -1,0 +1,105 @@
+"""fit, embed, montage: learn features, write them, look at them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infomax.cli.options import Device, MetricName, Model, Seed, Source
+from infomax.cli.output import quoted, tell_skipped
+
+if TYPE_CHECKING:
+    from infomax.model import InfoMax
+    from infomax.pictures import Pictures
+
+
+def fit(
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder for the model, log and checkpoints.")],
+    recipe: Annotated[str | None, typer.Option("--recipe", metavar="NAME", help="What to learn, and how.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the pictures; the recipe's own if left out.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
+    ] = None,
+    bound: Annotated[
+        str | None,
+        typer.Option("--bound", metavar="NAME", help="f-divergence, donsker-varadhan, nwj, infonce or smile."),
+    ] = None,
+    divergence: Annotated[
+        str | None,
+        typer.Option("--divergence", metavar="NAME", help="Of the f-divergence bound: squared-hellinger, say."),
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option("--prior", metavar="NAME", help="gaussian, adversarial-uniform, adversarial-gaussian or none."),
+    ] = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in RUN.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in RUN.")] = False,
+) -> None:
+    """Learn features from a collection of pictures, without labels."""
+    from infomax.model import DEFAULT_RECIPE, InfoMax
+    from infomax.recipes import find_recipe
+
+    choices = {"bound": bound, "divergence": divergence, "prior": prior}
+    texts = [*(f"{name}={value}" for name, value in choices.items() if value is not None), *(settings or [])]
+    chosen = find_recipe(recipe or DEFAULT_RECIPE).with_texts(texts) if texts else recipe
+    model = InfoMax(chosen, epochs=epochs, device=device, seed=seed, progress=True)
+    model.fit(source, out=out, resume=resume, overwrite=overwrite)
+    data = model.config_["data"]
+    tell_skipped(data["skipped"], str(out / "skipped.csv"))
+    print(f"learnt {model.recipe_.dim} features from {data['pictures']} pictures; the model is in {out}")
+    print(f"see what it finds alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png")
+
+
+def embed(
+    source: Source,
+    model: Model,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.parquet", help="Columns: path, row, label if known, vector.")
+    ],
+    device: Device = "auto",
+) -> None:
+    """Write the feature vector of every picture to a parquet file."""
+    from infomax.embeddings import write_embeddings
+
+    loaded, pictures = load_both(model, source, device)
+    write_embeddings(out, pictures, loaded.embed(pictures))
+    print(f"{len(pictures.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")
+
+
+def montage(
+    source: Source,
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
+    metric: MetricName = "cosine",
+    queries: Annotated[int, typer.Option("--queries", min=1, help="Rows: pictures picked at random.")] = 10,
+    neighbours: Annotated[int, typer.Option("--neighbours", min=1, help="Columns: the nearest of each.")] = 9,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Draw random pictures, each with its nearest neighbours in the collection."""
+    from infomax.search.montage import montage_of, save_png
+
+    loaded, pictures = load_both(model, source, device)
+    codes = loaded.embed(pictures)
+    image = montage_of(source, pictures, codes, metric=metric, queries=queries, neighbours=neighbours, seed=seed)
+    save_png(image, out)
+    print(f"the figure is {out}")
+
+
+def load_both(run: Path, source: str, device: str) -> "tuple[InfoMax, Pictures]":
+    """A model and a SOURCE's pictures as it takes them; says how many were skipped."""
+    from infomax.model import InfoMax
+
+    model = InfoMax.load(run, device=device, progress=True)
+    pictures = model.load_pictures(source)
+    tell_skipped(
+        len(pictures.skipped),
+        f"the first: {pictures.skipped[0].where!r}, {pictures.skipped[0].reason}" if pictures.skipped else "",
+    )
+    return model, pictures

@@ -1,0 +1,26 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A folder of pictures, parquet files (a quoted glob is fine), a .npy or .npz of uint8 pictures, "
+        "or a name: digits, cifar10.",
+    ),
+]
+Model = Annotated[Path, typer.Option("--model", metavar="RUN", help="The folder that infomax fit wrote.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Fixes everything that is random.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option("--device", help="auto takes a GPU where there is one.")
+]
+MetricName = Annotated[Literal["cosine", "euclidean"], typer.Option("--metric", help="How far apart two codes are.")]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout, and nothing else.")
+]
+
+IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="The folder of the index.")]
