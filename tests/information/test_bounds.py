@@ -104,3 +104,22 @@ def test_names() -> None:
     assert bounds.of_name("infonce") is infonce
     with pytest.raises(ValueError, match="choose one of f-divergence, donsker-varadhan, nwj, infonce, smile"):
         bounds.of_name("mine")
+
+
+THRESHOLDS = {**{name: bounds.of_name("f-divergence", each) for name, each in DIVERGENCES.items()}, **BOUNDS}
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_threshold_is_the_score_of_a_pair_as_likely_true_as_random(name: str) -> None:
+    """A table of uniform marginals, each row a shift of the first; its scores are optimal, as far as they are fixed."""
+    shares = torch.tensor([0.4, 0.3, 0.2, 0.07, 0.03], dtype=torch.float64)
+    log_r = torch.stack([shares.roll(shift) for shift in range(5)]).mul(5).log()
+    bound, optimal = THRESHOLDS[name], DIVERGENCES.get(name, DIVERGENCES["kl"]).optimal_score
+    free = {"donsker-varadhan": torch.full((5, 1), 3.0), "infonce": torch.arange(5.0).unsqueeze(-1)}
+    offset = free.get(name, torch.zeros(5, 1)).double()
+    if name == "f-divergence":
+        optimal = DIVERGENCES["jensen-shannon"].optimal_score
+    elif name in ("donsker-varadhan", "infonce", "smile"):
+        optimal = DIVERGENCES["gan"].optimal_score  # log r itself
+    threshold = bound.threshold(bound.reduce(optimal(log_r) + offset), 5)
+    torch.testing.assert_close(threshold, (optimal(torch.zeros_like(threshold)) + offset.squeeze(-1)))

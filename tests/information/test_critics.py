@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infomax.information.critics import CRITICS, Concatenated, Critic
+from infomax.information.critics import CRITICS, Concatenated, Cosine, Critic
 from infomax.information.estimation import CorrectedCritic, GaussianCritic
 
 
@@ -73,6 +73,32 @@ def test_concatenated_is_one_linear_layer_on_the_concatenation(layers: int) -> N
     x, y = features(6, 3), features(6, 2, seed=1)
     wanted = critic.rest(joint(torch.cat([x, y], 1))).squeeze(1)
     torch.testing.assert_close(critic(x, y), wanted, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_cosine_is_the_cosine_of_the_projections_over_the_temperature(shared: bool) -> None:
+    critic = Cosine(3, 3, hidden=7, rank=4, temperature=0.25, shared=shared).double()
+    x, y = features(6, 3), features(6, 3, seed=1)
+    wanted = torch.cosine_similarity(critic.f(x), critic.g(y)) / 0.25
+    torch.testing.assert_close(critic(x, y), wanted, atol=1e-12, rtol=0)
+    assert torch.allclose(critic(x, y), critic(y, x)) == shared
+    assert sum(weight.numel() for weight in critic.parameters()) == (1 if shared else 2) * (4 * 7 + 8 * 4)
+
+
+def test_one_network_for_two_sizes_is_refused() -> None:
+    with pytest.raises(ValueError, match="use shared=False"):
+        Cosine(3, 2, shared=True)
+
+
+def test_batch_norm_is_over_all_leading_axes_and_ends_with_training() -> None:
+    critic = Cosine(3, 2, hidden=7, batch_norm=True).double()
+    x, y = features(4, 5, 3), features(4, 5, 2, seed=1)
+    flat = critic(x.flatten(0, 1), y.flatten(0, 1))
+    torch.testing.assert_close(critic(x, y).flatten(), flat)
+    hidden = critic.f[:2](x)
+    torch.testing.assert_close(hidden.mean((0, 1)), torch.zeros(7).double(), atol=1e-9, rtol=0)
+    critic.eval()
+    torch.testing.assert_close(critic(x, y)[0], critic(x[0], y[0]))
 
 
 def test_the_gaussian_critic_is_the_log_density_ratio() -> None:

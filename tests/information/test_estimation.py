@@ -55,6 +55,31 @@ def test_nearest_neighbours_are_the_plain_formula() -> None:
     torch.testing.assert_close(found, torch.tensor(wanted), atol=1e-4, rtol=0)
 
 
+def reading(name: str, *blocks: float, systematic: float = 0.0) -> module._Reading:
+    return module._Reading(name, torch.tensor(blocks, dtype=torch.float64), (), systematic)
+
+
+def test_slack_that_chance_explains_is_not_added() -> None:
+    """Neither a difference within its standard error nor a negative one: the bound stays, less certain."""
+    bound = reading("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, systematic=0.3)
+    for neighbours in (reading("neighbours", 0.9, 1.1, 0.9, 1.1), reading("neighbours", 0.5, 0.4, 0.6, 0.5)):
+        found = module._with_its_slack(bound, neighbours)
+        assert (found.name, found.value) == ("donsker-varadhan", 1.0)
+        chance = module._standard_error(neighbours.blocks - bound.blocks)
+        assert found.standard_error == pytest.approx(math.hypot(0.3, chance))
+
+
+def test_a_clear_slack_is_added() -> None:
+    """s - sigma^2 / s of the slack s, on the blocks that both have; its error is then that of the neighbours."""
+    bound = reading("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, 5.0, systematic=0.3)
+    neighbours = reading(NEAREST_NEIGHBOURS, 1.4, 1.6, 1.4, 1.6, systematic=0.1)
+    found = module._with_its_slack(bound, neighbours)
+    chance = module._standard_error(neighbours.blocks - 1)
+    assert found.name == NEAREST_NEIGHBOURS
+    assert found.value == pytest.approx(1.5 - chance**2 / 0.5)
+    assert found.systematic == pytest.approx(math.hypot(0.1, chance), rel=0.05)
+
+
 @pytest.mark.parametrize("bound", ESTIMATORS)
 def test_every_bound_can_be_had(few_steps: None, bound: str) -> None:
     found = estimate_mi(*pairs(600), bound=bound)

@@ -45,6 +45,7 @@ def _load_array(path: Path) -> "NDArray[Any]":
     import numpy as np
 
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
+        with path.open("rb") as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except (ValueError, EOFError) as error:
         raise InfoMaxError(f"{path} is no .npy file of numbers ({error}): write it with numpy.save") from None

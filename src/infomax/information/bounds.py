@@ -30,11 +30,14 @@ class Bound:
     name: as on the command line.
     reduce: negatives -> one number a row.
     combine: (positives, reduced rows, m) -> the bound in nats.
+    threshold: (reduced rows, m) -> the score that an optimal critic gives a pair as likely under P as under Q, r = 1,
+        one a row: above it a pair is taken for a positive, below it for a negative.
     """
 
     name: str
     reduce: Callable[[Negatives], Rows]
     combine: Callable[[Positives, Rows, int], Nats]
+    threshold: Callable[[Rows, int], Rows]
 
     def __call__(self, positives: Positives, negatives: Negatives) -> Nats:
         """The bound in nats, one for each element of the leading axes."""
@@ -51,6 +54,7 @@ def _of_divergence(divergence: Divergence) -> Bound:
         name=divergence.name,
         reduce=lambda negatives: divergence.cost(negatives).mean(-1),
         combine=lambda positives, rows, _: divergence.gain(positives).mean(-1) - rows.mean(-1),
+        threshold=lambda rows, _: divergence.optimal_score(rows.new_zeros(rows.shape)),
     )
 
 
@@ -60,6 +64,7 @@ def _clipped(clip: float) -> Bound:
         name="smile",
         reduce=lambda negatives: _log_mean_exp(negatives.clamp(-clip, clip)),
         combine=donsker_varadhan.combine,
+        threshold=donsker_varadhan.threshold,
     )
 
 
@@ -68,6 +73,7 @@ donsker_varadhan = Bound(
     name="donsker-varadhan",
     reduce=_log_mean_exp,
     combine=lambda positives, rows, _: positives.mean(-1) - _log_mean_exp(rows),
+    threshold=lambda rows, _: _log_mean_exp(rows).unsqueeze(-1).expand_as(rows),  # v = log r + any constant
 )
 
 # mean_i [ v_ii - log mean_j exp v_ij ] <= ln(m + 1), the positive among the j   (van den Oord et al. 2018, 1807.03748)
@@ -75,6 +81,7 @@ infonce = Bound(
     name="infonce",
     reduce=lambda negatives: negatives.logsumexp(-1),
     combine=lambda positives, rows, m: (positives - positives.logaddexp(rows) + math.log(m + 1)).mean(-1),
+    threshold=lambda rows, m: rows - math.log(m),  # v = log r + any function of x
 )
 
 

@@ -5,13 +5,20 @@ however many pairs it is part of; `score` sees the two embedded halves and runs 
 x with every y, in one matrix product where the critic is a dot product.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.utils.checkpoint import checkpoint
+
+MOST_HIDDEN_HELD = 2**24  # numbers in a hidden layer of Concatenated over all pairs; 64 MiB in float32
 
 
 class Critic(nn.Module, ABC):
@@ -73,8 +80,15 @@ class Concatenated(Critic):
         return out.squeeze(-1)
 
     def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
-        """The rest of the MLP, once per pair."""
-        return self.score(u.unsqueeze(-2), v)
+        """The rest of the MLP, once per pair; with many pairs a few y at a time, and again for the gradient.
+
+        Each pair passes through hidden layers of its own: what is held of them at once is bounded, whatever n and k.
+        """
+        parts = v.tensor_split(math.ceil(u.numel() * len(v) / MOST_HIDDEN_HELD))
+        if len(parts) == 1:
+            return self.score(u.unsqueeze(-2), v)
+        score = partial(checkpoint, self.score, use_reentrant=False, preserve_rng_state=False)
+        return torch.cat([score(u.unsqueeze(-2), part) for part in parts], -1)
 
 
 @final
@@ -97,6 +111,54 @@ class Separable(Critic):
         """g(y)."""
         out: Tensor = self.g(y)
         return out
+
+    def score(self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch r"]) -> Float[Tensor, "*batch"]:
+        """The dot product."""
+        return (u * v).sum(-1)
+
+    def score_all(self, u: Float[Tensor, "*batch n r"], v: Float[Tensor, "k r"]) -> Float[Tensor, "*batch n k"]:
+        """One matrix product."""
+        return u @ v.mT
+
+
+@final
+class Cosine(Critic):
+    """Two networks, unit vectors and a temperature: T(x, y) = cos(f(x), g(y)) / temperature.
+
+    The score of SimCLR (Chen et al. 2020, arXiv 2002.05709, eq. 1): bounded by 1 / temperature, so that no pair can be
+    made to count without end. f and g are its projection heads, and belong to the critic: what they drop, x and y may
+    keep. With `shared`, g is f and the score is symmetric, as between two views of one picture. With `batch_norm`, as
+    in SimCLR, the hidden units are normalised over the batch while training, so that a score depends a little on who
+    else is there. Scores of all pairs are one matrix product.
+    """
+
+    def __init__(
+        self,
+        x_dim: int,
+        y_dim: int,
+        hidden: int = 256,
+        layers: int = 2,
+        rank: int = 128,
+        *,
+        temperature: float = 0.2,
+        shared: bool = False,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if shared and x_dim != y_dim:
+            raise ValueError(f"one network cannot take x of {x_dim} and y of {y_dim} dimensions: use shared=False")
+        norm = BatchNorm if batch_norm else None
+        self.f = _mlp(x_dim, hidden, layers, rank, norm)
+        self.g = self.f if shared else _mlp(y_dim, hidden, layers, rank, norm)
+        self.temperature = temperature
+
+    def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
+        """f(x) on the sphere of radius 1 / temperature."""
+        return normalize(self.f(x), dim=-1) / self.temperature
+
+    def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch r"]:
+        """g(y) on the unit sphere."""
+        return normalize(self.g(y), dim=-1)
 
     def score(self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch r"]) -> Float[Tensor, "*batch"]:
         """The dot product."""
@@ -134,11 +196,29 @@ class Bilinear(Critic):
         return u @ v.mT + self.offset
 
 
-def _mlp(inputs: int, hidden: int, layers: int, outputs: int) -> nn.Sequential:
+@final
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm of the last axis, over all leading ones: positions and elements alike."""
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Each of the d numbers at mean 0 and variance 1."""
+        return super().forward(x.flatten(0, -2)).view_as(x)
+
+
+def _mlp(
+    inputs: int, hidden: int, layers: int, outputs: int, norm: Callable[[int], nn.Module] | None = None
+) -> nn.Sequential:
     """Linear layers with SiLU between them, `layers` in all: smooth, as the log ratios it is to learn."""
     widths = [inputs, *[hidden] * (layers - 1)]
-    inner = [part for a, b in pairwise(widths) for part in (nn.Linear(a, b), nn.SiLU())]
+    inner: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        inner += [nn.Linear(a, b), *([norm(b)] if norm else []), nn.SiLU()]
     return nn.Sequential(*inner, nn.Linear(widths[-1], outputs))
 
 
-CRITICS: dict[str, Callable[..., Critic]] = {"concatenated": Concatenated, "separable": Separable, "bilinear": Bilinear}
+CRITICS: dict[str, Callable[..., Critic]] = {
+    "concatenated": Concatenated,
+    "separable": Separable,
+    "cosine": Cosine,
+    "bilinear": Bilinear,
+}

@@ -3,12 +3,13 @@
 Each column is replaced by its normal scores, which leaves the information as it is and tames every tail. The critic is
 a closed form, the log ratio of the Gaussian with the same correlations, plus a network that learns what the closed form
 lacks. It is trained on some folds and its bound read on the fold held out, so that every sample is held out once. In a
-few dimensions nearest neighbours are asked as well, and believed where they find more than the bound does.
+few dimensions nearest neighbours are asked as well what the bound lacks, and believed as far as chance does not explain
+it.
 """
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -45,8 +46,8 @@ class MutualInformation:
 
     value: the estimate, at least 0 and at most the ceiling.
     standard_error: value +- 2 standard errors is meant to hold the truth. It joins the spread over held-out blocks with
-        half the distance between training and held-out bound, or with what nearest neighbours may be off by.
-    bound: what the value is: the name of a held-out lower bound, or "nearest-neighbours".
+        half the distance between training and held-out bound, and with what nearest neighbours may be off by.
+    bound: what the value is: the name of a held-out lower bound, or "nearest-neighbours" where they had to add to it.
     ceiling: the most that this many samples can show: ln n, for InfoNCE ln of the samples scored together.
     lower_bound: the critic's bound on the samples held out, whatever the value is.
     folds: that bound on each fold.
@@ -281,8 +282,7 @@ def _estimate(x: Columns, y: Columns, bound: str | None, folds: int, notes: tupl
     chosen = by_bound
     if bound == NEAREST_NEIGHBOURS or (bound is None and x.shape[1] + y.shape[1] <= MOST_DIMENSIONS_FOR_NEIGHBOURS):
         by_neighbours = _by_neighbours(fitted, x, y)
-        if bound is not None or by_neighbours.exceeds(by_bound):
-            chosen = by_neighbours
+        chosen = by_neighbours if bound is not None else _with_its_slack(by_bound, by_neighbours)
     ceiling = math.log(len(_blocks(fitted[0].held_out)[0]) if chosen.name == "infonce" else len(x))
     return MutualInformation(
         value=min(max(0.0, chosen.value), ceiling),
@@ -312,10 +312,25 @@ class _Reading:
     def standard_error(self) -> float:
         return math.hypot(_standard_error(self.blocks), self.systematic)
 
-    def exceeds(self, other: "_Reading") -> bool:
-        """Whether it is the greater by more than two standard errors of the difference over common blocks."""
-        difference = self.blocks - other.blocks[: len(self.blocks)]
-        return float(difference.mean()) > 2 * _standard_error(difference)
+
+def _with_its_slack(bound: _Reading, neighbours: _Reading) -> _Reading:
+    """The bound, and as much of what the neighbours find above it as chance does not explain.
+
+    A bound lacks s >= 0, often nothing. Seen as s with standard error sigma, that much is taken as s - sigma^2 / s, and
+    as nought up to sigma: almost all of a clear slack, almost nothing of chance. The bound's standard error alone knows
+    nothing of slack, and so takes in sigma either way             (James & Stein 1961, in its positive part).
+    """
+    difference = neighbours.blocks - bound.blocks[: len(neighbours.blocks)]
+    slack, error = float(difference.mean()), _standard_error(difference)
+    if slack <= error:
+        return replace(bound, systematic=math.hypot(bound.systematic, error))
+    believed = 1 - (error / slack) ** 2
+    return _Reading(
+        NEAREST_NEIGHBOURS,
+        bound.blocks[: len(neighbours.blocks)] + believed * difference,
+        (),
+        math.hypot(believed * neighbours.systematic, (1 - believed) * bound.systematic, error),
+    )
 
 
 def _standard_error(blocks: Float[Tensor, " blocks"]) -> float:
@@ -379,10 +394,11 @@ def _doubts(
     if chosen.value > ceiling - 1:
         yield f"near the ceiling: {ceiling:.2f} nats is the most that can be shown here, the truth may be far above"
     effective = _effective_negatives(folds, x, y)
-    if effective < FEWEST_EFFECTIVE_NEGATIVES and chosen is by_bound:
+    by_the_bound = chosen.name == by_bound.name
+    if effective < FEWEST_EFFECTIVE_NEGATIVES and by_the_bound:
         yield f"unstable partition function: it rests on about {effective:.0f} of a block's negative pairs"
     values = torch.tensor(by_bound.fold_values)
-    if chosen is by_bound and float(values.std()) > 4 * math.sqrt(len(values)) * _standard_error(by_bound.blocks):
+    if by_the_bound and float(values.std()) > 4 * math.sqrt(len(values)) * _standard_error(by_bound.blocks):
         yield f"the folds disagree: {', '.join(f'{value:.2f}' for value in values)} nats"
     gap = chosen.value - by_bound.value
     if gap > 0.1:
@@ -420,7 +436,7 @@ def _prepare(x: Samples, y: Samples) -> tuple[Columns, Columns, tuple[str, ...]]
         for name in arrays
         if not kept[name].all()
     )
-    scores = [_normal_scores(array[:, kept[name]]) for name, array in arrays.items()]
+    scores = [normal_scores(array[:, kept[name]]) for name, array in arrays.items()]
     return scores[0], scores[1], notes
 
 
@@ -440,7 +456,7 @@ def _numbers(samples: Samples, name: str) -> Float[Tensor, "n d"]:
     return numbers.reshape(len(numbers), -1)
 
 
-def _normal_scores(columns: Float[Tensor, "n d"]) -> Columns:
+def normal_scores(columns: Float[Tensor, "n d"]) -> Columns:
     """Each column's ranks as quantiles of N(0, 1), ties broken at random."""
     n = len(columns)
     order = torch.randperm(n)

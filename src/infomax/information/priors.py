@@ -18,7 +18,7 @@ class Prior(nn.Module, ABC):
     def forward(
         self,
         mean: Float[Tensor, "n d"],
-        log_var: Float[Tensor, "n d"],
+        log_var: Float[Tensor, "n d"] | None,
         code: Float[Tensor, "n d"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
@@ -35,11 +35,13 @@ class GaussianPrior(Prior):
     def forward(
         self,
         mean: Float[Tensor, "n d"],
-        log_var: Float[Tensor, "n d"],
+        log_var: Float[Tensor, "n d"] | None,
         code: Float[Tensor, "n d"],  # noqa: ARG002
         generator: torch.Generator | None = None,  # noqa: ARG002
     ) -> Float[Tensor, ""]:
-        """The mean KL; it needs neither the codes nor randomness."""
+        """The mean KL; it needs neither the codes nor randomness. Raises ValueError for a code without variance."""
+        if log_var is None:
+            raise ValueError("a deterministic code is infinitely far from a Gaussian prior: use a stochastic encoder")
         return -0.5 * (1 + log_var - mean.square() - log_var.exp()).mean()
 
 
@@ -70,7 +72,7 @@ class AdversarialPrior(Prior):
     def forward(
         self,
         mean: Float[Tensor, "n d"],  # noqa: ARG002
-        log_var: Float[Tensor, "n d"],  # noqa: ARG002
+        log_var: Float[Tensor, "n d"] | None,  # noqa: ARG002
         code: Float[Tensor, "n d"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
