@@ -6,7 +6,7 @@ from the product of marginals (negatives); a bound is a pure function of the two
 """
 
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan, f_divergence, infonce, nwj, smile
-from infomax.information.critics import CRITICS, Bilinear, Concatenated, Critic, Separable
+from infomax.information.critics import CRITICS, Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import (
     DIVERGENCES,
     GAN,
@@ -38,6 +38,7 @@ __all__ = [
     "Bilinear",
     "Bound",
     "Concatenated",
+    "Cosine",
     "Critic",
     "Divergence",
     "GaussianPrior",

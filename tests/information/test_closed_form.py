@@ -1,0 +1,139 @@
+"""The closed form on worlds small enough to be known exactly."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from infomax.information import PEARSON_CHI2, f_divergence
+from infomax.information.closed_form import Directions, PairMoments, directions
+
+RANKS = (1, 2, 3, 5)
+
+
+def a_world(outcomes: int = 6, groups: int = 5, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A joint table of two draws from one group, p(x, y) = sum_g p(g) p(x|g) p(y|g), and its margin, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    given = torch.rand(groups, outcomes, generator=generator, dtype=torch.float64) ** 3
+    given /= given.sum(1, keepdim=True)
+    share = torch.rand(groups, generator=generator, dtype=torch.float64)
+    share /= share.sum()
+    joint = torch.einsum("g,gx,gy->xy", share, given, given)
+    return joint, joint.sum(1)
+
+
+def moments_of(joint: Tensor, features: Tensor) -> PairMoments:
+    """The moments that infinitely many pairs would have, `features` being one row an outcome."""
+    moments = PairMoments(features.shape[1])
+    margin = joint.sum(1)
+    moments.first, moments.groups = margin @ features, 1
+    moments.single, moments.pair = features.T @ (margin[:, None] * features), features.T @ joint @ features
+    return moments
+
+
+def scores(found: Directions, features: Tensor) -> Tensor:
+    """T of every pair of outcomes."""
+    w = (features - found.mean) @ found.weights
+    return 2 * (w * found.values) @ w.T
+
+
+def chi2_of_rank(joint: Tensor, rank: int) -> float:
+    """By the definition: the sum of the largest squared singular values of (p(x, y) - p(x) p(y)) / sqrt(p(x) p(y))."""
+    margin = joint.sum(1)
+    product = margin[:, None] * margin
+    return float(torch.linalg.svdvals((joint - product) / product.sqrt())[:rank].square().sum())
+
+
+@pytest.mark.parametrize("rank", RANKS)
+@pytest.mark.parametrize("seed", range(3))
+def test_on_a_table_the_bound_is_the_divergence_restricted_to_the_rank(rank: int, seed: int) -> None:
+    joint, margin = a_world(seed=seed)
+    outcomes = torch.eye(len(joint), dtype=torch.float64)[:, 1:]  # the last indicator follows from the others
+    moments = moments_of(joint, outcomes)
+    found = directions(moments, rank)
+    exact = chi2_of_rank(joint, rank)
+    assert float(found.values.square().sum()) == pytest.approx(exact, abs=1e-9)
+    assert found.bound_on(moments) == pytest.approx(exact, abs=1e-9)
+    table = scores(found, outcomes)
+    value = (joint * table).sum() - (margin[:, None] * margin * (table + table.square() / 4)).sum()
+    assert float(value) == pytest.approx(exact, abs=1e-9)
+
+
+def test_at_full_rank_it_is_the_density_ratio_and_the_whole_divergence() -> None:
+    joint, margin = a_world()
+    outcomes = torch.eye(len(joint), dtype=torch.float64)[:, 1:]
+    product = margin[:, None] * margin
+    found = directions(moments_of(joint, outcomes), 5)
+    torch.testing.assert_close(scores(found, outcomes), 2 * (joint / product - 1), atol=1e-8, rtol=0)
+    assert float(found.values.square().sum()) == pytest.approx(float(((joint / product - 1) ** 2 * product).sum()))
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_no_other_critic_of_that_rank_does_better(rank: int) -> None:
+    joint, margin = a_world()
+    best = chi2_of_rank(joint, rank)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(200):
+        f, g = (torch.randn(6, rank, generator=generator, dtype=torch.float64) for _ in range(2))
+        table = f @ g.T
+        on_joint, on_product = (joint * table).sum(), margin[:, None] * margin
+        scale = (
+            (on_joint - (on_product * table).sum()) / (on_product * table.square()).sum() * 2
+        )  # the best of its size
+        value = scale * on_joint - (on_product * (scale * table + (scale * table).square() / 4)).sum()
+        assert value <= best + 1e-12
+
+
+def test_the_bound_on_samples_is_that_of_the_bound_itself() -> None:
+    """bound_on needs moments alone; the bound of the library sees every pair: they agree on pairs with replacement."""
+    generator = np.random.default_rng(0)
+    groups = generator.normal(size=(60, 1, 4)) + generator.normal(size=(60, 3, 4))
+    draws = torch.from_numpy(np.tanh(groups)).float()
+    moments, others = PairMoments(4), PairMoments(4)
+    moments.add(draws[:30])
+    others.add(draws[30:])
+    found = directions(moments, 2)
+    flat = (draws[30:].reshape(-1, 4) - found.mean) @ found.weights
+    table = 2 * (flat * found.values) @ flat.T
+    same = torch.kron(torch.eye(30), torch.ones(3, 3) - torch.eye(3)).bool()
+    positives = table[same]
+    negatives = table.flatten().expand(len(positives), -1)  # all pairs: the product of marginals
+    expected = f_divergence(positives, negatives, PEARSON_CHI2)
+    assert found.bound_on(others) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_pass_in_pieces_is_a_pass_at_once_and_a_loop_over_pairs() -> None:
+    draws = torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(0))
+    whole, pieces = PairMoments(3), PairMoments(3)
+    whole.add(draws)
+    for part in torch.split(draws, 7):
+        again = PairMoments(3)
+        again.load(pieces.state())
+        pieces = again
+        pieces.add(part)
+    pairs = [(a[i], a[j]) for a in draws for i in range(4) for j in range(4) if i != j]
+    x, y = (torch.stack(side) for side in zip(*pairs, strict=True))
+    mean = draws.reshape(-1, 3).mean(0)
+    slow = (mean, torch.cov(draws.reshape(-1, 3).T, correction=0), x.T @ y / len(x) - mean[:, None] * mean)
+    for one, two, three in zip(whole.centred(), pieces.centred(), slow, strict=True):
+        torch.testing.assert_close(one, two)
+        torch.testing.assert_close(one, three, atol=1e-6, rtol=1e-5)
+
+
+def test_independent_draws_give_nothing_on_other_draws() -> None:
+    draws = torch.randn(4000, 2, 5, generator=torch.Generator().manual_seed(0))
+    moments, others = PairMoments(5), PairMoments(5)
+    moments.add(draws[:2000])
+    others.add(draws[2000:])
+    assert abs(directions(moments, 5).bound_on(others)) < 0.01
+
+
+def test_draws_that_are_all_alike_have_no_directions() -> None:
+    moments = PairMoments(3)
+    moments.add(torch.full((10, 2, 3), 0.7))
+    found = directions(moments, 2)
+    assert found.values.shape == (0,)
+    assert found.weights.shape == (3, 0)
+    assert found.bound_on(moments) == 0
+    with pytest.raises(ValueError, match="2 or more"):
+        moments.add(torch.zeros(10, 1, 3))
