@@ -1,72 +1,265 @@
 """What every encoder of pictures must do, whatever their size."""
 
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from infomax.errors import InfoMaxError
 from infomax.recipes import RECIPES
-from infomax.representation.encoders import ConvolutionalEncoder, Representation
+from infomax.representation.encoders import (
+    ConvolutionalEncoder,
+    Encoder,
+    Grid,
+    MultiscaleEncoder,
+    Representation,
+    ResNet18,
+    TimmEncoder,
+    VisionTransformer,
+    WhitenedEncoder,
+)
+from infomax.representation.encoders.whitened import WhitenedPatches
 from tests.conftest import coloured
 
-SIZES = {8: (4, 8), 16: (4, 6), 32: (4, 6, 8), 64: (3, 4, 6, 8)}
+BLOCKS = {8: (4, 8), 16: (4, 6), 32: (4, 6, 8), 64: (3, 4, 6, 8)}
 DIM = 5
 
 
 def encoder(size: int, blocks: Sequence[int] | None = None) -> ConvolutionalEncoder:
     torch.manual_seed(0)
-    return ConvolutionalEncoder(size, blocks or SIZES[size], DIM)
+    return ConvolutionalEncoder(size, blocks or BLOCKS[size], DIM)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@dataclass(frozen=True)
+class Case:
+    """An encoder, a size of pictures that it takes, and the grids of positions that it should give."""
+
+    make: Callable[[], Encoder]
+    size: int
+    grids: tuple[Grid, ...]
+    stochastic: bool
+
+
+CASES = {
+    **{
+        f"convolutional-{size}": Case(
+            partial(ConvolutionalEncoder, size, blocks, DIM), size, ((size // 2 ** len(blocks),) * 2,), True
+        )
+        for size, blocks in BLOCKS.items()
+    },
+    "convolutional-of-a-smaller-view": Case(partial(ConvolutionalEncoder, 32, (4, 6), DIM), 20, ((5, 5),), True),
+    "resnet18": Case(partial(ResNet18, DIM, width=4), 32, ((4, 4),), False),
+    "resnet18-stochastic": Case(partial(ResNet18, DIM, width=4, stochastic=True), 20, ((3, 3),), True),
+    "whitened": Case(partial(WhitenedEncoder, (6, 8), DIM), 32, ((4, 4),), False),
+    "whitened-stochastic": Case(partial(WhitenedEncoder, (6,), DIM, stochastic=True), 17, ((4, 4),), True),
+    "vit": Case(partial(VisionTransformer, 4, 12, 2, 3, DIM), 32, ((8, 8),), False),
+    "vit-stochastic": Case(partial(VisionTransformer, 2, 8, 1, 2, DIM, stochastic=True), 12, ((6, 6),), True),
+    "multiscale": Case(partial(MultiscaleEncoder, (4, 6, 8), 2, 7, DIM), 32, ((8, 8), (4, 4)), False),
+    "multiscale-stochastic": Case(
+        partial(MultiscaleEncoder, (4, 6, 8), 3, 7, DIM, stochastic=True), 32, ((16, 16), (8, 8), (4, 4)), True
+    ),
+    **{
+        f"timm-{name}": Case(partial(TimmEncoder, name, DIM, options=options), size, (grid,), False)
+        for name, options, size, grid in (
+            ("resnet10t", {"zero_init_last": False}, 64, (2, 2)),
+            ("convnext_atto", {"dims": (4, 6, 8, 10)}, 64, (2, 2)),
+            ("vit_tiny_patch16_224", {"img_size": 32, "patch_size": 4, "embed_dim": 24, "depth": 2}, 32, (8, 8)),
+            (
+                "swin_tiny_patch4_window7_224",
+                {"img_size": 64, "window_size": 2, "embed_dim": 6, "depths": (1, 1, 2, 1)},
+                64,
+                (2, 2),
+            ),
+        )
+    },
+}
+
+
+def made(name: str) -> Encoder:
+    if name.startswith("timm-"):
+        pytest.importorskip("timm", reason="timm is not installed")
+    torch.manual_seed(0)
+    encoder = CASES[name].make()
+    encoder.prepare(shown(name, 8))
+    return encoder
+
+
+def shown(name: str, n: int = 3) -> Tensor:
+    return torch.from_numpy(coloured(n, CASES[name].size))
+
+
+def tensors(seen: Representation) -> list[Tensor]:
+    return [each for each in (seen.local, seen.mean, seen.log_var) if each is not None]
+
+
+@pytest.mark.parametrize("name", CASES)
 class TestConformance:
-    def test_shapes(self, size: int) -> None:
-        made = encoder(size)
-        seen = made(torch.from_numpy(coloured(3, size)))
-        side = size // 2 ** len(SIZES[size])
-        assert made.grid == seen.grid == (side, side)
-        assert seen.local.shape == (3, side * side, SIZES[size][-1])
-        assert seen.mean.shape == seen.log_var.shape == (3, DIM)
-        assert {seen.local.dtype, seen.mean.dtype, seen.log_var.dtype} == {torch.float32}
+    def test_shapes(self, name: str) -> None:
+        encoder, case = made(name), CASES[name]
+        seen = encoder(shown(name))
+        assert (seen.grid, *seen.further_grids) == case.grids
+        assert seen.local.shape == (3, sum(rows * columns for rows, columns in case.grids), encoder.channels)
+        assert encoder.dim == DIM
+        assert [each.shape for each in tensors(seen)[1:]] == [(3, DIM)] * (1 + case.stochastic)
+        assert {each.dtype for each in tensors(seen)} == {torch.float32}
 
-    def test_positions_follow_the_grid_row_by_row(self, size: int) -> None:
-        made = encoder(size).eval()
-        dark = torch.zeros(1, size, size, 3)
-        lit = dark.clone()
-        lit[:, -1, 0] = 255  # the lower left corner
+    def test_positions_follow_the_grid_row_by_row(self, name: str) -> None:
+        encoder, size = made(name).eval(), CASES[name].size
+        grey = torch.full((1, size, size, 3), 128.0)
+        lit = grey.clone()
+        lit[:, -(size // 4) :, : size // 4] = 255  # the lower left corner
         with torch.inference_mode():
-            change = (made(lit).local - made(dark).local).abs().sum(-1)[0]
-        rows, columns = made.grid
-        assert change.argmax() == (rows - 1) * columns
-        assert change[0] == 0
+            change = [(a - b).abs().sum(-1)[0] for a, b in zip(encoder(lit).maps(), encoder(grey).maps(), strict=True)]
+        for each, (rows, columns) in zip(change, CASES[name].grids, strict=True):
+            assert each.shape == (rows, columns)
+            assert each[-1, 0] > max(each[0, 0], each[0, -1], each[-1, -1])  # what it changes most of the corners
 
-    def test_bytes_and_floats_are_the_same_pictures(self, size: int) -> None:
-        made, pictures = encoder(size).eval(), torch.from_numpy(coloured(3, size))
+    def test_bytes_and_floats_are_the_same_pictures(self, name: str) -> None:
+        encoder, pictures = made(name).eval(), shown(name)
         with torch.inference_mode():
-            assert torch.equal(made(pictures).mean, made(pictures.float()).mean)
-            assert torch.equal(made(pictures).local, made(pictures.double()).local)
+            assert torch.equal(encoder(pictures).mean, encoder(pictures.float()).mean)
+            assert torch.equal(encoder(pictures).local, encoder(pictures.double()).local)
 
-    def test_deterministic(self, size: int) -> None:
-        pictures = torch.from_numpy(coloured(3, size))
-        assert torch.equal(encoder(size)(pictures).mean, encoder(size)(pictures).mean)
+    def test_the_same_seed_gives_the_same_encoder(self, name: str) -> None:
+        pictures = shown(name)
+        assert torch.equal(made(name).eval()(pictures).mean, made(name).eval()(pictures).mean)
 
-    def test_after_training_a_picture_does_not_see_its_batch(self, size: int) -> None:
-        made, pictures = encoder(size), torch.from_numpy(coloured(6, size))
+    def test_after_training_a_picture_does_not_see_its_batch(self, name: str) -> None:
+        encoder, pictures = made(name), shown(name, 6)
         with torch.no_grad():
-            made(pictures)  # moves the running statistics
-            made.eval()
-            together = made(pictures)
-            alone = [made(picture[None]) for picture in pictures]
+            encoder(pictures)  # moves the running statistics
+            encoder.eval()
+            together = encoder(pictures)
+            alone = [encoder(picture[None]) for picture in pictures]
+            assert all(torch.equal(a, b) for a, b in zip(tensors(together), tensors(encoder(pictures)), strict=True))
         torch.testing.assert_close(torch.cat([each.mean for each in alone]), together.mean, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(torch.cat([each.local for each in alone]), together.local, atol=1e-5, rtol=1e-5)
 
-    def test_every_weight_is_used(self, size: int) -> None:
-        made = encoder(size)
-        seen = made(torch.from_numpy(coloured(4, size)))
-        loss = seen.mean.square().sum() + seen.log_var.square().sum()
-        weights = dict(made.named_parameters())
+    def test_every_weight_is_used(self, name: str) -> None:
+        encoder = made(name)
+        seen = encoder(shown(name, 4))
+        loss = torch.stack([(each * torch.randn_like(each)).sum() for each in tensors(seen)[1:]]).sum()
+        weights = dict(encoder.named_parameters())
         gradients = torch.autograd.grad(loss, list(weights.values()))
-        assert [name for name, gradient in zip(weights, gradients, strict=True) if not gradient.any()] == []
+        assert [key for key, gradient in zip(weights, gradients, strict=True) if not gradient.any()] == []
+
+    def test_both_layers_carry_gradients(self, name: str) -> None:
+        encoder = made(name)
+        weight = next(encoder.parameters())
+        seen = encoder(shown(name, 4))
+        for feature in (seen.mean, seen.local):
+            (gradient,) = torch.autograd.grad((feature * torch.randn_like(feature)).sum(), weight, retain_graph=True)
+            assert gradient.any()
+
+    def test_weights_make_another_one_the_same(self, name: str) -> None:
+        """All that was learnt or prepared is in state_dict."""
+        one, pictures = made(name), shown(name)
+        with torch.no_grad():
+            one(pictures)
+        other = CASES[name].make()
+        other.load_state_dict(one.state_dict())
+        with torch.inference_mode():
+            assert torch.equal(one.eval()(pictures).mean, other.eval()(pictures).mean)
+
+    def test_half_precision_changes_little(self, name: str) -> None:
+        encoder, pictures = made(name), shown(name, 6)
+        with torch.no_grad():
+            encoder(pictures)
+            exact = encoder.eval()(pictures)
+            with torch.autocast("cpu", torch.bfloat16):
+                rounded = encoder(pictures)
+        assert rounded.mean.dtype == torch.float32
+        for one, other in zip(tensors(exact), tensors(rounded), strict=True):
+            assert (one - other.float()).norm() < 0.1 * one.norm()
+
+    def test_views_that_go_through_together_are_split_again(self, name: str) -> None:
+        encoder, pictures = made(name).eval(), shown(name, 6)
+        with torch.inference_mode():
+            whole = encoder(pictures)
+        halves = whole.split(3)
+        assert [half.mean.shape for half in halves] == [(3, DIM)] * 2
+        assert torch.equal(torch.cat([half.local for half in halves]), whole.local)
+        assert {half.log_var is None for half in halves} == {whole.log_var is None}
+        assert {(half.grid, half.further_grids) for half in halves} == {(whole.grid, whole.further_grids)}
+
+    def test_a_deterministic_code_is_its_mean(self, name: str) -> None:
+        seen = made(name)(shown(name))
+        assert (seen.log_var is not None) == CASES[name].stochastic
+        assert torch.equal(seen.sample(torch.Generator().manual_seed(0)), seen.mean) != CASES[name].stochastic
+
+
+def test_whitened_patches_are_white() -> None:
+    """At the places that see no padding: mean 0, and what variance is above the floor becomes 1, uncorrelated."""
+    patches = WhitenedPatches(12)
+    pictures = torch.randn(200, 3, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(2).cumsum(3) / 8
+    patches.fit(pictures)
+    out = torch.nn.functional.conv2d(pictures, patches.weight, patches.bias, stride=2).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(out.mean(1), torch.zeros(12), atol=1e-3, rtol=0)
+    covariance = torch.cov(out)
+    assert (covariance - covariance.diag().diag()).abs().max() < 1e-3
+    assert covariance.diag()[0].item() == pytest.approx(1, abs=0.01)
+    assert (covariance.diag() <= 1).all()
+    assert (covariance.diag().diff() < 1e-6).all()  # leading components first, the floor holding the last ones back
+
+
+def test_whitened_patches_give_both_signs_and_are_not_learnt() -> None:
+    patches = WhitenedPatches(4)
+    assert list(patches.parameters()) == []
+    pictures = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    out = patches(pictures)
+    assert out.shape == (2, 8, 4, 4)
+    plain = torch.nn.functional.conv2d(pictures, patches.weight, patches.bias, 2, padding=1)
+    torch.testing.assert_close(out[:, :4] - out[:, 4:], plain)  # gelu(x) - gelu(-x) = x
+
+
+def test_a_transformer_knows_places() -> None:
+    """Two pictures of the same patches in another order are told apart by the fixed sines and cosines alone."""
+    torch.manual_seed(0)
+    encoder = VisionTransformer(4, 12, 1, 3, DIM).eval()
+    one = torch.zeros(1, 8, 8, 3)
+    one[:, :4, :4] = 255
+    with torch.inference_mode():
+        assert not torch.allclose(encoder(one).mean, encoder(one.roll(4, 1)).mean, atol=1e-4)
+
+
+def test_a_transformer_refuses_what_it_cannot_cut() -> None:
+    with pytest.raises(InfoMaxError, match="use a multiple of 4"):
+        VisionTransformer(4, 12, 1, 3, DIM)(torch.zeros(1, 18, 16, 3))
+    with pytest.raises(InfoMaxError, match="multiple of heads and of 4"):
+        VisionTransformer(4, 10, 1, 3, DIM)
+
+
+@pytest.mark.parametrize("scales", [0, 3])
+def test_scales_are_those_of_the_stages(scales: int) -> None:
+    with pytest.raises(ValueError, match="use 1 to 2"):
+        MultiscaleEncoder((4, 6), scales)
+
+
+def test_resnet18_is_resnet18() -> None:
+    """11,168,832 parameters up to the pooled 512, as solo-learn's and torchvision's with a 3x3 stem have."""
+    with torch.device("meta"):
+        weights = {name: weight for name, weight in ResNet18().named_parameters() if not name.startswith("code.")}
+    assert sum(weight.numel() for weight in weights.values()) == 11_168_832
+    assert sum(weight.ndim == 4 for weight in weights.values()) == 20  # 17 convolutions and three shortcuts
+
+
+def test_missing_timm_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InfoMaxError, match=re.escape("pip install 'infomax[timm]'")):
+        TimmEncoder("resnet18")
+
+
+@pytest.mark.parametrize(("name", "options"), [("resnet1812", {}), ("resnet18", {"colour": 3})])
+def test_unknown_models_and_options_of_timm_are_refused(name: str, options: dict[str, Any]) -> None:
+    pytest.importorskip("timm", reason="timm is not installed")
+    with pytest.raises(InfoMaxError, match=f"no model '{name}'"):
+        TimmEncoder(name, options=options)
 
 
 @pytest.mark.parametrize(("size", "blocks"), [(30, (4, 4)), (8, (2, 2, 2, 2)), (33, (4,))])
@@ -88,6 +281,8 @@ def test_scale_and_shift_are_applied_to_values_of_0_to_255() -> None:
 def test_recipes_have_the_articles_layouts() -> None:
     with torch.device("meta"):
         cifar, tiny = RECIPES["seed-cifar10"].encoder(), RECIPES["seed-tiny-imagenet"].encoder()
+    assert isinstance(cifar, ConvolutionalEncoder)
+    assert isinstance(tiny, ConvolutionalEncoder)
     for made, widths in ((cifar, [64, 128, 256]), (tiny, [32, 64, 128, 256])):
         assert (made.grid, made.channels, made.dim) == ((4, 4), 256, 256)
         shapes = [tuple(weight.shape) for name, weight in made.named_parameters() if name.endswith("0.weight")]

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from itertools import permutations
+from typing import Literal, final
 
+import numpy as np
 import pytest
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
 from infomax.information.bounds import BOUNDS, of_name
-from infomax.information.critics import Bilinear, Concatenated, Separable
-from infomax.information.divergences import KL
-from infomax.information.pairs import all_pairs
+from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
+from infomax.information.divergences import KL, PEARSON_CHI2
+from infomax.information.pairs import all_pairs, derangement
 from infomax.information.priors import AdversarialPrior, GaussianPrior
 from infomax.representation.encoders import Representation
 from infomax.representation.objectives import (
@@ -23,10 +25,28 @@ from infomax.representation.objectives import (
     Prior,
     Sum,
     Value,
+    View,
+    Views,
     Weighted,
 )
 
 N, POSITIONS, CHANNELS, DIM = 8, 5, 4, 3
+
+
+@final
+class TwoViews(Objective):
+    """An objective of views as one of a single representation: that and the same somewhat changed are the two."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, representation: Representation, code: Tensor, generator: torch.Generator | None = None) -> Value:
+        other = representation.local.roll(1, 1) + 0.1 * representation.local.square()
+        log_var = representation.log_var
+        changed = Representation(other, representation.mean.sin(), log_var, representation.grid)
+        return self.objective.of_views([(representation, code), (changed, code.sin())], generator)
+
 
 OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "global": lambda: Global(Concatenated(DIM, DIM, 8)),
@@ -35,6 +55,15 @@ OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "local, all pairs": lambda: Local(Separable(DIM, CHANNELS, 8), BOUNDS["infonce"], all_pairs),
     "positions": lambda: Positions(Concatenated(CHANNELS, CHANNELS, 8)),
     "positions, all pairs": lambda: Positions(Bilinear(CHANNELS, CHANNELS), of_name("f-divergence", KL), all_pairs),
+    "views": lambda: TwoViews(Views(Cosine(DIM, DIM, 8, shared=True))),
+    "views, positions": lambda: TwoViews(Views(Cosine(DIM, CHANNELS, 8), against="positions")),
+    "views, chi2 on one negative each": lambda: TwoViews(
+        Views(Concatenated(DIM, CHANNELS, 8), of_name("f-divergence", PEARSON_CHI2), derangement, against="positions")
+    ),
+    "views among others": lambda: TwoViews(
+        Views(Cosine(DIM, DIM, 8, batch_norm=True))
+        + 0.5 * (Local(Separable(DIM, CHANNELS, 8)) + Prior(GaussianPrior()))
+    ),
     "prior": lambda: Prior(GaussianPrior()),
     "weighted": lambda: 0.25 * Local(Concatenated(DIM, CHANNELS, 8)),
     "sum": lambda: Global(Concatenated(DIM, DIM, 8)) + 0.1 * Prior(GaussianPrior()),
@@ -106,6 +135,7 @@ class TestConformance:
     def test_order_of_the_batch_does_not_matter_on_average(self, name: str) -> None:
         objective, seen = made(name), representation()
         order = torch.randperm(N, generator=torch.Generator().manual_seed(5))
+        assert seen.log_var is not None
         shuffled = Representation(seen.local[order], seen.mean[order], seen.log_var[order], seen.grid)
         with torch.no_grad():
             one, other = (
@@ -271,3 +301,168 @@ def test_text_is_learnt_with_the_same_objectives(against: str) -> None:
         terms = objective(unseen, unseen.mean, generator).terms
     assert terms["local"].item() > -1.0  # -0.91 to -0.55 over eight seeds; the best possible is -0.54
     assert terms["global"].item() > -0.9  # -0.71 to -0.16
+
+
+# --- several views
+
+
+def views(count: int, seed: int = 0, n: int = N, grids: tuple[int, ...] = (POSITIONS,)) -> list[View]:
+    """Random representations, double precision, with codes drawn from them; grids in turn."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    made = []
+    for view in range(count):
+        positions = grids[view % len(grids)]
+        seen = Representation(normal(n, positions, CHANNELS), normal(n, DIM), 0.1 * normal(n, DIM), (1, positions))
+        made.append((seen, seen.sample(generator)))
+    return made
+
+
+def infonce_by_hand(critic: Critic, seen: list[View], against: Literal["code", "positions"], targets: int) -> float:
+    """The objective one pair at a time: every view's code, every other target view, every position, every input."""
+
+    def target(view: int, row: int, position: int) -> Tensor:
+        representation, code = seen[view]
+        return code[row] if against == "code" else representation.local[row, position]
+
+    def length(view: int) -> int:
+        return 1 if against == "code" else seen[view][0].local.shape[1]
+
+    bounds = []
+    for view, (_, codes) in enumerate(seen):
+        for other in range(targets):
+            if other == view:
+                continue
+            for position in range(length(other)):
+                gains = []
+                for row in range(len(codes)):
+                    positive = critic(codes[row], target(other, row, position)).item()
+                    negatives = [
+                        critic(codes[row], target(any_view, stranger, place)).item()
+                        for any_view in range(targets)
+                        for stranger in range(len(codes))
+                        for place in range(length(any_view))
+                        if stranger != row
+                    ]
+                    everybody = np.exp([positive, *negatives])
+                    gains.append(positive - np.log(everybody.mean()))
+                bounds.append(np.mean(gains))
+    return float(np.mean(bounds))
+
+
+@pytest.mark.parametrize("targets", [None, 1, 2])
+@pytest.mark.parametrize("against", ["code", "positions"])
+def test_views_are_the_mean_over_ordered_pairs(against: Literal["code", "positions"], targets: int | None) -> None:
+    critic = Cosine(DIM, DIM if against == "code" else CHANNELS, 8).double()
+    seen = views(3, n=4, grids=(3, 3, 2))
+    result = Views(critic, against=against, targets=targets).of_views(seen)
+    with torch.no_grad():
+        wanted = infonce_by_hand(critic, seen, against, targets or 3)
+    assert result.total.item() == pytest.approx(wanted, abs=1e-9)
+    assert list(result.terms) == [f"views-{against}"]
+
+
+def test_two_views_with_a_shared_head_are_simclrs_loss() -> None:
+    """NT-Xent, arXiv 2002.05709, eq. 1: of 2n codes each must find its partner among 2n - 1; less ln(2n - 1)."""
+    critic = Cosine(DIM, DIM, 8, temperature=0.5, shared=True).double()
+    seen = views(2)
+    with torch.no_grad():
+        both = torch.cat([torch.nn.functional.normalize(critic.f(code), dim=1) for _, code in seen])
+        logits = (both @ both.T / 0.5).masked_fill(torch.eye(2 * N, dtype=torch.bool), -math.inf)
+        loss = torch.nn.functional.cross_entropy(logits, torch.arange(2 * N).roll(N)).item()
+        bound = Views(critic).of_views(seen).total.item()
+    assert bound == pytest.approx(math.log(2 * N - 1) - loss, abs=1e-9)
+
+
+@pytest.mark.parametrize("against", ["code", "positions"])
+def test_gradients_of_views(against: Literal["code", "positions"]) -> None:
+    objective = Views(Cosine(DIM, DIM if against == "code" else CHANNELS, 5, rank=4).double(), against=against)
+    seen = views(2, n=3, grids=(2,))
+
+    def total(*parts: Tensor) -> Tensor:
+        pairs = [
+            (Representation(local, code, None, (1, 2)), code)
+            for local, code in zip(parts[::2], parts[1::2], strict=True)
+        ]
+        return objective.of_views(pairs).total
+
+    inputs = [part.requires_grad_() for representation, code in seen for part in (representation.local, code)]
+    assert torch.autograd.gradcheck(total, inputs)
+
+
+@pytest.mark.parametrize("against", ["code", "positions"])
+def test_neither_the_order_of_views_nor_of_the_batch_matters(against: Literal["code", "positions"]) -> None:
+    objective = Views(Cosine(DIM, DIM if against == "code" else CHANNELS, 8).double(), against=against)
+    seen = views(3)
+    values = [objective.of_views(list(each)).total for each in permutations(seen)]
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(5))
+    shuffled = [
+        (Representation(each.local[order], each.mean[order], None, each.grid), code[order]) for each, code in seen
+    ]
+    values.append(objective.of_views(shuffled).total)
+    torch.testing.assert_close(torch.stack(values), values[0].expand(len(values)), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(("against", "negatives"), [("code", 2 * (N - 1)), ("positions", 2 * (N - 1) * POSITIONS)])
+def test_views_never_tell_more_than_the_log_of_the_candidates(
+    against: Literal["code", "positions"], negatives: int
+) -> None:
+    """At scores as good as can be, each code's own targets high above all others, the bound is just below ln(m + 1)."""
+    own = torch.eye(N).double()
+    seen = [(Representation(own.unsqueeze(1).repeat(1, POSITIONS, 1), own, None, (1, POSITIONS)), own)] * 2
+    critic = Bilinear(N, N).double()
+    for sharpness in (0.0, 1.0, 50.0):
+        with torch.no_grad():
+            critic.form.weight.copy_(sharpness * own)
+        value = Views(critic, against=against).of_views(seen).total.item()
+        assert value <= math.log(negatives + 1) + 1e-12
+    assert value == pytest.approx(math.log(negatives + 1))
+
+
+def test_a_view_does_not_foretell_itself() -> None:
+    """Codes that agree with their own view alone, and not with the other, are worth nothing."""
+    one, other = torch.eye(2 * N).double()[:N], torch.eye(2 * N).double()[N:]
+    critic = Bilinear(2 * N, 2 * N).double()
+    torch.nn.init.eye_(critic.form.weight)
+    seen = [(Representation(code.unsqueeze(1), code, None, (1, 1)), code) for code in (one, other)]
+    for against in ("code", "positions"):
+        assert Views(critic, against=against).of_views(seen).total.item() == pytest.approx(0)
+
+
+@pytest.mark.parametrize("scores_held", [1, 100, 2**22])
+def test_memory_does_not_change_the_value(scores_held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = Views(Cosine(DIM, CHANNELS, 8).double(), against="positions")
+    whole = objective.of_views(views(2)).total
+    monkeypatch.setattr("infomax.information.pairs.MOST_SCORES_HELD", scores_held)
+    torch.testing.assert_close(objective.of_views(views(2)).total, whole, atol=1e-12, rtol=0)
+
+
+def test_objectives_of_one_view_are_averaged_over_views() -> None:
+    seen = views(3)
+    objective = Prior(GaussianPrior())
+    alone = [objective(representation, code).total for representation, code in seen]
+    both = (2.0 * objective + objective).of_views(seen)
+    assert both.total.item() == pytest.approx(3 * torch.stack(alone).mean().item())
+    assert both.terms["prior"].item() == pytest.approx(torch.stack(alone).mean().item())
+    assert list(both.terms) == ["prior", "prior#2"]
+
+
+def test_one_view_or_no_target_is_refused() -> None:
+    objective = Views(Cosine(DIM, DIM, 8).double())
+    ((seen, code),) = views(1)
+    with pytest.raises(ValueError, match="two or more views"):
+        objective(seen, code)
+    with pytest.raises(ValueError, match="two or more views"):
+        (objective + prior()).of_views([(seen, code)])
+    with pytest.raises(ValueError, match="at least one view"):
+        Views(Cosine(DIM, DIM, 8), targets=0)
+
+
+def test_a_gaussian_prior_of_a_deterministic_code_is_refused_and_an_adversarial_one_is_not() -> None:
+    seen = Representation(torch.zeros(N, 1, 1), torch.zeros(N, DIM), None, (1, 1))
+    with pytest.raises(ValueError, match="use a stochastic encoder"):
+        prior()(seen, seen.sample())
+    assert Prior(AdversarialPrior(DIM))(seen, seen.sample()).total.isfinite()

@@ -1,36 +1,18 @@
-"""Encoders: an input -> its Representation, a stochastic code p(z|x) and a feature at every position."""
+"""The article's encoder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Num
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class Representation:
-    """What an encoder says of a batch: p(z|x) = N(mean, exp(log_var)), and the features it was made from.
-
-    Nothing in it is particular to pictures: an encoder of text has the words as positions and a grid of one row.
-    """
-
-    local: Float[Tensor, "n positions c"]
-    mean: Float[Tensor, "n d"]
-    log_var: Float[Tensor, "n d"]
-    grid: tuple[int, int]
-
-    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
-        """A code z = mean + exp(log_var / 2) * noise (reparametrised; Kingma & Welling 2014, arXiv 1312.6114)."""
-        mean = self.mean
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-        return mean + torch.exp(self.log_var / 2) * noise
+from infomax.representation.encoders.representation import Encoder, Representation, channels_last, positions
 
 
 @final
-class ConvolutionalEncoder(nn.Module):
+class ConvolutionalEncoder(Encoder):
     """The article's encoder: blocks that halve the picture make the feature map C(x); two more and a max make the code.
 
     Block: convolution 3x3, batch norm, LeakyReLU 0.2 and, in the feature map, max-pooling by 2. Pooling comes before
@@ -58,19 +40,18 @@ class ConvolutionalEncoder(nn.Module):
         self.high = nn.Sequential(*(_block(self.channels, self.channels, pool=False) for _ in range(2)))
         self.mean = nn.Linear(self.channels, dim)
         self.log_var = nn.Linear(self.channels, dim)
-        for convolution in self.modules():  # channels last in memory, as the pictures come: what oneDNN and cuDNN like
-            if isinstance(convolution, nn.Conv2d):
-                convolution.weight.data = convolution.weight.data.to(memory_format=torch.channels_last)
+        channels_last(self)  # as the pictures come
 
     def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent pictures of values 0..255, channels last as they lie in a file."""
+        """Represent pictures of values 0..255, channels last as they lie in a file; smaller views than `size` too."""
         x = pictures.to(self.mean.weight.dtype) * self.scale + self.shift
         feature_map: Tensor = self.low(x.permute(0, 3, 1, 2))  # a view: the memory is channels_last already
         summary: Tensor = self.high(feature_map).amax((2, 3))
         with torch.autocast(x.device.type, enabled=False):  # the code is small and its exponential is not
             summary = summary.to(self.mean.weight.dtype)
             mean, log_var = self.mean(summary), self.log_var(summary)
-        return Representation(feature_map.flatten(2).transpose(1, 2), mean, log_var, self.grid)
+        local, grid = positions(feature_map)
+        return Representation(local, mean, log_var, grid)
 
 
 def _block(c_in: int, c_out: int, *, pool: bool) -> nn.Sequential:

@@ -1,0 +1,96 @@
+"""What views cost beside a training step of the fast encoder, in CPU time of one process.
+
+    OMP_NUM_THREADS=1 python benchmarks/views.py [--batch 256] [--rounds 10]
+
+A step is all of it: views drawn, encoded in bfloat16 where that pays, scored against all others of the batch, the
+gradient, and AdamW. Each round times the drawing and the rest of the step, of one kind of views after another; medians
+over rounds. On a busy machine CPU time still rises with what others do to the caches: the ratio is what counts.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from infomax.information.critics import Cosine
+from infomax.representation.devices import autocast, bfloat16_pays
+from infomax.representation.encoders import WhitenedEncoder
+from infomax.representation.objectives import Views
+from infomax.representation.views import View, draw
+
+CPU = torch.device("cpu")
+
+
+def kinds() -> dict[str, tuple[View, ...]]:
+    """What is drawn for a step."""
+    return {
+        "2 of 32 px": (View(32),),
+        "2 of 24 px": (View(24),),
+        "2 of 16 px": (View(16),),
+        "2 of 32 px, blurred and solarised": (View(32, blur=0.5, solarise=0.2),),
+        "2 of 32 px, 4 of 16 px": (View(32, scale=(0.25, 1.0)), View(16, 4, scale=(0.08, 0.25))),
+        "2 of 32 px, crop alone": (View(32, flip=0.0, jitter=0.0, grey=0.0),),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=10)
+    options = parser.parse_args()
+    pictures = torch.randint(0, 256, (options.batch, 32, 32, 3), dtype=torch.uint8)
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+
+    @contextmanager
+    def timed(name: str, part: str) -> Iterator[None]:
+        start = time.process_time()
+        yield
+        seconds[name, part].append(time.process_time() - start)
+
+    steps = {name: step(options.batch, bool(len(each) - 1)) for name, each in kinds().items()}
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(options.rounds + 1):
+        for name, each in kinds().items():
+            with timed(name, "views"):
+                views = draw(each, pictures, generator)
+            with timed(name, "rest"):
+                steps[name](views)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads,")
+    print(f"torch {torch.__version__}, {'bfloat16' if bfloat16_pays(CPU) else 'float32'}, batch {options.batch},")
+    print(f"medians of {options.rounds} rounds, CPU time\n")
+    print("| views | us a view | us a picture, rest of the step | views' share of the step |\n|---|---|---|---|")
+    for name, each in kinds().items():
+        drawn, rest = (statistics.median(seconds[name, part][1:]) for part in ("views", "rest"))
+        count = options.batch * sum(kind.count for kind in each)
+        print(
+            f"| {name} | {1e6 * drawn / count:.0f} | {1e6 * rest / options.batch:.0f} | {drawn / (drawn + rest):.1%} |"
+        )
+
+
+def step(batch: int, crops: bool) -> Callable[[list[Tensor]], None]:
+    """A training step without the drawing of views."""
+    torch.manual_seed(0)
+    encoder = WhitenedEncoder()
+    objective = Views(Cosine(encoder.dim, encoder.dim, 512, shared=True), targets=2 if crops else None)
+    optimiser = torch.optim.AdamW([*encoder.parameters(), *objective.parameters()], fused=True)
+
+    def learn(views: list[Tensor]) -> None:
+        with autocast(CPU):
+            seen = [each for kind in views for each in encoder(kind).split(batch)]
+            value = objective.of_views([(each, each.sample()) for each in seen])
+        optimiser.zero_grad()
+        (-value.total).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    return learn
+
+
+if __name__ == "__main__":
+    main()

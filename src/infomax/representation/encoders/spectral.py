@@ -1,0 +1,271 @@
+"""The encoder of the closed form: patches as words, their counts in the cells of a grid, two linear maps of these.
+
+A patch is centred, whitened and brought to unit length (Coates & Ng 2011; the sparse manifold transform, arXiv
+2209.15261, reads it as a word); its sparse code is how far its cosine with each of many patches of the collection, the
+atoms, exceeds a threshold. The mean code over a cell of the grid, a histogram of words, is projected to the channels of
+the feature map; the feature map is averaged with that of the mirror image and projected to the code.
+
+Every atom stands beside its mirror image. A mirrored picture then has the same counts with the two exchanged, in the
+mirrored cells: sums of the two (even) stay, differences (odd) change sign. So both halves are treated alone, which
+takes half the memory and a quarter of the time, and the average over the mirror image costs nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, linear, normalize, unfold
+
+from infomax.representation.devices import bfloat16_pays
+from infomax.representation.encoders.representation import Encoder, Representation
+
+SAMPLED = 200_000  # patches that the whitening and the atoms come from
+PLAIN = 1e-4  # a patch of a whitened length below it is of one colour, and no word
+CODES_AT_ONCE = {"cpu": 2**23, "cuda": 2**30}  # numbers in the sparse codes of the pictures that are encoded at a time
+
+
+@dataclass(frozen=True)
+class Box:
+    """A square part of the feature map: its side as a fraction of the whole; top and left, of what room is left."""
+
+    top: float = 0.0
+    left: float = 0.0
+    side: float = 1.0
+
+
+WHOLE = Box()
+
+
+@final
+class Words(nn.Module):
+    """Pictures -> counts: the mean sparse code of the patches of one size, in each cell of a grid.
+
+    patch, stride: in pixels; size - patch must be a multiple of stride, so that mirrored patches are patches.
+    components: principal components of the patches that are kept, the finest detail being noise.
+    pairs: atoms, of which each stands for itself and its mirror image.
+    """
+
+    mean: Tensor
+    whitening: Tensor
+    mirror: Tensor
+    atoms: Tensor
+
+    def __init__(
+        self, size: int, patch: int, stride: int, components: int, pairs: int, threshold: float, grid: int
+    ) -> None:
+        super().__init__()
+        self.patch, self.stride, self.pairs, self.threshold, self.grid = patch, stride, pairs, threshold, grid
+        self.side = (size - patch) // stride + 1
+        numbers = 3 * patch**2
+        self.register_buffer("mean", torch.zeros(numbers))
+        self.register_buffer("whitening", torch.eye(numbers, components))
+        self.register_buffer("mirror", torch.eye(components))
+        self.register_buffer("atoms", torch.zeros(pairs, components))
+
+    def forward(
+        self, planes: Float[Tensor, "n 3 h w"], boxes: Sequence[Box], *, bfloat16: bool
+    ) -> Float[Tensor, "n boxes cells 2 pairs"]:
+        """The even and the odd half of the mean codes, in each cell of the grid over each box."""
+        kind = torch.bfloat16 if bfloat16 else torch.float32
+        words = normalize(self._whitened(planes), dim=-1).to(kind)
+        both = torch.cat([self.atoms, self.atoms @ self.mirror])
+        codes = torch.relu_(linear(words, both.to(kind), words.new_full((len(both),), -self.threshold)))
+        cells = torch.stack([self._cells(box) for box in boxes]).flatten(0, 1).to(codes)
+        counts = (cells @ codes).float()
+        plain, mirrored = counts.view(len(planes), len(boxes), self.grid**2, 2, len(self.atoms)).unbind(3)
+        return torch.stack([plain + mirrored, plain - mirrored], 3) / 2**0.5
+
+    def prepare(
+        self, planes: Num[Tensor, "n 3 h w"], *, whitening: float, similarity: float, generator: torch.Generator
+    ) -> None:
+        """Whitening and atoms from pictures; where there are too few different patches the last atoms stay 0."""
+        each = max(1, min(SAMPLED // len(planes), self.side**2))
+        picked = [
+            self._unfold(picture[None].float() / 255)[0][torch.randperm(self.side**2, generator=generator)[:each]]
+            for picture in planes.cpu()
+        ]
+        patches = torch.cat(picked)
+        patches = patches - patches.mean(1, keepdim=True)
+        mirrored = torch.arange(len(self.mean)).view(3, self.patch, self.patch).flip(2).flatten()
+        mean = (patches.mean(0) + patches.mean(0)[mirrored]) / 2
+        spread = (patches - mean).T @ (patches - mean) / len(patches)
+        spread = (spread + spread[mirrored][:, mirrored]) / 2  # as if every patch had been seen in the mirror too
+        values, vectors = torch.linalg.eigh(spread)
+        kept = self.whitening.shape[1]
+        values, vectors = values[-kept:].clamp(min=0), vectors[:, -kept:]
+        self.mean.copy_(mean)
+        self.whitening.copy_(vectors * (values + whitening).rsqrt())
+        self.mirror.copy_(vectors.T @ vectors[mirrored])  # components are even or odd: it only changes signs
+        words = (patches - mean) @ self.whitening.cpu()
+        lengths = words.norm(dim=1, keepdim=True)
+        words = (words / lengths)[lengths[:, 0] > PLAIN]
+        words = words[torch.randperm(len(words), generator=generator)]
+        atoms = self._kept_apart(words, similarity)
+        self.atoms.zero_()[: len(atoms)] = atoms
+
+    def _whitened(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n positions components"]:
+        """Every patch less its own mean and the mean patch, whitened: a convolution."""
+        centred = self.whitening - self.whitening.mean(0)  # subtracting a patch's mean is a linear map too
+        kernel = centred.T.reshape(-1, 3, self.patch, self.patch)
+        return conv2d(planes, kernel, -(self.mean @ self.whitening), self.stride).flatten(2).mT
+
+    def _unfold(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n positions numbers"]:
+        return unfold(planes, self.patch, stride=self.stride).mT
+
+    def _kept_apart(self, words: Float[Tensor, "n components"], similarity: float) -> Float[Tensor, "pairs components"]:
+        """The first words of which none, nor its mirror image, has a cosine of `similarity` or more with an earlier."""
+        kept, mirror = words[:0], self.mirror.cpu()
+        for block in torch.split(words, 1000):
+            if len(kept) >= self.pairs:
+                break
+            if len(kept):
+                near = block @ torch.cat([kept, kept @ mirror]).T
+                block = block[near.amax(1) < similarity]
+            near = torch.maximum(block @ block.T, block @ (block @ mirror).T)
+            free = torch.ones(len(block), dtype=torch.bool)
+            for row in range(len(block)):
+                if free[row]:
+                    free[row + 1 :] &= near[row, row + 1 :] < similarity
+            kept = torch.cat([kept, block[free]])
+        return kept[: self.pairs].clone()
+
+    def _cells(self, box: Box) -> Float[Tensor, "cells positions"]:
+        """The weights that take the mean over each cell of a grid over a box; cells overlap where they must."""
+        side = max(self.grid, round(box.side * self.side))
+        weights = torch.zeros(self.grid, self.grid, self.side, self.side, device=self.mean.device)
+        starts = [round(place * (self.side - side)) for place in (box.top, box.left)]
+        edges = [(step * side // self.grid, -(-(step + 1) * side // self.grid)) for step in range(self.grid)]
+        for row, (top, bottom) in enumerate(edges):
+            for column, (left, right) in enumerate(edges):
+                part = weights[row, column, starts[0] + top : starts[0] + bottom, starts[1] + left : starts[1] + right]
+                part.fill_(1 / part.numel())
+        return weights.view(self.grid**2, -1)
+
+
+@final
+class Channels(nn.Module):
+    """Counts -> the feature of each cell: a linear map of the even and the odd half, brought to unit length.
+
+    weights: of both halves; a channel has weights in one of them alone. sign: 1 of an even channel, -1 of an odd one,
+    which changes its sign in the mirror.
+    """
+
+    mean: Tensor
+    weights: Tensor
+    sign: Tensor
+
+    def __init__(self, pairs: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(pairs))
+        self.register_buffer("sign", 1.0 - 2 * (torch.arange(channels) % 2))
+        weights = torch.randn(2, pairs, channels) / pairs**0.5
+        self.register_buffer("weights", weights * torch.stack([self.sign > 0, self.sign < 0])[:, None])
+
+    def forward(self, counts: Float[Tensor, "... 2 pairs"]) -> Float[Tensor, "... channels"]:
+        """The feature of each cell."""
+        even, odd = counts.unbind(-2)
+        return normalize((even - self.mean) @ self.weights[0] + odd @ self.weights[1], dim=-1)
+
+
+@final
+class Summary(nn.Module):
+    """A folded feature map -> the code: a linear map."""
+
+    mean: Tensor
+    weights: Tensor
+
+    def __init__(self, numbers: int, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(numbers))
+        self.register_buffer("weights", torch.randn(numbers, dim) / numbers**0.5)
+
+    def forward(self, folded: Float[Tensor, "n numbers"]) -> Float[Tensor, "n dim"]:
+        """The code."""
+        return (folded - self.mean) @ self.weights
+
+
+@final
+class SpectralEncoder(Encoder):
+    """Pictures -> Representation: the unit-length features of the cells of a grid, and a code without a posterior.
+
+    Args:
+        size: side of the pictures, in pixels.
+        patches: sides of the patches in pixels; the features of several sizes stand side by side.
+        stride: of the patches, in pixels.
+        components: principal components of the patches that are kept.
+        atoms: words of each size, mirror images counted.
+        threshold: a cosine above it counts.
+        grid: cells along a side.
+        channels: of the feature of a cell, for each patch size.
+        dim: of the code.
+
+    A new one has random maps and no atoms: `prepare` takes whitening and atoms from pictures, which needs no learning,
+    and the maps are what infomax.representation.spectral learns.
+
+    """
+
+    def __init__(
+        self,
+        size: int,
+        patches: Sequence[int],
+        stride: int,
+        components: int,
+        atoms: int,
+        threshold: float,
+        grid: int,
+        channels: int,
+        dim: int,
+        *,
+        whitening: float = 1e-3,
+        similarity: float = 0.35,
+    ) -> None:
+        super().__init__()
+        self.size, self.grid, self.channels, self.dim = size, grid, channels * len(patches), dim
+        self.whitening, self.similarity = whitening, similarity
+        self.words = [Words(size, patch, stride, components, atoms // 2, threshold, grid) for patch in patches]
+        self.maps = [Channels(atoms // 2, channels) for _ in patches]
+        self.parts = nn.ModuleList([*self.words, *self.maps])  # a plain list keeps its type, and registers nothing
+        self.summary = Summary(grid * ((grid + 1) // 2) * self.channels, dim)
+        self.seed = int(torch.randint(2**62, ()))
+
+    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
+        """The features of the cells, of unit length for each patch size, and the code."""
+        features = torch.cat([self.features(part)[:, 0] for part in self.portions(pictures)])
+        return Representation(features, self.summary(self.fold(features)), None, (self.grid, self.grid))
+
+    def prepare(self, pictures: Num[Tensor, "n h w 3"]) -> None:
+        """Take whitening and atoms from a sample of the collection."""
+        generator = torch.Generator().manual_seed(self.seed)
+        planes = pictures.permute(0, 3, 1, 2)
+        for words in self.words:
+            words.prepare(planes, whitening=self.whitening, similarity=self.similarity, generator=generator)
+
+    def portions(self, pictures: Num[Tensor, "n h w 3"]) -> tuple[Num[Tensor, "m h w 3"], ...]:
+        """A batch in parts whose sparse codes lie in a fast memory."""
+        most = max(words.side**2 * 2 * len(words.atoms) for words in self.words)
+        return torch.split(pictures, max(1, CODES_AT_ONCE[pictures.device.type] // most))
+
+    def counts(
+        self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
+    ) -> list[Float[Tensor, "n boxes cells 2 pairs"]]:
+        """For each patch size the mean codes in the cells over each box, their even and their odd half."""
+        planes = pictures.permute(0, 3, 1, 2).float() / 255
+        precise = not bfloat16_pays(pictures.device)
+        return [words(planes, boxes, bfloat16=not precise) for words in self.words]
+
+    def features(
+        self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
+    ) -> Float[Tensor, "n boxes cells channels"]:
+        """The feature maps over each box."""
+        counts = self.counts(pictures, boxes)
+        return torch.cat([maps(each) for maps, each in zip(self.maps, counts, strict=True)], -1)
+
+    def fold(self, features: Float[Tensor, "... cells channels"]) -> Float[Tensor, "... numbers"]:
+        """The mean of a feature map and that of the mirror image: half of the cells say it all."""
+        sign = torch.cat([maps.sign for maps in self.maps])
+        rows = features.reshape(*features.shape[:-2], self.grid, self.grid, self.channels)
+        mean = (rows + rows.flip(-2) * sign) / 2
+        return mean[..., : (self.grid + 1) // 2, :].flatten(-3)
