@@ -192,3 +192,64 @@ def test_a_checkpoint_holds_nothing_that_could_run_code(tmp_path: Path) -> None:
     InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert {"encoder", "objective", "optimiser", "generator", "epoch", "batch", "step"} <= checkpoint.keys()
+
+
+GARBAGE: dict[str, bytes] = {
+    "no JSON": b"garbage\n",
+    "no object": b"[1, 2]\n",
+    "no line of ours": b'{"note": 1}\n',
+    "no text": b"\xff\xfe\x00\n",
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_a_damaged_log_is_told_in_one_line_and_nothing_is_touched(tmp_path: Path, kind: str) -> None:
+    InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
+    with (tmp_path / "log.jsonl").open("ab") as file:
+        file.write(GARBAGE[kind])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InfoMaxError, match=r"log\.jsonl is damaged in line 3: delete that line, or all from it on$"):
+        InfoMax(SMALL, epochs=3, device="cpu").fit(coloured(40), out=tmp_path, resume=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_run_from_before_a_setting_existed_is_one_with_its_default(tmp_path: Path) -> None:
+    pictures = coloured(40)
+    InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["recipe"]["delta"], config["recipe"]["prior"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    other = SMALL.with_settings(prior="none", epochs=3)
+    with pytest.raises(InfoMaxError, match="was begun with prior gaussian, not none"):
+        InfoMax(other, device="cpu").fit(pictures, out=tmp_path, resume=True)
+    InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=tmp_path, resume=True)
+    assert json.loads((tmp_path / "config.json").read_text())["recipe"]["prior"] == "gaussian"
+
+
+HOLDING = """
+import sys, time
+from infomax.representation.run import Run
+with Run(sys.argv[1]).held():
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    """The lock goes with the process, however it ends, and leaves no file behind."""
+    pictures, out = coloured(40), tmp_path / "run"
+    InfoMax(SMALL, device="cpu").fit(pictures, out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    other = subprocess.Popen([sys.executable, "-c", HOLDING, str(out)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        for resume in (True, False):
+            with pytest.raises(InfoMaxError, match=f"another process is training in {out}: wait for it, stop it, or"):
+                InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=out, resume=resume, overwrite=not resume)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    finally:
+        other.kill()
+        other.communicate()
+    InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=out, resume=True)
+    assert {path.name for path in out.iterdir()} == before.keys()

@@ -4,6 +4,7 @@ import json
 import math
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from torch import nn
 
 from infomax.errors import InfoMaxError
 from infomax.representation import training
+from infomax.representation.health import HealthWarning
 from infomax.representation.objectives import Objective, Value
 from infomax.representation.run import Run
 from infomax.representation.training import Schedule, TrainingDiverged, batches, fit
 from tests.conftest import SMALL, coloured
+from tests.representation.test_health import SOUND
 
 
 @settings(deadline=None)
@@ -121,8 +124,77 @@ def test_the_log_tells_steps_and_epochs(tmp_path: Path, monkeypatch: pytest.Monk
     places = [(line["kind"], line["step"], line["epoch"]) for line in log(run)]
     assert places == [("epoch", 3, 1), ("step", 4, 2), ("epoch", 6, 2)]
     fields = {"kind", "step", "epoch", "total", "global", "local", "prior", "seconds", "images_per_second"}
-    assert all(line.keys() == fields for line in log(run))
+    assert all(line.keys() - {"health"} == fields for line in log(run))
+    assert all(("health" in line) == (line["kind"] == "epoch") for line in log(run))
     assert all(math.isfinite(line[name]) for line in log(run) for name in fields - {"kind"})
+
+
+def test_the_log_tells_the_health_of_every_epoch(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    fit(*made(), coloured(40), schedule(epochs=2), labels=["warm", "cold"] * 20, run=run)
+    for line in log(run):
+        told = line["health"]
+        assert told.keys() == {
+            "dim", "effective_rank", "spread", "dead", "active", "kl", "ceiling", "critics", "knn"
+        }  # fmt: skip
+        assert 1 <= told["effective_rank"] <= told["dim"] == 8
+        assert told["critics"].keys() == {"global", "local"}
+        assert 0 <= told["knn"] <= 1
+        assert "warning" not in line
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "adversarial-uniform"])
+def test_looking_at_the_health_changes_no_bit_of_the_training(prior: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(labels: list[str] | None) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        recipe = SMALL.with_settings(prior=prior, epochs=3)
+        encoder, objective = recipe.encoder(), recipe.objective()
+        fit(encoder, objective, coloured(50), recipe.schedule(), seed=5, labels=labels)
+        return [*encoder.state_dict().values(), *objective.state_dict().values()]
+
+    looked_at = [trained(None), trained(["a", "b"] * 25)]
+    monkeypatch.setattr(training, "examined", lambda *_: SOUND)
+    for weights in looked_at:
+        assert all(map(torch.equal, trained(None), weights))
+
+
+AILING = replace(SOUND, ceiling=0.01)
+
+
+def test_a_collapse_is_warned_of_once_and_logged_as_long_as_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = iter([SOUND, AILING, AILING, SOUND, AILING, replace(SOUND, dead=0.9)])
+    monkeypatch.setattr(training, "examined", lambda *_: next(seen))
+    run = begun(tmp_path)
+    with pytest.warns(HealthWarning) as caught:
+        fit(*made(), coloured(128), schedule(epochs=6, batch=2), run=run)
+    first, second = (str(each.message) for each in caught)
+    assert first.startswith("epoch 2: the posterior has collapsed: ")
+    assert second.startswith("epoch 6: the code has collapsed: ")
+    warned = [line["epoch"] for line in log(run) if "warning" in line]
+    assert warned == [2, 3, 5, 6]
+
+
+def test_a_warning_made_an_error_stops_a_training_that_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "examined", lambda *_: AILING)
+    run = begun(tmp_path)
+    with pytest.raises(HealthWarning, match="lower gamma"):
+        fit(*made(), coloured(128), schedule(epochs=3, batch=2), run=run)
+    checkpoint = run.read_checkpoint()
+    assert checkpoint is not None
+    assert (checkpoint["epoch"], checkpoint["step"]) == (1, 64)
+    assert log(run)[-1]["epoch"] == 1
+
+
+def test_codes_that_are_not_finite_are_a_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "examined", lambda *_: None)
+    run = begun(tmp_path)
+    with pytest.raises(TrainingDiverged, match="a weight is not finite by step 3, in epoch 1"):
+        fit(*made(), coloured(48), schedule(), run=run)
+    assert not run.log_file.read_text()
 
 
 def test_the_progress_bar_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,12 @@
-"""RUN, the folder of one training: config.json, model.safetensors, last.ckpt, log.jsonl, skipped.csv, figures/."""
+"""RUN, the folder of one training: config, weights, checkpoint, log, what was skipped, figures, TensorBoard's files."""
 
 import io
 import json
+import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -33,6 +36,7 @@ class Run:
         self.log_file = self.path / "log.jsonl"
         self.skipped_file = self.path / "skipped.csv"
         self.figures = self.path / "figures"
+        self.tensorboard = self.path / "tensorboard"
 
     @property
     def exists(self) -> bool:
@@ -58,7 +62,9 @@ class Run:
 
     def refuse_unless_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """Raise InfoMaxError where resuming `before` (its config.json) as `now` would not be the same training."""
-        epochs, wanted = before["recipe"]["epochs"], now["recipe"]["epochs"]
+        epochs, wanted = (config["recipe"].get("epochs", 1) for config in (before, now))
+        if self.finished and "epochs" not in now["recipe"]:
+            raise InfoMaxError(f"{self.path} has finished: nothing is left to resume; to learn anew, use --overwrite")
         if self.finished and wanted <= epochs:
             raise InfoMaxError(f"{self.path} has finished its {epochs} epochs: for more, add --epochs N to --resume")
         for name in {**before["recipe"], **now["recipe"]}:
@@ -76,10 +82,38 @@ class Run:
         if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
             raise InfoMaxError(f"{self.path} was begun with other pictures: resume with the same, or start a new --out")
         checkpoint = self.read_checkpoint()  # a damaged one is told here, before anything is touched
+        list(self.read_log())  # and so is a damaged log
         if checkpoint is None and self.finished:
             raise InfoMaxError(f"{self.path} has no last.ckpt to go on from: choose another --out, or use --overwrite")
         if checkpoint is not None and wanted < (begun := checkpoint["epoch"] + (checkpoint["batch"] > 0)):
             raise InfoMaxError(f"{self.path} is in epoch {begun} already: resume with --epochs {begun} or more")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training in the folder, which is made if need be, as long as the context lasts.
+
+        The kernel locks the folder itself and lets go of it when the process ends, however it ends: no file is left
+        behind. Where it can lock no folder (Windows, some network file systems) nothing is kept from anybody. Raises
+        InfoMaxError where another process trains in it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if sys.platform == "win32":
+            yield
+            return
+        import fcntl
+
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                try:
+                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise InfoMaxError(
+                        f"another process is training in {self.path}: wait for it, stop it, or choose another --out"
+                    ) from None
+            yield
+        finally:
+            os.close(folder)
 
     def begin(self, config: Mapping[str, Any], *, afresh: bool) -> None:
         """Make the folder that of a training under way; `afresh` clears what a former run left.
@@ -91,7 +125,8 @@ class Run:
         for file in filter(is_unfinished, self.path.iterdir()):
             file.unlink(missing_ok=True)
         if afresh:
-            shutil.rmtree(self.figures, ignore_errors=True)
+            for folder in (self.figures, self.tensorboard):
+                shutil.rmtree(folder, ignore_errors=True)
             for file in (self.checkpoint_file, self.log_file, self.skipped_file):
                 file.unlink(missing_ok=True)
         self.write_config(config)
@@ -157,11 +192,17 @@ class Run:
             file.write(json.dumps(line) + "\n")
 
     def read_log(self) -> Iterator[dict[str, Any]]:
-        """The lines of log.jsonl; a last one that was cut off is left out."""
-        if self.log_file.is_file():
-            for line in self.log_file.read_text("utf-8").splitlines(keepends=True):
-                if line.endswith("\n"):
-                    yield json.loads(line)
+        """The lines of log.jsonl; a last one that was cut off is left out. Raises InfoMaxError where one is damaged."""
+        if not self.log_file.is_file():
+            return
+        for number, text in enumerate(self.log_file.read_bytes().split(b"\n")[:-1], 1):
+            try:
+                line = json.loads(text)
+            except ValueError:
+                line = None
+            if not isinstance(line, dict) or not {"kind", "step", "epoch"} <= line.keys():
+                raise InfoMaxError(f"{self.log_file} is damaged in line {number}: delete that line, or all from it on")
+            yield line
 
     def rewind_log(self, step: int, epochs: int) -> None:
         """Drop what was logged after `step`, and of epochs after the first `epochs`: a resumed training tells it again.

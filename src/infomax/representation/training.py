@@ -2,6 +2,7 @@
 
 The story: every epoch goes through the pictures in an order drawn from the seed and the number of the epoch. Each batch
 is represented, a code is drawn, the objective says what that is worth in nats, and the optimiser makes it worth more.
+At the end of an epoch the same few pictures are looked at to tell whether it is learning at all; that changes nothing.
 All that an exact resume needs is in last.ckpt: a training that was stopped and resumed ends bit for bit where one that
 never stopped does, on the same device with the same number of threads.
 """
@@ -10,9 +11,10 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import FrameType
 from typing import Any, final
 
@@ -23,7 +25,9 @@ from torch import Tensor, nn
 
 from infomax.errors import InfoMaxError
 from infomax.progress import progress_bar
+from infomax.representation.board import Board
 from infomax.representation.devices import autocast
+from infomax.representation.health import Ailment, HealthWarning, diagnosis, examined, some
 from infomax.representation.objectives import Objective, Value
 from infomax.representation.run import Checkpoint, Run
 
@@ -70,21 +74,28 @@ def fit(
     seed: int = 0,
     device: torch.device | None = None,
     bfloat16: bool = False,
+    labels: Sequence[str] | None = None,
     run: Run | None = None,
+    board: Board | None = None,
     progress: bool = False,
 ) -> None:
     """Train the encoder and the objective's critics in place, from the checkpoint of `run` on if it has one.
 
     With a run, log.jsonl gets a line every LOG_STEPS steps and every epoch, and last.ckpt is written every
-    CHECKPOINT_SECONDS, every epoch, and on SIGINT or SIGTERM.
+    CHECKPOINT_SECONDS, every epoch, and on SIGINT or SIGTERM. A board is told every line of the log.
+
+    At the end of every epoch the health of the training is measured on some of the pictures. Where it shows a collapse
+    a HealthWarning says so, each kind once. The labels, "" where there is none, serve nothing else.
 
     Raises InfoMaxError for fewer than 2 pictures, TrainingDiverged, TrainingInterrupted.
     """
     require_pairs(len(pixels))
     device = device or torch.device("cpu")
-    training = Training(encoder, objective, schedule, seed=seed, device=device, bfloat16=bfloat16, run=run)
+    training = Training(encoder, objective, schedule, seed=seed, device=device, bfloat16=bfloat16, run=run, board=board)
     training.resume()
     pick = picker(pixels, device)
+    looked_at = some(len(pixels), seed)
+    known = None if labels is None else [labels[row] for row in looked_at.tolist()]
     total = schedule.epochs * len(pixels)
     with (
         stop_signals() as stop,
@@ -101,8 +112,9 @@ def fit(
                     raise TrainingInterrupted(training.farewell())
                 if training.unsaved_seconds() > CHECKPOINT_SECONDS:
                     training.save()
-            training.end_epoch()
+            training.end_epoch(pick(looked_at), known)
             training.save()
+            training.warn()
     encoder.eval()
     objective.eval()
 
@@ -143,15 +155,18 @@ class Training:
         device: torch.device,
         bfloat16: bool,
         run: Run | None,
+        board: Board | None,
     ) -> None:
         self.encoder, self.objective = encoder.to(device).train(), objective.to(device).train()
         self.parameters = [*encoder.parameters(), *objective.parameters()]
         self.optimiser = torch.optim.Adam(self.parameters, schedule.learning_rate, eps=schedule.epsilon, fused=True)
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.schedule, self.device, self.bfloat16, self.run = schedule, device, bfloat16, run
+        self.schedule, self.device, self.bfloat16, self.run, self.board = schedule, device, bfloat16, run, board
         self.epoch = self.batch = self.step = 0
         self.interval, self.whole = Meter(), Meter()
         self._saved = time.monotonic()
+        self._ailment: Ailment | None = None
+        self._told: set[str] = set()
 
     def learn(self, pictures: UInt8[Tensor, "n h w 3"]) -> None:
         """One step: the objective is in nats, larger is better; the optimiser descends on minus that."""
@@ -172,19 +187,36 @@ class Training:
 
     def log_steps(self) -> None:
         """Tell the last LOG_STEPS steps."""
-        self._log("step", self.interval)
+        self._log("step", self.interval.means())
         self.interval = Meter()
 
-    def end_epoch(self) -> None:
-        """Tell the epoch and turn to the next."""
-        self._log("epoch", self.whole)
+    def end_epoch(self, looked_at: UInt8[Tensor, "k h w 3"], labels: Sequence[str] | None) -> None:
+        """Tell the epoch and its health, measured on some pictures, and turn to the next."""
+        means = self.whole.means()
+        self._check_finite(means["total"])
+        with autocast(self.device, enabled=self.bfloat16):
+            health = examined(self.encoder, self.objective, looked_at, labels)
+        self._check_finite(means["total"], weights=health is not None)
+        assert health is not None
+        self._ailment = diagnosis(health, self.step, self.schedule.learning_rate)
+        warning = {} if self._ailment is None else {"warning": self._ailment.words}
+        known = {name: value for name, value in asdict(health).items() if value is not None}
+        self._log("epoch", {**means, "health": known, **warning})
         self.epoch, self.batch, self.whole = self.epoch + 1, 0, Meter()
 
-    def _log(self, kind: str, meter: "Meter") -> None:
-        means = meter.means()
-        self._check_finite(means["total"])
+    def warn(self) -> None:
+        """Warn of what the last epoch showed, unless this process has before."""
+        if self._ailment is not None and self._ailment.name not in self._told:
+            self._told.add(self._ailment.name)
+            warnings.warn(f"epoch {self.epoch}: {self._ailment.words}", HealthWarning, stacklevel=3)
+
+    def _log(self, kind: str, content: Mapping[str, Any]) -> None:
+        self._check_finite(content["total"])
+        line = {"kind": kind, "step": self.step, "epoch": self.epoch + 1, **content}
         if self.run is not None:
-            self.run.log({"kind": kind, "step": self.step, "epoch": self.epoch + 1, **means})
+            self.run.log(line)
+        if self.board is not None:
+            self.board.tell(line)
 
     def save(self) -> None:
         """Write last.ckpt, unless what it would hold is no longer finite."""
@@ -206,8 +238,10 @@ class Training:
         self.run.write_checkpoint(checkpoint)
 
     def resume(self) -> None:
-        """Continue from last.ckpt, if there is one. The log forgets what came after it."""
+        """Continue from last.ckpt, if there is one. Log and board forget what came after it."""
         if self.run is None:
+            if self.board is not None:
+                self.board.begin()
             return
         if (checkpoint := self.run.read_checkpoint()) is not None:
             self.encoder.load_state_dict(checkpoint["encoder"])
@@ -217,6 +251,8 @@ class Training:
             self.interval, self.whole = Meter(**checkpoint["interval"]), Meter(**checkpoint["whole"])
             self.epoch, self.batch, self.step = (checkpoint[name] for name in ("epoch", "batch", "step"))
         self.run.rewind_log(self.step, self.epoch)
+        if self.board is not None:
+            self.board.begin(self.run.read_log())
 
     def unsaved_seconds(self) -> float:
         """How long ago the last checkpoint was."""

@@ -1,0 +1,76 @@
+"""TensorBoard: the numbers of log.jsonl as curves, with pictures beside them. An optional package, loaded when used."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from jaxtyping import UInt8
+
+from infomax.errors import InfoMaxError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+Line = Mapping[str, Any]
+
+
+@final
+class Board:
+    """Event files in a folder, for `tensorboard --logdir` to show. Nothing is written before the first line is told.
+
+    The numbers of a line of log.jsonl become points at its step: step/total, epoch/local, health/effective_rank.
+    Raises InfoMaxError where the package tensorboard is missing.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        if find_spec("tensorboard") is None:
+            raise InfoMaxError("TensorBoard is not installed: pip install 'infomax[tensorboard]', or do without")
+        self.folder = Path(folder)
+        self._writer: SummaryWriter | None = None
+        self._step = 0
+
+    def begin(self, past: Iterable[Line] = ()) -> None:
+        """Draw the lines of a training that is resumed, in place of all that the folder holds.
+
+        TensorBoard is told to forget what earlier files say from step 0 on (which leaves them where they are), so that
+        there is one curve, also over epochs that were learnt without a board.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(self.folder), purge_step=0)
+        for line in past:
+            self.tell(line)
+
+    def tell(self, line: Line) -> None:
+        """Draw one line of log.jsonl."""
+        assert self._writer is not None, "begin first"
+        self._step = line["step"]
+        for name, value in _numbers(line["kind"], line):
+            self._writer.add_scalar(name, value, self._step)
+        self._writer.flush()
+
+    def show(self, name: str, picture: UInt8[np.ndarray, "h w 3"]) -> None:
+        """Show a picture at the step of the last line."""
+        assert self._writer is not None, "begin first"
+        self._writer.add_image(name, picture, self._step, dataformats="HWC")
+        self._writer.flush()
+
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _numbers(path: str, line: Line) -> Iterator[tuple[str, float]]:
+    """The curves that a line adds to, by name, and their next points. Where it lies is no curve."""
+    for name, value in line.items():
+        if name == "health":
+            yield from _numbers(name, value)
+        elif isinstance(value, Mapping):
+            yield from _numbers(f"{path}/{name}", value)
+        elif isinstance(value, int | float) and name not in ("step", "epoch"):
+            yield f"{path}/{name}", value
