@@ -25,7 +25,7 @@ import torch
 
 from infomax.evaluation.knn import knn_accuracy
 from infomax.model import InfoMax
-from infomax.recipes import find_recipe
+from infomax.recipes import SEED_CIFAR10
 from infomax.representation.devices import bfloat16_pays
 from infomax.representation.training import Training, batches, picker
 
@@ -86,7 +86,7 @@ def accuracy(args: argparse.Namespace) -> None:
 
 def our_rate(args: argparse.Namespace, steps: int) -> float:
     """Pictures a second through training steps, after a warm-up, as the baseline counts them."""
-    recipe = find_recipe(RECIPE)
+    recipe = SEED_CIFAR10
     pixels = InfoMax(RECIPE).load_pictures(args.piece, recipe.size).pixels
     device = torch.device("cpu")
     training = Training(
@@ -97,6 +97,7 @@ def our_rate(args: argparse.Namespace, steps: int) -> float:
         device=device,
         bfloat16=bfloat16_pays(device),
         run=None,
+        board=None,
     )
     pick = picker(pixels, device)
     order = batches(len(pixels), recipe.batch, 0, 0)

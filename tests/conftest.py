@@ -20,8 +20,10 @@ torch.set_num_threads(1)
 SMALL = DeepInfoMax(name="small", size=8, blocks=(4, 8), dim=8, batch=16, epochs=2)
 """The article's method at the size of a test."""
 
-SMALL_SETTINGS = ("size=8", "blocks=4,8", "dim=8", "batch=16", "epochs=2")
-"""What --set makes of a recipe so that a command takes no time."""
+SMALL_RECIPE = ["--recipe", "seed-cifar10"]
+for setting in ("size=8", "blocks=4,8", "dim=8", "batch=16", "epochs=2"):
+    SMALL_RECIPE += ["--set", setting]
+"""The options of fit that make it take no time."""
 
 
 def coloured(n: int, side: int = 8, seed: int = 0) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """InfoMax: fit, transform, save, load."""
 
 import platform
+from contextlib import nullcontext
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -9,18 +10,19 @@ from typing import Any, final
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import nn
 
 from infomax.errors import InfoMaxError
 from infomax.pictures import Pictures, SourceLike, load, write_skipped
 from infomax.progress import progress_bar
-from infomax.recipes import DeepInfoMax, find_recipe
+from infomax.recipes import AUTO, Fitting, Recipe, choose, find_recipe, recipe_of
+from infomax.representation.board import Board
 from infomax.representation.devices import bfloat16_pays, choose_device
-from infomax.representation.encoders import ConvolutionalEncoder
+from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
 from infomax.representation.run import Run
-from infomax.representation.training import fit, require_pairs
+from infomax.representation.training import require_pairs
 
-DEFAULT_RECIPE = "seed-cifar10"
 TRANSFORM_BATCH = 500
 
 
@@ -32,25 +34,26 @@ class InfoMax:
         vectors = model.transform("photos/")                                # (n, dim) float32
 
     Args:
-        recipe: the name of a recipe, or settings of your own; None for the default one, or that of a run to resume.
+        recipe: the name of a recipe, or settings of your own; None or `auto` for the one that suits device, number and
+            size of the pictures, or that of a run to resume.
         epochs: passes over the pictures, in place of the recipe's.
         device: auto, cpu or cuda.
         seed: fixes initial weights, batches, negatives and noise.
         cache: where decoded pictures are kept; None for the user's cache folder.
         progress: whether to draw progress bars on stderr.
 
-    Learned attributes: encoder_, objective_ (with its critics), recipe_, config_.
+    Learned attributes: encoder_, objective_ (with its critics; None where a recipe has none), recipe_, config_.
 
     """
 
-    encoder_: ConvolutionalEncoder
-    objective_: Objective
-    recipe_: DeepInfoMax
+    encoder_: Encoder
+    objective_: Objective | None
+    recipe_: Recipe
     config_: dict[str, Any]
 
     def __init__(
         self,
-        recipe: str | DeepInfoMax | None = None,
+        recipe: str | Recipe | None = None,
         *,
         epochs: int | None = None,
         device: str = "auto",
@@ -66,12 +69,21 @@ class InfoMax:
         self.progress = progress
 
     def fit(
-        self, source: SourceLike, *, out: str | Path | None = None, resume: bool = False, overwrite: bool = False
+        self,
+        source: SourceLike,
+        *,
+        out: str | Path | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        board: Board | None = None,
     ) -> "InfoMax":
         """Learn from a SOURCE of pictures; returns self.
 
         With `out`, the folder RUN gets all that is needed to use, judge and resume the training, kept up to date as it
         goes. `resume` continues an interrupted run, or a finished one up to more epochs; `overwrite` replaces one.
+        A `board` shows in TensorBoard what the log says.
+
+        A collapse is told by a HealthWarning.
 
         Raises InfoMaxError for a source, folder or setting that will not do, TrainingDiverged, TrainingInterrupted.
         """
@@ -79,8 +91,10 @@ class InfoMax:
             raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
         run = Run(out) if out is not None else None
         before = run.read_config() if run is not None and resume else None
-        recipe = self._resolve(before["recipe"] if before else None)
-        schedule, device = recipe.schedule(), choose_device(self.device)
+        if before is not None:  # a setting that is newer than the run had its default then
+            before["recipe"] = recipe_of(before["recipe"]).to_dict()
+        device = choose_device(self.device)
+        recipe = self._resolve(before["recipe"] if before else None, source, device)
         if run is not None and before is None:
             run.refuse_unless_free(overwrite=overwrite)  # before the long work of decoding
         pictures = self.load_pictures(source, recipe.size)
@@ -92,23 +106,24 @@ class InfoMax:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed every GPU too
             encoder, objective = recipe.encoder(), recipe.objective()
-        if run is not None:
-            run.begin(config, afresh=before is None)
-            write_skipped(run.skipped_file, pictures.skipped)
-        fit(
-            encoder,
-            objective,
-            pictures.pixels,
-            schedule,
-            seed=self.seed,
-            device=device,
-            bfloat16=config["precision"] == "bfloat16",
-            run=run,
-            progress=self.progress,
-        )
-        self.encoder_, self.objective_, self.recipe_, self.config_ = encoder, objective, recipe, config
-        if run is not None:
-            self.save(run.path)
+        with nullcontext() if run is None else run.held():
+            if run is not None:
+                run.begin(config, afresh=before is None)
+                write_skipped(run.skipped_file, pictures.skipped)
+            fitting = Fitting(
+                pixels=pictures.pixels,
+                labels=pictures.labels,
+                seed=self.seed,
+                device=device,
+                bfloat16=config["precision"] == "bfloat16",
+                run=run,
+                board=board,
+                progress=self.progress,
+            )
+            recipe.learn(encoder, objective, fitting)
+            self.encoder_, self.objective_, self.recipe_, self.config_ = encoder, objective, recipe, config
+            if run is not None:
+                self.save(run.path)
         return self
 
     def transform(self, source: SourceLike) -> Float[np.ndarray, "n dim"]:
@@ -147,7 +162,7 @@ class InfoMax:
         Critics and settings of the training are left out, so that it stays the same when those come to mean more.
         """
         self._require_fitted()
-        digest = blake2b(repr((self.recipe_.size, self.recipe_.scale, self.recipe_.shift)).encode(), digest_size=16)
+        digest = blake2b(repr(self.recipe_.entrance).encode(), digest_size=16)
         for name, weight in sorted(self.encoder_.state_dict().items()):
             digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
             digest.update(weight.cpu().contiguous().numpy().tobytes())
@@ -159,9 +174,12 @@ class InfoMax:
         run = Run(path)
         run.path.mkdir(parents=True, exist_ok=True)
         run.write_config(self.config_)
-        parts = {"encoder": self.encoder_, "objective": self.objective_}
         run.write_weights(
-            {f"{name}.{key}": weight for name, part in parts.items() for key, weight in part.state_dict().items()}
+            {
+                f"{name}.{key}": weight
+                for name, part in self._parts().items()
+                for key, weight in part.state_dict().items()
+            }
         )
 
     @classmethod
@@ -171,13 +189,14 @@ class InfoMax:
         """A model as `save` or a finished `fit` left it. Raises InfoMaxError where there is none."""
         run = Run(path)
         config, weights = run.read_config(), run.read_weights()
-        recipe = DeepInfoMax.from_dict(config["recipe"])
+        recipe = recipe_of(config["recipe"])
         model = cls(recipe, device=device, seed=config["seed"], cache=cache, progress=progress)
         with torch.random.fork_rng(devices=[]):  # the initial weights that are replaced here draw random numbers
             model.encoder_, model.objective_ = recipe.encoder(), recipe.objective()
         model.recipe_, model.config_ = recipe, config
-        for name, part in {"encoder.": model.encoder_, "objective.": model.objective_}.items():
-            state = {key.removeprefix(name): weight for key, weight in weights.items() if key.startswith(name)}
+        for name, part in model._parts().items():
+            prefix = f"{name}."
+            state = {key.removeprefix(prefix): weight for key, weight in weights.items() if key.startswith(prefix)}
             try:
                 part.load_state_dict(state)
             except RuntimeError:
@@ -185,15 +204,22 @@ class InfoMax:
             part.eval()
         return model
 
-    def _resolve(self, before: dict[str, Any] | None) -> DeepInfoMax:
-        """The recipe in full: the one asked for, else that of the run to resume, else the default."""
-        if isinstance(self.recipe, DeepInfoMax):
+    def _resolve(self, before: dict[str, Any] | None, source: SourceLike, device: torch.device) -> Recipe:
+        """The recipe in full: the one asked for, else that of the run to resume, else what suits the pictures."""
+        if isinstance(self.recipe, Recipe):
             recipe = self.recipe
         elif self.recipe is None and before is not None:
-            recipe = DeepInfoMax.from_dict(before)
+            recipe = recipe_of(before)
+        elif self.recipe is None or self.recipe == AUTO:
+            recipe = choose(source, device).recipe
         else:
-            recipe = find_recipe(self.recipe or DEFAULT_RECIPE)
-        return recipe if self.epochs is None else recipe.with_settings(epochs=self.epochs)
+            recipe = find_recipe(self.recipe)
+        return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
+
+    def _parts(self) -> dict[str, nn.Module]:
+        """What has weights, by the name it has in model.safetensors."""
+        encoder: dict[str, nn.Module] = {"encoder": self.encoder_}
+        return encoder if self.objective_ is None else encoder | {"objective": self.objective_}
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "encoder_"):
@@ -201,7 +227,7 @@ class InfoMax:
 
 
 def _configuration(
-    recipe: DeepInfoMax, seed: int, device: torch.device, source: SourceLike, pictures: Pictures
+    recipe: Recipe, seed: int, device: torch.device, source: SourceLike, pictures: Pictures
 ) -> dict[str, Any]:
     """What config.json says: all that the result depends on."""
     return {

@@ -15,10 +15,9 @@ import pytest
 from PIL import Image
 
 from infomax import InfoMax
-from tests.conftest import SMALL, SMALL_SETTINGS, Infomax, coloured, no_room
+from tests.conftest import SMALL, SMALL_RECIPE, Infomax, coloured, no_room
 from tests.pictures.conftest import noise, put, put_parquet, stored
 
-SMALL_RECIPE = [word for setting in SMALL_SETTINGS for word in ("--set", setting)]
 JPEG, PNG = stored(noise(40, 40), "JPEG"), stored(noise(40, 40))
 
 

@@ -12,10 +12,9 @@ from PIL import Image
 from infomax import InfoMax
 from infomax.cli import app
 from infomax.recipes import RECIPES
-from tests.conftest import SMALL_SETTINGS, Infomax, coloured
+from tests.conftest import SMALL_RECIPE, Infomax, coloured
 from tests.pictures.conftest import put, put_parquet, stored
 
-SMALL_RECIPE = [word for setting in SMALL_SETTINGS for word in ("--set", setting)]
 COMMANDS = sorted(
     command.name or getattr(command.callback, "__name__", "").replace("_", "-") for command in app.registered_commands
 )

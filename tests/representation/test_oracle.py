@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from infomax.information.pairs import random_derangement
-from infomax.recipes import RECIPES
+from infomax.recipes import SEED_CIFAR10, SEED_TINY_IMAGENET
 from infomax.recipes.deep_infomax import DeepInfoMax
 from infomax.representation.encoders import ConvolutionalEncoder, Representation
 from infomax.representation.objectives import Objective
@@ -16,8 +16,8 @@ from tests.conftest import coloured
 from tests.representation.oracle import encode, loss, numbers
 
 LAYOUTS = {
-    "32": replace(RECIPES["seed-cifar10"], blocks=(3, 4, 5), dim=6),
-    "64": replace(RECIPES["seed-tiny-imagenet"], blocks=(2, 3, 4, 5), dim=6),
+    "32": replace(SEED_CIFAR10, blocks=(3, 4, 5), dim=6),
+    "64": replace(SEED_TINY_IMAGENET, blocks=(2, 3, 4, 5), dim=6),
 }
 
 

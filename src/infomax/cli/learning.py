@@ -1,12 +1,14 @@
 """fit, embed, montage: learn features, write them, look at them."""
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infomax.cli.options import Device, MetricName, Model, Seed, Source
-from infomax.cli.output import quoted, tell_skipped
+from infomax.cli.output import health_warnings_told, quoted, tell_skipped
 
 if TYPE_CHECKING:
     from infomax.model import InfoMax
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 def fit(
     source: Source,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder for the model, log and checkpoints.")],
-    recipe: Annotated[str | None, typer.Option("--recipe", metavar="NAME", help="What to learn, and how.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto looks at device and pictures."),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", help="Passes over the pictures; the recipe's own if left out.")
     ] = None,
@@ -40,16 +45,36 @@ def fit(
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in RUN.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in RUN.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Show the training in TensorBoard too, from RUN/tensorboard.")
+    ] = False,
 ) -> None:
     """Learn features from a collection of pictures, without labels."""
-    from infomax.model import DEFAULT_RECIPE, InfoMax
-    from infomax.recipes import find_recipe
+    from infomax.model import InfoMax
+    from infomax.recipes import AUTO, choose, find_recipe, recipe_of
+    from infomax.representation.board import Board
+    from infomax.representation.devices import choose_device
+    from infomax.representation.run import Run
 
     choices = {"bound": bound, "divergence": divergence, "prior": prior}
     texts = [*(f"{name}={value}" for name, value in choices.items() if value is not None), *(settings or [])]
-    chosen = find_recipe(recipe or DEFAULT_RECIPE).with_texts(texts) if texts else recipe
-    model = InfoMax(chosen, epochs=epochs, device=device, seed=seed, progress=True)
-    model.fit(source, out=out, resume=resume, overwrite=overwrite)
+    if recipe not in (None, AUTO):
+        chosen = find_recipe(recipe)
+    elif resume:
+        chosen = recipe_of(Run(out).read_config()["recipe"])
+    else:
+        chosen, reason = choose(source, choose_device(device))
+        print(f"recipe {chosen.name}: {reason}", file=sys.stderr)
+    model = InfoMax(chosen.with_texts(texts), epochs=epochs, device=device, seed=seed, progress=True)
+    with Board(out / "tensorboard") if tensorboard else nullcontext() as board, health_warnings_told():
+        model.fit(source, out=out, resume=resume, overwrite=overwrite, board=board)
+        if board is not None:
+            import numpy as np
+
+            from infomax.search.montage import montage_of
+
+            pictures = model.load_pictures(source)
+            board.show("neighbours", np.asarray(montage_of(source, pictures, model.embed(pictures))))
     data = model.config_["data"]
     tell_skipped(data["skipped"], str(out / "skipped.csv"))
     print(f"learnt {model.recipe_.dim} features from {data['pictures']} pictures; the model is in {out}")

@@ -1,20 +1,52 @@
 """Recipes: one file each, settings with the command that runs them and the result they were measured to give."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from infomax.errors import InfoMaxError
+from infomax.recipes.automatic import choose
 from infomax.recipes.deep_infomax import DeepInfoMax
+from infomax.recipes.recipe import Fitting, Recipe
 from infomax.recipes.seed_cifar10 import SEED_CIFAR10
 from infomax.recipes.seed_digits import SEED_DIGITS
 from infomax.recipes.seed_tiny_imagenet import SEED_TINY_IMAGENET
+from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
 
-RECIPES = {recipe.name: recipe for recipe in (SEED_CIFAR10, SEED_TINY_IMAGENET, SEED_DIGITS)}
+AUTO = "auto"
+"""The name that leaves the choice to `choose`."""
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (SPECTRAL, SPECTRAL_FAST, SEED_CIFAR10, SEED_TINY_IMAGENET, SEED_DIGITS)
+}
 
 
-def find_recipe(name: str) -> DeepInfoMax:
+def find_recipe(name: str) -> Recipe:
     """The recipe of that name. Raises InfoMaxError, naming the known ones."""
     try:
         return RECIPES[name]
     except KeyError:
-        raise InfoMaxError(f"unknown recipe '{name}': choose one of {', '.join(RECIPES)}") from None
+        raise InfoMaxError(f"unknown recipe '{name}': choose one of {AUTO}, {', '.join(RECIPES)}") from None
 
 
-__all__ = ["RECIPES", "DeepInfoMax", "find_recipe"]
+def recipe_of(settings: Mapping[str, Any]) -> Recipe:
+    """The recipe whose settings a config.json holds. Raises InfoMaxError for settings that are not ours."""
+    kind = Spectral if "atoms" in settings else DeepInfoMax
+    return kind.from_dict(settings)
+
+
+__all__ = [
+    "AUTO",
+    "RECIPES",
+    "SEED_CIFAR10",
+    "SEED_DIGITS",
+    "SEED_TINY_IMAGENET",
+    "SPECTRAL",
+    "SPECTRAL_FAST",
+    "DeepInfoMax",
+    "Fitting",
+    "Recipe",
+    "Spectral",
+    "choose",
+    "find_recipe",
+    "recipe_of",
+]

@@ -1,30 +1,30 @@
 """The article's method as typed settings: encoder, objective, schedule."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, get_args
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final, get_args
 
 from infomax.errors import InfoMaxError
 from infomax.information import bounds, priors
 from infomax.information.critics import Bilinear, Concatenated, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
 from infomax.information.pairs import PAIRS
-from infomax.representation.encoders import ConvolutionalEncoder
+from infomax.recipes.recipe import Fitting, Recipe
+from infomax.representation.encoders import ConvolutionalEncoder, Encoder
 from infomax.representation.objectives import Against, Global, Local, Objective, Positions, Prior, Sum
-from infomax.representation.training import Schedule
+from infomax.representation.training import Schedule, fit
 
 
-@dataclass(frozen=True)
-class DeepInfoMax:
+@final
+@dataclass(frozen=True, kw_only=True)
+class DeepInfoMax(Recipe):
     """Maximise alpha * I(X; Z) + beta * mean_p I(C_p(X); Z) - gamma * KL(p(z|x) || N(0, 1)): the article's eq. (14).
 
     A term whose weight is 0 is left out altogether.
 
-    name: what `--recipe` calls it.
-    size: side of the pictures, in pixels.
     blocks: channels of the encoder's blocks, each of which halves the picture.
-    dim: dimensions of the code; also the width of the critics.
+    dim: also the width of the critics.
     scale, shift: a pixel of 0..255 enters the encoder as pixel * scale + shift.
     alpha, beta, gamma: weights of the global bound, the local bound and the prior.
     delta: weight of the bound between positions of one feature map, which the article names and does not use.
@@ -36,8 +36,6 @@ class DeepInfoMax:
     batch, epochs, learning_rate, epsilon: of Adam.
     """
 
-    name: str
-    size: int
     blocks: tuple[int, ...]
     epochs: int
     batch: int
@@ -75,6 +73,11 @@ class DeepInfoMax:
             raise InfoMaxError("alpha, beta and delta are all 0: nothing is left to learn from; make one positive")
         self.schedule()  # refuses what it cannot be
 
+    @property
+    def entrance(self) -> tuple[float, ...]:
+        """How a picture enters the encoder."""
+        return self.size, self.scale, self.shift
+
     def encoder(self) -> ConvolutionalEncoder:
         """A new encoder, initialised from PyTorch's global random state."""
         return ConvolutionalEncoder(self.size, self.blocks, self.dim, self.scale, self.shift)
@@ -102,40 +105,26 @@ class DeepInfoMax:
         """How long and how fast to learn."""
         return Schedule(self.epochs, self.batch, self.learning_rate, self.epsilon)
 
-    def with_settings(self, **settings: Any) -> "DeepInfoMax":
-        """The same recipe with some settings replaced."""
-        return replace(self, **settings)
+    def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
+        """Gradient ascent on the objective."""
+        assert objective is not None
+        fit(
+            encoder,
+            objective,
+            fitting.pixels,
+            self.schedule(),
+            seed=fitting.seed,
+            device=fitting.device,
+            bfloat16=fitting.bfloat16,
+            labels=fitting.labels,
+            run=fitting.run,
+            board=fitting.board,
+            progress=fitting.progress,
+        )
 
-    def with_texts(self, texts: Sequence[str]) -> "DeepInfoMax":
-        """The same recipe with settings replaced as written on a command line: beta=0, blocks=32,64.
-
-        Raises InfoMaxError for a setting that is none, or a value that is not of its kind.
-        """
-        settings: dict[str, Any] = {}
-        for text in texts:
-            name, _, value = text.partition("=")
-            if name == "name" or name not in (known := self.to_dict()):
-                names = ", ".join(key for key in self.to_dict() if key != "name")
-                raise InfoMaxError(f"no setting '{name}' in {self.name}: choose one of {names}")
-            kind = type(known[name])
-            try:
-                settings[name] = tuple(int(part) for part in value.split(",")) if kind is list else kind(value)
-            except ValueError:
-                raise InfoMaxError(f"setting {name}={value}: give a value like {name}={known[name]}") from None
-        return self.with_settings(**settings)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON knows them."""
-        return asdict(self) | {"blocks": list(self.blocks)}
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> "DeepInfoMax":
-        """The settings of a config.json. Raises InfoMaxError for settings that are not ours."""
-        try:
-            return cls(**{**settings, "blocks": tuple(settings["blocks"])})
-        except (KeyError, TypeError) as error:
-            known = ", ".join(field.name for field in fields(cls))
-            raise InfoMaxError(f"settings of another kind of recipe ({error}): the known ones are {known}") from None
+    def with_epochs(self, epochs: int) -> "DeepInfoMax":
+        """The same recipe with other passes over the pictures."""
+        return self.with_settings(epochs=epochs)
 
 
 # (dimensions of x, of y, width) -> a critic

@@ -1,0 +1,112 @@
+"""Recipe: typed settings of one way to learn, as code, as text on a command line, and as JSON."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from infomax.errors import InfoMaxError
+from infomax.representation.board import Board
+from infomax.representation.encoders import Encoder
+from infomax.representation.objectives import Objective
+from infomax.representation.run import Run
+
+Own = TypeVar("Own", bound="Recipe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """What a fit is given beside the recipe.
+
+    pixels: the pictures, of the recipe's size. labels: for measuring alone, "" where there is none.
+    seed: fixes everything that is random. device, bfloat16: where to compute, and whether products are rounded to that.
+    run: where to log and save, and what to go on from. board: TensorBoard. progress: whether to draw bars on stderr.
+    """
+
+    pixels: UInt8[np.ndarray, "n h w 3"]
+    labels: Sequence[str] | None
+    seed: int
+    device: torch.device
+    bfloat16: bool
+    run: Run | None
+    board: Board | None
+    progress: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """Settings that say in full what is learnt and how. Subclasses are final.
+
+    name: what `--recipe` calls it.
+    size: side of the pictures, in pixels.
+    dim: numbers in a code.
+    """
+
+    name: str
+    size: int
+    dim: int
+
+    @property
+    @abstractmethod
+    def entrance(self) -> tuple[Any, ...]:
+        """All that a code depends on beside the encoder's weights; the fingerprint of a model is made of both."""
+
+    @abstractmethod
+    def encoder(self) -> Encoder:
+        """A new encoder, initialised from PyTorch's global random state."""
+
+    @abstractmethod
+    def objective(self) -> Objective | None:
+        """A new objective with its critics; None where nothing is learnt by gradients."""
+
+    @abstractmethod
+    def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
+        """Fit the encoder, and the objective if there is one, in place; go on from the checkpoint of the run if any."""
+
+    @abstractmethod
+    def with_epochs(self: Own, epochs: int) -> Own:
+        """The same recipe with other passes over the pictures. Raises InfoMaxError where it has no such setting."""
+
+    def with_settings(self: Own, **settings: Any) -> Own:
+        """The same recipe with some settings replaced."""
+        return replace(self, **settings)
+
+    def with_texts(self: Own, texts: Sequence[str]) -> Own:
+        """The same recipe with settings replaced as written on a command line: beta=0, blocks=32,64.
+
+        Raises InfoMaxError for a setting that is none, or a value that is not of its kind.
+        """
+        settings: dict[str, Any] = {}
+        known = self.to_dict()
+        for text in texts:
+            name, _, value = text.partition("=")
+            if name == "name" or name not in known:
+                names = ", ".join(key for key in known if key != "name")
+                raise InfoMaxError(f"no setting '{name}' in {self.name}: choose one of {names}")
+            kind = type(known[name])
+            try:
+                settings[name] = tuple(int(part) for part in value.split(",")) if kind is list else kind(value)
+            except ValueError:
+                raise InfoMaxError(f"setting {name}={value}: give a value like {name}={known[name]}") from None
+        return self.with_settings(**settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON knows them."""
+        settings = asdict(self).items()
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings}
+
+    @classmethod
+    def from_dict(cls: type[Own], settings: Mapping[str, Any]) -> Own:
+        """The settings of a config.json. Raises InfoMaxError for settings that are not ours."""
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+        }
+        try:
+            return cls(**known)
+        except TypeError as error:
+            names = ", ".join(field.name for field in fields(cls))
+            raise InfoMaxError(f"settings of another kind of recipe ({error}): the known ones are {names}") from None

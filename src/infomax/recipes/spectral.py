@@ -1,0 +1,119 @@
+"""The closed form as typed settings, and the two recipes that are made of it.
+
+infomax fit 'train-*.parquet' --recipe spectral-fast --out RUN
+infomax fit 'train-*.parquet' --recipe spectral --out RUN
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+from infomax.errors import InfoMaxError
+from infomax.recipes.recipe import Fitting, Recipe
+from infomax.representation import spectral
+from infomax.representation.encoders import Encoder, SpectralEncoder
+from infomax.representation.objectives import Objective
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Spectral(Recipe):
+    """Patches as words; what tells regions, then views, of one picture from those of others, in closed form.
+
+    patches: sides of the patches, in pixels; stride: between neighbouring ones.
+    components: principal components of a patch that are kept; whitening: added to their variances, of pixels in 0..1.
+    atoms: words of each patch size; similarity: cosine above which a patch is too near another one to become an atom.
+    threshold: cosine above which a patch counts as a word.
+    grid: cells along a side; channels: features of a cell, for each patch size.
+    region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
+    view_pictures, view_ridge: the same of the code. power: of the values that weigh the code.
+    copies, crops: of each picture, its recoloured copies, beside itself and a grey one, and the crops of each.
+    """
+
+    patches: tuple[int, ...] = (6,)
+    stride: int = 2
+    components: int = 64
+    atoms: int = 2048
+    whitening: float = 1e-3
+    similarity: float = 0.35
+    threshold: float = 0.2
+    grid: int = 4
+    channels: int = 192
+    dim: int = 512
+    region_pictures: int = 4_000
+    region_ridge: float = 1.0
+    view_pictures: int = 12_000
+    view_ridge: float = 0.1
+    power: float = 1.0
+    copies: int = 1
+    crops: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("stride", "components", "grid", "channels", "dim", "region_pictures", "view_pictures", "crops"):
+            if (value := getattr(self, name)) < 1:
+                raise InfoMaxError(f"{name} is {value}: use 1 or more")
+        if self.atoms < 2 or self.atoms % 2:
+            raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each stands beside its mirror image")
+        for patch in self.patches:
+            if not 1 < patch <= self.size or (self.size - patch) % self.stride:
+                raise InfoMaxError(
+                    f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
+                    "choose patches so that size - patch is a multiple of the stride"
+                )
+            if self.components > 3 * patch**2 or (self.size - patch) // self.stride + 1 < self.grid:
+                raise InfoMaxError(
+                    f"patches of {patch} px have {3 * patch**2} components and "
+                    f"{(self.size - patch) // self.stride + 1} places along a side: use no more components or grid"
+                )
+
+    @property
+    def entrance(self) -> tuple[object, ...]:
+        """How a picture becomes words in cells."""
+        return self.size, self.patches, self.stride, self.threshold, self.grid
+
+    def encoder(self) -> SpectralEncoder:
+        """A new encoder with random maps."""
+        return SpectralEncoder(
+            self.size,
+            self.patches,
+            self.stride,
+            self.components,
+            self.atoms,
+            self.threshold,
+            self.grid,
+            self.channels,
+            self.dim,
+            whitening=self.whitening,
+            similarity=self.similarity,
+        )
+
+    def objective(self) -> None:
+        """No gradients, no critics: the optimal critic is known."""
+
+    def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
+        """Two passes over some of the pictures, two eigenproblems."""
+        assert isinstance(encoder, SpectralEncoder)
+        assert objective is None
+        spectral.fit(
+            encoder,
+            fitting.pixels,
+            spectral.Question(self.region_pictures, self.region_ridge, self.channels),
+            spectral.Question(self.view_pictures, self.view_ridge, self.dim),
+            spectral.ViewSettings(copies=self.copies, crops=self.crops),
+            power=self.power,
+            seed=fitting.seed,
+            device=fitting.device,
+            run=fitting.run,
+            progress=fitting.progress,
+        )
+
+    def with_epochs(self, epochs: int) -> "Spectral":
+        """Refused: there is nothing to repeat."""
+        raise InfoMaxError(
+            f"recipe {self.name} learns in closed form and has no epochs: leave --epochs {epochs} out, "
+            "or choose another --recipe, seed-cifar10 say"
+        )
+
+
+SPECTRAL_FAST = Spectral(name="spectral-fast", size=32)
+
+SPECTRAL = Spectral(name="spectral", size=32, patches=(6, 8), stride=1, view_pictures=25_000, dim=512)

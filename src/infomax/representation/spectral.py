@@ -1,0 +1,305 @@
+"""Learning in closed form: no gradient descent, two passes over some of the pictures, two eigenproblems.
+
+The story: whitening and atoms come from a sample of patches. Then the same question is asked twice, and answered by the
+optimum of the Pearson chi2 bound for a separable critic (infomax.information.closed_form):
+
+- regions: which linear maps of a cell's word counts tell best whether two cells lie in one picture?
+- views: which linear maps of the whole feature map tell best whether two views, of other crops, colours and sides, are
+  of one picture?
+
+The answers to the first become the channels of the feature map, those to the second the code, each weighted by its
+value, so that what changes from view to view counts little. What is accumulated, two matrices a question, is saved in
+last.ckpt as it grows: a fit that was killed and resumed ends with the same numbers.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from infomax.errors import InfoMaxError
+from infomax.information.closed_form import Directions, PairMoments, directions
+from infomax.progress import progress_bar
+from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder
+from infomax.representation.run import Checkpoint, Run
+from infomax.representation.training import CHECKPOINT_SECONDS, TrainingInterrupted, require_pairs, stop_signals
+from infomax.representation.views import View, draw
+
+BATCH = 256  # pictures between two looks at the clock
+HELD_OUT = 10  # one picture in so many is kept from the moments, to judge the bound on
+SAMPLE = 4_000  # pictures that whitening and atoms come from
+
+
+@dataclass(frozen=True)
+class Question:
+    """How a question is asked: over how many pictures at most, with what ridge, for how many directions."""
+
+    pictures: int
+    ridge: float
+    rank: int
+
+
+@final
+@dataclass(frozen=True)
+class ViewSettings:
+    """What counts as a view of a picture: crops of each of some recoloured copies.
+
+    copies: pictures of other colours, beside the picture itself and a grey one. crops: of each, taken from the feature
+    map, which costs little. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue: as in
+    infomax.representation.views.View.
+    """
+
+    copies: int = 1
+    crops: int = 2
+    side: float = 0.6
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.8
+    hue: float = 0.1
+
+
+def fit(
+    encoder: SpectralEncoder,
+    pixels: UInt8[np.ndarray, "n h w 3"],
+    regions: Question,
+    views: Question,
+    settings: ViewSettings,
+    *,
+    power: float = 1.0,
+    seed: int = 0,
+    device: torch.device | None = None,
+    run: Run | None = None,
+    progress: bool = False,
+) -> None:
+    """Learn the maps of the encoder in place, from the checkpoint of `run` on if it has one.
+
+    power: the k-th number of the code is weighted by value_k to this power.
+
+    log.jsonl gets a line for each question: the Pearson chi2 bound reached on the pictures that were learnt from, and
+    on others, where there are enough. last.ckpt is written every CHECKPOINT_SECONDS, and on SIGINT or SIGTERM.
+
+    Raises InfoMaxError for fewer than 2 pictures or pictures that are all alike, TrainingInterrupted.
+    """
+    require_pairs(len(pixels))
+    Learning(encoder, pixels, settings, power, seed, device or torch.device("cpu"), run, progress).learn(regions, views)
+
+
+@final
+class Learning:
+    """Everything that grows while learning, and how it is saved and restored."""
+
+    def __init__(
+        self,
+        encoder: SpectralEncoder,
+        pixels: UInt8[np.ndarray, "n h w 3"],
+        settings: ViewSettings,
+        power: float,
+        seed: int,
+        device: torch.device,
+        run: Run | None,
+        progress: bool,
+    ) -> None:
+        self.encoder, self.pixels, self.settings, self.power = encoder, pixels, settings, power
+        self.seed, self.device, self.run, self.progress = seed, device, run, progress
+        self.order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed)).numpy()
+        self.stage, self.began = 0, time.perf_counter()
+
+    def learn(self, regions: Question, views: Question) -> None:
+        """Both questions, one after the other."""
+        with stop_signals() as self.stop, torch.inference_mode():
+            self.encoder.prepare(torch.from_numpy(np.array(self.pixels[np.sort(self.order[:SAMPLE])])))
+            self.encoder.to(self.device).eval()
+            self._refuse_without_words()
+            saved = self._resume()
+            if self.stage == 0:
+                halves = [PairMoments(len(words.atoms), self.device) for words in self.encoder.words for _ in "eo"]
+                self._accumulate("regions", regions.pictures, halves, self._regions, saved)
+                self._map_regions(halves, regions)
+                self.stage, saved = 1, None
+                self._save([])
+            moments = PairMoments(len(self.encoder.summary.mean), self.device)
+            self._accumulate("views", views.pictures, [moments], self._views, saved)
+            self._map_views(moments, views)
+
+    def _refuse_without_words(self) -> None:
+        if not all(words.atoms.any() for words in self.encoder.words):
+            raise InfoMaxError("every picture is of one colour: there is nothing to learn from; choose other pictures")
+
+    def _accumulate(
+        self,
+        question: str,
+        pictures: int,
+        moments: list[PairMoments],
+        draws: Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]],
+        saved: Checkpoint | None,
+    ) -> None:
+        """Add up the moments of the pictures that are learnt from; a batch draws by its number alone."""
+        rows = self._learnt_from(pictures)
+        done = 0
+        if saved is not None:
+            done = saved["step"]
+            for each, state in zip(moments, saved["moments"], strict=True):
+                each.load(state)
+        written = time.monotonic()
+        with progress_bar(question, len(rows), done=done, shown=self.progress) as advance:
+            for start in range(done, len(rows), BATCH):
+                batch = self._pictures(rows[start : start + BATCH])
+                self._add(moments, draws(batch, self._generator(start)))
+                advance(len(batch))
+                if self.stop.is_set():
+                    self._save(moments, start + len(batch))
+                    raise TrainingInterrupted(self._farewell(question))
+                if time.monotonic() - written > CHECKPOINT_SECONDS:
+                    self._save(moments, start + len(batch))
+                    written = time.monotonic()
+
+    def _add(self, moments: list[PairMoments], draws: Iterable[Float[Tensor, "n k dim"]]) -> None:
+        for each, these in zip(moments, draws, strict=True):
+            each.add(these)
+
+    def _regions(
+        self, pictures: UInt8[Tensor, "n h w 3"], _: torch.Generator
+    ) -> Iterator[Float[Tensor, "n cells pairs"]]:
+        """The word counts of the cells: for each patch size the even and the odd half."""
+        parts = [self.encoder.counts(part) for part in self.encoder.portions(pictures)]
+        for counts in zip(*parts, strict=True):
+            yield from torch.cat(counts)[:, 0].unbind(2)
+
+    def _views(
+        self, pictures: UInt8[Tensor, "n h w 3"], generator: torch.Generator
+    ) -> Iterator[Float[Tensor, "n views numbers"]]:
+        """The folded feature maps of the views."""
+        s = self.settings
+        colours = View(
+            size=self.encoder.size,
+            count=s.copies,
+            scale=(1.0, 1.0),
+            ratio=(1.0, 1.0),
+            flip=0.0,
+            jitter=1.0,
+            brightness=s.brightness,
+            contrast=s.contrast,
+            saturation=s.saturation,
+            hue=s.hue,
+            grey=0.0,
+        )
+        grey = replace(colours, count=1, jitter=0.0, grey=1.0)
+        copies = [pictures.float(), *torch.split(draw((colours,), pictures, generator)[0], len(pictures))]
+        copies += draw((grey,), pictures, generator)
+        folded = []
+        for number, copy in enumerate(copies):
+            boxes = [_box(s.side, generator) for _ in range(s.crops)]
+            boxes = [WHOLE, *boxes[1:]] if number == 0 else boxes
+            parts = [self.encoder.features(part, boxes) for part in self.encoder.portions(copy)]
+            folded.append(self.encoder.fold(torch.cat(parts)))
+        yield torch.cat(folded, 1)
+
+    def _map_regions(self, halves: list[PairMoments], how: Question) -> None:
+        """Of both halves together the leading directions become the channels."""
+        others = [PairMoments(len(each.first), self.device) for each in halves]
+        for batch in self._held_out(how.pictures):
+            self._add(others, self._regions(batch, self._generator(-1)))
+        learnt = held_out = 0.0
+        for place in range(len(self.encoder.words)):
+            pair = halves[2 * place : 2 * place + 2]
+            found = [directions(each, how.rank, ridge=how.ridge) for each in pair]
+            self._refuse_alike(found)
+            values = torch.cat([each.values for each in found])
+            cut = values.sort(descending=True).values[: how.rank][-1]
+            even, odd = (_cut(each, int((each.values >= cut).sum())) for each in found)
+            maps = self.encoder.maps[place]
+            split, end = len(even.values), len(even.values) + len(odd.values)
+            maps.mean.copy_(even.mean)
+            maps.weights.zero_()
+            maps.weights[0, :, :split], maps.weights[1, :, split:end] = even.weights, odd.weights
+            maps.sign[split:] = -1
+            maps.sign[:split] = 1
+            for each, now, then in zip((even, odd), pair, others[2 * place : 2 * place + 2], strict=True):
+                learnt += each.bound_on(now)
+                held_out += each.bound_on(then) if then.groups else math.nan
+        self._tell("regions", learnt, held_out, self.encoder.channels)
+
+    def _map_views(self, moments: PairMoments, how: Question) -> None:
+        """The leading directions, each times value^power, become the code."""
+        others = PairMoments(len(moments.first), self.device)
+        for batch in self._held_out(how.pictures):
+            self._add([others], self._views(batch, self._generator(-1)))
+        found = directions(moments, how.rank, ridge=how.ridge)
+        self._refuse_alike([found])
+        summary = self.encoder.summary
+        summary.mean.copy_(found.mean)
+        summary.weights.zero_()[:, : len(found.values)] = found.weights * found.values**self.power
+        held_out = found.bound_on(others) if others.groups else math.nan
+        self._tell("views", found.bound_on(moments), held_out, len(found.values))
+
+    def _refuse_alike(self, found: Iterable[Directions]) -> None:
+        if not any(len(each.values) for each in found):
+            raise InfoMaxError(
+                f"the {len(self.pixels)} pictures are all alike: there is nothing to learn from; choose other pictures"
+            )
+
+    def _learnt_from(self, most: int) -> Int[np.ndarray, " n"]:
+        """The rows that the moments come from: all but the held-out ones, drawn by the seed."""
+        return self.order[len(self.order) // HELD_OUT :][:most]
+
+    def _held_out(self, most: int) -> Iterator[UInt8[Tensor, "n h w 3"]]:
+        """Batches of pictures that no moment saw, a tenth of those that were seen."""
+        rows = self.order[: min(len(self.order), most) // HELD_OUT]
+        for start in range(0, len(rows), BATCH):
+            yield self._pictures(rows[start : start + BATCH])
+
+    def _pictures(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:
+        return torch.from_numpy(self.pixels[rows]).to(self.device)
+
+    def _generator(self, start: int) -> torch.Generator:
+        """Random numbers of the batch that begins there."""
+        return torch.Generator(self.device).manual_seed((self.seed * 1_000_003 + start) % 2**63)
+
+    def _save(self, moments: list[PairMoments], done: int = 0) -> None:
+        if self.run is not None:
+            self.run.write_checkpoint(
+                {
+                    "encoder": self.encoder.state_dict(),
+                    "epoch": self.stage,
+                    "batch": 0,
+                    "step": done,
+                    "moments": [each.state() for each in moments],
+                }
+            )
+
+    def _resume(self) -> Checkpoint | None:
+        """The last checkpoint, its maps taken over; whitening and atoms follow from the seed."""
+        if self.run is None or (checkpoint := self.run.read_checkpoint()) is None:
+            return None
+        self.stage = checkpoint["epoch"]
+        self.encoder.load_state_dict(checkpoint["encoder"])
+        self.run.rewind_log(checkpoint["step"], self.stage)
+        return checkpoint if checkpoint["moments"] else None
+
+    def _tell(self, question: str, learnt: float, held_out: float, rank: int) -> None:
+        if self.run is not None:
+            line = {"kind": "epoch", "step": 0, "epoch": self.stage + 1, "question": question, "rank": rank}
+            bounds = {"chi2": learnt, "chi2_held_out": None if math.isnan(held_out) else held_out}
+            self.run.log(line | bounds | {"seconds": round(time.perf_counter() - self.began, 3)})
+
+    def _farewell(self, question: str) -> str:
+        where = f"stopped while asking about {question}"
+        if self.run is None:
+            return f"{where}; nothing was saved, for no run folder was given"
+        return f"{where}; saved in {self.run.checkpoint_file}: the same command with --resume goes on from there"
+
+
+def _cut(found: Directions, rank: int) -> Directions:
+    return Directions(found.values[:rank], found.weights[:, :rank], found.mean)
+
+
+def _box(least: float, generator: torch.Generator) -> Box:
+    """A square crop: its side uniform from `least` to 1, its place uniform."""
+    side, top, left = torch.rand(3, generator=generator, device=generator.device).tolist()
+    return Box(top, left, least + (1 - least) * side)

@@ -1,0 +1,283 @@
+"""Learning in closed form: against the oracle, mirrored, resumed, and on collections that have little to teach."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from infomax import InfoMax
+from infomax.errors import InfoMaxError
+from infomax.recipes import SPECTRAL_FAST, Spectral
+from infomax.representation import spectral
+from infomax.representation.encoders import SpectralEncoder
+from infomax.representation.encoders.spectral import Box
+from infomax.representation.spectral import ViewSettings
+from infomax.representation.training import TrainingInterrupted
+from tests.representation import spectral_oracle as oracle
+
+LITTLE = Spectral(
+    name="little",
+    size=16,
+    patches=(4, 6),
+    stride=2,
+    components=20,
+    atoms=32,
+    channels=8,
+    grid=3,
+    dim=12,
+    region_pictures=300,
+    view_pictures=300,
+)
+
+
+def textured(n: int, side: int = 16, seed: int = 0) -> NDArray[np.uint8]:
+    """Pictures of gratings, each of one direction, wavelength and colour: something for patches to tell apart."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side]
+    angle, wave, phase = random.uniform(0, np.pi, n), random.uniform(3, 9, n), random.uniform(0, 6, n)
+    along = np.cos(angle)[:, None, None] * x + np.sin(angle)[:, None, None] * y
+    grating = np.sin(2 * np.pi * along / wave[:, None, None] + phase[:, None, None])
+    colours = random.uniform(0.2, 1, (n, 1, 1, 3))
+    pictures = 127 + 100 * grating[..., None] * colours + random.normal(0, 6, (n, side, side, 3))
+    levels: NDArray[np.uint8] = pictures.clip(0, 255).astype(np.uint8)
+    return levels
+
+
+def fitted(pictures: NDArray[np.uint8], recipe: Spectral = LITTLE, **options: Any) -> InfoMax:
+    return InfoMax(recipe, seed=3).fit(pictures, **options)
+
+
+@pytest.fixture
+def precise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products in float32, wherever the tests run."""
+    monkeypatch.setattr("infomax.representation.encoders.spectral.bfloat16_pays", lambda _: False)
+
+
+@pytest.mark.usefixtures("precise")
+def test_regions_and_features_are_the_oracles() -> None:
+    """Of 500 pictures, as many as a question takes: the values of the regions' eigenproblem, and every feature."""
+    pictures = textured(500)
+    one = LITTLE.with_settings(patches=(4,), region_pictures=500)
+    model = fitted(pictures, one)
+    encoder = model.encoder_
+    assert isinstance(encoder, SpectralEncoder)
+    words, maps = encoder.words[0], encoder.maps[0]
+    weights = {name: buffer.double().numpy() for name, buffer in words.named_buffers()}
+    counted = [oracle.cells(oracle.counts(each, weights, 4, 2, one.threshold), one.grid) for each in pictures]
+    learnt_from = spectral.Learning(
+        encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False
+    )._learnt_from(500)
+    found = []
+    for half in (0, 1):
+        groups = [oracle.halves(counted[row])[half].reshape(9, -1) for row in learnt_from]
+        values, vectors, mean = oracle.directions(groups, one.region_ridge)
+        found.append((values, vectors, mean))
+    together = np.sort(np.concatenate([found[0][0], found[1][0]]))[::-1][: one.channels]
+    even = int((maps.sign > 0).sum())
+    assert even == int((found[0][0] >= together[-1] - 1e-9).sum())
+    expected = []
+    for each in counted[:20]:
+        halves = oracle.halves(each)
+        parts = [(halves[0] - found[0][2]) @ found[0][1][:, :even], halves[1] @ found[1][1][:, : one.channels - even]]
+        feature = np.concatenate(parts, -1).reshape(9, -1)
+        expected.append(feature / np.linalg.norm(feature, axis=1, keepdims=True))
+    with torch.inference_mode():
+        local = encoder(torch.from_numpy(pictures[:20])).local.double().numpy()
+    turned = np.sign((local * np.array(expected)).sum((0, 1)))  # an eigenvector has no sign of its own
+    np.testing.assert_allclose(local * turned, expected, atol=1e-4)
+
+
+@pytest.mark.usefixtures("precise")
+def test_the_code_is_the_oracles() -> None:
+    pictures = textured(120)
+    model = fitted(pictures)
+    encoder = model.encoder_
+    assert isinstance(encoder, SpectralEncoder)
+    learning = spectral.Learning(encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False)
+    rows = learning._learnt_from(300)
+    with torch.inference_mode():
+        batch = torch.from_numpy(pictures[rows])
+        (views,) = learning._views(batch, learning._generator(0))
+        values, weights, mean = oracle.directions(list(views.double().numpy()), LITTLE.view_ridge)
+        whole = encoder(torch.from_numpy(pictures[:20]))
+        folded = encoder.fold(whole.local).double().numpy()
+    expected = (folded - mean) @ weights[:, :12] * values[:12]
+    code = whole.mean.double().numpy()
+    turned = np.sign((code * expected).sum(0))
+    np.testing.assert_allclose(code * turned, expected, atol=1e-4)
+
+
+def test_a_mirrored_picture_has_the_same_code() -> None:
+    pictures = textured(200)
+    model = fitted(pictures)
+    codes, mirrored = model.transform(pictures), model.transform(np.ascontiguousarray(pictures[:, :, ::-1]))
+    spread = codes.std()
+    assert np.abs(codes - mirrored).max() < 0.02 * spread  # but for bfloat16, the same
+    assert np.abs(codes - codes[::-1]).max() > spread
+
+
+def test_features_find_the_same_texture_again() -> None:
+    """Two crops of one large grating are each other's nearest among those of 200."""
+    large = textured(200, side=24)
+    first, second = large[:, :16, :16], large[:, 8:, 8:]
+    model = fitted(textured(400, seed=1))
+    a, b = (model.transform(np.ascontiguousarray(each)) for each in (first, second))
+    a, b = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (a, b))
+    found = (a @ b.T).argmax(1) == np.arange(200)
+    pixels = first.reshape(200, -1) / 255 - 0.5, second.reshape(200, -1) / 255 - 0.5
+    p, q = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in pixels)
+    by_pixels = (p @ q.T).argmax(1) == np.arange(200)
+    assert found.mean() > 1.5 * by_pixels.mean(), (found.mean(), by_pixels.mean())
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path: Path) -> None:
+    pictures = textured(150)
+    one, two = fitted(pictures).transform(pictures), fitted(pictures).transform(pictures)
+    other = InfoMax(LITTLE, seed=4).fit(pictures).transform(pictures)
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, other)
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
+    pictures = textured(100)
+    model = fitted(pictures, out=tmp_path / "run")
+    again = InfoMax.load(tmp_path / "run")
+    np.testing.assert_array_equal(model.transform(pictures), again.transform(pictures))
+    assert again.fingerprint == model.fingerprint
+    assert again.recipe_ == LITTLE
+
+
+def test_the_log_tells_the_bound_on_pictures_learnt_from_and_on_others(tmp_path: Path) -> None:
+    fitted(textured(300), out=tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["question"] for line in lines] == ["regions", "views"]
+    for line in lines:
+        assert 0 < line["chi2_held_out"] < line["chi2"] < line["rank"]
+
+
+class _Stop:
+    """An event that is set when it has been asked so many times."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    monkeypatch.setattr(spectral, "BATCH", 80)
+    pictures = textured(260)
+    whole = fitted(pictures, out=tmp_path / "whole")
+
+    def stopping() -> Iterator[_Stop]:
+        yield _Stop(after)
+
+    with monkeypatch.context() as patched:
+        from contextlib import contextmanager
+
+        patched.setattr(spectral, "stop_signals", contextmanager(stopping))
+        with pytest.raises(TrainingInterrupted, match="--resume"):
+            fitted(pictures, out=tmp_path / "run")
+    resumed = fitted(pictures, out=tmp_path / "run", resume=True)
+    np.testing.assert_array_equal(whole.transform(pictures), resumed.transform(pictures))
+    assert resumed.fingerprint == whole.fingerprint
+    logs = [
+        [line["question"] for line in map(json.loads, (tmp_path / run / "log.jsonl").read_text().splitlines())]
+        for run in ("whole", "run")
+    ]
+    assert logs[0] == logs[1]
+
+
+COLLECTIONS = {
+    "200 pictures": textured(200),
+    "two pictures": textured(2),
+    "twenty pictures": textured(20),
+    "fewer patches than atoms": textured(3),
+    "plain pictures of many colours": np.repeat(np.repeat(textured(30, 1), 16, 1), 16, 2),
+}
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_a_small_collection_gives_finite_codes(name: str) -> None:
+    pictures = COLLECTIONS[name]
+    codes = fitted(pictures, LITTLE.with_settings(atoms=512, channels=60, dim=300)).transform(pictures)
+    assert codes.shape == (len(pictures), 300)
+    assert np.isfinite(codes).all()
+    assert codes.std(0).max() > 0
+
+
+ALIKE = {
+    "one colour": np.full((30, 16, 16, 3), 90, np.uint8),
+    "one picture": textured(1),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_nothing_to_learn_from_is_said(name: str) -> None:
+    with pytest.raises(InfoMaxError, match=r"one colour|all alike|too few to learn from"):
+        fitted(ALIKE[name])
+
+
+def test_identical_pictures_give_finite_codes_or_a_clear_error() -> None:
+    pictures = np.repeat(textured(1), 30, 0)
+    codes = fitted(pictures).transform(pictures)  # crops of one picture still differ
+    assert np.isfinite(codes).all()
+
+
+def test_a_box_is_a_mean_over_its_part() -> None:
+    model = fitted(textured(50))
+    encoder = model.encoder_
+    assert isinstance(encoder, SpectralEncoder)
+    pictures = textured(3)
+    corner = np.ascontiguousarray(pictures[:, :10, :10])
+    words = encoder.words[0]
+    with torch.inference_mode():
+        planes = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+        box = Box(0.0, 0.0, 4 / 7)  # 4 of 7 positions at stride 2: the first 10 of 16 pixels
+        seen = words(planes, (box,), bfloat16=False)
+        alone = [
+            oracle.halves(oracle.cells(oracle.counts(each, _numbers(words), 4, 2, words.threshold), 3))
+            for each in corner
+        ]
+    expected = np.stack([np.stack(pair, 2).reshape(9, 2, -1) for pair in alone])
+    np.testing.assert_allclose(seen[:, 0].double().numpy(), expected, atol=1e-5)
+
+
+def _numbers(words: torch.nn.Module) -> dict[str, NDArray[np.float64]]:
+    return {name: buffer.double().numpy() for name, buffer in words.named_buffers()}
+
+
+BAD = {
+    "patches=5": "do not end at the edge",
+    "stride=0": "stride is 0: use 1 or more",
+    "atoms=3": "an even number",
+    "components=200": "components",
+    "grid=20": "grid",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_settings_that_cannot_be_are_refused(text: str) -> None:
+    with pytest.raises(InfoMaxError, match=BAD[text]):
+        SPECTRAL_FAST.with_texts([text])
+
+
+def test_epochs_are_refused() -> None:
+    with pytest.raises(InfoMaxError, match="has no epochs"):
+        InfoMax("spectral", epochs=3).fit(textured(20))
+
+
+def test_without_held_out_pictures_the_log_says_none(tmp_path: Path) -> None:
+    fitted(textured(9), out=tmp_path / "run")
+    line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert line["chi2_held_out"] is None
