@@ -48,7 +48,9 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("n", "m", "d", "k"), [(7, 60, 5, 4), (1, 1, 1, 1), (5, 30, 3, 30), (20, 100, 16, 9)])
+@pytest.mark.parametrize(
+    ("n", "m", "d", "k"), [(7, 60, 5, 4), (1, 1, 1, 1), (5, 30, 3, 30), (20, 100, 16, 9), (3, 900, 4, 150)]
+)
 def test_the_same_as_the_slow_version(metric: Metric, n: int, m: int, d: int, k: int) -> None:
     queries, collection = normal(n, d), normal(m, d, seed=1)
     found = neighbours(queries, collection, k, metric)

@@ -1,0 +1,106 @@
+"""What a model has besides its code: the layers below it, and what an encoder that has learnt nothing would make.
+
+Here alone the evaluation looks into an encoder; everything else of it sees arrays.
+"""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from infomax.model import InfoMax
+from infomax.progress import progress_bar
+from infomax.representation.devices import choose_device
+from infomax.representation.encoders import Encoder, Representation
+
+Layer = Literal["conv", "fc", "code"]
+Pixels = UInt8[np.ndarray, "n h w 3"]
+
+BATCH = 500
+
+CALIBRATION = 2_000
+"""Pictures that the batch norms of an untrained encoder see."""
+
+
+def lower_layers(model: InfoMax) -> tuple[Layer, ...]:
+    """The layers below the code, from the input up: conv, the feature map; fc, what the code is a linear map of."""
+    encoder = _encoder(model)
+    if encoder is None:
+        return ()
+    return ("conv",) if _last(encoder) is None else ("conv", "fc")
+
+
+def layer_vectors(model: InfoMax, pixels: Pixels, layer: Layer) -> Float[np.ndarray, "n d"]:
+    """One layer of the trained encoder, of every picture; a feature map is flattened."""
+    encoder = _encoder(model)
+    assert encoder is not None, f"no encoder, no layer {layer}: ask lower_layers first"
+    return _vectors(encoder, pixels, layer, model)
+
+
+def untrained_vectors(
+    model: InfoMax, train: UInt8[np.ndarray, "m h w 3"], test: Pixels, seed: int
+) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]] | None:
+    """The codes of an encoder of the same shape with random weights; None for a model that has no such encoder.
+
+    What an encoder takes from pictures without learning, it may take: its batch norms use the statistics of some
+    training pictures. With those it is initialised with, all codes are nearly parallel, and the floor is too low.
+    """
+    if _encoder(model) is None:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        encoder = model.recipe_.encoder()
+    sample = torch.from_numpy(np.array(train[:: max(1, len(train) // CALIBRATION)][:CALIBRATION]))
+    encoder.prepare(sample)
+    _calibrate(encoder, sample)
+    return _vectors(encoder, train, "code", model), _vectors(encoder, test, "code", model)
+
+
+def _encoder(model: InfoMax) -> Encoder | None:
+    """The network of a model that has one."""
+    encoder: object = model.encoder_
+    return encoder if isinstance(encoder, Encoder) else None
+
+
+@torch.no_grad()
+def _calibrate(encoder: Encoder, pictures: Tensor) -> None:
+    """Set the statistics of every batch norm to their means over the batches of these pictures."""
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # a plain mean, from the beginning
+    encoder.train()
+    for batch in torch.split(pictures, BATCH):
+        encoder(batch)
+
+
+def _vectors(encoder: Encoder, pixels: Pixels, layer: Layer, model: InfoMax) -> Float[np.ndarray, "n d"]:
+    device = choose_device(model.device)
+    encoder = encoder.to(device).eval()
+    parts = []
+    with progress_bar(f"embedding ({layer})", len(pixels), shown=model.progress) as advance, torch.inference_mode():
+        for start in range(0, len(pixels), BATCH):
+            batch = torch.from_numpy(np.array(pixels[start : start + BATCH])).to(device)
+            parts.append(_read(encoder, batch, layer).float().cpu().numpy())
+            advance(len(batch))
+    return np.concatenate(parts)
+
+
+def _read(encoder: Encoder, batch: Tensor, layer: Layer) -> Float[Tensor, "n d"]:
+    if layer != "fc":
+        representation: Representation = encoder(batch)
+        return representation.mean if layer == "code" else representation.local.flatten(1)
+    seen: list[Tensor] = []
+    last = _last(encoder)
+    assert last is not None
+    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    encoder(batch)
+    hook.remove()
+    return seen[0]
+
+
+def _last(encoder: Encoder) -> nn.Linear | None:
+    """The linear layer that gives the code's mean; encoders call it so."""
+    named = encoder.named_modules()
+    return next((each for name, each in named if name.endswith("mean") and isinstance(each, nn.Linear)), None)

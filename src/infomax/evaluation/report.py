@@ -1,0 +1,220 @@
+"""A comparison as one HTML page that needs nothing else, and its figures as PNG files beside it."""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from infomax.errors import InfoMaxError
+from infomax.evaluation import figures
+from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing
+from infomax.evaluation.judge import Judgement, Verdict, confusion
+from infomax.files import written_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAGE = "index.html"
+
+TITLES = {
+    "knn_cosine": "kNN, cosine",
+    "knn_euclidean": "kNN, Euclidean",
+    "linear": "linear classifier",
+    "mlp": "one hidden layer",
+}
+UNLABELLED = {"effective_rank": "effective rank", "spread": "mean spread of a feature"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure: in which part of the report, its title, and the name of its file."""
+
+    part: str
+    title: str
+    file: str
+    figure: "Figure"
+
+
+def refuse_unless_free(out: Path, *, overwrite: bool) -> None:
+    """Raise InfoMaxError where the folder holds something, unless that is a report and `overwrite` is true."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / PAGE).is_file():
+        raise InfoMaxError(f"{out} is there already and no report: choose another --out")
+    if not overwrite:
+        raise InfoMaxError(f"{out} holds a report: choose another --out, or replace it with --overwrite")
+
+
+def write_report(comparison: Comparison, out: Path) -> Path:
+    """Write index.html and the figures into the folder `out`, in place of any there; returns the path of the page.
+
+    Raises OSError where that fails.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("*.png"):
+        old.unlink()
+    pictures: dict[str, list[dict[str, str]]] = {}
+    for panel in _panels(comparison):
+        with written_atomically(out / panel.file) as file:
+            file.write(figures.as_png(panel.figure))
+        image = {"title": panel.title, "svg": _uri("image/svg+xml", figures.as_svg(panel.figure).encode())}
+        pictures.setdefault(panel.part, []).append(image)
+    page = out / PAGE
+    with written_atomically(page, "w") as file:
+        file.write(_rendered(comparison, pictures))
+    return page
+
+
+def to_dict(comparison: Comparison, seed: int = 0) -> dict[str, Any]:
+    """The figures as JSON has them, with the difference of each run to the first, in fractions."""
+    runs = []
+    for run in comparison.runs:
+        cells = {name: _against_first(comparison, run.name, name, seed) for name in _verdicts(run.evaluation.code)}
+        runs.append({"name": run.name, **run.evaluation.to_dict(), "difference": cells})
+    pixels = {} if comparison.pixels is None else {"pixels": comparison.pixels.to_dict()}
+    return {"train": comparison.train, "test": comparison.test, "runs": runs, **pixels}
+
+
+def _rendered(comparison: Comparison, pictures: dict[str, list[dict[str, str]]]) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string(files("infomax.evaluation").joinpath("report.html").read_text("utf-8"))
+    first, settings = comparison.runs[0].evaluation, [run.settings for run in comparison.runs]
+    apart = differing(settings)
+    alike = [name for name in dict.fromkeys(name for each in settings for name in each) if name not in apart]
+    page = template.render(
+        names=[run.name for run in comparison.runs],
+        train=comparison.train,
+        test=comparison.test,
+        n_train=first.n_train,
+        n_test=first.n_test,
+        k=first.code.k if first.code else None,
+        chance=_percent(first.task.chance) if first.task else None,
+        rows=_rows(comparison),
+        unlabelled=[
+            {"title": title, "values_": [f"{run.evaluation.unlabelled[name]:.3g}" for run in comparison.runs]}
+            for name, title in UNLABELLED.items()
+        ],
+        differing=[_setting(name, settings) for name in apart],
+        common=[_setting(name, settings) for name in alike],
+        queries=list(_queries(comparison)),
+        pictures={"accuracies": [], "curves": [], "map": [], "confusion": [], **pictures},
+    )
+    return page.encode("utf-8", "replace").decode()  # the name of a folder need not be valid text
+
+
+def _rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A row for each way to judge, a cell for each run and for the pixels."""
+    codes = [run.evaluation.code for run in comparison.runs]
+    rows = []
+    for name in _verdicts(codes[0]):
+        cells: list[dict[str, Any] | None] = []
+        for run in comparison.runs:
+            verdict, apart = _verdicts(run.evaluation.code)[name], _against_first(comparison, run.name, name)
+            cells.append(_cell(verdict))
+            if run is not comparison.runs[0]:
+                low, high = apart["interval"]
+                points = f"{_points(apart['value'])} ({_points(low)} to {_points(high)})"
+                cells[-1] = _cell(verdict) | {"difference": points, "sure": low > 0 or high < 0}
+        floor = _verdicts(comparison.pixels).get(name)
+        rows.append({"title": TITLES[name], "cells": [*cells, _cell(floor) if floor else None]})
+    return rows
+
+
+def _verdicts(judgement: Judgement | None) -> dict[str, Verdict]:
+    return {} if judgement is None else judgement.headline
+
+
+def _against_first(comparison: Comparison, name: str, figure: str, seed: int = 0) -> dict[str, Any]:
+    """By how much a run is better than the first on the same test pictures, with the interval of that."""
+    mine = next(run for run in comparison.runs if run.name == name)
+    theirs, ours = (_verdicts(run.evaluation.code)[figure].right for run in (comparison.runs[0], mine))
+    gains = ours.astype(np.int64) - theirs
+    return {"value": float(gains.mean()), "interval": bootstrap_interval(gains, seed)}
+
+
+def _cell(verdict: Verdict) -> dict[str, Any]:
+    low, high = bootstrap_interval(verdict.right)
+    interval = f"{100 * low:.1f} to {100 * high:.1f}"
+    return {"value": _percent(verdict.accuracy), "interval": interval, "difference": "", "sure": False}
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
+
+
+def _points(fraction: float) -> str:
+    return f"{100 * fraction:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _setting(name: str, settings: Sequence[dict[str, str]]) -> dict[str, Any]:
+    return {"name": name, "values_": [each.get(name, "") for each in settings]}
+
+
+def _queries(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """For each query the matches in every run, with their labels and whether these are the query's."""
+    known, asked = comparison.train_labels, comparison.test_labels
+    for number, (row, pixels) in enumerate(zip(comparison.queries.tolist(), comparison.queried, strict=True)):
+        label = asked[row] if asked else ""
+        runs = []
+        for run in comparison.runs:
+            matches = []
+            for index, match in zip(run.matches[number].tolist(), run.matched[number], strict=True):
+                theirs = known[index] if known else ""
+                verdict = "" if not (label and theirs) else "yes" if theirs == label else "no"
+                matches.append({"png": _thumbnail(match), "label": theirs, "verdict": verdict})
+            runs.append({"name": run.name, "matches": matches})
+        yield {"png": _thumbnail(pixels), "label": label, "runs": runs}
+
+
+def _panels(comparison: Comparison) -> Iterator[Panel]:
+    """All figures of the report."""
+    runs = comparison.runs
+    if names := list(_verdicts(runs[0].evaluation.code)):
+        named = {}
+        for run in runs:
+            verdicts = _verdicts(run.evaluation.code)
+            named[run.name] = [(verdicts[name].accuracy, *bootstrap_interval(verdicts[name].right)) for name in names]
+        figure = figures.accuracies(named, [TITLES[name] for name in names])
+        yield Panel("accuracies", "accuracies with their intervals", "accuracies.png", figure)
+    numbers = {run.name: number for number, run in enumerate(runs)}
+    for quantity in dict.fromkeys(name for run in runs for name in run.curves):
+        lines = {run.name: run.curves[quantity] for run in runs if quantity in run.curves}
+        file = f"curve-{_slug(quantity)}.png"
+        yield Panel("curves", f"{quantity} over steps", file, figures.curves(quantity, lines, numbers))
+    labels = comparison.test_labels
+    mapped = None if labels is None else [labels[row] for row in comparison.mapped]
+    for number, run in enumerate(runs, 1):
+        name = f"{number}-{_slug(run.name)}.png"
+        yield Panel("map", f"map of {run.name}", f"map-{name}", figures.scatter(run.name, run.places, mapped))
+        mosaic = figures.mosaic(run.name, comparison.queried, run.matched)
+        yield Panel("neighbours", f"neighbours by {run.name}", f"neighbours-{name}", mosaic)
+        task, code = run.evaluation.task, run.evaluation.code
+        if task is not None and code is not None:
+            shares = confusion(task, _verdicts(code)["knn_cosine"])
+            figure = figures.confusions(run.name, shares, task.names)
+            yield Panel("confusion", f"confusion by {run.name}", f"confusion-{name}", figure)
+
+
+def _thumbnail(pixels: UInt8[np.ndarray, "s s 3"]) -> str:
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, "png")
+    return _uri("image/png", out.getvalue())
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{b64encode(content).decode()}"
+
+
+def _slug(name: str) -> str:
+    """A name as any file system takes it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "run"

@@ -1,0 +1,345 @@
+"""infomax evaluate and compare, as a user meets them."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from infomax import InfoMax
+from tests.conftest import SMALL, Infomax, coloured, environment
+
+LABELS = ("plain", "<i>odd</i> & $x$")
+
+
+def shades(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Pictures of two kinds, dark and light, under noise."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    pixels = random.integers(0, 160, (n, 8, 8, 3)) + 60 * labels[:, None, None, None]
+    return pixels.astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs, pictures in folders named by their labels, the same in arrays, and their vectors."""
+    home = tmp_path_factory.mktemp("judging")
+    for name, n, seed in (("train", 60, 1), ("test", 30, 2)):
+        pixels, labels = shades(n, seed)
+        np.savez(home / f"{name}.npz", images=pixels, labels=labels)
+        np.save(home / f"{name}.npy", pixels)
+        for number, (picture, label) in enumerate(zip(pixels, labels, strict=True)):
+            file = home / name / LABELS[label].replace("/", "_") / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(file)
+    cache = home / "cache"
+    InfoMax(SMALL, cache=cache, device="cpu").fit(coloured(40), out=home / "first")
+    other = SMALL.with_settings(alpha=0.0, epochs=3)
+    InfoMax(other, seed=1, cache=cache, device="cpu").fit(coloured(40), out=home / "a<b>&c")
+    return home
+
+
+@pytest.fixture
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(home)
+    return home
+
+
+def document(text: str) -> Any:
+    return json.loads(text)
+
+
+def test_a_model_is_judged_beside_its_floors(shell: Infomax, home: Path) -> None:
+    paths = ("--model", home / "first", "--train", home / "train", "--test", home / "test")
+    ended = shell("evaluate", *paths, "--layers", "--json", "-")
+    assert (ended.code, ended.stderr) == (0, "")
+    found = document(ended.stdout)
+    assert (found["n_train"], found["n_test"], found["dim"], found["classes"]) == (60, 30, 8, 2)
+    assert found["knn"]["k"] == 20
+    for name in ("cosine", "euclidean"):
+        low, high = found["knn"]["interval"][name]
+        assert low < found["knn"][name] < high or found["knn"][name] in (0, 1)
+    assert [(each["k"], each["metric"], each["vote"]) for each in found["knn"]["votes"]] == [
+        (k, metric, kind) for metric in ("cosine", "euclidean") for k in (1, 5, 20) for kind in ("majority", "weighted")
+    ]
+    assert found["linear"] > 0.8  # brightness is easy
+    assert found["mlp"] > 0.6
+    assert found["pixels"]["linear"] > 0.8
+    assert found["pixels"]["detail"]["dim"] == 192
+    assert {*found["random"]} == {"knn", "linear", "detail"}
+    assert {name: layer["dim"] for name, layer in found["layers"].items()} == {"conv": 32, "fc": 8}
+    assert 1 <= found["unlabelled"]["effective_rank"] <= 8
+    assert {"embed", "linear", "mlp", "pixels", "random"} <= found["seconds"].keys()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_same_seed_gives_the_same_figures_and_a_table_shows_them(infomax: Infomax) -> None:
+    words = ("evaluate", "--model", "first", "--train", "train.npz", "--test", "test.npz", "-k", 3, "--seed", 2)
+    one, two = (infomax(*words, "--json", file) for file in ("one.json", "two.json"))
+    assert one == two
+    first, second = (document(Path(file).read_text()) for file in ("one.json", "two.json"))
+    assert first.pop("seconds").keys() == second.pop("seconds").keys()
+    lines = one.stdout.splitlines()
+    assert lines[0] == "60 training and 30 test vectors of 8 numbers"
+    assert lines[2] == "2 labels; the commonest alone is right for 50.0 %"
+    assert [line.split("  ")[0] for line in lines[-4:]] == ["features", "code", "untrained encoder", "raw pixels"]
+    assert f"{100 * first['knn']['cosine']:.1f} %" in lines[-3]
+    figures = [{name: value for name, value in each.items() if name != "pixels"} for each in (first, second)]
+    assert without_seconds(figures[0]) == without_seconds(figures[1])
+
+
+def without_seconds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_seconds(each) for name, each in value.items() if name != "seconds"}
+    return value
+
+
+@pytest.mark.usefixtures("here")
+def test_vectors_are_judged_as_the_model_that_made_them(infomax: Infomax) -> None:
+    for name in ("train", "test"):
+        infomax("embed", f"{name}.npz", "--model", "first", "--out", f"{name}.parquet", "--device", "cpu")
+    sources = [("--train", f"train.{kind}", "--test", f"test.{kind}", "--json", "-") for kind in ("npz", "parquet")]
+    of_model = infomax("evaluate", "--model", "first", *sources[0], "--device", "cpu")
+    of_files = infomax("evaluate", "--vectors", *sources[1])
+    assert (of_files.code, of_files.stderr) == (0, "")
+    first, second = document(of_model.stdout), document(of_files.stdout)
+    for name in ("n_train", "n_test", "dim", "classes", "knn", "linear", "mlp", "interval", "settings", "unlabelled"):
+        assert first[name] == second[name], name
+    assert second["model"] is None
+    assert not {"pixels", "random", "layers"} & second.keys()
+
+
+@pytest.mark.usefixtures("here")
+def test_without_labels_it_tells_what_needs_none(infomax: Infomax) -> None:
+    words = ("evaluate", "--model", "first", "--test", "test.npz", "--train", "train.npy")
+    found = document(infomax(*words, "--json", "-").stdout)
+    assert (found["n_train"], found["n_test"], found["dim"]) == (60, 30, 8)
+    assert found["unlabelled"]["effective_rank"] > 1
+    assert not {"knn", "linear", "mlp", "pixels"} & found.keys()
+    assert infomax(*words).stdout.splitlines()[-1] == "no labels in both splits, so no accuracies"
+
+
+def put(name: str, vectors: Any, labels: Sequence[str | None] | None) -> None:
+    columns = {"vector": pa.array(list(vectors))} | ({} if labels is None else {"label": pa.array(labels)})
+    pq.write_table(pa.table(columns), name)
+
+
+def normal(n: int, d: int = 3, seed: int = 0) -> list[list[float]]:
+    rows: list[list[float]] = np.random.default_rng(seed).normal(size=(n, d)).tolist()
+    return rows
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("empty")
+def test_those_without_a_label_take_no_part(infomax: Infomax) -> None:
+    put("train.parquet", normal(44), [*["a", "b"] * 20, "", None, "", None])
+    put("all.parquet", normal(44)[:40], ["a", "b"] * 20)
+    put("test.parquet", normal(11, seed=1), ["a"] * 10 + [None])
+    first, second = (
+        document(infomax("evaluate", "--vectors", "--train", each, "--test", "test.parquet", "--json", "-").stdout)
+        for each in ("train.parquet", "all.parquet")
+    )
+    assert (first["n_train"], first["n_test"], first["classes"]) == (40, 10, 2)
+    assert first["knn"] == second["knn"]
+    assert first["linear"] == second["linear"]
+
+
+AB = ["a", "b"]
+
+BAD: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
+    "one class": (
+        lambda: put("train", normal(40), ["a"] * 40),
+        lambda: put("test", normal(5), ["a"] * 5),
+        "all training pictures are labelled 'a': give pictures of two labels or more",
+    ),
+    "a class missing from train": (
+        lambda: put("train", normal(40), AB * 20),
+        lambda: put("test", normal(4), ["a", "c", "d", "c"]),
+        "3 test pictures have labels that no training picture has, 'c' first: give two sources of the same labels",
+    ),
+    "fewer than k": (
+        lambda: put("train", normal(10), AB * 5),
+        lambda: put("test", normal(4), AB * 2),
+        "20 neighbours of 10 labelled training pictures: let 1 to 10 vote",
+    ),
+    "NaN in train": (
+        lambda: put("train", [*normal(39), [0.0, float("nan"), 1.0]], AB * 20),
+        lambda: put("test", normal(4), AB * 2),
+        "the training vectors hold NaN or infinity",
+    ),
+    "infinity in test, without labels": (
+        lambda: put("train", normal(40), None),
+        lambda: put("test", [[0.0, float("inf"), 1.0]], None),
+        "the test vectors hold NaN or infinity",
+    ),
+    "two lengths": (
+        lambda: put("train", normal(40), AB * 20),
+        lambda: put("test", normal(4, d=5), AB * 2),
+        "training vectors of 3 numbers and test vectors of 5: give two files of one model",
+    ),
+    "rows of different lengths": (
+        lambda: put("train", [[1.0], [1.0, 2.0]], AB),
+        lambda: put("test", normal(4), AB * 2),
+        "train: its column vector is no list of as many numbers in every row",
+    ),
+    "an empty table": (
+        lambda: put("train", normal(40), AB * 20),
+        lambda: pq.write_table(pa.table({"vector": pa.array([], pa.list_(pa.float32(), 3))}), "test"),
+        "test holds no vectors: give a file that infomax embed wrote",
+    ),
+    "pictures": (
+        lambda: pq.write_table(pa.table({"image": ["x"]}), "train"),
+        lambda: put("test", normal(4), AB * 2),
+        "train has no column named vector: give a file that infomax embed wrote",
+    ),
+    "text": (
+        lambda: Path("train").write_text("text"),
+        lambda: put("test", normal(4), AB * 2),
+        "train is no parquet file",
+    ),
+    "nothing": (lambda: None, lambda: None, "no such file: train: give one that infomax embed wrote"),
+    "a class with one picture each": (
+        lambda: put("train", normal(26), [chr(97 + i) for i in range(26)]),
+        lambda: put("test", normal(4), AB * 2),
+        "26 training pictures of 26 labels are too few for a classifier: give more of each",
+    ),
+}
+
+
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize("case", BAD)
+def test_vectors_that_cannot_be_judged(infomax: Infomax, case: str) -> None:
+    train, test, message = BAD[case]
+    train(), test()
+    assert message in infomax("evaluate", "--vectors", "--train", "train", "--test", "test").failure
+
+
+@pytest.mark.usefixtures("here")
+def test_models_that_cannot_be_judged(infomax: Infomax) -> None:
+    np.savez("one.npz", images=shades(30, 0)[0], labels=np.zeros(30, int))
+    np.savez("other.npz", images=shades(30, 0)[0], labels=np.full(30, 7))
+    words = ("evaluate", "--model", "first", "--train")
+    assert "all training pictures are labelled '0'" in infomax(*words, "one.npz", "--test", "test.npz").failure
+    assert "30 test pictures have labels that no" in infomax(*words, "train.npz", "--test", "other.npz").failure
+    assert "99 neighbours of 60" in infomax(*words, "train.npz", "--test", "test.npz", "-k", 99).failure
+    assert "holds no run" in infomax("evaluate", "--model", "cache", "--train", "train", "--test", "test").failure
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("more", [(), ("--vectors", "--model", "first"), ("--vectors", "--layers"), ("-k", 0)])
+def test_wrong_usage(infomax: Infomax, more: tuple[object, ...]) -> None:
+    ended = infomax("evaluate", "--train", "train.npz", "--test", "test.npz", *more)
+    assert (ended.code, ended.stdout, ended.stderr.count("Usage: ")) == (2, "", 1)
+
+
+@pytest.fixture(scope="module")
+def report(home: Path) -> Path:
+    """The report on both runs, made once."""
+    words = ["compare", "first", "a<b>&c", "--train", "train", "--test", "test", "--out", "report"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "infomax", *words, "--json", "report.json"],
+        cwd=home,
+        env=environment(home / "cache"),
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "the report is report/index.html, and its figures are beside it\n"
+    return home / "report"
+
+
+def test_the_page_needs_nothing_else_and_names_are_text(report: Path) -> None:
+    page = (report / "index.html").read_text("utf-8")
+    assert {link[:5] for link in re.findall(r"(?:src|href)=\"([^\"]*)\"", page)} == {"data:"}
+    assert not re.search(r"url\(|@import|<script", page)
+    assert "a&lt;b&gt;&amp;c" in page
+    assert "a<b>" not in page
+    assert "&lt;i&gt;odd&lt;_i&gt; &amp; $x$" in page
+    assert "<i>" not in page
+    for text in ("60 training and 30 test pictures", "recipe alpha", "seed", "kNN, cosine", "one hidden layer"):
+        assert text in page
+
+
+def test_figures_lie_beside_the_page(report: Path) -> None:
+    files = {path.name for path in report.iterdir()}
+    terms = {f"curve-{name}.png" for name in ("total", "global", "local", "prior")}
+    assert terms | {"accuracies.png", "index.html"} <= files
+    for kind in ("map", "neighbours", "confusion"):
+        assert {f"{kind}-1-first.png", f"{kind}-2-a-b-c.png"} <= files
+    for path in report.glob("*.png"):
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+
+
+def test_differences_are_those_of_the_same_pictures(report: Path) -> None:
+    found = document((report.parent / "report.json").read_text())
+    first, second = found["runs"]
+    assert (first["name"], second["name"]) == ("first", "a<b>&c")
+    assert first["difference"]["linear"] == {"value": 0, "interval": [0, 0]}
+    low, high = second["difference"]["knn_cosine"]["interval"]
+    apart = second["knn"]["cosine"] - first["knn"]["cosine"]
+    assert second["difference"]["knn_cosine"]["value"] == pytest.approx(apart)
+    assert low <= apart <= high
+
+
+def test_the_page_opens_without_errors_on_a_screen_and_a_phone(report: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser: pip install it")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    switches += ["--disable-background-networking", "--disable-component-update"]
+    complaints: list[str] = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=switches)
+        inks = set()
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True)
+            page = context.new_page()
+            page.on("console", lambda message: complaints.append(message.text))
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("requestfailed", lambda request: complaints.append(request.url[:80]))
+            page.goto(report.joinpath("index.html").as_uri())
+            assert page.title() == "infomax: first, a<b>&c"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+            assert page.locator("img").count() > 2 * 8 * 8
+            inks.add(page.evaluate("getComputedStyle(document.body).color"))
+        browser.close()
+    assert complaints == []
+    assert len(inks) == 2
+
+
+@pytest.mark.usefixtures("here")
+def test_a_report_without_labels_has_no_accuracies(infomax: Infomax, tmp_path: Path) -> None:
+    ended = infomax("compare", "first", "--train", "train.npy", "--test", "test.npy", "--out", tmp_path / "new" / "r")
+    assert (ended.code, ended.stderr) == (0, "")
+    page = (tmp_path / "new" / "r" / "index.html").read_text()
+    assert "no labels in both sources" in page
+    assert "What is taken for what" not in page
+    assert not (tmp_path / "new" / "r" / "accuracies.png").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_what_cannot_be_compared(infomax: Infomax, report: Path, tmp_path: Path) -> None:
+    sources = ("--train", "train.npz", "--test", "test.npz", "--out")
+    assert "holds a report: choose another --out, or" in infomax("compare", "first", *sources, report).failure
+    assert "is there already and no report" in infomax("compare", "first", *sources, "first").failure
+    assert "the same run is given twice" in infomax("compare", "first", "first", *sources, tmp_path / "r").failure
+    assert "holds no run" in infomax("compare", "first", "cache", *sources, tmp_path / "r").failure
+    assert not (tmp_path / "r").exists()
