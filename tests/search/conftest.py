@@ -22,12 +22,14 @@ def model() -> InfoMax:
     return InfoMax(SMALL).fit(coloured(40))
 
 
-@pytest.fixture(params=["lance", "memory"])
-def new_store(request: pytest.FixtureRequest, tmp_path: Path) -> NewStore:
+@pytest.fixture(params=["lance", "lance without a copy in memory", "memory"])
+def new_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewStore:
     """Every backend has to pass the same tests: name a further one here."""
+    if request.param == "lance without a copy in memory":
+        monkeypatch.setattr("infomax.search.lance.HELD_AT_MOST", 0)
 
     def make(dim: int) -> Store:
-        return LanceStore.create(tmp_path / "store", dim) if request.param == "lance" else MemoryStore(dim)
+        return MemoryStore(dim) if request.param == "memory" else LanceStore.create(tmp_path / "store", dim)
 
     return make
 

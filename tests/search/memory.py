@@ -18,13 +18,16 @@ class MemoryStore:
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self.rows: dict[str, dict[str, Any]] = {}
+        self.writes = 0
 
     def upsert(self, rows: pa.Table) -> None:
         self.rows |= {row["path"]: row for row in rows.to_pylist()}
+        self.writes += 1
 
     def remove(self, paths: Sequence[str]) -> None:
         for path in paths:
             self.rows.pop(path, None)
+        self.writes += 1
 
     def count(self, where: Where = EVERYTHING) -> int:
         return len(self.counted(where))
@@ -55,6 +58,9 @@ class MemoryStore:
 
     def compact(self) -> None:
         pass
+
+    def version(self) -> int:
+        return self.writes
 
     def bytes(self) -> int:
         return 0

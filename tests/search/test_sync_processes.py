@@ -34,6 +34,22 @@ sys.stdin.readline()
 Index.create(index, model).synchronise(photos, batch=5)
 """
 
+READER = """
+import sys, threading
+from infomax import Index
+index, picture = sys.argv[1:]
+opened, ended = Index.open(index), threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+print(len(opened.search(picture, 999)), flush=True)
+last = False
+while not last:
+    last = ended.is_set()
+    found = [each.picture.path for each in opened.search(picture, 999)]
+    assert len(set(found)) == len(found)
+    print(len(found), flush=True)
+"""
+"""Searches until its stdin is closed and once more, and prints how many pictures it has found each time."""
+
 
 def indexer(index: Path, photos: Path, run: Path, cache: Path) -> subprocess.Popen[str]:
     """A process that is about to index, and waits for a line; it prints the size of every batch it has committed."""
@@ -97,22 +113,37 @@ def test_a_kill_costs_no_committed_row(
     assert_same(index, expected)
 
 
-def test_two_indexers_and_a_reader_lose_nothing(
+def test_two_indexers_and_two_readers_lose_nothing(
     whole: tuple[Index, Path, float], many: Path, tmp_path: Path, cache: Path, model: InfoMax
 ) -> None:
     expected, run, _ = whole
     Index.create(tmp_path / "index", model)
+    picture = many / "0" / "000.png"
     reader = Index.open(tmp_path / "index")
     with ExitStack() as stack:
         children = [stack.enter_context(indexer(tmp_path / "index", many, run, cache)) for _ in range(2)]
+        other = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", READER, str(tmp_path / "index"), str(picture)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment(cache),
+            )
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline() == "0\n"
         for child in children:
             go(child)
         seen = [0]
         while any(child.poll() is None for child in children):
-            seen.append(len(reader.search(many / "0" / "000.png", 999)))
+            seen.append(len(reader.search(picture, 999)))
             assert seen == sorted(seen)
             time.sleep(0.05)
-    assert [child.returncode for child in children] == [0, 0]
+        told = [int(line) for line in other.communicate()[0].splitlines()]
+    assert [child.returncode for child in (*children, other)] == [0, 0, 0]
+    assert told == sorted(told)
+    assert told[-1] == 100
     pictures = reader.page(limit=999)
     assert len(pictures) == len({each.path for each in pictures}) == 100
     assert_same(reader, expected)

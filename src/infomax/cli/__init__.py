@@ -10,9 +10,12 @@ from io import TextIOWrapper
 import typer
 
 from infomax.cli.demonstration import demo
+from infomax.cli.explaining import explain
 from infomax.cli.information import estimate_mi
+from infomax.cli.judging import compare, evaluate
 from infomax.cli.learning import embed, fit, montage
 from infomax.cli.searching import duplicates, index, outliers, search
+from infomax.cli.serving import serve
 from infomax.errors import InfoMaxError
 
 INTERRUPTED = 130
@@ -26,7 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (fit, embed, montage, index, search, duplicates, outliers, estimate_mi, demo):
+for command in (
+    *(fit, embed, montage, index, search, duplicates, outliers, serve),
+    *(evaluate, compare, explain, estimate_mi, demo),
+):
     app.command()(command)
 
 

@@ -1,15 +1,22 @@
 """demo: everything once, on pictures that come along."""
 
 from pathlib import Path
+from shutil import rmtree
 from typing import Annotated
 
 import typer
+
+from infomax.cli.options import Host, Port
+from infomax.cli.serving import serve_index
 
 
 def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="RUN", help="A folder for the demo; an earlier one is replaced.")
     ] = Path("infomax-demo"),
+    serve: Annotated[bool, typer.Option("--serve", help="Then search all digits in the browser.")] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
 ) -> None:
     """Learn scikit-learn's handwritten digits without their labels, and show what was learnt."""
     from infomax.evaluation.knn import knn_accuracy
@@ -34,3 +41,10 @@ def demo(
     print("Next, with pictures of your own:")
     print("  infomax fit PHOTOS --out RUN")
     print("  infomax montage PHOTOS --model RUN --out montage.png")
+    if serve:
+        from infomax.search.index import Index
+
+        folder = out / "digits.index"
+        rmtree(folder, ignore_errors=True)
+        Index.create(folder, model).add("digits")
+        serve_index(folder, host, port, "auto")

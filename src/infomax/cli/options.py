@@ -24,3 +24,5 @@ JsonFile = Annotated[
 ]
 
 IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="The folder of the index.")]
+Host = Annotated[str, typer.Option("--host", help="Where to listen; 0.0.0.0 lets other machines in.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]

@@ -4,8 +4,9 @@
     model/           a copy of the model, so that the folder is all one needs to search, here or elsewhere
     pictures.lance/  the rows
     skipped.csv      what the last synchronisation left out, and why
+    map.safetensors  the pictures as points of a plane, once somebody has asked for that; made again when rows change
 
-It appears by one rename once it is complete, so a folder that lacks any of these was tampered with.
+It appears by one rename once it is complete, so a folder that lacks any of the first three was tampered with.
 """
 
 import json
@@ -43,6 +44,7 @@ class Home:
         self.card_file = self.path / "index.json"
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"
+        self.map_file = self.path / "map.safetensors"
 
     @property
     def exists(self) -> bool:

@@ -25,16 +25,15 @@ from infomax.pictures.decoding import BrokenPicture, decode, remarks_silenced, t
 from infomax.pictures.entries import shown
 from infomax.pictures.sources import open_source
 from infomax.search.alike import groups_above
+from infomax.search.distances import measured
 from infomax.search.home import Home
 from infomax.search.lance import LanceStore
-from infomax.search.store import EVERYTHING, Store, Where, vectors_of
+from infomax.search.map import Map, map_of
+from infomax.search.store import EVERYTHING, Store, Where, schema, vectors_of
 from infomax.search.sync import BATCH, Changes, id_of, synchronise, text
 
 SPARE = 8
 """Candidates beyond k, so that a tie at the end of the list is seen to be one."""
-
-DIGITS = 12
-"""Decimals of a distance: so many that only rounding is lost, which would tell apart what is equally near."""
 
 MARGIN = 1e-4
 """How far, relatively, a distance of the store in float32 may be from the same in float64."""
@@ -204,7 +203,7 @@ class Index:
         *,
         metric: Metric = "cosine",
         approximate: bool = False,
-        folder: str | Path | None = None,
+        folder: str | PurePath | None = None,
         label: str | None = None,
     ) -> list[Match]:
         """The k pictures nearest to a query, nearest first, equally near ones in the order of their paths.
@@ -221,7 +220,7 @@ class Index:
         *,
         metric: Metric = "cosine",
         approximate: bool = False,
-        folder: str | Path | None = None,
+        folder: str | PurePath | None = None,
         label: str | None = None,
     ) -> list[Match]:
         """The same for a picture of the index, which is not among its own matches."""
@@ -280,7 +279,7 @@ class Index:
         return [Outlier(known[ids[row]], float(mean[row])) for row in worst if ids[row] in known]
 
     def page(
-        self, offset: int = 0, limit: int = 100, *, folder: str | Path | None = None, label: str | None = None
+        self, offset: int = 0, limit: int = 100, *, folder: str | PurePath | None = None, label: str | None = None
     ) -> list[Picture]:
         """`limit` pictures from the `offset`-th on, in the order of their paths."""
         if offset < 0:
@@ -288,7 +287,7 @@ class Index:
         rows = self._store.page(offset, checked(limit, "limit"), PICTURE, where_of(folder, label))
         return pictures_of(rows)
 
-    def count(self, *, folder: str | Path | None = None, label: str | None = None) -> int:
+    def count(self, *, folder: str | PurePath | None = None, label: str | None = None) -> int:
         """How many pictures there are below a folder, or with a label."""
         return self._store.count(where_of(folder, label))
 
@@ -298,13 +297,16 @@ class Index:
 
     def thumbnail(self, id: str) -> bytes | None:  # noqa: A002
         """The thumbnail of the picture with this id, a WebP, if there is one. Never reads the picture itself."""
-        rows = self._store.fetch([id], ["thumbnail"])
-        return rows.column("thumbnail")[0].as_py() if len(rows) else None
+        return self.thumbnails([id]).get(id)
+
+    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """The thumbnails of those of the pictures that are in the index, by id. Many cost little more than one."""
+        rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])
+        return dict(zip(rows.column("id").to_pylist(), rows.column("thumbnail").to_pylist(), strict=True))
 
     def tiles(self, ids: Sequence[str], side: int) -> list[NDArray[np.uint8]]:
         """The thumbnails with these ids as squares of pixels (side, side, 3), to draw; grey where there is none."""
-        rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])
-        known = dict(zip(rows.column("id").to_pylist(), rows.column("thumbnail").to_pylist(), strict=True))
+        known = self.thumbnails(ids)
         grey = np.full((side, side, 3), 128, np.uint8)
         return [decode(known[each], side) if each in known else grey for each in ids]
 
@@ -314,6 +316,18 @@ class Index:
         known = self._pictures(ids)
         there = [row for row, each in enumerate(ids) if each in known]
         return [known[ids[row]] for row in there], vectors[there]
+
+    def map(self) -> Map:
+        """All pictures as points of a plane, near ones close together; see `projection`.
+
+        Computed when it is first asked for, and again after the rows have changed: seconds for thousands of pictures.
+        """
+        return map_of(self._store, self._home.map_file)
+
+    @property
+    def version(self) -> int:
+        """A number that is another one whenever the rows are, whichever process has changed them."""
+        return self._store.version()
 
     def statistics(self) -> Statistics:
         """Numbers about the index."""
@@ -335,38 +349,35 @@ class Index:
     def _matches(
         self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where, *, approximate: bool
     ) -> list[Match]:
-        columns = [*PICTURE, "vector"]
-        total = self._store.count(where)
-        wide = min(checked(k) + SPARE, total)
+        columns, wide = [*PICTURE, "vector"], checked(k) + SPARE
         while True:
-            rows = self._store.nearest(vector, wide, metric, columns, where, approximate=approximate) if wide else None
-            if rows is None:
-                return []
+            rows = self._store.nearest(vector, wide, metric, columns, where, approximate=approximate)
             distances, cosines = measured(vector, vectors_of(rows), metric)
             order = ordered(distances, rows, k)
-            last = float(distances[order[-1]]) if len(order) else 0.0
-            if approximate or len(rows) == total or is_certain(distances, last, metric, enough=len(rows) == wide > k):
+            last = float(distances[order[-1]]) if order else 0.0
+            if approximate or is_certain(distances, last, metric, enough=len(rows) == wide):
                 break
-            if len(rows) < wide or wide == total:  # the store has left out vectors without a direction
+            total = self._store.count(where)
+            if len(rows) == total:
+                break
+            if len(rows) < wide or wide >= total:  # the store has left out vectors without a direction
                 rows = self._nearest_of_all(vector, k, metric, columns, where)
                 distances, cosines = measured(vector, vectors_of(rows), metric)
                 order = ordered(distances, rows, k)
                 break
-            wide = min(4 * wide, total)
-        found = pictures_of(rows.take(order))
+            wide *= 4
+        pictures = pictures_of(rows)
         return [
-            Match(rank, picture, float(distances[row]), float(cosines[row]))
-            for rank, (picture, row) in enumerate(zip(found, order, strict=True), 1)
+            Match(rank, pictures[row], float(distances[row]), float(cosines[row])) for rank, row in enumerate(order, 1)
         ]
 
     def _nearest_of_all(
         self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, columns: Sequence[str], where: Where
     ) -> pa.Table:
         """The k nearest by looking at every row, a piece at a time."""
-        best = pa.table({})
+        best = schema(self.dim).empty_table().select(list(columns))
         for piece in self._store.scan(columns, where):
-            rows = pa.Table.from_batches([piece])
-            best = pa.concat_tables([best, rows]) if len(best) else rows
+            best = pa.concat_tables([best, pa.Table.from_batches([piece])])
             best = best.take(ordered(measured(vector, vectors_of(best), metric)[0], best, k))
         return best
 
@@ -397,24 +408,6 @@ def preview(source: SourceLike, model: str | Path | None) -> Changes:
     return Changes(len(open_source(source).entries), 0, 0, 0, [])
 
 
-def measured(
-    vector: Float[np.ndarray, " d"], vectors: Float[np.ndarray, "n d"], metric: Metric
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """The exact distances of vectors from one, and their cosines with it, in float64, to DIGITS decimals.
-
-    1 - cosine is half the squared distance of the directions: exactly 0 for equal vectors, and exact near it. A vector
-    of zeros has no direction; its cosine with any other is taken as 0.
-    """
-    x, y = vector.astype(np.float64), vectors.astype(np.float64)
-    x_norm, y_norms = np.linalg.norm(x), np.linalg.norm(y, axis=1)
-    some = (x_norm > 0) & (y_norms > 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        apart = np.square(x / x_norm - y / y_norms[:, None]).sum(1) / 2
-    cosine_distances = np.where(some, np.clip(apart, 0, 2), 1.0)
-    distances = cosine_distances if metric == "cosine" else np.sqrt(np.square(x - y).sum(1))
-    return distances.round(DIGITS), 1 - cosine_distances.round(DIGITS)
-
-
 def ordered(distances: Float[np.ndarray, " n"], rows: pa.Table, k: int) -> list[int]:
     """The places of the k least distances, ties in the order of the bytes of the paths."""
     paths = [path.encode() for path in rows.column("path").to_pylist()]
@@ -430,15 +423,18 @@ def is_certain(distances: Float[np.ndarray, " n"], last: float, metric: Metric, 
     return enough and float(distances.max()) > last + margin and (metric == "euclidean" or last < 1 - margin)
 
 
-def where_of(folder: str | Path | None, label: str | None) -> Where:
-    """The rows below a folder, or with a label."""
-    place = None if folder is None else text(Path(folder).expanduser().resolve().as_posix().rstrip("/"))
+def where_of(folder: str | PurePath | None, label: str | None) -> Where:
+    """The rows below a folder, or with a label. A path that is only pure is taken as it stands, as the index has it."""
+    if isinstance(folder, str | Path):
+        folder = Path(folder).expanduser().resolve()
+    place = None if folder is None else text(folder.as_posix().rstrip("/"))
     return EVERYTHING if place is None and label is None else Where(place, None if label is None else text(label))
 
 
 def pictures_of(rows: pa.Table) -> list[Picture]:
     """Rows with the columns PICTURE."""
-    return [Picture(**row) for row in rows.select(list(PICTURE)).to_pylist()]
+    columns = [rows.column(name).to_pylist() for name in PICTURE]
+    return [Picture(*values) for values in zip(*columns, strict=True)]
 
 
 def path_of(picture: Picture) -> bytes:

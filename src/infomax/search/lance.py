@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal, TypeVar, final
 
 import lancedb
@@ -18,6 +19,7 @@ from lancedb.query import ColumnOrdering
 from infomax.errors import InfoMaxError
 from infomax.evaluation.knn import Metric
 from infomax.pictures.entries import shown
+from infomax.search.snapshot import COLUMNS, Snapshot
 from infomax.search.store import EVERYTHING, Where, schema
 
 TABLE, APPROXIMATE = "pictures", "directions"
@@ -38,6 +40,12 @@ ROWS_PER_PARTITION = 250
 PROBED = 0.25
 """The part of the partitions that an approximate search looks into."""
 
+HELD_AT_MOST = 1 << 30
+"""Bytes of vectors that are held in memory; of more, each search reads the files."""
+
+SETTLED = 3_000_000_000
+"""Nanoseconds after which the next write to a folder gives it another time, on any file system."""
+
 DISTANCES: dict[Metric, Literal["cosine", "l2"]] = {"cosine": "cosine", "euclidean": "l2"}
 
 Result = TypeVar("Result")
@@ -50,6 +58,11 @@ class LanceStore:
     Two writers of the same new path would both insert it, had the path not been declared the primary key; and a merge
     must not go through a scalar index on the path, or that declaration is not looked at (LanceDB 0.40). So rows are
     merged by `path`, which has no scalar index, and found by `id`, which has one.
+
+    LanceDB answers from its files: an exact search reads and decodes the whole column of vectors, page and fetch are
+    queries for its planner. So a version that is read a second time is taken into memory, thumbnails aside, and answers
+    from there until another process commits. Whoever asks once (a command) or writes all the while (an indexer) never
+    pays for that.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,6 +76,11 @@ class LanceStore:
             self.dim = int(self._table.schema.field("vector").type.list_size)
             if self._table.schema.remove_metadata() != schema(self.dim):
                 raise InfoMaxError(f"{shown(folder)} has other columns than an index: index again into a new folder")
+        self._versions = folder / f"{TABLE}.lance" / "_versions"
+        self._settled: tuple[int, int] | None = None
+        self._lock = Lock()
+        self._asked = 0
+        self._held: tuple[int, Snapshot] | None = None
 
     @classmethod
     def create(cls, folder: Path, dim: int) -> "LanceStore":
@@ -91,16 +109,22 @@ class LanceStore:
 
     def count(self, where: Where = EVERYTHING) -> int:
         """See Store."""
+        if where != EVERYTHING and (snapshot := self._snapshot(())):
+            return snapshot.count(where)
         with telling(self.folder, "read"):
             return int(self._table.count_rows(condition(where)))
 
     def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """See Store."""
+        if snapshot := self._snapshot(columns):
+            return snapshot.fetch(ids, columns)
         query = self._table.search().where(among("id", ids or [""]))  # a limit of 0 would be none
         return self._read(query.select(list(columns)))
 
     def page(self, offset: int, limit: int, columns: Sequence[str], where: Where = EVERYTHING) -> pa.Table:
         """See Store."""
+        if snapshot := self._snapshot(columns):
+            return snapshot.page(offset, limit, columns, where)
         order = ColumnOrdering(column_name="path", ascending=True, nulls_first=False)
         wanted = list(dict.fromkeys((*columns, "path")))  # what orders must be among what is selected
         rows = self._read(self._selected(wanted, where).order_by([order]).offset(offset).limit(limit))
@@ -126,14 +150,15 @@ class LanceStore:
         The index for `approximate` is built when it is first asked for. LanceDB uses only one on a column, which is
         here one of cosines: by Euclidean distance every search is exact.
         """
+        partitions = self._partitions() if approximate and metric == "cosine" else 0
+        if not partitions and (snapshot := self._snapshot(columns)):
+            return snapshot.nearest(vector, k, metric, columns, where)
         query = self._table.search(vector, vector_column_name="vector").distance_type(DISTANCES[metric])
-        if approximate and metric == "cosine" and (partitions := self._partitions()):
-            query = query.nprobes(max(1, round(PROBED * partitions)))
-        else:
-            query = query.bypass_vector_index()
+        query = query.nprobes(max(1, round(PROBED * partitions))) if partitions else query.bypass_vector_index()
         if text := condition(where):
             query = query.where(text)
-        return self._read(query.select([*columns, "_distance"]).limit(k)).drop_columns("_distance")
+        most = min(k, self.count(where)) or 1  # room is made for as many as are asked for
+        return self._read(query.select([*columns, "_distance"]).limit(most)).drop_columns("_distance")
 
     def compact(self) -> None:
         """See Store. Where another process writes meanwhile it is left to the next time."""
@@ -141,6 +166,22 @@ class LanceStore:
             if not any(index.columns == ["id"] for index in self._table.list_indices()) and self._table.count_rows():
                 self._table.create_index("id", config=BTree())
             self._table.optimize(cleanup_older_than=KEPT)
+
+    def version(self) -> int:
+        """See Store.
+
+        LanceDB is asked only where something has been written to the folder of its versions since it was last asked, or
+        so shortly before that a further write might not show: it answers from another thread, which takes as long as
+        the search of 10,000 vectors.
+        """
+        with telling(self.folder, "read"):
+            written = self._versions.stat().st_mtime_ns
+            if self._settled is None or self._settled[0] != written:
+                settled = time.time_ns() - written > SETTLED
+                number = int(self._table.version)
+                self._settled = (written, number) if settled else None
+                return number
+            return self._settled[1]
 
     def bytes(self) -> int:
         """See Store."""
@@ -163,6 +204,25 @@ class LanceStore:
                 with unless_contended():
                     self._table.create_index("vector", config=config, name=APPROXIMATE, replace=True)
         return rows // ROWS_PER_PARTITION
+
+    def _snapshot(self, columns: Sequence[str]) -> Snapshot | None:
+        """All rows as they are now, if they are held in memory, or are to be from now on; None: ask the table.
+
+        While one thread reads them in, the others ask the table.
+        """
+        if "thumbnail" in columns or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            version = self.version()
+            if self._held is not None and self._held[0] == version:
+                return self._held[1]
+            again, self._asked, self._held = version == self._asked, version, None
+            if not again or self.count() * self.dim * 4 > HELD_AT_MOST:
+                return None
+            self._held = version, Snapshot(self.scan(COLUMNS), self.dim)
+            return self._held[1]
+        finally:
+            self._lock.release()
 
     def _selected(self, columns: Sequence[str], where: Where) -> Any:
         query = self._table.search().select(list(columns))

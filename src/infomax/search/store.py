@@ -87,6 +87,9 @@ class Store(Protocol):
     def compact(self) -> None:
         """Tidy up: fewer pieces, no old versions. Only a matter of speed and room; changes no row."""
 
+    def version(self) -> int:
+        """A number that is another one whenever the rows are, whoever has changed them."""
+
     def bytes(self) -> int:
         """How much room the store takes."""
 

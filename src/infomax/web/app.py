@@ -1,0 +1,256 @@
+"""The server: what may be asked, and what is answered.
+
+Everything about pictures comes from the index, by id. The event loop only hands work out: the model embeds one upload
+at a time, and no more searches run at once than there are cores, in the order in which they were asked for.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from jaxtyping import Float
+
+from infomax.errors import InfoMaxError
+from infomax.evaluation.knn import Metric
+from infomax.pictures.loading import cores
+from infomax.search.index import Index, Match
+from infomax.web import answers
+from infomax.web.answers import match_answer, picture_answer, statistics_answer
+from infomax.web.guard import Guard
+from infomax.web.mapping import map_answer
+from infomax.web.sharing import Kept, Together
+from infomax.web.uploads import UNKNOWN, body_of, embedded, packed, refuse, unpacked
+
+KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+"""The files of the page, by their extensions."""
+
+FOREVER = "private, max-age=31536000, immutable"
+PATIENCE = 0.5
+"""Seconds that a request waits for a map that is being made."""
+
+Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="A picture of the index.")]
+Folder = Annotated[
+    str | None, Query(max_length=4096, description="Only pictures in this folder and below, as statistics names it.")
+]
+Label = Annotated[str | None, Query(max_length=4096, description="Only pictures with this label.")]
+K = Annotated[int, Query(ge=1, le=1000, description="How many matches; all, where there are fewer.")]
+MetricQuery = Annotated[Metric, Query(description="How far apart two pictures are.")]
+Approximate = Annotated[bool, Query(description="Faster in a large index, but may miss a few matches.")]
+Offset = Annotated[int, Query(ge=0, le=10**9)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+Result = TypeVar("Result")
+
+
+def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
+    """The application for an index; `host` is what it is bound to, which decides the names it answers to."""
+    app = FastAPI(
+        title="infomax",
+        summary="A collection of pictures, searched by picture.",
+        version="1",
+        docs_url=None,  # these pages come from another host
+        redoc_url=None,
+        responses={400: {"model": answers.Failure}, 403: {"model": answers.Failure}, 422: {"model": answers.Failure}},
+    )
+    app.add_middleware(Guard, bound=host)
+    say_errors_in_one_line(app)
+    serve_page(app)
+    searches, embeddings = CapacityLimiter(cores()), CapacityLimiter(1)
+    thumbnails = Together(index.thumbnails)
+    maps = Kept(index.map)
+    statistics_of = Kept(lambda: statistics_answer(index))
+
+    async def run(work: Callable[[], Result], limiter: CapacityLimiter = searches) -> Result:
+        return await to_thread.run_sync(work, limiter=limiter)
+
+    missing: dict[int | str, dict[str, Any]] = {404: {"model": answers.Failure}}
+
+    @app.get("/api/statistics")
+    async def statistics() -> answers.StatisticsAnswer:
+        """What the index holds: numbers, labels and folders."""
+        while True:
+            if found := await statistics_of.get(index.version, patience=60):
+                return found[0]
+
+    @app.get("/api/pictures")
+    async def pictures(
+        offset: Offset = 0, limit: Limit = 100, folder: Folder = None, label: Label = None
+    ) -> answers.PageAnswer:
+        """Some pictures, in the order of their paths."""
+
+        def work() -> answers.PageAnswer:
+            where = place(folder)
+            found = index.page(offset, limit, folder=where, label=label)
+            total = index.count(folder=where, label=label)
+            return answers.PageAnswer(total=total, pictures=[picture_answer(each) for each in found])
+
+        return await run(work)
+
+    @app.get("/api/pictures/{id}", responses=missing)
+    async def picture(id: Id) -> answers.PictureAnswer:  # noqa: A002
+        """One picture."""
+        found = await run(lambda: index.picture(id))
+        return picture_answer(found) if found is not None else refuse(404, GONE)
+
+    @app.get(
+        "/api/thumbnails/{id}",
+        response_class=Response,
+        responses={200: {"content": {"image/webp": {}}}, **missing},
+    )
+    async def thumbnail(
+        id: Id,  # noqa: A002
+        v: Annotated[str | None, Query(max_length=64, description="Anything; the answer may then be kept.")] = None,
+    ) -> Response:
+        """The thumbnail of a picture, out of the index: the picture itself is never read."""
+        content = await thumbnails.get(id)
+        if content is None:
+            refuse(404, GONE)
+        return Response(content, media_type="image/webp", headers={"cache-control": FOREVER if v else "no-store"})
+
+    def answer(
+        vector: Float[np.ndarray, " d"] | None, id_: str | None, metric: Metric, found: list[Match], *, exact: bool
+    ) -> answers.MatchesAnswer:
+        asked = index.picture(id_) if id_ is not None else None
+        return answers.MatchesAnswer(
+            query=picture_answer(asked) if asked is not None else None,
+            vector=packed(vector) if vector is not None else None,
+            metric=metric,
+            exact=exact,
+            matches=[match_answer(each) for each in found],
+        )
+
+    @app.get("/api/matches", responses=missing)
+    async def matches(
+        id: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="Of a picture of the index.")] = None,  # noqa: A002
+        vector: Annotated[str | None, Query(max_length=1 << 16, description="As matches gives it.")] = None,
+        k: K = 20,
+        metric: MetricQuery = "cosine",
+        approximate: Approximate = False,
+        folder: Folder = None,
+        label: Label = None,
+    ) -> answers.MatchesAnswer:
+        """The pictures nearest to one of the index, which is not among them, or to the features of another."""
+        if (id is None) == (vector is None):
+            refuse(422, "give either id or vector, to say what to look for")
+
+        def work() -> answers.MatchesAnswer:
+            options: dict[str, Any] = {
+                "metric": metric,
+                "approximate": approximate,
+                "folder": place(folder),
+                "label": label,
+            }
+            if id is None:
+                features = unpacked(vector or "", index.dim)
+                return answer(features, None, metric, index.search(features, k, **options), exact=not approximate)
+            if index.picture(id) is None:
+                refuse(404, GONE)
+            return answer(None, id, metric, index.similar(id, k, **options), exact=not approximate)
+
+        return await run(work)
+
+    upload = {
+        "requestBody": {
+            "required": True,
+            "description": "The picture as it is in its file; any type of image/ will do as well.",
+            "content": {UNKNOWN: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    }
+
+    @app.post(
+        "/api/matches",
+        openapi_extra=upload,
+        responses={413: {"model": answers.Failure}, 415: {"model": answers.Failure}},
+    )
+    async def matches_of_upload(
+        request: Request,
+        k: K = 20,
+        metric: MetricQuery = "cosine",
+        approximate: Approximate = False,
+        folder: Folder = None,
+        label: Label = None,
+    ) -> answers.MatchesAnswer:
+        """The pictures nearest to the one sent, which is decoded in memory and not kept."""
+        body = await body_of(request)
+        features = await run(lambda: embedded(index, body), embeddings)
+
+        def work() -> answers.MatchesAnswer:
+            where = place(folder)
+            found = index.search(features, k, metric=metric, approximate=approximate, folder=where, label=label)
+            return answer(features, None, metric, found, exact=not approximate)
+
+        return await run(work)
+
+    @app.get("/api/map", response_model=answers.MapAnswer, responses={202: {"model": answers.Computing}})
+    async def map_() -> Response:
+        """All pictures as points of a plane; 202 while the first map is being made."""
+        found = await maps.get(index.version, PATIENCE)
+        if found is None:
+            return JSONResponse({"computing": await run(index.count)}, 202)
+        return Response(await run(lambda: map_answer(*found)), media_type="application/json")
+
+    return app
+
+
+GONE = "no such picture in this index: it may have been removed meanwhile"
+
+
+def place(folder: str | None) -> PurePosixPath | None:
+    """A folder as the index names it: nothing is looked up in the file system for a name that a request gives."""
+    return None if folder is None else PurePosixPath(folder)
+
+
+def serve_page(app: FastAPI) -> None:
+    """The files of the page, which are all there are: held in memory, so that no path is ever looked up."""
+    for file in files("infomax.web").joinpath("static").iterdir():
+        if file.name.rpartition(".")[2] in KINDS:
+            route = "/" if file.name == "index.html" else f"/static/{file.name}"
+            app.add_api_route(route, page_file(file.name, file.read_bytes()), include_in_schema=False)
+
+
+def page_file(name: str, content: bytes) -> Callable[[Request], Response]:
+    """A route that answers with one file, or says that the browser has it already."""
+    tag = f'"{blake2b(content, digest_size=8).hexdigest()}"'
+    headers = {"etag": tag, "cache-control": "no-cache"}
+
+    def answer(request: Request) -> Response:
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=KINDS[name.rpartition(".")[2]], headers=headers)
+
+    return answer
+
+
+def say_errors_in_one_line(app: FastAPI) -> None:
+    """Every failure is {"error": one line}."""
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = " ".join(str(part) for part in first["loc"][1:])
+        return failure(422, f"{where}: {first['msg'].lower()}")
+
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    def nowhere(_: Request, error: HTTPException) -> Response:
+        return failure(error.status_code, error.detail)
+
+    @app.exception_handler(HTTPException)
+    def refused(_: Request, error: HTTPException) -> Response:
+        return failure(error.status_code, error.detail)
+
+    @app.exception_handler(InfoMaxError)
+    def unusable(_: Request, error: InfoMaxError) -> Response:
+        return failure(503, str(error))
+
+
+def failure(status: int, error: str) -> Response:
+    """An answer that says why not."""
+    return JSONResponse({"error": " ".join(error.split())}, status)

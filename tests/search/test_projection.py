@@ -1,0 +1,96 @@
+"""The map of a collection: neighbours stay neighbours, and it is computed once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from infomax import Index, InfoMax
+from infomax.evaluation.knn import neighbours
+from infomax.search import map as mapping
+from infomax.search import projection
+from infomax.search.projection import principal_components, project
+from tests.conftest import coloured
+
+Vectors = NDArray[np.float32]
+
+
+def clusters(count: int, dim: int = 12, seed: int = 0) -> tuple[Vectors, NDArray[np.int64]]:
+    """Points around five directions, and which of them each belongs to."""
+    random = np.random.default_rng(seed)
+    which = random.integers(0, 5, count)
+    centres = 5 * np.eye(dim)[:5]
+    return (centres[which] + 0.3 * random.normal(size=(count, dim))).astype(np.float32), which
+
+
+def kept(vectors: Vectors, points: Vectors, k: int = 15) -> float:
+    """The part of each one's k nearest that is among its k nearest on the map."""
+    everyone = np.arange(len(points))
+    true = neighbours(vectors, vectors, k, "cosine", leave_out=everyone).indices
+    drawn = neighbours(points, points, k, "euclidean", leave_out=everyone).indices
+    return float(np.mean([len({*a} & {*b}) / k for a, b in zip(true, drawn, strict=True)]))
+
+
+def test_neighbours_stay_neighbours_more_than_on_the_main_axes() -> None:
+    """400 of scikit-learn's digits; random points would keep 15 / 399 = 4 %."""
+    digits = load_digits().data[:400].astype(np.float32)
+    assert kept(digits, project(digits)) > 0.55 > kept(digits, principal_components(digits, 2)) + 0.1
+
+
+@pytest.mark.parametrize("anchors", [projection.ANCHORS, 60])
+def test_clusters_are_apart_however_few_anchors(monkeypatch: pytest.MonkeyPatch, anchors: int) -> None:
+    monkeypatch.setattr(projection, "ANCHORS", anchors)
+    vectors, which = clusters(300)
+    points = project(vectors)
+    nearest = neighbours(points, points, 1, "euclidean", leave_out=np.arange(300)).indices[:, 0]
+    assert (which[nearest] == which).mean() > 0.9
+
+
+def test_principal_components_are_those_of_the_singular_value_decomposition() -> None:
+    vectors, _ = clusters(100)
+    directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    u, s, _ = np.linalg.svd(directions - directions.mean(0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(principal_components(vectors, 3)), np.abs(u[:, :3] * s[:3]), atol=1e-5)
+
+
+def test_the_same_vectors_give_the_same_map() -> None:
+    vectors, _ = clusters(50)
+    assert np.array_equal(project(vectors), project(vectors))
+    assert np.array_equal(project(vectors), project(3 * vectors)) or np.allclose(
+        principal_components(vectors, 2), principal_components(3 * vectors, 2), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 20])
+@pytest.mark.parametrize("make", [np.zeros, np.ones, lambda shape: np.eye(*shape)])
+def test_odd_collections_have_a_map_too(count: int, make: type) -> None:
+    points = project(make((count, 1 if count == 4 else 8)).astype(np.float32))
+    assert points.shape == (count, 2)
+    assert ((points >= 0) & (points <= 1)).all()
+
+
+def test_a_map_is_computed_once_and_again_when_rows_have_changed(
+    tmp_path: Path, model: InfoMax, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+
+    def counted(vectors: Vectors) -> Vectors:
+        computed.append(len(vectors))
+        return project(vectors)
+
+    monkeypatch.setattr(mapping, "project", counted)
+    index = Index.create(tmp_path / "index", model, device="cpu")
+    assert index.map().ids == []
+    index.add(coloured(12))
+    drawn = index.map()
+    assert drawn.ids == [each.id for each in index.page(0, 12)]
+    again = Index.open(tmp_path / "index").map()
+    assert np.array_equal(again.positions, drawn.positions)
+    assert computed == [0, 12]
+    index.add(coloured(13, seed=1))
+    assert len(index.map().ids) == 13
+    (tmp_path / "index" / "map.safetensors").write_bytes(b"damaged")
+    assert np.array_equal(index.map().positions, Index.open(tmp_path / "index").map().positions)
+    assert computed == [0, 12, 13, 13]

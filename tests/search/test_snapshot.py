@@ -1,0 +1,162 @@
+"""The copy in memory against brute force, and when it is made and dropped."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infomax.evaluation.knn import Metric
+from infomax.search.distances import measured
+from infomax.search.lance import LanceStore
+from infomax.search.snapshot import Snapshot, reached
+from infomax.search.store import EVERYTHING, Where, schema
+from tests.search.memory import Vectors, cloud, distance, rows_of
+
+METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
+
+
+def names(count: int) -> list[str]:
+    return [f"/p/{number % 3}/{number:05d}" for number in range(count)]
+
+
+def of(vectors: Vectors, labels: list[str | None] | None = None) -> Snapshot:
+    rows = rows_of(names(len(vectors)), vectors, labels)
+    return Snapshot(rows.drop(["thumbnail"]).to_batches(max_chunksize=50), vectors.shape[1])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.lists(st.sampled_from([-1e4, -1.0, 0.0, 1e-3, 1.0, 1.0001]), min_size=4, max_size=4), min_size=1, max_size=40
+    ),
+    k=st.integers(1, 45),
+    metric=st.sampled_from(METRICS),
+)
+def test_no_left_out_row_is_nearer(rows: list[list[float]], k: int, metric: Metric) -> None:
+    vectors = np.array(rows, np.float32)
+    found = of(vectors).nearest(vectors[0], k, metric, ["path"], EVERYTHING)["path"].to_pylist()
+    assert len(found) == len(set(found)) == min(k, len(rows))
+    far = dict(zip(names(len(rows)), measured(vectors[0], vectors, metric)[0].tolist(), strict=True))
+    assert [far[path] for path in found] == sorted(far.values())[:k]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_that_differ_by_less_than_float32_can_tell_are_ranked(metric: Metric) -> None:
+    """Vectors far from the origin and hardly a rounding apart, many of them copies of the query."""
+    random = np.random.default_rng(0)
+    vectors = (1000 + 1e-3 * random.normal(size=(9000, 8))).astype(np.float32)
+    vectors[::7] = vectors[0]
+    snapshot, paths = of(vectors), names(len(vectors))
+    order = sorted(range(len(vectors)), key=lambda row: paths[row])
+    for query in (vectors[0], vectors[5]):
+        far = measured(query, vectors, metric)[0]
+        expected = sorted(order, key=lambda row: far[row])[:9]
+        found = snapshot.nearest(query, 9, metric, ["path"], EVERYTHING)["path"].to_pylist()
+        assert found == [paths[row] for row in expected]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("where", [EVERYTHING, Where("/p/1"), Where(label="odd"), Where("/p/2", "odd"), Where("/q")])
+def test_only_what_counts_is_found(metric: Metric, where: Where) -> None:
+    vectors = cloud(3000)
+    labels: list[str | None] = [("odd", "even", None)[number % 5 % 3] for number in range(3000)]
+    paths = names(3000)
+    rows = [
+        row
+        for row, path in enumerate(paths)
+        if (where.folder is None or path.startswith(f"{where.folder}/"))
+        and (where.label is None or labels[row] == where.label)
+    ]
+    snapshot, query = of(vectors, labels), cloud(1, seed=1)[0]
+    near = sorted(rows, key=lambda row: distance(query, vectors[row], metric))[:5]
+    found = snapshot.nearest(query, 5, metric, ["label", "path"], where)
+    assert found["path"].to_pylist() == [paths[row] for row in near]
+    assert found["label"].to_pylist() == [labels[row] for row in near]
+    assert snapshot.count(where) == len(rows)
+    assert snapshot.page(3, 4, ["path"], where)["path"].to_pylist() == sorted(paths[row] for row in rows)[3:7]
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=400), st.integers(1, 3))
+def test_at_least_k_reach_it(values: list[float], k: int) -> None:
+    array = np.array(values, np.float32)
+    k = min(k, len(array))
+    assert (array >= reached(array, k)).sum() >= k
+
+
+def test_nothing_is_held_of_nothing() -> None:
+    snapshot = of(np.empty((0, 8), np.float32))
+    assert len(snapshot.nearest(cloud(1)[0], 3, "cosine", ["path", "vector"], EVERYTHING)) == 0
+    assert len(snapshot.fetch(["x"], ["path"])) == 0
+    assert snapshot.count(Where(label="x")) == 0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LanceStore:
+    made = LanceStore.create(tmp_path, 8)
+    made.upsert(rows_of(names(20), cloud(20)))
+    return made
+
+
+def held(store: LanceStore) -> Snapshot | None:
+    return None if store._held is None else store._held[1]
+
+
+def ask(store: LanceStore) -> list[str]:
+    found: list[str] = store.nearest(cloud(1)[0], 99, "cosine", ["path"])["path"].to_pylist()
+    return found
+
+
+def test_a_version_is_held_once_it_is_asked_again(store: LanceStore) -> None:
+    first = ask(store)
+    assert held(store) is None
+    assert ask(store) == first
+    copy = held(store)
+    assert copy is not None
+    assert ask(store) == first
+    assert held(store) is copy
+    assert store.page(0, 2, ["id", "path"])["path"].to_pylist() == sorted(first)[:2]
+    thumbnails = store.fetch(copy.facts["id"].to_pylist(), ["thumbnail"])["thumbnail"].to_pylist()
+    assert sorted(thumbnails) == sorted(path.encode() for path in first)
+
+
+def test_what_another_writes_is_seen_at_once_although_a_copy_is_held(store: LanceStore) -> None:
+    other = LanceStore(store.folder)
+    seen = []
+    for number in range(12):
+        other.upsert(rows_of([f"/later/{number}"], cloud(1, seed=number)))
+        seen.append([len(ask(store)) for _ in range(3)])
+        if number % 4 == 3:
+            other.compact()
+    assert seen == [[21 + number] * 3 for number in range(12)]
+    other.remove(["/later/0"])
+    assert "/later/0" not in ask(store)
+
+
+def test_lancedb_is_asked_for_its_version_only_when_something_was_written(
+    store: LanceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = time.time_ns() - 10**10
+    os.utime(store._versions, ns=(long_ago, long_ago))
+    number = store.version()
+    table = store._table
+    monkeypatch.setattr(store, "_table", None)
+    assert store.version() == number
+    monkeypatch.setattr(store, "_table", table)
+    LanceStore(store.folder).upsert(rows_of(["/later"], cloud(1)))
+    assert store.version() > number
+
+
+def test_a_large_index_is_not_held(store: LanceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infomax.search.lance.HELD_AT_MOST", 20 * 8 * 4 - 1)
+    assert ask(store) == ask(store) == ask(store)
+    assert held(store) is None
+    monkeypatch.setattr("infomax.search.lance.HELD_AT_MOST", 20 * 8 * 4)
+    ask(store)
+    copy = held(store)
+    assert copy is not None
+    assert copy.vectors.nbytes == 20 * 8 * 4
+    assert set(copy.facts.schema.names) == {*schema(8).names} - {"thumbnail", "vector"}

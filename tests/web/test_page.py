@@ -1,0 +1,341 @@
+"""The page in a real browser."""
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.web.conftest import EVIL, LABELS, Served
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 30_000
+"""Milliseconds after which what is waited for will not come; no test is slower for it."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to look at the page with")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[{}])
+def page(browser: Browser, served: Served, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that says nothing on the console, throws nothing, asks no other host, and is nobody's HTML."""
+    expect.set_options(timeout=PATIENCE)
+    context = browser.new_context(**{"viewport": {"width": 1000, "height": 700}, **request.param})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    hosts: set[str] = set()
+    page.on("request", lambda asked: hosts.add(urlparse(asked.url).netloc))
+    yield page
+    assert page.evaluate("window.hacked") is None
+    context.close()
+    own = [each for each in complaints if "status of 4" not in each]  # Chromium's own words on a refused request
+    assert not own
+    assert hosts - {""} == {urlparse(served.address).netloc}
+
+
+def visit(page: Page, served: Served, path: str = "/") -> None:
+    page.goto(served.address + path)
+    expect(page.locator("#view:not([aria-busy]) h1")).not_to_have_count(0)
+
+
+def tiles(page: Page) -> Locator:
+    return page.locator(".grid .tile")
+
+
+def settled(page: Page) -> None:
+    expect(page.locator("#view[aria-busy]")).to_have_count(0)
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlparse(page.url).query)
+
+
+def names(page: Page) -> list[str]:
+    return [str(each.get_attribute("aria-label")) for each in tiles(page).all()]
+
+
+def loaded(page: Page) -> None:
+    """Every thumbnail is there."""
+    until(page, "[...document.images].every((each) => each.complete && each.naturalWidth)")
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for it; Playwright's own way evaluates a string in the page, which the page's policy forbids."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(20)
+
+
+def test_the_wall_fills_the_screen_and_pages_lead_through_all(page: Page, served: Served) -> None:
+    visit(page, served)
+    loaded(page)
+    expect(page.locator("#count")).to_have_text("45 pictures")
+    seen: list[str] = []
+    for _ in range(9):
+        bottom = page.locator(".pager").bounding_box()
+        assert bottom is not None
+        assert bottom["y"] + bottom["height"] <= 700
+        before = page.url
+        seen += [str(each.get_attribute("title")) for each in tiles(page).all()]
+        step = page.get_by_role("link", name="Next page")
+        if not step.count():
+            break
+        step.click()
+        expect(page).not_to_have_url(before)
+        settled(page)
+    assert seen == [each.path for each in served.index.page(0, 45)]
+    page.go_back()
+    expect(tiles(page).first).to_have_attribute("title", seen[0])
+
+
+def test_a_click_shows_the_neighbours_with_their_distances(page: Page, served: Served) -> None:
+    visit(page, served)
+    path = tiles(page).nth(3).get_attribute("title")
+    tiles(page).nth(3).click()
+    expect(page.locator(".query h1")).to_have_attribute("title", str(path))
+    expect(page.locator("h2")).to_contain_text("20 neighbours by cosine distance")
+    (one,) = query(page)["near"]
+    assert page.locator(".caption b").all_inner_texts() == [
+        f"{match.distance:.4f}" for match in served.index.similar(one, 20)
+    ]
+
+
+def test_metric_and_number_are_in_the_link_and_survive_a_reload(page: Page, served: Served) -> None:
+    one = served.index.page()[0].id
+    visit(page, served, f"/?near={one}")
+    page.get_by_text("Euclidean", exact=True).click()
+    expect(page.locator("h2")).to_contain_text("by Euclidean distance")
+    page.get_by_label("Neighbours").first.select_option("10")
+    expect(page.locator("h2")).to_contain_text("10 neighbours")
+    assert (query(page)["metric"], query(page)["k"]) == (["euclidean"], ["10"])
+    page.get_by_label("Approximate").check()
+    expect(page.locator("h2")).to_contain_text("approximate: a few may be missing")
+    page.get_by_label("Approximate").uncheck()
+    expect(page.locator("h2")).not_to_contain_text("approximate")
+    far = page.locator(".caption b").all_inner_texts()
+    assert far == [f"{match.distance:.4f}" for match in served.index.similar(one, 10, metric="euclidean")]
+    page.reload()
+    expect(page.locator("h2")).to_contain_text("10 neighbours by Euclidean distance")
+    assert page.locator(".caption b").all_inner_texts() == far
+
+
+def test_filters(page: Page, served: Served) -> None:
+    visit(page, served)
+    page.locator("#label").select_option(label="dog (15)")
+    expect(page.locator(".place")).to_contain_text("of 15")
+    page.locator("#folder").select_option(label="\u2003holiday (5)", force=True)
+    page.wait_for_url("**folder=**")
+    settled(page)
+    page.reload()
+    expect(page.locator("#label")).to_have_class("set")
+    (folder,) = query(page)["folder"]
+    count = served.index.count(folder=Path(folder), label="dog")
+    expect(tiles(page)).to_have_count(count)
+    visit(page, served, "/?label=nobody")
+    page.get_by_role("link", name="Show all 45 pictures").click()
+    expect(page.locator(".place")).to_contain_text("of 45")
+
+
+def found_by_upload(page: Page, served: Served, picture: bytes) -> None:
+    expect(page.locator("h1", has_text="Your picture")).to_be_visible()
+    expect(page.get_by_alt_text("The picture you gave")).to_be_visible()
+    expected = [f"{match.distance:.4f}" for match in served.index.search(picture, 20)]
+    assert page.locator(".caption b").all_inner_texts() == expected
+
+
+def test_a_chosen_picture_and_the_link_to_it(page: Page, served: Served, picture: bytes) -> None:
+    visit(page, served)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Search by picture").click()
+    chooser.value.set_files({"name": "mine.png", "mimeType": "image/png", "buffer": picture})
+    found_by_upload(page, served, picture)
+    page.reload()
+    found_by_upload(page, served, picture)
+    page.get_by_text("Euclidean", exact=True).click()
+    expect(page.locator("h2")).to_contain_text("Euclidean")
+    expected = [f"{match.distance:.4f}" for match in served.index.search(picture, 20, metric="euclidean")]
+    assert page.locator(".caption b").all_inner_texts() == expected
+    elsewhere = page.context.new_page()
+    elsewhere.goto(page.url)
+    expect(elsewhere.get_by_text("not the picture itself")).to_be_visible()
+    assert elsewhere.locator(".caption b").all_inner_texts() == expected
+
+
+HAND_OVER = """([kind, content, name, type]) => {
+    const bytes = Uint8Array.from(content);
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], name, { type }));
+    const send = (kind) => document.body.dispatchEvent(
+        kind === "paste"
+            ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })
+            : new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+    if (kind === "drop") { send("dragenter"); window.overlay = !document.getElementById("drop").hidden; }
+    send(kind);
+}"""
+
+
+def test_a_pasted_and_a_dropped_picture(page: Page, served: Served, picture: bytes) -> None:
+    visit(page, served)
+    page.evaluate(HAND_OVER, ["paste", list(picture), "image.png", "image/png"])
+    found_by_upload(page, served, picture)
+    page.keyboard.press("Escape")
+    expect(page.locator(".pager")).to_be_visible()
+    page.evaluate(HAND_OVER, ["drop", list(picture), "image.png", "image/png"])
+    assert page.evaluate("window.overlay") is True
+    found_by_upload(page, served, picture)
+    expect(page.locator("#drop")).to_be_hidden()
+
+
+def test_what_is_no_picture_is_said_in_words(page: Page, served: Served) -> None:
+    visit(page, served)
+    page.evaluate(HAND_OVER, ["drop", list(b"hello"), "note.txt", "text/plain"])
+    expect(page.get_by_role("alert")).to_contain_text("Text/plain is no picture")
+    expect(tiles(page)).not_to_have_count(0)
+    page.evaluate(HAND_OVER, ["paste", list(b"hello"), "note.png", "image/png"])
+    expect(page.get_by_role("alert")).to_contain_text("not a picture")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("alert")).to_be_empty()
+    visit(page, served, "/?near=" + "0" * 32)
+    expect(page.get_by_role("alert")).to_contain_text("No such picture in this index")
+    page.get_by_role("link", name="All pictures").last.click()
+    expect(tiles(page)).not_to_have_count(0)
+
+
+def test_a_deleted_picture_shows_its_thumbnail_and_says_so(page: Page, served: Served) -> None:
+    one = next(each.id for each in served.index.page(0, 45) if each.path == served.gone)
+    visit(page, served, f"/?near={one}")
+    loaded(page)
+    expect(page.get_by_role("note")).to_contain_text("not there any more")
+    visit(page, served, "/?label=dog")
+    assert [name for name in names(page) if "deleted" in name] == ["01.png, dog, deleted"]
+    expect(page.locator(".badge")).to_have_text("deleted")
+
+
+def test_names_and_labels_stay_text(page: Page, served: Served) -> None:
+    one = next(each.id for each in served.index.page(0, 45) if each.path.endswith(f"{EVIL}.png"))
+    visit(page, served, f"/?near={one}")
+    loaded(page)
+    expect(page.locator(".query h1")).to_have_text(f"{EVIL}.png")
+    page.locator(".query dd a").first.click()
+    expect(page.locator(".place")).to_contain_text("of 15")
+    visit(page, served, "/?view=map")
+    expect(page.locator(".legend a")).to_have_text(sorted(LABELS))
+    assert page.locator("img[src=x]").count() == 0
+
+
+def on_the_map(page: Page, place: int) -> tuple[float, float]:
+    """Where a point is in the window."""
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    x, y = page.evaluate(f"document.getElementById('view').plot.placeOf({place})")
+    return box["x"] + x, box["y"] + y
+
+
+def test_the_map(page: Page, served: Served) -> None:
+    visit(page, served, "/?view=map")
+    expect(page.locator("canvas")).to_be_visible()
+    pictures = served.index.page(0, 45)
+    page.mouse.move(*on_the_map(page, 7))
+    expect(page.locator(".card b")).not_to_have_text("")
+    before = on_the_map(page, 7)
+    scale = page.evaluate("document.getElementById('view').plot.scale")
+    page.mouse.wheel(0, -300)
+    until(page, f"document.getElementById('view').plot.scale > {scale}")
+    after = on_the_map(page, 7)
+    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) < 1  # what is under the pointer stays there
+    page.mouse.down()
+    page.mouse.move(after[0] + 50, after[1] + 20, steps=3)
+    page.mouse.up()
+    moved = on_the_map(page, 7)
+    assert (moved[0] - after[0], moved[1] - after[1]) == pytest.approx((50, 20), abs=1)
+    assert query(page) == {"view": ["map"]}
+    page.mouse.click(*moved)
+    expect(page.locator(".query h1")).to_be_visible()
+    (near,) = query(page)["near"]
+    assert near in {each.id for each in pictures}
+    page.go_back()
+    page.locator(".legend a").first.click()
+    page.wait_for_url("**label=**")
+    expect(page.locator(".legend a[aria-current]")).to_have_count(1)
+    page.locator("canvas").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("0")
+    expect(page.locator(".card")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(".query h1")).to_be_visible()
+
+
+def test_everything_is_within_reach_of_the_keyboard(page: Page, served: Served) -> None:
+    visit(page, served)
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.tile')"):
+            break
+    focused = page.locator(".tile:focus")
+    expect(focused).to_have_count(1)
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    columns = page.evaluate("getComputedStyle(document.querySelector('.grid')).gridTemplateColumns.split(' ').length")
+    path = served.index.page(1 + columns, 1)[0].path
+    expect(focused).to_have_attribute("title", path)
+    page.keyboard.press("Enter")
+    expect(page.locator(".query h1")).to_have_attribute("title", path)
+    expect(page.locator(".found .tile:focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator(".wall .tile:focus")).to_have_count(1)
+    page.keyboard.press("PageDown")
+    page.wait_for_url("**from=**")
+    expect(page.locator(".wall .tile:focus")).to_have_count(1)
+
+
+PHONE = {"viewport": {"width": 375, "height": 740}, "has_touch": True, "color_scheme": "dark"}
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, served: Served) -> None:
+    one = served.index.page()[0].id
+    for path in ("/", f"/?near={one}", "/?view=map", "/?label=nobody"):
+        visit(page, served, path)
+        assert page.evaluate("document.documentElement.scrollWidth") == 375
+    visit(page, served, "/?view=map")
+    page.touchscreen.tap(*on_the_map(page, 7))
+    card = page.locator(".card")
+    expect(card).to_be_visible()
+    assert re.search("near=", str(card.get_attribute("href")))
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 18, 21)"
+
+
+@pytest.mark.parametrize("page", [{"viewport": {"width": 2560, "height": 1300}}], indirect=True)
+def test_a_wide_screen_is_filled(page: Page, served: Served) -> None:
+    visit(page, served)
+    right = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('.tile')].map((t) => t.getBoundingClientRect().right))"
+    )
+    assert right > 2500
+    expect(tiles(page)).to_have_count(45)

@@ -1,0 +1,80 @@
+"""Whatever is asked, the answer is one that the documentation names, and never that something broke.
+
+INFOMAX_FUZZ sets how many requests are made to each of the seven operations: 1500 makes 10,000 in all.
+"""
+
+import os
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.web.conftest import Served
+
+EXAMPLES = int(os.environ.get("INFOMAX_FUZZ", "30"))
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+OPERATIONS = [
+    ("GET", "/api/statistics"),
+    ("GET", "/api/pictures"),
+    ("GET", "/api/pictures/{id}"),
+    ("GET", "/api/thumbnails/{id}"),
+    ("GET", "/api/matches"),
+    ("POST", "/api/matches"),
+    ("GET", "/api/map"),
+]
+WITHOUT_PARAMETERS = ("/api/statistics", "/api/map")
+"""Nothing can be wrong with a request for these."""
+
+PATIENT = settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture(scope="session")
+def document(served: Served) -> schemathesis.schemas.BaseSchema:
+    schema: schemathesis.schemas.BaseSchema = schemathesis.openapi.from_url(f"{served.address}/openapi.json")
+    return schema
+
+
+def test_all_operations_are_here(served: Served) -> None:
+    with served.client() as client:
+        paths = client.get("/openapi.json").json()["paths"]
+    assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "valid"),
+    [(*each, valid) for each in OPERATIONS for valid in (True, False) if valid or each[1] not in WITHOUT_PARAMETERS],
+)
+def test_random_requests_are_answered(
+    document: schemathesis.schemas.BaseSchema, method: str, path: str, valid: bool
+) -> None:
+    operation = document[path][method]
+    mode = schemathesis.GenerationMode.POSITIVE if valid else schemathesis.GenerationMode.NEGATIVE
+
+    @PATIENT
+    @given(data=st.data())
+    def ask(data: st.DataObject) -> None:
+        case = data.draw(operation.as_strategy(generation_mode=mode))
+        case.validate_response(case.call(), checks=CHECKS)
+
+    ask()
+
+
+@PATIENT
+@given(data=st.data())
+def test_random_addresses_are_answered(served: Served, data: st.DataObject) -> None:
+    method = data.draw(st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]))
+    path = data.draw(st.sampled_from(["/", "/static/", "/api/", "/api/pictures/", "/api/thumbnails/"]))
+    rest = data.draw(st.text(alphabet="./\\%2eE5cC0ab~;:@?#& é", max_size=24))
+    with httpx.Client(base_url=served.address, trust_env=False, timeout=60) as client:
+        answer = client.request(method, path + rest)
+    assert answer.status_code in {200, 400, 404, 405, 422}

@@ -1,0 +1,107 @@
+"""infomax serve, as a user meets it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copytree, rmtree
+
+import httpx
+import pytest
+
+from infomax import InfoMax
+from infomax.web.guard import Guard, host_name, is_loopback
+from tests.conftest import SMALL, Infomax, coloured, environment
+from tests.web.conftest import serving
+
+
+def test_what_cannot_be_served_is_one_line(infomax: Infomax, tmp_path: Path, template: Path) -> None:
+    assert "does not exist: make one" in infomax("serve", "--index", tmp_path / "nowhere").failure
+    assert "holds no index" in infomax("serve", "--index", template / "photos").failure
+    copytree(template / "photos.index", tmp_path / "other")
+    InfoMax(SMALL, seed=1).fit(coloured(40)).save(tmp_path / "other" / "model")
+    assert "not the model this index was made with" in infomax("serve", "--index", tmp_path / "other").failure
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        failure = infomax("serve", "--index", template / "photos.index", "--port", port).failure
+    assert "cannot listen at 127.0.0.1" in failure
+    assert "choose another --port" in failure
+    failure = infomax("serve", "--index", template / "photos.index", "--host", "no.such.host.invalid").failure
+    assert "choose another --port or --host" in failure
+    assert infomax("serve", "--index", template / "photos.index", "--port", 99999).code == 2
+
+
+def test_other_machines_are_let_in_only_when_asked_for_and_with_a_warning(template: Path, tmp_path: Path) -> None:
+    copytree(template / "photos.index", tmp_path / "i")
+    with serving(tmp_path / "i", "--host", "0.0.0.0") as (process, address):
+        port = address.rpartition(":")[2]
+        assert process.stderr is not None
+        assert "there is no password" in process.stderr.readline()
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            assert client.get("/api/statistics", headers={"host": "10.0.0.7"}).status_code == 200
+            assert client.get("/api/statistics", headers={"host": socket.gethostname()}).status_code == 200
+            assert client.get("/api/statistics", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_an_index_that_vanishes_is_said_to_be_unusable(template: Path, tmp_path: Path) -> None:
+    copytree(template / "photos.index", tmp_path / "i")
+    with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
+        rmtree(tmp_path / "i" / "pictures.lance")
+        answer = client.get("/api/pictures")
+        assert answer.status_code == 503
+        assert "cannot read the index" in answer.json()["error"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_index_that_may_only_be_read_is_served(template: Path, tmp_path: Path) -> None:
+    copytree(template / "photos.index", tmp_path / "i")
+    (tmp_path / "i").chmod(0o555)
+    with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
+        while (answer := client.get("/api/map")).status_code == 202:
+            pass
+        assert len(answer.json()["ids"]) == 45
+
+
+def test_ctrl_c_while_a_map_is_made_ends_it_at_once(template: Path, tmp_path: Path) -> None:
+    copytree(template / "photos.index", tmp_path / "i")
+    program = (
+        "import time, infomax.search.map as m; m.project = lambda vectors: time.sleep(600);"
+        "import sys; from infomax.cli import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "serve", "--index", str(tmp_path / "i"), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(tmp_path / "cache"),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().split(" at ")[1].split()[0]
+    with httpx.Client(base_url=address, trust_env=False) as client:
+        assert client.get("/api/map").status_code == 202
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("LocalHost:80", "localhost"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("1.2.3.4", "1.2.3.4"), ("a.b.:1", "a.b")],
+)
+def test_host_headers_are_read(host: str, name: str) -> None:
+    assert host_name(host) == name
+
+
+def test_which_names_are_this_machine() -> None:
+    assert [is_loopback(each) for each in ("localhost", "127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "a.example")] == [
+        *[True] * 4,
+        *[False] * 2,
+    ]
+    guard = Guard(lambda *_: None, "photos.example")  # type: ignore[arg-type]
+    assert guard.is_own(["photos.example:8000"])
+    assert not guard.is_own(["evil.example"])
+    assert not guard.is_own(["localhost", "evil.example"])
+    assert not guard.is_own([])
