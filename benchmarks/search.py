@@ -1,14 +1,16 @@
 """The index beside faiss-cpu (flat, and HNSW): time to build, time of a query, recall, memory and disk.
 
-    python benchmarks/search.py --out search.json --faiss-python VENV/bin/python [--sizes 10000 60000 200000]
+    python benchmarks/search.py [--sizes 10000 60000 200000] [--queries 200] [--threads 1] [--out search.json]
 
---faiss-python is the Python of an environment that has faiss-cpu and numpy; without it faiss is left out. All get the
-same vectors of 256 numbers, made of 100 clusters, and the same queries, one at a time; each runs in a process of its
-own, so that its peak of memory is its own. Times are quartiles over the queries. `query_ms` is all of `Index.search`,
-its ranking in float64 and the facts of the pictures included; `store_ms` is the bare LanceDB query below it.
+All get the same vectors of 256 numbers, from 100 clusters. Each is built in a process of its own, so that its peak of
+memory is its own. Then one process opens all of them and asks each for the 10 nearest of the same queries, one at a
+time and taking turns, with the same number of threads: `wall` and `cpu` are quartiles in milliseconds, and `ratio` is
+the median of wall time over that of faiss-flat. For the index that is all of `Index.search`: looking whether another
+process has written, ranking in float64, and the facts of the pictures, where faiss returns row numbers. `index-files`
+is the same without the copy in memory that an index keeps of a version it is asked twice. `held` is the memory that
+opening it and the first queries have added, in MB.
 
-Measured so far: 10,000 vectors, on a machine with 2 cores that were busy with other work (load 6 to 9), so only the
-order of magnitude counts; see docs/search.md for figures from a quiet machine once there are any.
+The folders are left in --scratch, and used again where they exist.
 """
 
 import argparse
@@ -18,19 +20,23 @@ import platform
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 DIM, CLUSTERS, K = 256, 100, 10
-SUBJECTS = ("index", "index-approximate", "faiss-flat", "faiss-hnsw")
+BUILT = ("index", "faiss-flat", "faiss-hnsw")
+ASKED = ("index", "index-files", "index-approximate", "faiss-flat", "faiss-hnsw")
+
+Vectors = NDArray[np.float32]
+Ask = Callable[[Vectors], list[int]]
 
 
-def vectors(count: int, queries: int) -> tuple[Any, Any]:
+def vectors(count: int, queries: int) -> tuple[Vectors, Vectors]:
     """Float32 vectors (count, DIM) and queries (queries, DIM) from the same clusters, always the same ones."""
     random = np.random.default_rng(0)
     centres = random.standard_normal((CLUSTERS, DIM), np.float32)
@@ -39,19 +45,14 @@ def vectors(count: int, queries: int) -> tuple[Any, Any]:
     return made[:count], made[count:]
 
 
-def timed(ask: Callable[[Any], list[int]], queries: Any) -> tuple[list[float], list[list[int]]]:
-    """Milliseconds of each query after one that warms up, and what each found."""
-    ask(queries[0])
-    times, found = [], []
-    for query in queries:
-        start = time.perf_counter()
-        found.append(ask(query))
-        times.append(1000 * (time.perf_counter() - start))
-    return times, found
+def unit(rows: Vectors) -> Vectors:
+    """The directions of vectors: a cosine is an inner product of two."""
+    lengths: Vectors = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / lengths
 
 
-def with_index(count: int, queries: int, folder: Path, *, approximate: bool) -> dict[str, Any]:
-    """Build the store row by row as a synchronisation would, and search it."""
+def build_index(data: Vectors, folder: Path) -> None:
+    """Row by row, as a synchronisation would, and what an approximate search needs."""
     import pyarrow as pa
 
     from infomax import Index, InfoMax
@@ -59,15 +60,13 @@ def with_index(count: int, queries: int, folder: Path, *, approximate: bool) -> 
     from infomax.search.home import Home
     from infomax.search.lance import LanceStore
     from infomax.search.store import schema, vector_column
-    from infomax.search.sync import BATCH, id_of
+    from infomax.search.sync import BATCH, TIDY_AFTER, id_of
 
     recipe = DeepInfoMax(name="tiny", size=8, blocks=(4, 8), dim=DIM, batch=8, epochs=1)
     model = InfoMax(recipe).fit(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8))
-    Home(folder / "index").create(model)
-    store = LanceStore(folder / "index")
-    data, asked = vectors(count, queries)
-    start = time.perf_counter()
-    for commit, low in enumerate(range(0, count, BATCH), 1):
+    Home(folder).create(model)
+    store = LanceStore(folder)
+    for commit, low in enumerate(range(0, len(data), BATCH), 1):
         part = data[low : low + BATCH]
         names = [f"/photos/{row:07d}.jpg" for row in range(low, low + len(part))]
         constant = {"hash": "", "stamp": "1:1", "size": 1, "mtime": 1.0, "width": 1, "height": 1, "label": None}
@@ -75,106 +74,148 @@ def with_index(count: int, queries: int, folder: Path, *, approximate: bool) -> 
         columns |= {"path": names, "id": [id_of(name) for name in names], "thumbnail": [b""] * len(part)}
         columns |= {"model": [model.fingerprint] * len(part), "vector": vector_column(part)}
         store.upsert(pa.table({name: columns[name] for name in schema(DIM).names}, schema=schema(DIM)))
-        if commit % 100 == 0:
+        if commit % TIDY_AFTER == 0:
             store.compact()
     store.compact()
-    index = Index.open(folder / "index")
-    if approximate:
-        index.search(asked[0], K, approximate=True)  # builds what it needs
-    built = time.perf_counter() - start
-
-    def ask(query: Any) -> list[int]:
-        return [int(match.picture.path[8:15]) for match in index.search(query, K, approximate=approximate)]
-
-    def ask_store(query: Any) -> list[int]:
-        return [len(store.nearest(query, K, "cosine", ["id"], approximate=approximate))]
-
-    times, found = timed(ask, asked)
-    bare, _ = timed(ask_store, asked)
-    return {"build_s": built, "query_ms": times, "store_ms": bare, "found": found, "disk_mb": store.bytes() / 1e6}
+    Index.open(folder).search(data[0], K, approximate=True)
 
 
-def with_faiss(count: int, queries: int, folder: Path, *, hnsw: bool) -> dict[str, Any]:
-    """Cosine as an inner product of unit vectors; written to one file."""
-    import faiss  # type: ignore[import-not-found,unused-ignore]
+def build_faiss(data: Vectors, file: Path, *, hnsw: bool) -> None:
+    """Written to one file."""
+    import faiss  # type: ignore[import-untyped,unused-ignore]
 
-    data, asked = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in vectors(count, queries))
-    start = time.perf_counter()
-    index = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT) if hnsw else faiss.IndexFlatIP(DIM)
+    index: Any = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT) if hnsw else faiss.IndexFlatIP(DIM)
     if hnsw:
-        index.hnsw.efConstruction, index.hnsw.efSearch = 200, 128
-    index.add(data)
-    built = time.perf_counter() - start
-    times, found = timed(lambda query: index.search(query[None], K)[1][0].tolist(), asked)
-    faiss.write_index(index, str(folder / "faiss"))
-    return {
-        "build_s": built,
-        "query_ms": times,
-        "found": found,
-        "disk_mb": (folder / "faiss").stat().st_size / 1e6,
-    }
+        index.hnsw.efConstruction = 200
+    index.add(unit(data))
+    faiss.write_index(index, str(file))
 
 
-def measure(subject: str, count: int, queries: int) -> None:
-    """One subject at one size, in this process; a line of JSON on stdout."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with tempfile.TemporaryDirectory() as folder:
-        if subject.startswith("index"):
-            result = with_index(count, queries, Path(folder), approximate=subject == "index-approximate")
-        else:
-            result = with_faiss(count, queries, Path(folder), hnsw=subject == "faiss-hnsw")
-    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    result["imported_mb"] = before / 1e3
-    print(json.dumps(result))
+def build(subject: str, count: int, queries: int, place: Path) -> None:
+    """Build one, in this process; a line of JSON on stdout."""
+    data, _ = vectors(count, queries)
+    start, cpu = time.perf_counter(), time.process_time()
+    if subject == "index":
+        build_index(data, place)
+    else:
+        build_faiss(data, place, hnsw=subject == "faiss-hnsw")
+    files = [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
+    print(
+        json.dumps(
+            {
+                "build_s": round(time.perf_counter() - start, 2),
+                "build_cpu_s": round(time.process_time() - cpu, 2),
+                "build_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
+                "disk_mb": round(sum(path.stat().st_size for path in files) / 1e6, 1),
+            }
+        )
+    )
 
 
-def run(python: str, subject: str, args: argparse.Namespace, count: int) -> dict[str, Any]:
-    """The same in a process of its own."""
-    command = [python, __file__, "--measure", subject, "--sizes", str(count), "--queries", str(args.queries)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+def opened(subject: str, scratch: Path, threads: int) -> Ask:
+    """What answers a query with the numbers of the K nearest rows."""
+    if subject.startswith("faiss"):
+        import faiss  # type: ignore[import-untyped,unused-ignore]
+
+        faiss.omp_set_num_threads(threads)
+        peer: Any = faiss.read_index(str(scratch / subject))
+        if subject == "faiss-hnsw":
+            peer.hnsw.efSearch = 128
+        return lambda query: list(map(int, peer.search(unit(query[None]), K)[1][0]))
+
+    from infomax import Index
+    from infomax.search import lance
+
+    index = Index.open(scratch / "index")
+
+    def ask(query: Vectors) -> list[int]:
+        held, lance.HELD_AT_MOST = lance.HELD_AT_MOST, 0 if subject == "index-files" else lance.HELD_AT_MOST
+        found = index.search(query, K, approximate=subject == "index-approximate")
+        lance.HELD_AT_MOST = held
+        return [int(match.picture.path[8:15]) for match in found]
+
+    return ask
 
 
-def summary(result: dict[str, Any], exact: list[list[int]]) -> dict[str, Any]:
-    """Quartiles of the times, and the part of the exact matches that was found."""
-    shared = [len({*some} & {*all_}) / K for some, all_ in zip(result.pop("found"), exact, strict=True)]
-    quartiles: dict[str, Any] = {
-        name: np.round(np.percentile(result.pop(name), (25, 50, 75)), 3).tolist()
-        for name in ("query_ms", "store_ms")
-        if name in result
-    }
-    rest: dict[str, Any] = {name: round(value, 2) for name, value in result.items()}
-    return {**rest, **quartiles, "recall": float(np.mean(shared))}
+def held() -> float:
+    """The memory of this process, in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def query(count: int, queries: int, scratch: Path, threads: int) -> None:
+    """Ask all, taking turns, in this process; a line of JSON on stdout."""
+    import torch
+
+    torch.set_num_threads(threads)
+    data, asked = vectors(count, queries)
+    exact = np.argsort(-(unit(asked) @ unit(data).T), axis=1, kind="stable")[:, :K].tolist()
+    del data
+    subjects: dict[str, Ask] = {}
+    report: dict[str, dict[str, Any]] = {}
+    for subject in ASKED:
+        before = held()
+        subjects[subject] = opened(subject, scratch, threads)
+        for each in asked[:3]:
+            subjects[subject](each)
+        report[subject] = {"held_mb": round(held() - before), "wall": [], "cpu": [], "hits": 0}
+    for each, right in zip(asked, exact, strict=True):
+        for subject, ask in subjects.items():
+            start, cpu = time.perf_counter(), time.process_time()
+            found = ask(each)
+            report[subject]["wall"].append(1e3 * (time.perf_counter() - start))
+            report[subject]["cpu"].append(1e3 * (time.process_time() - cpu))
+            report[subject]["hits"] += len({*found} & {*right})
+    flat = float(np.median(report["faiss-flat"]["wall"]))
+    for row in report.values():
+        row["ratio"] = round(float(np.median(row["wall"])) / flat, 2)
+        row["recall"] = row.pop("hits") / (K * queries)
+        row |= {name: np.percentile(row[name], (25, 50, 75)).round(2).tolist() for name in ("wall", "cpu")}
+    print(json.dumps(report))
+
+
+def run(args: argparse.Namespace, *words: str) -> Any:
+    """The document that one part prints, in a process of its own."""
+    threads = {name: str(args.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LANCE_CPU_THREADS")}
+    rest = ["--queries", str(args.queries), "--threads", str(args.threads), "--scratch", str(args.scratch)]
+    command = [sys.executable, __file__, *words, *rest]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads})
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 60_000, 200_000])
-    parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--faiss-python", metavar="PATH")
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scratch", type=Path, default=Path("search-benchmark"), metavar="FOLDER")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
-    parser.add_argument("--measure", choices=SUBJECTS, help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("query", *BUILT), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.measure:
-        measure(args.measure, args.sizes[0], args.queries)
+    if args.part:
+        place = args.scratch / f"{args.sizes[0]}-{args.queries}"
+        if args.part == "query":
+            query(args.sizes[0], args.queries, place, args.threads)
+        else:
+            build(args.part, args.sizes[0], args.queries, place / args.part)
         return
     report: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
         "sizes": {},
     }
     for count in args.sizes:
-        data, asked = vectors(count, args.queries)
-        unit, directions = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (data, asked))
-        exact = np.argsort(-(directions @ unit.T), axis=1, kind="stable")[:, :K].tolist()
-        for subject in SUBJECTS:
-            python = args.faiss_python if subject.startswith("faiss") else sys.executable
-            if python is None:
-                continue
-            row = summary(run(python, subject, args, count), exact)
-            row["load"] = round(os.getloadavg()[0], 1)
-            report["sizes"].setdefault(str(count), {})[subject] = row
-            print(f"{count:>7} {subject:<18} {json.dumps(row)}", flush=True)
+        place = args.scratch / f"{count}-{args.queries}"  # other queries go with other vectors
+        place.mkdir(parents=True, exist_ok=True)
+        rows: dict[str, dict[str, Any]] = {subject: {} for subject in ASKED}
+        for subject in BUILT:
+            built = place / f"{subject}.json"
+            if not built.exists():
+                built.write_text(json.dumps(run(args, "--part", subject, "--sizes", str(count))))
+            rows[subject] |= json.loads(built.read_text())
+        for subject, row in run(args, "--part", "query", "--sizes", str(count)).items():
+            rows[subject] |= row
+            print(f"{count:>7} {subject:<18} {json.dumps(rows[subject])}", flush=True)
+        report["sizes"][str(count)] = {**rows, "load": round(os.getloadavg()[0], 1)}
     if args.out:
         args.out.write_text(json.dumps(report, indent=2) + "\n")
 

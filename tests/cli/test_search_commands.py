@@ -1,16 +1,19 @@
 """infomax index, search, duplicates and outliers, as a user meets them."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from infomax import Index, InfoMax
-from tests.conftest import SMALL, Infomax, coloured, environment
+from tests.conftest import SMALL, Infomax, coloured, environment, no_room
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +164,74 @@ def test_what_cannot_be_done_is_one_line(
     assert (nothing.code, nothing.stdout) == (1, "")
     for words in (("search", file, "--index", index, "-k", 0), ("search", "--index", index), ("index", photos)):
         assert infomax(*words).code == 2
+
+
+def rewritten(index: Path, **entries: object) -> None:
+    card = index / "index.json"
+    card.write_text(json.dumps(document(card.read_text()) | entries))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "why"),
+    [
+        (lambda index: (index / "index.json").unlink(), "holds no index"),
+        (lambda index: os.truncate(index / "index.json", 20), "index.json' is damaged"),
+        (lambda index: rmtree(index / "pictures.lance"), "lacks its table pictures.lance"),
+        (lambda index: rmtree(index / "pictures.lance" / "data"), "cannot read the index"),
+        (lambda index: os.truncate(index / "model" / "model.safetensors", 2000), "model.safetensors is damaged"),
+        (lambda index: rewritten(index, dim=9), "has vectors of 8 numbers, and its model gives 9"),
+        (lambda index: rewritten(index, model="0"), "is not the model this index was made with"),
+    ],
+)
+def test_an_index_that_is_half_written_or_does_not_fit_is_one_line(
+    infomax: Infomax, index: Path, photos: Path, break_it: Callable[[Path], object], why: str
+) -> None:
+    break_it(index)
+    assert why in infomax("search", photos / "cat" / "00.png", "--index", index).failure
+
+
+def test_a_full_disk_costs_nothing_that_was_committed(infomax: Infomax, index: Path, photos: Path, run: Path) -> None:
+    Image.fromarray(coloured(1, seed=1)[0]).save(photos / "new.png")
+    with no_room(2000):
+        told = infomax("index", photos, "--index", index).failure
+        made = infomax("index", photos, "--model", run, "--index", index.with_name("other")).failure
+    assert "file too large): make room there" in told
+    assert "make room there" in made
+    assert not index.with_name("other").exists()
+    found = infomax("search", photos / "new.png", "--index", index, "-k", 99, "--json", "-")
+    assert len(document(found.stdout)["matches"]) == 12
+    assert infomax("index", photos, "--index", index).stdout.startswith("added 1, updated 0, unchanged 12")
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid") or os.geteuid() != 0, reason="needs root, to become somebody else")
+def test_what_may_not_be_written_can_be_searched(
+    infomax: Infomax, tmp_path: Path, index: Path, photos: Path, run: Path
+) -> None:
+    Image.fromarray(coloured(1, seed=1)[0]).save(photos / "new.png")
+    for folder in (tmp_path, *tmp_path.parents, run, *run.parents):
+        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
+            folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        found = infomax("search", photos / "new.png", "--index", index, "-k", 99, "--json", "-")
+        told = infomax("index", photos, "--index", index).failure
+        made = infomax("index", photos, "--model", run, "--index", tmp_path / "other").failure
+    finally:
+        os.seteuid(0)
+    assert len(document(found.stdout)["matches"]) == 12
+    assert "permission denied): choose a place that you may write to" in told
+    assert "Permission denied" in made
+    assert len(Index.open(index)) == 12
+
+
+def test_a_picture_deleted_since_it_was_indexed_is_found_and_drawn(
+    infomax: Infomax, tmp_path: Path, index: Path, photos: Path
+) -> None:
+    gone, query = photos / "cat" / "00.png", tmp_path / "query.png"
+    query.write_bytes(gone.read_bytes())
+    gone.unlink()
+    found = infomax("search", query, "--index", index, "-k", 1, "--json", "-", "--figure", tmp_path / "grid.png")
+    assert [each["path"] for each in document(found.stdout)["matches"]] == [str(gone)]
+    assert "no such file" in infomax("search", gone, "--index", index).failure
+    with Image.open(tmp_path / "grid.png") as image:
+        assert image.width > 2 * 80

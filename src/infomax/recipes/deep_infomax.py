@@ -74,7 +74,7 @@ class DeepInfoMax(Recipe):
         self.schedule()  # refuses what it cannot be
 
     @property
-    def entrance(self) -> tuple[float, ...]:
+    def entrance(self) -> tuple[object, ...]:
         """How a picture enters the encoder."""
         return self.size, self.scale, self.shift
 

@@ -52,7 +52,7 @@ class Recipe(ABC):
 
     @property
     @abstractmethod
-    def entrance(self) -> tuple[Any, ...]:
+    def entrance(self) -> tuple[object, ...]:
         """All that a code depends on beside the encoder's weights; the fingerprint of a model is made of both."""
 
     @abstractmethod
