@@ -205,7 +205,10 @@ def test_names_that_a_terminal_cannot_show(infomax: Infomax, name: str) -> None:
 
 
 SETTINGS: dict[str, tuple[list[object], str]] = {
-    "unknown recipe": (["--recipe", "cifar"], "unknown recipe 'cifar': choose one of seed-cifar10, seed-tiny-imagenet"),
+    "unknown recipe": (
+        ["--recipe", "cifar"],
+        "unknown recipe 'cifar': choose one of auto, spectral, spectral-fast, seed-cifar10",
+    ),
     "unknown setting": (["--set", "gama=1"], "no setting 'gama' in seed-cifar10: choose one of size, "),
     "a setting without a value": (["--set", "beta"], "setting beta=: give a value like beta=1.5"),
     "a value of another kind": (["--set", "dim=big"], "setting dim=big: give a value like dim=256"),
@@ -213,6 +216,8 @@ SETTINGS: dict[str, tuple[list[object], str]] = {
     "a size that cannot be halved": (["--set", "size=30"], "size 30 cannot be halved 3 times"),
     "no epochs": (["--epochs", 0], "epochs is 0: train for 1 or more"),
     "fewer than no epochs": (["--epochs", -3], "epochs is -3: train for 1 or more"),
+    "epochs of a closed form": (["--recipe", "spectral", "--epochs", 3], "has no epochs: leave --epochs 3 out"),
+    "patches that do not end at the edge": (["--set", "patches=40"], "patches of 40 px"),
     "no learning": (["--set", "alpha=0", "--set", "beta=0"], "nothing is left to learn from"),
     "a batch of one": (["--set", "batch=1"], "batch is 1: use 2 or more"),
     "resume and overwrite": (["--resume", "--overwrite"], "resume continues the run in `out`"),
@@ -222,14 +227,15 @@ SETTINGS: dict[str, tuple[list[object], str]] = {
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_settings_that_will_not_do(infomax: Infomax, kind: str) -> None:
     words, reason = SETTINGS[kind]
-    assert reason in infomax("fit", "digits", "--out", "run", *words).failure
+    recipe = [] if "--recipe" in words or "patches=40" in words else ["--recipe", "seed-cifar10"]
+    assert reason in infomax("fit", "digits", "--out", "run", *recipe, *words).failure
     assert not Path("run").exists()
 
 
 def test_a_setting_of_unknown_choice_in_a_shell(shell: Infomax) -> None:
     assert (
         "'map': choose one of code, feature-map"
-        in shell("fit", "digits", "--out", "r", "--set", "global_against=map").failure
+        in shell("fit", "digits", "--out", "r", "--recipe", "seed-cifar10", "--set", "global_against=map").failure
     )
 
 

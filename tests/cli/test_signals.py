@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import Infomax, Outcome, coloured, environment
 
-SMALL_RECIPE = [word for name in ("size=8", "blocks=4,8", "dim=8", "batch=16") for word in ("--set", name)]
+SMALL_RECIPE = ["--recipe", "seed-cifar10"]
+SMALL_RECIPE += [word for name in ("size=8", "blocks=4,8", "dim=8", "batch=16") for word in ("--set", name)]
 PATIENCE = 120.0
 """Seconds after which a process that does not do what is waited for counts as hanging."""
 

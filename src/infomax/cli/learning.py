@@ -1,6 +1,5 @@
 """fit, embed, montage: learn features, write them, look at them."""
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,13 +57,13 @@ def fit(
 
     choices = {"bound": bound, "divergence": divergence, "prior": prior}
     texts = [*(f"{name}={value}" for name, value in choices.items() if value is not None), *(settings or [])]
-    if recipe not in (None, AUTO):
+    reason = ""
+    if recipe is not None and recipe != AUTO:
         chosen = find_recipe(recipe)
-    elif resume:
+    elif resume and not overwrite:
         chosen = recipe_of(Run(out).read_config()["recipe"])
     else:
         chosen, reason = choose(source, choose_device(device))
-        print(f"recipe {chosen.name}: {reason}", file=sys.stderr)
     model = InfoMax(chosen.with_texts(texts), epochs=epochs, device=device, seed=seed, progress=True)
     with Board(out / "tensorboard") if tensorboard else nullcontext() as board, health_warnings_told():
         model.fit(source, out=out, resume=resume, overwrite=overwrite, board=board)
@@ -77,6 +76,8 @@ def fit(
             board.show("neighbours", np.asarray(montage_of(source, pictures, model.embed(pictures))))
     data = model.config_["data"]
     tell_skipped(data["skipped"], str(out / "skipped.csv"))
+    if reason:
+        print(f"recipe {chosen.name} was chosen for {reason}; --recipe NAME takes another")
     print(f"learnt {model.recipe_.dim} features from {data['pictures']} pictures; the model is in {out}")
     print(f"see what it finds alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png")
 
