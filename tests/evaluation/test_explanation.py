@@ -11,6 +11,7 @@ from infomax import InfoMax, InfoMaxError
 from infomax.evaluation.explanation import Explanation, explain, local_scores
 from infomax.evaluation.heatmap import BELOW, SIDE, Drawn, colour, draw_explanation
 from infomax.information.divergences import DIVERGENCES
+from infomax.recipes import Spectral
 from infomax.representation.objectives import Local
 from tests.conftest import SMALL, coloured
 
@@ -109,3 +110,17 @@ def test_the_figure_shows_where_the_map_is_high(grid: tuple[int, int]) -> None:
     assert red > blue
     red, _, blue = image[corner[1] + SIDE - 4, corner[0] + SIDE - 4]
     assert red < blue
+
+
+def test_a_model_in_closed_form_tells_positions_too() -> None:
+    recipe = Spectral(name="s", size=16, patches=(4,), components=20, atoms=32, channels=8, grid=3, dim=8)
+    pictures = coloured(60, 16)
+    pictures[:, :8, :8] = pictures[::-1, :8, :8]  # a corner of another picture
+    model = InfoMax(recipe).fit(pictures)
+    maps = local_scores(model, pictures[:2], pictures[1::-1].copy())
+    assert maps.shape == (2, 3, 3)
+    assert np.isfinite(maps).all()
+    assert maps.min() >= np.log(0.01) - 1e-6
+    own = local_scores(model, pictures, pictures)
+    other = local_scores(model, pictures, np.roll(pictures, 1, 0))
+    assert own.mean() > other.mean()

@@ -4,6 +4,7 @@ The package's own implementations are held to these laws here, planted mistakes 
 table of counts, whose divergences are computed in NumPy from their definitions as integrals over p and q.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -143,14 +144,20 @@ def has_the_ceiling_of_m_and_one(bound: Function) -> None:
 
 
 def bound_is_never_nan(bound: Function, dtype: torch.dtype) -> None:
-    """No pattern of large scores gives NaN, in the value or the gradients."""
-    for positive in (-1e4, 0.0, 1e4):
-        for negative in (-1e4, 0.0, 1e4):
-            scores = torch.full((4,), positive, dtype=dtype), torch.full((4, 3), negative, dtype=dtype)
-            leaves = [part.requires_grad_() for part in scores]
-            out = bound(*leaves)
-            assert not out.isnan()
-            assert not any(gradient.isnan().any() for gradient in torch.autograd.grad(out, leaves))
+    """No pattern of large scores gives NaN, in value or gradient; nor infinity where the exact one is a number."""
+    patterns = [torch.tensor(signs) * 1e4 for signs in ([-1.0], [0.0], [1.0], [-1.0, 1.0])]
+
+    def value_and_gradients(positive: Tensor, negative: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        scores = positive.to(dtype).repeat(4)[:4], negative.to(dtype).repeat(3)[:3].repeat(4, 1)
+        leaves = [part.requires_grad_() for part in scores]
+        value = bound(*leaves)
+        return value, *torch.autograd.grad(value, leaves)
+
+    for pattern in itertools.product(patterns, patterns):
+        exact = value_and_gradients(*pattern, torch.float64)
+        for found, wanted in zip(value_and_gradients(*pattern, dtype), exact, strict=True):
+            assert not found.isnan().any()
+            assert found[wanted.abs() < torch.finfo(dtype).max].isfinite().all()
 
 
 def is_never_nan_on_all_pairs(matrix_bound: Function) -> None:

@@ -82,13 +82,8 @@ def test_never_nan(bound: bounds.Bound, dtype: torch.dtype) -> None:
 @every_divergence
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_f_divergence_is_never_nan(divergence: Divergence, dtype: torch.dtype) -> None:
-    bound = bounds.of_name("f-divergence", divergence)
-    if divergence.upper_limit is None or divergence.name == "squared-hellinger":  # inf - inf is no number at all
-        for scores in (1e4, -1e4):
-            value = bound(torch.full((4,), -scores, dtype=dtype), torch.full((4, 3), scores, dtype=dtype))
-            assert not value.isnan()
-    else:
-        laws.bound_is_never_nan(bound, dtype)
+    """A gain is never +inf and a cost never -inf, so that no inf - inf can arise."""
+    laws.bound_is_never_nan(bounds.of_name("f-divergence", divergence), dtype)
 
 
 @every_bound

@@ -281,3 +281,14 @@ def test_without_held_out_pictures_the_log_says_none(tmp_path: Path) -> None:
     fitted(textured(9), out=tmp_path / "run")
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert line["chi2_held_out"] is None
+
+
+def test_the_regions_critic_prefers_a_pictures_own_cells() -> None:
+    model = fitted(textured(400))
+    encoder = model.encoder_
+    assert isinstance(encoder, SpectralEncoder)
+    pictures = torch.from_numpy(textured(100, seed=1))
+    with torch.inference_mode():
+        own = encoder.scores(pictures, pictures).mean()
+        other = torch.stack([encoder.scores(pictures, pictures.roll(shift, 0)) for shift in range(1, 100)]).mean()
+    assert own > 10 * abs(other)  # of different pictures E (r - 1) = 0

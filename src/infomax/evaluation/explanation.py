@@ -15,15 +15,17 @@ from torch import Tensor
 
 from infomax.errors import InfoMaxError
 from infomax.information.critics import Critic
-from infomax.information.divergences import DIVERGENCES, TOTAL_VARIATION
+from infomax.information.divergences import DIVERGENCES, PEARSON_CHI2, TOTAL_VARIATION
 from infomax.model import InfoMax
 from infomax.representation.devices import choose_device
-from infomax.representation.encoders import Representation
+from infomax.representation.encoders import Representation, SpectralEncoder
 from infomax.representation.objectives import Local
 
 Squares = UInt8[np.ndarray, "n s s 3"]
 Reference = UInt8[np.ndarray, "m s s 3"]
 Map = Float[np.ndarray, "h w"]
+
+LEAST_RATIO = 0.01
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,20 @@ def local_scores(
 ) -> Float[np.ndarray, "n h w"]:
     """Log p(feature, code) / (p(feature) p(code)) in nats, of each position of picture i with the code of other i.
 
-    The code is the posterior mean. A score of an f-divergence is a density ratio by itself. One of InfoNCE lacks a
-    constant of each code, one of Donsker-Varadhan or SMILE a common one: there the score is made a ratio that averages
-    to 1 over features of `reference`, pictures of the kind the model was trained on, and is as good as those are many.
+    A model in closed form has a critic of cells and whole pictures in place of codes; where its density ratio is below
+    LEAST_RATIO, as a ratio fitted by least squares may be, it counts as that.
+
+    Otherwise the code is the posterior mean. A score of an f-divergence is a density ratio by itself. One of InfoNCE
+    lacks a constant of each code, one of Donsker-Varadhan or SMILE a common one: there the score is made a ratio that
+    averages to 1 over features of `reference`, pictures of the kind the model was trained on, and is as good as those
+    are many.
 
     Raises InfoMaxError for a model without a local critic, or one whose score is no ratio, and where a reference is
     needed and missing.
     """
     device = choose_device(model.device)
+    if isinstance(model.encoder_, SpectralEncoder):
+        return _closed_form_scores(model.encoder_.to(device).eval(), pictures, others, device)
     local = _local_objective(model).to(device)
     codes = _represent(model, others, device).mean
     with torch.inference_mode():
@@ -85,6 +93,16 @@ def local_scores(
             constants = _log_partitions(local.critic, chosen, _on_main_grid(background), paired=common)
             ratios = scores - (_log_mean_exp(constants) if common else constants).unsqueeze(-1)
     maps: Float[np.ndarray, "n h w"] = ratios.reshape(-1, *features.grid).cpu().double().numpy()
+    return maps
+
+
+@torch.inference_mode()
+def _closed_form_scores(
+    encoder: SpectralEncoder, pictures: Squares, others: Squares, device: torch.device
+) -> Float[np.ndarray, "n h w"]:
+    scores = encoder.scores(*(torch.from_numpy(np.array(each)).to(device) for each in (pictures, others)))
+    ratios = PEARSON_CHI2.log_ratio(scores).clamp(min=math.log(LEAST_RATIO))
+    maps: Float[np.ndarray, "n h w"] = ratios.reshape(len(ratios), encoder.grid, encoder.grid).cpu().double().numpy()
     return maps
 
 

@@ -220,6 +220,7 @@ class Learning:
             maps.weights[0, :, :split], maps.weights[1, :, split:end] = even.weights, odd.weights
             maps.sign[split:] = -1
             maps.sign[:split] = 1
+            maps.values.zero_()[:end] = torch.cat([even.values, odd.values])
             for each, now, then in zip((even, odd), pair, others[2 * place : 2 * place + 2], strict=True):
                 learnt += each.bound_on(now)
                 held_out += each.bound_on(then) if then.groups else math.nan

@@ -19,8 +19,8 @@ from lancedb.query import ColumnOrdering
 from infomax.errors import InfoMaxError
 from infomax.evaluation.knn import Metric
 from infomax.pictures.entries import shown
-from infomax.search.snapshot import COLUMNS, Snapshot
-from infomax.search.store import EVERYTHING, Where, schema
+from infomax.search.snapshot import HELD, Snapshot
+from infomax.search.store import EVERYTHING, Near, Where, schema
 
 TABLE, APPROXIMATE = "pictures", "directions"
 """The names of the table and of its approximate index."""
@@ -144,7 +144,7 @@ class LanceStore:
         where: Where = EVERYTHING,
         *,
         approximate: bool = False,
-    ) -> pa.Table:
+    ) -> Near:
         """See Store.
 
         The index for `approximate` is built when it is first asked for. LanceDB uses only one on a column, which is
@@ -158,7 +158,7 @@ class LanceStore:
         if text := condition(where):
             query = query.where(text)
         most = min(k, self.count(where)) or 1  # room is made for as many as are asked for
-        return self._read(query.select([*columns, "_distance"]).limit(most)).drop_columns("_distance")
+        return Near.of(self._read(query.select([*columns, "vector", "_distance"]).limit(most)), columns)
 
     def compact(self) -> None:
         """See Store. Where another process writes meanwhile it is left to the next time."""
@@ -210,7 +210,7 @@ class LanceStore:
 
         While one thread reads them in, the others ask the table.
         """
-        if "thumbnail" in columns or not self._lock.acquire(blocking=False):
+        if not HELD.issuperset(columns) or not self._lock.acquire(blocking=False):
             return None
         try:
             version = self.version()
@@ -219,7 +219,7 @@ class LanceStore:
             again, self._asked, self._held = version == self._asked, version, None
             if not again or self.count() * self.dim * 4 > HELD_AT_MOST:
                 return None
-            self._held = version, Snapshot(self.scan(COLUMNS), self.dim)
+            self._held = version, Snapshot(self.scan(list(HELD)), self.dim)
             return self._held[1]
         finally:
             self._lock.release()

@@ -70,8 +70,8 @@ class Snapshot:
         """
         start, stop = self._folder(where)
         length, rounding = np.float32(np.linalg.norm(vector)), np.float32(len(vector) * np.finfo(np.float32).eps)
-        # einsum makes one pass at the speed of memory; `@` hands it to OpenBLAS, which takes twice as long
-        products = np.einsum("nd,d->n", self.vectors[start:stop], vector.astype(np.float32))
+        # vecdot makes one pass at the speed of memory; `@` is a product of matrices, which takes two to ten times as long
+        products = np.vecdot(self.vectors[start:stop], vector.astype(np.float32))
         if metric == "cosine":
             closeness = products * (self.inverses[start:stop] / (length or 1))
             least, most = closeness - rounding, closeness + rounding

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +42,19 @@ class Where:
 EVERYTHING = Where()
 
 
+@dataclass(frozen=True)
+class Near:
+    """Rows that were found near a vector: of each the columns asked for, and the vectors of all (n, d)."""
+
+    facts: list[tuple[Any, ...]]
+    vectors: Float[np.ndarray, "n d"]
+
+    @classmethod
+    def of(cls, rows: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> "Near":
+        """Rows of a table with the columns, and a column of vectors."""
+        return cls(list(zip(*(rows.column(name).to_pylist() for name in columns), strict=True)), vectors_of(rows))
+
+
 @runtime_checkable
 class Store(Protocol):
     """Rows of `schema(dim)`, one for each path, shared by any number of readers and writers.
@@ -77,7 +90,7 @@ class Store(Protocol):
         where: Where = EVERYTHING,
         *,
         approximate: bool = False,
-    ) -> pa.Table:
+    ) -> Near:
         """The k rows nearest to a vector, nearest first up to rounding in float32, ties in any order.
 
         A row whose vector is zero may be left out where the metric is cosine. With `approximate` some of the k may be

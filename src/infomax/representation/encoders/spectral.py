@@ -150,12 +150,13 @@ class Channels(nn.Module):
     """Counts -> the feature of each cell: a linear map of the even and the odd half, brought to unit length.
 
     weights: of both halves; a channel has weights in one of them alone. sign: 1 of an even channel, -1 of an odd one,
-    which changes its sign in the mirror.
+    which changes its sign in the mirror. values: the singular values that the channels have in the density ratio.
     """
 
     mean: Tensor
     weights: Tensor
     sign: Tensor
+    values: Tensor
 
     def __init__(self, pairs: int, channels: int) -> None:
         super().__init__()
@@ -163,11 +164,16 @@ class Channels(nn.Module):
         self.register_buffer("sign", 1.0 - 2 * (torch.arange(channels) % 2))
         weights = torch.randn(2, pairs, channels) / pairs**0.5
         self.register_buffer("weights", weights * torch.stack([self.sign > 0, self.sign < 0])[:, None])
+        self.register_buffer("values", torch.zeros(channels))
 
     def forward(self, counts: Float[Tensor, "... 2 pairs"]) -> Float[Tensor, "... channels"]:
         """The feature of each cell."""
+        return normalize(self.functions(counts), dim=-1)
+
+    def functions(self, counts: Float[Tensor, "... 2 pairs"]) -> Float[Tensor, "... channels"]:
+        """The singular functions of the density ratio, of each cell."""
         even, odd = counts.unbind(-2)
-        return normalize((even - self.mean) @ self.weights[0] + odd @ self.weights[1], dim=-1)
+        return (even - self.mean) @ self.weights[0] + odd @ self.weights[1]
 
 
 @final
@@ -262,6 +268,17 @@ class SpectralEncoder(Encoder):
         """The feature maps over each box."""
         counts = self.counts(pictures, boxes)
         return torch.cat([maps(each) for maps, each in zip(self.maps, counts, strict=True)], -1)
+
+    def scores(self, pictures: Num[Tensor, "n h w 3"], others: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n cells"]:
+        """The regions' critic, for Pearson's divergence: each cell of a picture with the cells of another on average.
+
+        The mean over the patch sizes, each of which has a critic of its own.
+        """
+        found = []
+        for maps, one, two in zip(self.maps, self.counts(pictures), self.counts(others), strict=True):
+            whole = maps.functions(two[:, 0]).mean(1, keepdim=True)
+            found.append(2 * (maps.functions(one[:, 0]) * maps.values * whole).sum(-1))
+        return torch.stack(found).mean(0)
 
     def fold(self, features: Float[Tensor, "... cells channels"]) -> Float[Tensor, "... numbers"]:
         """The mean of a feature map and that of the mirror image: half of the cells say it all."""
