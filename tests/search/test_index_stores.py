@@ -10,7 +10,7 @@ from infomax.search.lance import LanceStore
 from infomax.search.store import EVERYTHING, Store, Where, vectors_of
 from infomax.search.sync import id_of
 from tests.search.conftest import NewStore
-from tests.search.memory import MemoryStore, cloud, rows_of
+from tests.search.memory import MemoryStore, cloud, paths_of, rows_of
 
 HOSTILE = [
     "o'brien",
@@ -90,7 +90,7 @@ def test_a_label_is_compared_whatever_it_holds(new_store: NewStore, label: str) 
     expected = names[HOSTILE.index(label)]
     assert store.page(0, 99, ["path"], Where(label=label)).column("path").to_pylist() == [expected]
     found = store.nearest(cloud(1)[0], 99, "euclidean", ["path"], Where("/p", label))
-    assert found.column("path").to_pylist() == [expected]
+    assert paths_of(found) == [expected]
     assert store.count() == len(names)
 
 
@@ -103,10 +103,9 @@ def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, whe
     for each in (store, oracle):
         each.upsert(rows)
     for query in cloud(5, seed=1):
-        found = store.nearest(query, 12, metric, ["path", "vector"], where)
-        assert (
-            found.column("path").to_pylist() == oracle.nearest(query, 12, metric, ["path"], where)["path"].to_pylist()
-        )
+        found, right = (each.nearest(query, 12, metric, ["label", "path"], where) for each in (store, oracle))
+        assert found.facts == right.facts
+        assert np.array_equal(found.vectors, right.vectors)
 
 
 def test_tidying_up_changes_no_row(new_store: NewStore) -> None:
@@ -126,7 +125,7 @@ def test_a_reader_sees_at_once_what_another_has_written(tmp_path_factory: pytest
     for number in range(1, 4):
         writer.upsert(rows_of([f"{number}"], cloud(1)))
         assert reader.count() == number
-        assert len(reader.nearest(cloud(1)[0], 9, "cosine", ["path"])) == number
+        assert len(reader.nearest(cloud(1)[0], 9, "cosine", ["path"]).facts) == number
     writer.remove(["1"])
     writer.compact()
     assert sorted(everything(reader)) == ["2", "3"]
@@ -145,14 +144,14 @@ def test_approximate_search_finds_nearly_all_and_later_rows_too(tmp_path_factory
         hits = 0
         for row in random.integers(0, 5500, 20):
             query = vectors[row] + 0.1 * random.normal(size=16).astype(np.float32)
-            exact = store.nearest(query, 10, metric, ["path"])["path"].to_pylist()
-            hits += len({*exact} & {*store.nearest(query, 10, metric, ["path"], approximate=True)["path"].to_pylist()})
+            exact = paths_of(store.nearest(query, 10, metric, ["path"]))
+            hits += len({*exact} & {*paths_of(store.nearest(query, 10, metric, ["path"], approximate=True))})
         assert hits >= 196
     assert [index.name for index in store._table.list_indices()] == ["directions"]
     store.upsert(rows_of(["later"], vectors[:1]))
-    assert "later" in store.nearest(vectors[0], 2, "cosine", ["path"], approximate=True)["path"].to_pylist()
+    assert "later" in paths_of(store.nearest(vectors[0], 2, "cosine", ["path"], approximate=True))
     store.compact()
-    assert "later" in store.nearest(vectors[0], 2, "cosine", ["path"], approximate=True)["path"].to_pylist()
+    assert "later" in paths_of(store.nearest(vectors[0], 2, "cosine", ["path"], approximate=True))
 
 
 def test_a_folder_without_a_sound_store_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:

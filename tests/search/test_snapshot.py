@@ -13,8 +13,8 @@ from infomax.evaluation.knn import Metric
 from infomax.search.distances import measured
 from infomax.search.lance import LanceStore
 from infomax.search.snapshot import Snapshot, reached
-from infomax.search.store import EVERYTHING, Where, schema
-from tests.search.memory import Vectors, cloud, distance, rows_of
+from infomax.search.store import EVERYTHING, Where
+from tests.search.memory import Vectors, cloud, distance, paths_of, rows_of
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
@@ -38,7 +38,7 @@ def of(vectors: Vectors, labels: list[str | None] | None = None) -> Snapshot:
 )
 def test_no_left_out_row_is_nearer(rows: list[list[float]], k: int, metric: Metric) -> None:
     vectors = np.array(rows, np.float32)
-    found = of(vectors).nearest(vectors[0], k, metric, ["path"], EVERYTHING)["path"].to_pylist()
+    found = paths_of(of(vectors).nearest(vectors[0], k, metric, ["path"], EVERYTHING))
     assert len(found) == len(set(found)) == min(k, len(rows))
     far = dict(zip(names(len(rows)), measured(vectors[0], vectors, metric)[0].tolist(), strict=True))
     assert [far[path] for path in found] == sorted(far.values())[:k]
@@ -55,7 +55,7 @@ def test_rows_that_differ_by_less_than_float32_can_tell_are_ranked(metric: Metri
     for query in (vectors[0], vectors[5]):
         far = measured(query, vectors, metric)[0]
         expected = sorted(order, key=lambda row: far[row])[:9]
-        found = snapshot.nearest(query, 9, metric, ["path"], EVERYTHING)["path"].to_pylist()
+        found = paths_of(snapshot.nearest(query, 9, metric, ["path"], EVERYTHING))
         assert found == [paths[row] for row in expected]
 
 
@@ -74,8 +74,8 @@ def test_only_what_counts_is_found(metric: Metric, where: Where) -> None:
     snapshot, query = of(vectors, labels), cloud(1, seed=1)[0]
     near = sorted(rows, key=lambda row: distance(query, vectors[row], metric))[:5]
     found = snapshot.nearest(query, 5, metric, ["label", "path"], where)
-    assert found["path"].to_pylist() == [paths[row] for row in near]
-    assert found["label"].to_pylist() == [labels[row] for row in near]
+    assert found.facts == [(labels[row], paths[row]) for row in near]
+    assert np.array_equal(found.vectors, vectors[near])
     assert snapshot.count(where) == len(rows)
     assert snapshot.page(3, 4, ["path"], where)["path"].to_pylist() == sorted(paths[row] for row in rows)[3:7]
 
@@ -89,7 +89,8 @@ def test_at_least_k_reach_it(values: list[float], k: int) -> None:
 
 def test_nothing_is_held_of_nothing() -> None:
     snapshot = of(np.empty((0, 8), np.float32))
-    assert len(snapshot.nearest(cloud(1)[0], 3, "cosine", ["path", "vector"], EVERYTHING)) == 0
+    near = snapshot.nearest(cloud(1)[0], 3, "cosine", ["path"], EVERYTHING)
+    assert (near.facts, near.vectors.shape) == ([], (0, 8))
     assert len(snapshot.fetch(["x"], ["path"])) == 0
     assert snapshot.count(Where(label="x")) == 0
 
@@ -106,8 +107,7 @@ def held(store: LanceStore) -> Snapshot | None:
 
 
 def ask(store: LanceStore) -> list[str]:
-    found: list[str] = store.nearest(cloud(1)[0], 99, "cosine", ["path"])["path"].to_pylist()
-    return found
+    return paths_of(store.nearest(cloud(1)[0], 99, "cosine", ["path"]))
 
 
 def test_a_version_is_held_once_it_is_asked_again(store: LanceStore) -> None:
@@ -119,7 +119,7 @@ def test_a_version_is_held_once_it_is_asked_again(store: LanceStore) -> None:
     assert ask(store) == first
     assert held(store) is copy
     assert store.page(0, 2, ["id", "path"])["path"].to_pylist() == sorted(first)[:2]
-    thumbnails = store.fetch(copy.facts["id"].to_pylist(), ["thumbnail"])["thumbnail"].to_pylist()
+    thumbnails = store.fetch(copy.facts["id"], ["thumbnail"])["thumbnail"].to_pylist()
     assert sorted(thumbnails) == sorted(path.encode() for path in first)
 
 
@@ -159,4 +159,4 @@ def test_a_large_index_is_not_held(store: LanceStore, monkeypatch: pytest.Monkey
     copy = held(store)
     assert copy is not None
     assert copy.vectors.nbytes == 20 * 8 * 4
-    assert set(copy.facts.schema.names) == {*schema(8).names} - {"thumbnail", "vector"}
+    assert "thumbnail" not in copy.facts

@@ -29,7 +29,7 @@ from infomax.search.distances import measured
 from infomax.search.home import Home
 from infomax.search.lance import LanceStore
 from infomax.search.map import Map, map_of
-from infomax.search.store import EVERYTHING, Store, Where, schema, vectors_of
+from infomax.search.store import EVERYTHING, Near, Store, Where, vectors_of
 from infomax.search.sync import BATCH, Changes, id_of, synchronise, text
 
 SPARE = 8
@@ -349,37 +349,41 @@ class Index:
     def _matches(
         self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where, *, approximate: bool
     ) -> list[Match]:
-        columns, wide = [*PICTURE, "vector"], checked(k) + SPARE
+        wide = checked(k) + SPARE
         while True:
-            rows = self._store.nearest(vector, wide, metric, columns, where, approximate=approximate)
-            distances, cosines = measured(vector, vectors_of(rows), metric)
-            order = ordered(distances, rows, k)
+            near = self._store.nearest(vector, wide, metric, PICTURE, where, approximate=approximate)
+            pictures = [Picture(*facts) for facts in near.facts]
+            distances, cosines = measured(vector, near.vectors, metric)
+            order = ordered(distances, pictures, k)
             last = float(distances[order[-1]]) if order else 0.0
-            if approximate or is_certain(distances, last, metric, enough=len(rows) == wide):
+            if approximate or is_certain(distances, last, metric, enough=len(pictures) == wide):
                 break
             total = self._store.count(where)
-            if len(rows) == total:
+            if len(pictures) == total:
                 break
-            if len(rows) < wide or wide >= total:  # the store has left out vectors without a direction
-                rows = self._nearest_of_all(vector, k, metric, columns, where)
-                distances, cosines = measured(vector, vectors_of(rows), metric)
-                order = ordered(distances, rows, k)
+            if len(pictures) < wide or wide >= total:  # the store has left out vectors without a direction
+                pictures, distances, cosines = self._nearest_of_all(vector, k, metric, where)
+                order = ordered(distances, pictures, k)
                 break
             wide *= 4
-        pictures = pictures_of(rows)
         return [
             Match(rank, pictures[row], float(distances[row]), float(cosines[row])) for rank, row in enumerate(order, 1)
         ]
 
     def _nearest_of_all(
-        self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, columns: Sequence[str], where: Where
-    ) -> pa.Table:
-        """The k nearest by looking at every row, a piece at a time."""
-        best = schema(self.dim).empty_table().select(list(columns))
-        for piece in self._store.scan(columns, where):
-            best = pa.concat_tables([best, pa.Table.from_batches([piece])])
-            best = best.take(ordered(measured(vector, vectors_of(best), metric)[0], best, k))
-        return best
+        self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where
+    ) -> tuple[list[Picture], Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """The k nearest by looking at every row, a piece at a time, their distances and cosines."""
+        pictures: list[Picture] = []
+        distances = cosines = np.empty(0)
+        for piece in self._store.scan([*PICTURE, "vector"], where):
+            near = Near.of(piece, PICTURE)
+            pictures += [Picture(*facts) for facts in near.facts]
+            more = measured(vector, near.vectors, metric)
+            distances, cosines = np.append(distances, more[0]), np.append(cosines, more[1])
+            best = ordered(distances, pictures, k)
+            pictures, distances, cosines = [pictures[row] for row in best], distances[best], cosines[best]
+        return pictures, distances, cosines
 
     def _all(self) -> tuple[list[str], Float[np.ndarray, "n d"]]:
         """The ids of all rows, in the order of their paths, and their vectors."""
@@ -408,10 +412,10 @@ def preview(source: SourceLike, model: str | Path | None) -> Changes:
     return Changes(len(open_source(source).entries), 0, 0, 0, [])
 
 
-def ordered(distances: Float[np.ndarray, " n"], rows: pa.Table, k: int) -> list[int]:
+def ordered(distances: Float[np.ndarray, " n"], pictures: Sequence[Picture], k: int) -> list[int]:
     """The places of the k least distances, ties in the order of the bytes of the paths."""
-    paths = [path.encode() for path in rows.column("path").to_pylist()]
-    return sorted(range(len(paths)), key=lambda row: (distances[row], paths[row]))[:k]
+    keys = list(zip(distances.tolist(), map(path_of, pictures), strict=True))
+    return sorted(range(len(keys)), key=keys.__getitem__)[:k]
 
 
 def is_certain(distances: Float[np.ndarray, " n"], last: float, metric: Metric, *, enough: bool) -> bool:

@@ -40,21 +40,31 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        headers = Headers(scope=scope)
+        unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+        async def receive_to_the_end() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = bool(message.get("more_body"))
+            return message
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                answered = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("cache-control", "no-store")
+                    answered.setdefault(name, value)
+                answered.setdefault("cache-control", "no-store")
+                if unread:  # what was refused may have no end, and would be read until it has
+                    answered["connection"] = "close"
             await send(message)
 
-        headers = Headers(scope=scope)
         if not self.is_own(hosts := headers.getlist("host")):
             await refuse(send_with_headers, 400, f"this server is not called {' '.join(hosts)[:80]!r}: {self.remedy}")
         elif is_foreign(scope, headers):
             await refuse(send_with_headers, 403, "a page of another site may not ask: open this server's own page")
         else:
-            await self.app(scope, receive, send_with_headers)
+            await self.app(scope, receive_to_the_end, send_with_headers)
 
     @property
     def remedy(self) -> str:
