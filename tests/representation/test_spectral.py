@@ -24,6 +24,7 @@ LITTLE = Spectral(
     name="little",
     size=16,
     patches=(4, 6),
+    grey_patches=(4,),
     stride=2,
     components=20,
     atoms=32,
@@ -62,7 +63,7 @@ def precise(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_regions_and_features_are_the_oracles() -> None:
     """Of 500 pictures, as many as a question takes: the values of the regions' eigenproblem, and every feature."""
     pictures = textured(500)
-    one = LITTLE.with_settings(patches=(4,), region_pictures=500)
+    one = LITTLE.with_settings(patches=(4,), grey_patches=(), region_pictures=500)
     model = fitted(pictures, one)
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
@@ -261,7 +262,6 @@ BAD = {
     "patches=5": "do not end at the edge",
     "stride=0": "stride is 0: use 1 or more",
     "atoms=3": "an even number",
-    "components=200": "components",
     "grid=20": "grid",
 }
 

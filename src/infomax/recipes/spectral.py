@@ -19,17 +19,20 @@ from infomax.representation.objectives import Objective
 class Spectral(Recipe):
     """Patches as words; what tells regions, then views, of one picture from those of others, in closed form.
 
-    patches: sides of the patches, in pixels; stride: between neighbouring ones.
-    components: principal components of a patch that are kept; whitening: added to their variances, of pixels in 0..1.
-    atoms: words of each patch size; similarity: cosine above which a patch is too near another one to become an atom.
+    patches, grey_patches: sides of the patches, in pixels, in colour and without; stride: between neighbouring ones.
+    components: principal components of a patch that are kept, at most.
+    whitening: added to their variances, of pixels in 0..1.
+    atoms: words of each kind of patch, mirror images counted.
+    similarity: cosine above which a patch is too near another one to become an atom.
     threshold: cosine above which a patch counts as a word.
-    grid: cells along a side; channels: features of a cell, for each patch size.
+    grid: cells along a side; channels: features of a cell, for each kind of patch.
     region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
     view_pictures, view_ridge: the same of the code. power: of the values that weigh the code.
     copies, crops: of each picture, its recoloured copies, beside itself and a grey one, and the crops of each.
     """
 
     patches: tuple[int, ...] = (6,)
+    grey_patches: tuple[int, ...] = ()
     stride: int = 2
     components: int = 64
     atoms: int = 2048
@@ -53,28 +56,31 @@ class Spectral(Recipe):
                 raise InfoMaxError(f"{name} is {value}: use 1 or more")
         if self.atoms < 2 or self.atoms % 2:
             raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each stands beside its mirror image")
-        for patch in self.patches:
+        for patch in (*self.patches, *self.grey_patches):
             if not 1 < patch <= self.size or (self.size - patch) % self.stride:
                 raise InfoMaxError(
                     f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
                     "choose patches so that size - patch is a multiple of the stride"
                 )
-            if self.components > 3 * patch**2 or (self.size - patch) // self.stride + 1 < self.grid:
+            if (places := (self.size - patch) // self.stride + 1) < self.grid:
                 raise InfoMaxError(
-                    f"patches of {patch} px have {3 * patch**2} components and "
-                    f"{(self.size - patch) // self.stride + 1} places along a side: use no more components or grid"
+                    f"patches of {patch} px have {places} places along a side, and the grid {self.grid} cells: "
+                    "use a smaller grid, stride or patch"
                 )
+        if not self.patches + self.grey_patches:
+            raise InfoMaxError("no patches and no grey_patches: give the side of one, 6 say")
 
     @property
     def entrance(self) -> tuple[object, ...]:
         """How a picture becomes words in cells."""
-        return self.size, self.patches, self.stride, self.threshold, self.grid
+        return self.size, self.patches, self.grey_patches, self.stride, self.threshold, self.grid
 
     def encoder(self) -> SpectralEncoder:
         """A new encoder with random maps."""
         return SpectralEncoder(
             self.size,
             self.patches,
+            self.grey_patches,
             self.stride,
             self.components,
             self.atoms,

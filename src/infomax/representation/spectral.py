@@ -128,7 +128,7 @@ class Learning:
             self._map_views(moments, views)
 
     def _refuse_without_words(self) -> None:
-        if not all(words.atoms.any() for words in self.encoder.words):
+        if not any(words.atoms.any() for words in self.encoder.words):
             raise InfoMaxError("every picture is of one colour: there is nothing to learn from; choose other pictures")
 
     def _accumulate(
@@ -209,9 +209,8 @@ class Learning:
         for place in range(len(self.encoder.words)):
             pair = halves[2 * place : 2 * place + 2]
             found = [directions(each, how.rank, ridge=how.ridge) for each in pair]
-            self._refuse_alike(found)
             values = torch.cat([each.values for each in found])
-            cut = values.sort(descending=True).values[: how.rank][-1]
+            cut = values.sort(descending=True).values[: how.rank][-1:].sum()  # 0 where there are none
             even, odd = (_cut(each, int((each.values >= cut).sum())) for each in found)
             maps = self.encoder.maps[place]
             split, end = len(even.values), len(even.values) + len(odd.values)
@@ -224,6 +223,7 @@ class Learning:
             for each, now, then in zip((even, odd), pair, others[2 * place : 2 * place + 2], strict=True):
                 learnt += each.bound_on(now)
                 held_out += each.bound_on(then) if then.groups else math.nan
+        self._refuse_alike_if(not any(maps.values.any() for maps in self.encoder.maps))
         self._tell("regions", learnt, held_out, self.encoder.channels)
 
     def _map_views(self, moments: PairMoments, how: Question) -> None:
@@ -232,15 +232,15 @@ class Learning:
         for batch in self._held_out(how.pictures):
             self._add([others], self._views(batch, self._generator(-1)))
         found = directions(moments, how.rank, ridge=how.ridge)
-        self._refuse_alike([found])
+        self._refuse_alike_if(not len(found.values))
         summary = self.encoder.summary
         summary.mean.copy_(found.mean)
         summary.weights.zero_()[:, : len(found.values)] = found.weights * found.values**self.power
         held_out = found.bound_on(others) if others.groups else math.nan
         self._tell("views", found.bound_on(moments), held_out, len(found.values))
 
-    def _refuse_alike(self, found: Iterable[Directions]) -> None:
-        if not any(len(each.values) for each in found):
+    def _refuse_alike_if(self, nothing: bool) -> None:
+        if nothing:
             raise InfoMaxError(
                 f"the {len(self.pixels)} pictures are all alike: there is nothing to learn from; choose other pictures"
             )

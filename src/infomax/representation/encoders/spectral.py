@@ -21,6 +21,7 @@ from torch.nn.functional import conv2d, linear, normalize, unfold
 
 from infomax.representation.devices import bfloat16_pays
 from infomax.representation.encoders.representation import Encoder, Representation
+from infomax.representation.views import LUMA
 
 SAMPLED = 200_000  # patches that the whitening and the atoms come from
 PLAIN = 1e-4  # a patch of a whitened length below it is of one colour, and no word
@@ -44,6 +45,7 @@ class Words(nn.Module):
     """Pictures -> counts: the mean sparse code of the patches of one size, in each cell of a grid.
 
     patch, stride: in pixels; size - patch must be a multiple of stride, so that mirrored patches are patches.
+    grey: whether the patches are without colour, so that their words are of shape alone.
     components: principal components of the patches that are kept, the finest detail being noise.
     pairs: atoms, of which each stands for itself and its mirror image.
     """
@@ -54,12 +56,14 @@ class Words(nn.Module):
     atoms: Tensor
 
     def __init__(
-        self, size: int, patch: int, stride: int, components: int, pairs: int, threshold: float, grid: int
+        self, size: int, patch: int, stride: int, grey: bool, components: int, pairs: int, threshold: float, grid: int
     ) -> None:
         super().__init__()
         self.patch, self.stride, self.pairs, self.threshold, self.grid = patch, stride, pairs, threshold, grid
         self.side = (size - patch) // stride + 1
-        numbers = 3 * patch**2
+        self.planes = 1 if grey else 3
+        numbers = self.planes * patch**2
+        components = min(components, numbers)
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("whitening", torch.eye(numbers, components))
         self.register_buffer("mirror", torch.eye(components))
@@ -84,12 +88,14 @@ class Words(nn.Module):
         """Whitening and atoms from pictures; where there are too few different patches the last atoms stay 0."""
         each = max(1, min(SAMPLED // len(planes), self.side**2))
         picked = [
-            self._unfold(picture[None].float() / 255)[0][torch.randperm(self.side**2, generator=generator)[:each]]
+            self._unfold(self._coloured(picture[None].float() / 255))[0][
+                torch.randperm(self.side**2, generator=generator)[:each]
+            ]
             for picture in planes.cpu()
         ]
         patches = torch.cat(picked)
         patches = patches - patches.mean(1, keepdim=True)
-        mirrored = torch.arange(len(self.mean)).view(3, self.patch, self.patch).flip(2).flatten()
+        mirrored = torch.arange(len(self.mean)).view(self.planes, self.patch, self.patch).flip(2).flatten()
         mean = (patches.mean(0) + patches.mean(0)[mirrored]) / 2
         spread = (patches - mean).T @ (patches - mean) / len(patches)
         spread = (spread + spread[mirrored][:, mirrored]) / 2  # as if every patch had been seen in the mirror too
@@ -109,10 +115,13 @@ class Words(nn.Module):
     def _whitened(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n positions components"]:
         """Every patch less its own mean and the mean patch, whitened: a convolution."""
         centred = self.whitening - self.whitening.mean(0)  # subtracting a patch's mean is a linear map too
-        kernel = centred.T.reshape(-1, 3, self.patch, self.patch)
-        return conv2d(planes, kernel, -(self.mean @ self.whitening), self.stride).flatten(2).mT
+        kernel = centred.T.reshape(-1, self.planes, self.patch, self.patch)
+        return conv2d(self._coloured(planes), kernel, -(self.mean @ self.whitening), self.stride).flatten(2).mT
 
-    def _unfold(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n positions numbers"]:
+    def _coloured(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n planes h w"]:
+        return planes if self.planes == 3 else (planes * planes.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+
+    def _unfold(self, planes: Float[Tensor, "n planes h w"]) -> Float[Tensor, "n positions numbers"]:
         return unfold(planes, self.patch, stride=self.stride).mT
 
     def _kept_apart(self, words: Float[Tensor, "n components"], similarity: float) -> Float[Tensor, "pairs components"]:
@@ -199,13 +208,13 @@ class SpectralEncoder(Encoder):
 
     Args:
         size: side of the pictures, in pixels.
-        patches: sides of the patches in pixels; the features of several sizes stand side by side.
+        patches, grey_patches: sides of the patches in pixels, in colour and without.
         stride: of the patches, in pixels.
         components: principal components of the patches that are kept.
-        atoms: words of each size, mirror images counted.
+        atoms: words of each kind of patch, mirror images counted.
         threshold: a cosine above it counts.
         grid: cells along a side.
-        channels: of the feature of a cell, for each patch size.
+        channels: of the feature of a cell, for each kind of patch.
         dim: of the code.
 
     A new one has random maps and no atoms: `prepare` takes whitening and atoms from pictures, which needs no learning,
@@ -217,6 +226,7 @@ class SpectralEncoder(Encoder):
         self,
         size: int,
         patches: Sequence[int],
+        grey_patches: Sequence[int],
         stride: int,
         components: int,
         atoms: int,
@@ -229,10 +239,13 @@ class SpectralEncoder(Encoder):
         similarity: float = 0.35,
     ) -> None:
         super().__init__()
-        self.size, self.grid, self.channels, self.dim = size, grid, channels * len(patches), dim
+        kinds = [*((patch, False) for patch in patches), *((patch, True) for patch in grey_patches)]
+        self.size, self.grid, self.channels, self.dim = size, grid, channels * len(kinds), dim
         self.whitening, self.similarity = whitening, similarity
-        self.words = [Words(size, patch, stride, components, atoms // 2, threshold, grid) for patch in patches]
-        self.maps = [Channels(atoms // 2, channels) for _ in patches]
+        self.words = [
+            Words(size, patch, stride, grey, components, atoms // 2, threshold, grid) for patch, grey in kinds
+        ]
+        self.maps = [Channels(atoms // 2, channels) for _ in kinds]
         self.parts = nn.ModuleList([*self.words, *self.maps])  # a plain list keeps its type, and registers nothing
         self.summary = Summary(grid * ((grid + 1) // 2) * self.channels, dim)
         self.seed = int(torch.randint(2**62, ()))
