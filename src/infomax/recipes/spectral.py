@@ -35,7 +35,7 @@ class Spectral(Recipe):
     grey_patches: tuple[int, ...] = ()
     stride: int = 2
     components: int = 64
-    atoms: int = 2048
+    atoms: int = 1024
     whitening: float = 1e-3
     similarity: float = 0.35
     threshold: float = 0.2
@@ -120,6 +120,16 @@ class Spectral(Recipe):
         )
 
 
-SPECTRAL_FAST = Spectral(name="spectral-fast", size=32)
+SPECTRAL_FAST = Spectral(
+    name="spectral-fast", size=32, patches=(6,), grey_patches=(6,), region_pictures=3_000, view_pictures=4_000
+)
 
-SPECTRAL = Spectral(name="spectral", size=32, patches=(6, 8), stride=1, view_pictures=25_000, dim=512)
+SPECTRAL = Spectral(
+    name="spectral",
+    size=32,
+    patches=(6, 8),
+    grey_patches=(6, 9),
+    stride=1,
+    region_pictures=3_000,
+    view_pictures=6_000,
+)
