@@ -94,9 +94,10 @@ def measure(
     start = time.perf_counter()
 
     def run(_: int) -> list[float]:
-        times = []
+        times: list[float] = []
         with httpx.Client(base_url=address, trust_env=False, timeout=600) as client:
-            while (before := time.perf_counter()) < start + seconds:
+            while not times or time.perf_counter() < start + seconds:
+                before = time.perf_counter()
                 ask(client).raise_for_status()
                 times.append(1000 * (time.perf_counter() - before))
         return times

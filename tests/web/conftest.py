@@ -1,3 +1,4 @@
+import ctypes
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def as_by_a_user() -> None:
+    """In a child: Ctrl-C ends it where the tests run in the background, permissions bind it where root runs them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux":
+        drop_from_bounding_set, override_permissions = 24, 1  # prctl(2), capabilities(7); refused to all but root
+        ctypes.CDLL(None).prctl(drop_from_bounding_set, override_permissions)
+
+
 @contextmanager
 def serving(index: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`infomax serve` on a free port, and its address; stopped by Ctrl-C, which ends it well and in silence."""
@@ -71,7 +80,7 @@ def serving(index: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(index.parent / "cache"),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where the tests run in the background
+        preexec_fn=as_by_a_user,
     )
     assert process.stdout is not None
     line = process.stdout.readline()

@@ -1,6 +1,5 @@
 """infomax serve, as a user meets it."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ import pytest
 from infomax import InfoMax
 from infomax.web.guard import Guard, host_name, is_loopback
 from tests.conftest import SMALL, Infomax, coloured, environment
-from tests.web.conftest import serving
+from tests.web.conftest import as_by_a_user, serving
 
 
 def test_what_cannot_be_served_is_one_line(infomax: Infomax, tmp_path: Path, template: Path) -> None:
@@ -54,14 +53,23 @@ def test_an_index_that_vanishes_is_said_to_be_unusable(template: Path, tmp_path:
         assert "cannot read the index" in answer.json()["error"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_index_that_may_only_be_read_is_served(template: Path, tmp_path: Path) -> None:
+def test_an_index_that_may_only_be_read_is_served(template: Path, tmp_path: Path, picture: bytes) -> None:
     copytree(template / "photos.index", tmp_path / "i")
-    (tmp_path / "i").chmod(0o555)
-    with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
+    files = sorted((tmp_path / "i").rglob("*"))
+    for each in (tmp_path / "i", *files):
+        each.chmod(0o555 if each.is_dir() else 0o444)
+    with (
+        serving(tmp_path / "i") as (_, address),
+        httpx.Client(base_url=address, trust_env=False, timeout=60) as client,
+    ):
         while (answer := client.get("/api/map")).status_code == 202:
             pass
         assert len(answer.json()["ids"]) == 45
+        found = client.post("/api/matches?k=45&approximate=true", content=picture)
+        assert len(found.json()["matches"]) == 45
+    assert sorted((tmp_path / "i").rglob("*")) == files
+    for each in (tmp_path / "i", *files):
+        each.chmod(0o755)
 
 
 def test_ctrl_c_while_a_map_is_made_ends_it_at_once(template: Path, tmp_path: Path) -> None:
@@ -76,7 +84,7 @@ def test_ctrl_c_while_a_map_is_made_ends_it_at_once(template: Path, tmp_path: Pa
         stderr=subprocess.PIPE,
         text=True,
         env=environment(tmp_path / "cache"),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=as_by_a_user,
     )
     assert process.stdout is not None
     address = process.stdout.readline().split(" at ")[1].split()[0]

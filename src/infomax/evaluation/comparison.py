@@ -36,7 +36,8 @@ class Judged:
 
     settings: of the run, by name, as text
     curves: by name of a quantity of the log, (steps, values)
-    matches: (QUERIES, MATCHES), the nearest training pictures of each query by cosine, and their pixels
+    matches: (QUERIES, MATCHES), the nearest training pictures of each query by cosine
+    queried, matched: pixels of the queries and of their matches, of the size that the run takes
     places: (MAPPED, 2), where the mapped test pictures lie
     """
 
@@ -45,6 +46,7 @@ class Judged:
     evaluation: Evaluation
     curves: dict[str, Float[np.ndarray, "2 points"]]
     matches: Int[np.ndarray, "q k"]
+    queried: UInt8[np.ndarray, "q s s 3"]
     matched: UInt8[np.ndarray, "q k s s 3"]
     places: Float[np.ndarray, "mapped 2"]
 
@@ -55,7 +57,7 @@ class Comparison:
     """Runs judged by the same pictures.
 
     train_labels, test_labels: as the sources have them
-    queries, mapped: rows of the test pictures that are shown and mapped; queried: the pixels of the former
+    queries, mapped: rows of the test pictures that are shown and mapped; queried: the former for the first run
     pixels: the judgement on raw pixels, the floor; None without labels
     """
 
@@ -152,6 +154,7 @@ def _judged(
         evaluation,
         _curves(Run(path)),
         nearest,
+        test.pixels[queries],
         train.pixels[nearest],
         place(test_codes[mapped], seed),
     )

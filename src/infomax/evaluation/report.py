@@ -196,7 +196,7 @@ def _panels(comparison: Comparison) -> Iterator[Panel]:
     for number, run in enumerate(runs, 1):
         name = f"{number}-{_slug(run.name)}.png"
         yield Panel("map", f"map of {run.name}", f"map-{name}", figures.scatter(run.name, run.places, mapped))
-        mosaic = figures.mosaic(run.name, comparison.queried, run.matched)
+        mosaic = figures.mosaic(run.name, run.queried, run.matched)
         yield Panel("neighbours", f"neighbours by {run.name}", f"neighbours-{name}", mosaic)
         task, code = run.evaluation.task, run.evaluation.code
         if task is not None and code is not None:
