@@ -82,7 +82,7 @@ def build_index(data: Vectors, folder: Path) -> None:
 
 def build_faiss(data: Vectors, file: Path, *, hnsw: bool) -> None:
     """Written to one file."""
-    import faiss  # type: ignore[import-untyped,unused-ignore]
+    import faiss
 
     index: Any = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT) if hnsw else faiss.IndexFlatIP(DIM)
     if hnsw:
@@ -115,7 +115,7 @@ def build(subject: str, count: int, queries: int, place: Path) -> None:
 def opened(subject: str, scratch: Path, threads: int) -> Ask:
     """What answers a query with the numbers of the K nearest rows."""
     if subject.startswith("faiss"):
-        import faiss  # type: ignore[import-untyped,unused-ignore]
+        import faiss
 
         faiss.omp_set_num_threads(threads)
         peer: Any = faiss.read_index(str(scratch / subject))
