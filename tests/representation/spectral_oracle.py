@@ -49,8 +49,9 @@ def moments(groups: list[Array]) -> tuple[Array, Array, Array]:
     return mean, (draws - mean).T @ (draws - mean) / len(draws), pair / len(groups)
 
 
-def directions(groups: list[Array], ridge: float) -> tuple[Array, Array, Array]:
+def directions(groups: list[Array], ridge: float, variance: float | None = None) -> tuple[Array, Array, Array]:
     """Values, largest first, weights and mean, of the generalised eigenproblem."""
     mean, single, pair = moments(groups)
-    values, weights = eigh(pair, single + ridge * single.diagonal().mean() * np.eye(len(mean)))
+    common = single.diagonal().mean() if variance is None else variance
+    values, weights = eigh(pair, single + ridge * common * np.eye(len(mean)))
     return values[::-1], weights[:, ::-1], mean

@@ -73,10 +73,11 @@ def test_regions_and_features_are_the_oracles() -> None:
     learnt_from = spectral.Learning(
         encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False
     )._learnt_from(500)
+    halved = [[oracle.halves(counted[row])[half].reshape(9, -1) for row in learnt_from] for half in (0, 1)]
+    variance = float(np.mean([np.concatenate(groups).var(0).mean() for groups in halved]))
     found = []
-    for half in (0, 1):
-        groups = [oracle.halves(counted[row])[half].reshape(9, -1) for row in learnt_from]
-        values, vectors, mean = oracle.directions(groups, one.region_ridge)
+    for groups in halved:
+        values, vectors, mean = oracle.directions(groups, one.region_ridge, variance)
         found.append((values, vectors, mean))
     together = np.sort(np.concatenate([found[0][0], found[1][0]]))[::-1][: one.channels]
     even = int((maps.sign > 0).sum())

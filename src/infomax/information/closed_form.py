@@ -96,21 +96,25 @@ class Directions:
         return float(on_joint - on_product)
 
 
-def directions(moments: PairMoments, rank: int, *, ridge: float = 0.0) -> Directions:
-    """The leading directions C w = value (V + ridge * mean variance * 1) w, as many as are positive, `rank` at most.
+def directions(
+    moments: PairMoments, rank: int, *, ridge: float = 0.0, variance: Float[Tensor, ""] | None = None
+) -> Directions:
+    """The leading directions C w = value (V + ridge * variance * 1) w, as many as are positive, `rank` at most.
 
-    The ridge keeps directions of tiny variance, whose values are noise, from leading. Where the draws do not differ at
-    all there are no directions.
+    The ridge keeps directions of tiny variance, whose values are noise, from leading. It is measured by `variance`, the
+    mean variance of a feature where none is given; features that are solved in parts share that of the whole. Where the
+    draws do not differ at all there are no directions.
     """
     from scipy.linalg import eigh
 
     mean, single, pair = (each.cpu() for each in moments.centred())
     epsilon = torch.finfo(single.dtype).eps
-    variance = single.diagonal().mean()
+    own = single.diagonal().mean()
     dim, device = len(mean), moments.first.device
-    if not variance > epsilon * (variance + mean.square().mean()):
+    if not own > epsilon * (own + mean.square().mean()):
         return Directions(mean.new_zeros(0).to(device), mean.new_zeros(dim, 0).to(device), mean.to(device))
-    single = single + max(ridge, dim * epsilon) * variance * torch.eye(dim)
+    common = own if variance is None else variance.cpu()
+    single = single + torch.maximum(ridge * common, dim * epsilon * own) * torch.eye(dim)
     leading = (dim - min(rank, dim), dim - 1)
     values, weights = map(torch.from_numpy, eigh(pair.numpy(), single.numpy(), subset_by_index=leading, driver="gvx"))
     values, weights = values.flip(0), weights.flip(1)

@@ -122,4 +122,12 @@ class Spectral(Recipe):
 
 SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=(6, 8), region_pictures=3_000, view_pictures=6_000)
 
-SPECTRAL = Spectral(name="spectral", size=32, patches=(6, 8, 10), stride=1, region_pictures=3_000, view_pictures=8_000)
+SPECTRAL = Spectral(
+    name="spectral",
+    size=32,
+    patches=(6, 8),
+    grey_patches=(6, 9),
+    stride=1,
+    region_pictures=3_000,
+    view_pictures=8_000,
+)

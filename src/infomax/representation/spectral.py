@@ -208,7 +208,8 @@ class Learning:
         learnt = held_out = 0.0
         for place in range(len(self.encoder.words)):
             pair = halves[2 * place : 2 * place + 2]
-            found = [directions(each, how.rank, ridge=how.ridge) for each in pair]
+            variance = torch.stack([each.centred()[1].diagonal().mean() for each in pair]).mean()
+            found = [directions(each, how.rank, ridge=how.ridge, variance=variance) for each in pair]
             values = torch.cat([each.values for each in found])
             cut = values.sort(descending=True).values[: how.rank][-1:].sum()  # 0 where there are none
             even, odd = (_cut(each, int((each.values >= cut).sum())) for each in found)
