@@ -57,6 +57,11 @@ class PairMoments:
         outer = mean[:, None] * mean
         return mean, self.single / self.groups - outer, self.pair / self.groups - outer
 
+    @property
+    def variance(self) -> Float[Tensor, ""]:
+        """The mean variance of a feature over single draws."""
+        return (self.single.diagonal() / self.groups - (self.first / self.groups).square()).mean()
+
     def state(self) -> dict[str, Tensor | int]:
         """What `of_state` takes: enough to go on from here."""
         return {"first": self.first, "single": self.single, "pair": self.pair, "groups": self.groups}
@@ -109,7 +114,7 @@ def directions(
 
     mean, single, pair = (each.cpu() for each in moments.centred())
     epsilon = torch.finfo(single.dtype).eps
-    own = single.diagonal().mean()
+    own = moments.variance.cpu()
     dim, device = len(mean), moments.first.device
     if not own > epsilon * (own + mean.square().mean()):
         return Directions(mean.new_zeros(0).to(device), mean.new_zeros(dim, 0).to(device), mean.to(device))

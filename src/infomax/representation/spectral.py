@@ -28,12 +28,22 @@ from infomax.information.closed_form import Directions, PairMoments, directions
 from infomax.progress import progress_bar
 from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder
 from infomax.representation.run import Checkpoint, Run
-from infomax.representation.training import CHECKPOINT_SECONDS, TrainingInterrupted, require_pairs, stop_signals
+from infomax.representation.training import (
+    CHECKPOINT_SECONDS,
+    TrainingInterrupted,
+    farewell,
+    numbered_generator,
+    require_pairs,
+    stop_signals,
+)
 from infomax.representation.views import View, draw
 
 BATCH = 256  # pictures between two looks at the clock
 HELD_OUT = 10  # one picture in so many is kept from the moments, to judge the bound on
 SAMPLE = 4_000  # pictures that whitening and atoms come from
+
+Draws = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
+"""Pictures -> the draws that each of some moments counts."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +146,7 @@ class Learning:
         question: str,
         pictures: int,
         moments: list[PairMoments],
-        draws: Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]],
+        draws: Draws,
         saved: Checkpoint | None,
     ) -> None:
         """Add up the moments of the pictures that are learnt from; a batch draws by its number alone."""
@@ -150,11 +160,11 @@ class Learning:
         with progress_bar(question, len(rows), done=done, shown=self.progress) as advance:
             for start in range(done, len(rows), BATCH):
                 batch = self._pictures(rows[start : start + BATCH])
-                self._add(moments, draws(batch, self._generator(start)))
+                self._add(moments, draws(batch, numbered_generator(self.seed, start, self.device)))
                 advance(len(batch))
                 if self.stop.is_set():
                     self._save(moments, start + len(batch))
-                    raise TrainingInterrupted(self._farewell(question))
+                    raise TrainingInterrupted(farewell(f"stopped while asking about {question}", self.run))
                 if time.monotonic() - written > CHECKPOINT_SECONDS:
                     self._save(moments, start + len(batch))
                     written = time.monotonic()
@@ -202,13 +212,11 @@ class Learning:
 
     def _map_regions(self, halves: list[PairMoments], how: Question) -> None:
         """Of both halves together the leading directions become the channels."""
-        others = [PairMoments(len(each.first), self.device) for each in halves]
-        for batch in self._held_out(how.pictures):
-            self._add(others, self._regions(batch, self._generator(-1)))
+        others = self._held_out(halves, how.pictures, self._regions)
         learnt = held_out = 0.0
         for place in range(len(self.encoder.words)):
             pair = halves[2 * place : 2 * place + 2]
-            variance = torch.stack([each.centred()[1].diagonal().mean() for each in pair]).mean()
+            variance = torch.stack([each.variance for each in pair]).mean()
             found = [directions(each, how.rank, ridge=how.ridge, variance=variance) for each in pair]
             values = torch.cat([each.values for each in found])
             cut = values.sort(descending=True).values[: how.rank][-1:].sum()  # 0 where there are none
@@ -229,9 +237,7 @@ class Learning:
 
     def _map_views(self, moments: PairMoments, how: Question) -> None:
         """The leading directions, each times value^power, become the code."""
-        others = PairMoments(len(moments.first), self.device)
-        for batch in self._held_out(how.pictures):
-            self._add([others], self._views(batch, self._generator(-1)))
+        (others,) = self._held_out([moments], how.pictures, self._views)
         found = directions(moments, how.rank, ridge=how.ridge)
         self._refuse_alike_if(not len(found.values))
         summary = self.encoder.summary
@@ -250,18 +256,17 @@ class Learning:
         """The rows that the moments come from: all but the held-out ones, drawn by the seed."""
         return self.order[len(self.order) // HELD_OUT :][:most]
 
-    def _held_out(self, most: int) -> Iterator[UInt8[Tensor, "n h w 3"]]:
-        """Batches of pictures that no moment saw, a tenth of those that were seen."""
+    def _held_out(self, like: list[PairMoments], most: int, draws: Draws) -> list[PairMoments]:
+        """Moments of pictures that were not learnt from, a tenth as many as those that were."""
+        others = [PairMoments(len(each.first), self.device) for each in like]
         rows = self.order[: min(len(self.order), most) // HELD_OUT]
         for start in range(0, len(rows), BATCH):
-            yield self._pictures(rows[start : start + BATCH])
+            generator = numbered_generator(self.seed, -1, self.device)
+            self._add(others, draws(self._pictures(rows[start : start + BATCH]), generator))
+        return others
 
     def _pictures(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:
         return torch.from_numpy(self.pixels[rows]).to(self.device)
-
-    def _generator(self, start: int) -> torch.Generator:
-        """Random numbers of the batch that begins there."""
-        return torch.Generator(self.device).manual_seed((self.seed * 1_000_003 + start) % 2**63)
 
     def _save(self, moments: list[PairMoments], done: int = 0) -> None:
         if self.run is not None:
@@ -289,12 +294,6 @@ class Learning:
             line = {"kind": "epoch", "step": 0, "epoch": self.stage + 1, "question": question, "rank": rank}
             bounds = {"chi2": learnt, "chi2_held_out": None if math.isnan(held_out) else held_out}
             self.run.log(line | bounds | {"seconds": round(time.perf_counter() - self.began, 3)})
-
-    def _farewell(self, question: str) -> str:
-        where = f"stopped while asking about {question}"
-        if self.run is None:
-            return f"{where}; nothing was saved, for no run folder was given"
-        return f"{where}; saved in {self.run.checkpoint_file}: the same command with --resume goes on from there"
 
 
 def _cut(found: Directions, rank: int) -> Directions:

@@ -128,9 +128,20 @@ def require_pairs(n: int, skipped: int = 0) -> None:
 
 def batches(n: int, size: int, seed: int, epoch: int) -> list[Int[Tensor, " batch"]]:
     """The batches of one epoch, a function of seed and epoch alone; a last one of a single picture is left out."""
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
-    order = torch.randperm(n, generator=generator)
+    order = torch.randperm(n, generator=numbered_generator(seed, epoch))
     return [order[start : start + size] for start in range(0, n - 1, size)]
+
+
+def numbered_generator(seed: int, number: int, device: torch.device | None = None) -> torch.Generator:
+    """Random numbers that follow from a seed and the number of an epoch or batch alone."""
+    return torch.Generator(device or torch.device("cpu")).manual_seed((seed * 1_000_003 + number) % 2**63)
+
+
+def farewell(where: str, run: Run | None) -> str:
+    """What a learning that was stopped says: where it was, and how to go on."""
+    if run is None:
+        return f"{where}; nothing was saved, for no run folder was given"
+    return f"{where}; saved in {run.checkpoint_file}: the same command with --resume goes on from there"
 
 
 def picker(pixels: UInt8[np.ndarray, "n h w 3"], device: torch.device) -> Callable[[Int[Tensor, " b"]], Tensor]:
@@ -260,10 +271,7 @@ class Training:
 
     def farewell(self) -> str:
         """What to say when stopped."""
-        where = f"stopped at step {self.step}, in epoch {self.epoch + 1} of {self.schedule.epochs}"
-        if self.run is None:
-            return f"{where}; nothing was saved, for no run folder was given"
-        return f"{where}; saved in {self.run.checkpoint_file}: the same command with --resume goes on from there"
+        return farewell(f"stopped at step {self.step}, in epoch {self.epoch + 1} of {self.schedule.epochs}", self.run)
 
     def _check_finite(self, total: float, weights: bool = True) -> None:
         if math.isfinite(total) and weights:

@@ -272,8 +272,8 @@ class SpectralEncoder(Encoder):
     ) -> list[Float[Tensor, "n boxes cells 2 pairs"]]:
         """For each patch size the mean codes in the cells over each box, their even and their odd half."""
         planes = pictures.permute(0, 3, 1, 2).float() / 255
-        precise = not bfloat16_pays(pictures.device)
-        return [words(planes, boxes, bfloat16=not precise) for words in self.words]
+        bfloat16 = bfloat16_pays(pictures.device)
+        return [words(planes, boxes, bfloat16=bfloat16) for words in self.words]
 
     def features(
         self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
