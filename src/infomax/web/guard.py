@@ -4,10 +4,12 @@ A server on one's own machine is within reach of every web page that is open the
 name of theirs that is made to point here (DNS rebinding), requests across sites, and their frames.
 """
 
+import asyncio
 import ipaddress
 import json
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +26,9 @@ HEADERS = {
     "x-frame-options": "DENY",
 }
 """Of every answer. Scripts and styles are the page's own files alone, and no string ever becomes HTML."""
+
+STILL_READ = 1 << 16  # bytes of a refused request that are read before it is answered
+STILL_WAITED = 1.0  # seconds that this may take
 
 
 class Guard:
@@ -49,8 +54,16 @@ class Guard:
             unread = bool(message.get("more_body"))
             return message
 
+        async def read_a_little_more() -> None:
+            read = 0
+            while unread and read < STILL_READ:
+                read += len((await receive_to_the_end()).get("body", b""))
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                if unread:  # closing on what has been sent already would reset the connection, and lose the answer
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(read_a_little_more(), STILL_WAITED)
                 answered = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     answered.setdefault(name, value)
