@@ -328,11 +328,11 @@ def test_pages_of_other_sites_get_nothing(client: httpx.Client, headers: dict[st
     assert "of another site" in error(client.post("/api/matches", content=b"x", headers=headers), 403)
 
 
-def test_a_refusal_arrives_although_the_body_was_not_wanted(served: Served) -> None:
-    for size in (1, 100, 10_000) * 10:
-        with served.client() as client:
-            answer = client.post("/api/matches", content=bytes(size), headers={"origin": "http://evil.example"})
-        assert "of another site" in error(answer, 403)
+def test_a_refusal_arrives_although_the_body_was_not_wanted(client: httpx.Client) -> None:
+    foreign = {"origin": "http://evil.example"}
+    for _ in range(60):  # on a connection that was used before, where an answer that is lost is not asked for again
+        assert "of another site" in error(client.get("/", headers=foreign), 403)
+        assert "of another site" in error(client.post("/api/matches", content=b"x", headers=foreign), 403)
 
 
 def test_links_from_other_sites_lead_to_the_page_and_no_further(client: httpx.Client, served: Served) -> None:
