@@ -27,7 +27,8 @@ from infomax.evaluation.knn import knn_accuracy
 from infomax.model import InfoMax
 from infomax.recipes import SEED_CIFAR10
 from infomax.representation.devices import bfloat16_pays
-from infomax.representation.training import Training, batches, picker
+from infomax.representation.schedule import batches
+from infomax.representation.training import Training, picker
 
 RECIPE = "seed-cifar10"
 WARM_UP = 20
@@ -93,11 +94,9 @@ def our_rate(args: argparse.Namespace, steps: int) -> float:
         recipe.encoder(),
         recipe.objective(),
         recipe.schedule(),
-        seed=0,
+        steps=WARM_UP + steps,
         device=device,
         bfloat16=bfloat16_pays(device),
-        run=None,
-        board=None,
     )
     pick = picker(pixels, device)
     order = batches(len(pixels), recipe.batch, 0, 0)

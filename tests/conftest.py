@@ -13,12 +13,28 @@ import torch
 from numpy.typing import NDArray
 
 from infomax.cli import main
-from infomax.recipes import DeepInfoMax
+from infomax.recipes import DeepInfoMax, ViewInfoMax
 
 torch.set_num_threads(1)
 
 SMALL = DeepInfoMax(name="small", size=8, blocks=(4, 8), dim=8, batch=16, epochs=2)
 """The article's method at the size of a test."""
+
+SMALL_VIEWS = ViewInfoMax(
+    name="small-views",
+    size=16,
+    dim=8,
+    widths=(4, 8),
+    batch=16,
+    parts=2,
+    epochs=2,
+    view_size=16,
+    small_views=1,
+    hidden=8,
+    rank=4,
+    beta=0.5,
+)
+"""Information between views at the size of a test, with all that a training can have."""
 
 SMALL_RECIPE = ["--recipe", "seed-cifar10"]
 for setting in ("size=8", "blocks=4,8", "dim=8", "batch=16", "epochs=2"):

@@ -3,7 +3,7 @@
 import platform
 from contextlib import nullcontext
 from hashlib import blake2b
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, final
 
@@ -17,13 +17,12 @@ from infomax.pictures import Pictures, SourceLike, load, write_skipped
 from infomax.progress import progress_bar
 from infomax.recipes import AUTO, Fitting, Recipe, choose, find_recipe, recipe_of
 from infomax.representation.board import Board
-from infomax.representation.devices import bfloat16_pays, choose_device
+from infomax.representation.devices import bfloat16_pays, choose_device, pictures_at_once
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
+from infomax.representation.ranks import Ranks
 from infomax.representation.run import Run
 from infomax.representation.training import require_pairs
-
-TRANSFORM_BATCH = 500
 
 
 @final
@@ -89,8 +88,9 @@ class InfoMax:
         """
         if resume and (out is None or overwrite):
             raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
-        run = Run(out) if out is not None else None
-        before = run.read_config() if run is not None and resume else None
+        ranks = Ranks.of_environment()
+        run = Run(out) if out is not None and ranks.first else None
+        before = Run(out).read_config() if out is not None and resume else None
         if before is not None:  # a setting that is newer than the run had its default then
             before["recipe"] = recipe_of(before["recipe"]).to_dict()
         device = choose_device(self.device)
@@ -99,7 +99,8 @@ class InfoMax:
             run.refuse_unless_free(overwrite=overwrite)  # before the long work of decoding
         pictures = self.load_pictures(source, recipe.size)
         require_pairs(len(pictures.pixels), len(pictures.skipped))
-        config = _configuration(recipe, self.seed, device, source, pictures)
+        recipe.require(len(pictures.pixels), ranks.count)
+        config = _configuration(recipe, self.seed, device, ranks, source, pictures)
         if run is not None and before is not None:
             config["precision"] = before["precision"]
             run.refuse_unless_same(before, config)
@@ -117,8 +118,9 @@ class InfoMax:
                 device=device,
                 bfloat16=config["precision"] == "bfloat16",
                 run=run,
-                board=board,
-                progress=self.progress,
+                board=board if ranks.first else None,
+                ranks=ranks,
+                progress=self.progress and ranks.first,
             )
             recipe.learn(encoder, objective, fitting)
             self.encoder_, self.objective_, self.recipe_, self.config_ = encoder, objective, recipe, config
@@ -138,11 +140,11 @@ class InfoMax:
         self._require_fitted()
         device = choose_device(self.device)
         encoder = self.encoder_.to(device).eval()
-        pixels, codes = pictures.pixels, []
+        pixels, codes, at_once = pictures.pixels, [], pictures_at_once(device)
         bar = progress_bar("embedding", len(pixels), shown=self.progress)
         with bar as advance, torch.inference_mode():
-            for start in range(0, len(pixels), TRANSFORM_BATCH):
-                batch = torch.from_numpy(np.array(pixels[start : start + TRANSFORM_BATCH])).to(device)
+            for start in range(0, len(pixels), at_once):
+                batch = torch.from_numpy(np.array(pixels[start : start + at_once])).to(device)
                 codes.append(encoder(batch).mean.cpu().numpy())
                 advance(len(batch))
         return np.concatenate(codes)
@@ -153,7 +155,7 @@ class InfoMax:
             self._require_fitted()
             size = self.recipe_.size
         cache = Path(self.cache) if self.cache is not None else None
-        return load(source, size, cache=cache, progress=self.progress)
+        return load(source, size, cache=cache, progress=self.progress and Ranks.of_environment().first)
 
     @property
     def fingerprint(self) -> str:
@@ -227,16 +229,17 @@ class InfoMax:
 
 
 def _configuration(
-    recipe: Recipe, seed: int, device: torch.device, source: SourceLike, pictures: Pictures
+    recipe: Recipe, seed: int, device: torch.device, ranks: Ranks, source: SourceLike, pictures: Pictures
 ) -> dict[str, Any]:
     """What config.json says: all that the result depends on."""
     return {
         "recipe": recipe.to_dict(),
         "seed": seed,
         "device": str(device),
+        "ranks": ranks.count,
         "precision": "bfloat16" if bfloat16_pays(device) else "float32",
         "threads": torch.get_num_threads(),
-        "versions": {"infomax": version("infomax"), "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {"infomax": _own_version(), "torch": torch.__version__, "python": platform.python_version()},
         "data": {
             "source": _describe(source),
             "pictures": len(pictures.pixels),
@@ -244,6 +247,13 @@ def _configuration(
             "fingerprint": pictures.fingerprint,
         },
     }
+
+
+def _own_version() -> str:
+    try:
+        return version("infomax")
+    except PackageNotFoundError:  # from the source tree, on a machine where nothing is installed
+        return "not installed"
 
 
 def _describe(source: SourceLike) -> str | list[str]:

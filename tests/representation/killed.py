@@ -1,8 +1,9 @@
-"""Trainings that are killed again and again: python -m tests.representation.killed FOLDER STORY...
+"""Trainings that are killed again and again: python -m tests.representation.killed RECIPE FOLDER STORY...
 
-Trains into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ... as each STORY says: "SECONDS MOMENT...",
-with so many seconds between checkpoints, killed with SIGKILL at each moment in turn and resumed after it, at last to
-the end. Each training is a process of its own, forked off before torch has computed anything.
+Trains RECIPE, `article` or `views`, into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ... as each STORY
+says: "SECONDS MOMENT...", with so many seconds between checkpoints, killed with SIGKILL at each moment in turn and
+resumed after it, at last to the end. Each training is a process of its own, forked off before torch has computed
+anything.
 
 A moment is `learn:N`, before step N of the whole training, or the Nth `save`, `sync` (a file is written but has no name
 yet), `log` or `config` of that process.
@@ -16,24 +17,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import infomax.files
 from infomax import InfoMax
+from infomax.recipes import Recipe
 from infomax.representation import training
 from infomax.representation.run import Run
-from tests.conftest import SMALL, coloured
+from tests.conftest import SMALL, SMALL_VIEWS, coloured
 
-EPOCHS, PICTURES = 4, 75
-"""Of batches of 16: five steps an epoch, the last of them with 11 pictures."""
+EPOCHS = 4
+LEARNT: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
+    "article": (SMALL, coloured(75)),
+    "views": (SMALL_VIEWS.with_settings(late=0.4, late_size=20, size=20, epochs=EPOCHS), coloured(85, side=20)),
+}
+"""In batches of 16: five steps an epoch, the article's last of them with 11 pictures."""
 
 
-def train(out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
+def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
     training.LOG_STEPS = 3
     training.CHECKPOINT_SECONDS = seconds
     if moment is not None:
         plan(moment)
-    InfoMax(SMALL, epochs=EPOCHS, device="cpu", seed=7).fit(coloured(PICTURES), out=out, resume=resume)
+    recipe, pictures = LEARNT[name]
+    InfoMax(recipe, epochs=EPOCHS, device="cpu", seed=7).fit(pictures, out=out, resume=resume)
 
 
 def plan(moment: str) -> None:
@@ -75,20 +84,20 @@ def forked(work: Callable[[], None]) -> int:
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
 
 
-def live(out: Path, seconds: float, moments: Sequence[str | None]) -> None:
+def live(name: str, out: Path, seconds: float, moments: Sequence[str | None]) -> None:
     for moment in moments:
         resume = (out / "config.json").exists()
-        ended = forked(partial(train, out, seconds, moment, resume=resume))
+        ended = forked(partial(train, name, out, seconds, moment, resume=resume))
         assert ended == (signal.SIGKILL if moment else 0), f"{out.name}: {moment} ended with signal {ended}"
 
 
 def main() -> None:
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much, once for all children
-    folder, stories = Path(sys.argv[1]), sys.argv[2:]
-    live(folder / "whole", 1e6, [None])
+    name, folder, stories = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
+    live(name, folder / "whole", 1e6, [None])
     for index, story in enumerate(stories):
         seconds, *moments = story.split()
-        live(folder / str(index), float(seconds), [*moments, None])
+        live(name, folder / str(index), float(seconds), [*moments, None])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from infomax import InfoMax, InfoMaxError
 from infomax.representation import training
 from infomax.representation.run import Run
 from infomax.representation.training import TrainingInterrupted
-from tests.conftest import SMALL, coloured, environment
+from tests.conftest import SMALL, SMALL_VIEWS, coloured, environment
 
 ROOT = Path(__file__).parents[2]
 STEPS = 20
@@ -47,11 +47,11 @@ STORIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all stories, and of the training that never stopped."""
+@pytest.fixture(scope="module", params=["article", "views"])
+def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all stories of one recipe, and of the training that never stopped."""
     folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, "-m", "tests.representation.killed", str(folder), *STORIES.values()]
+    command = [sys.executable, "-m", "tests.representation.killed", request.param, str(folder), *STORIES.values()]
     ended = subprocess.run(command, cwd=ROOT, env=environment(folder / "cache"), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return folder
@@ -109,6 +109,31 @@ def test_stopped_by_a_signal_and_resumed(
     resumed = InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
     assert (resumed.transform(pictures) == model.transform(pictures)).all()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"optimiser": "adamw"}, {"optimiser": "lars", "learning_rate": 1.0}, {"parts": 1}]
+)
+def test_every_optimiser_goes_on_bit_for_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    pictures, recipe = coloured(50, side=16), SMALL_VIEWS.with_settings(decay="cosine", **settings)
+    InfoMax(recipe, device="cpu").fit(pictures, out=tmp_path / "whole")
+    Stopped(monkeypatch, 1, 4)
+    for resume in (False, True):
+        with pytest.raises(TrainingInterrupted):
+            InfoMax(recipe, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=resume)
+    InfoMax(recipe, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_rate_that_falls_to_nothing_has_no_more_epochs_to_go_on_to(tmp_path: Path) -> None:
+    pictures = coloured(40, side=16)
+    InfoMax(SMALL_VIEWS, device="cpu").fit(pictures, out=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InfoMaxError, match="was begun with 2 epochs, at the end of which its learning rate is to be 0"):
+        InfoMax(SMALL_VIEWS, epochs=3, device="cpu").fit(pictures, out=tmp_path, resume=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.usefixtures("often")

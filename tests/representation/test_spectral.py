@@ -16,8 +16,9 @@ from infomax.recipes import SPECTRAL_FAST, Spectral
 from infomax.representation import spectral
 from infomax.representation.encoders import SpectralEncoder
 from infomax.representation.encoders.spectral import Box
+from infomax.representation.schedule import numbered_generator
 from infomax.representation.spectral import ViewSettings
-from infomax.representation.training import TrainingInterrupted, numbered_generator
+from infomax.representation.training import TrainingInterrupted
 from tests.representation import spectral_oracle as oracle
 
 LITTLE = Spectral(

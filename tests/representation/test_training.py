@@ -13,14 +13,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from infomax.errors import InfoMaxError
 from infomax.representation import training
+from infomax.representation.encoders import Encoder
 from infomax.representation.health import HealthWarning
 from infomax.representation.objectives import Objective, Value
 from infomax.representation.run import Run
-from infomax.representation.training import Schedule, TrainingDiverged, batches, fit
+from infomax.representation.schedule import Schedule, batches
+from infomax.representation.training import TrainingDiverged, fit
 from tests.conftest import SMALL, coloured
 from tests.representation.test_health import SOUND
 
@@ -54,7 +55,7 @@ def test_every_picture_is_left_out_now_and_then() -> None:
     assert left_out.keys() == {*range(17)}  # fails for one seed in two billion
 
 
-def made(seed: int = 0) -> tuple[nn.Module, Objective]:
+def made(seed: int = 0) -> tuple[Encoder, Objective]:
     torch.manual_seed(seed)
     return SMALL.encoder(), SMALL.objective()
 

@@ -53,6 +53,7 @@ def fit(
     from infomax.recipes import AUTO, choose, find_recipe, recipe_of
     from infomax.representation.board import Board
     from infomax.representation.devices import choose_device
+    from infomax.representation.ranks import Ranks
     from infomax.representation.run import Run
 
     choices = {"bound": bound, "divergence": divergence, "prior": prior}
@@ -67,6 +68,8 @@ def fit(
     model = InfoMax(chosen.with_texts(texts), epochs=epochs, device=device, seed=seed, progress=True)
     with Board(out / "tensorboard") if tensorboard else nullcontext() as board, health_warnings_told():
         model.fit(source, out=out, resume=resume, overwrite=overwrite, board=board)
+        if not Ranks.of_environment().first:
+            return
         if board is not None:
             import numpy as np
 

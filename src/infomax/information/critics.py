@@ -149,7 +149,7 @@ class Cosine(Critic):
             raise ValueError(f"one network cannot take x of {x_dim} and y of {y_dim} dimensions: use shared=False")
         norm = BatchNorm if batch_norm else None
         self.f = _mlp(x_dim, hidden, layers, rank, norm)
-        self.g = self.f if shared else _mlp(y_dim, hidden, layers, rank, norm)
+        self.g = None if shared else _mlp(y_dim, hidden, layers, rank, norm)
         self.temperature = temperature
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
@@ -158,7 +158,7 @@ class Cosine(Critic):
 
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch r"]:
         """g(y) on the unit sphere."""
-        return normalize(self.g(y), dim=-1)
+        return normalize((self.f if self.g is None else self.g)(y), dim=-1)
 
     def score(self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch r"]) -> Float[Tensor, "*batch"]:
         """The dot product."""

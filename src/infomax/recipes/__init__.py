@@ -11,12 +11,21 @@ from infomax.recipes.seed_cifar10 import SEED_CIFAR10
 from infomax.recipes.seed_digits import SEED_DIGITS
 from infomax.recipes.seed_tiny_imagenet import SEED_TINY_IMAGENET
 from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
+from infomax.recipes.view_infomax import ViewInfoMax
+from infomax.recipes.views import VIEWS
+from infomax.recipes.views_best import VIEWS_BEST
+from infomax.recipes.views_fast import VIEWS_FAST
 
 AUTO = "auto"
 """The name that leaves the choice to `choose`."""
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (SPECTRAL, SPECTRAL_FAST, SEED_CIFAR10, SEED_TINY_IMAGENET, SEED_DIGITS)
+    recipe.name: recipe
+    for recipe in (
+        *(SPECTRAL, SPECTRAL_FAST),
+        *(VIEWS_FAST, VIEWS, VIEWS_BEST),
+        *(SEED_CIFAR10, SEED_TINY_IMAGENET, SEED_DIGITS),
+    )
 }
 
 
@@ -30,7 +39,8 @@ def find_recipe(name: str) -> Recipe:
 
 def recipe_of(settings: Mapping[str, Any]) -> Recipe:
     """The recipe whose settings a config.json holds. Raises InfoMaxError for settings that are not ours."""
-    kind = Spectral if "atoms" in settings else DeepInfoMax
+    kinds: dict[str, type[Recipe]] = {"atoms": Spectral, "view_size": ViewInfoMax, "blocks": DeepInfoMax}
+    kind = next((kind for name, kind in kinds.items() if name in settings), DeepInfoMax)
     return kind.from_dict(settings)
 
 
@@ -42,10 +52,14 @@ __all__ = [
     "SEED_TINY_IMAGENET",
     "SPECTRAL",
     "SPECTRAL_FAST",
+    "VIEWS",
+    "VIEWS_BEST",
+    "VIEWS_FAST",
     "DeepInfoMax",
     "Fitting",
     "Recipe",
     "Spectral",
+    "ViewInfoMax",
     "choose",
     "find_recipe",
     "recipe_of",

@@ -13,7 +13,8 @@ from infomax.information.pairs import PAIRS
 from infomax.recipes.recipe import Fitting, Recipe
 from infomax.representation.encoders import ConvolutionalEncoder, Encoder
 from infomax.representation.objectives import Against, Global, Local, Objective, Positions, Prior, Sum
-from infomax.representation.training import Schedule, fit
+from infomax.representation.schedule import Schedule
+from infomax.representation.training import fit
 
 
 @final
@@ -105,6 +106,10 @@ class DeepInfoMax(Recipe):
         """How long and how fast to learn."""
         return Schedule(self.epochs, self.batch, self.learning_rate, self.epsilon)
 
+    def require(self, n: int, ranks: int) -> None:
+        """Raise InfoMaxError where so many processes cannot share a batch."""
+        self.schedule().require(n, ranks)
+
     def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
         """Gradient ascent on the objective."""
         assert objective is not None
@@ -119,6 +124,7 @@ class DeepInfoMax(Recipe):
             labels=fitting.labels,
             run=fitting.run,
             board=fitting.board,
+            ranks=fitting.ranks,
             progress=fitting.progress,
         )
 

@@ -1,7 +1,7 @@
 """Recipe: typed settings of one way to learn, as code, as text on a command line, and as JSON."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from infomax.errors import InfoMaxError
 from infomax.representation.board import Board
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
+from infomax.representation.ranks import Ranks
 from infomax.representation.run import Run
 
 Own = TypeVar("Own", bound="Recipe")
@@ -25,6 +26,7 @@ class Fitting:
     pixels: the pictures, of the recipe's size. labels: for measuring alone, "" where there is none.
     seed: fixes everything that is random. device, bfloat16: where to compute, and whether products are rounded to that.
     run: where to log and save, and what to go on from. board: TensorBoard. progress: whether to draw bars on stderr.
+    ranks: which of several processes this is; run, board and progress are for the first alone.
     """
 
     pixels: UInt8[np.ndarray, "n h w 3"]
@@ -34,6 +36,7 @@ class Fitting:
     bfloat16: bool
     run: Run | None
     board: Board | None
+    ranks: Ranks
     progress: bool
 
 
@@ -63,6 +66,11 @@ class Recipe(ABC):
     def objective(self) -> Objective | None:
         """A new objective with its critics; None where nothing is learnt by gradients."""
 
+    def require(self, n: int, ranks: int) -> None:  # noqa: ARG002
+        """Raise InfoMaxError where n pictures, or so many processes that learn together, will not do."""
+        if ranks > 1:
+            raise InfoMaxError(f"recipe {self.name} learns in one process: start it without torchrun")
+
     @abstractmethod
     def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
         """Fit the encoder, and the objective if there is one, in place; go on from the checkpoint of the run if any."""
@@ -89,8 +97,8 @@ class Recipe(ABC):
                 raise InfoMaxError(f"no setting '{name}' in {self.name}: choose one of {names}")
             kind = type(known[name])
             try:
-                settings[name] = tuple(int(part) for part in value.split(",")) if kind is list else kind(value)
-            except ValueError:
+                settings[name] = _READ.get(kind, kind)(value)
+            except (ValueError, KeyError):
                 raise InfoMaxError(f"setting {name}={value}: give a value like {name}={known[name]}") from None
         return self.with_settings(**settings)
 
@@ -110,3 +118,9 @@ class Recipe(ABC):
         except TypeError as error:
             names = ", ".join(field.name for field in fields(cls))
             raise InfoMaxError(f"settings of another kind of recipe ({error}): the known ones are {names}") from None
+
+
+_READ: dict[type, Callable[[str], Any]] = {
+    list: lambda text: tuple(int(part) for part in text.split(",")),
+    bool: lambda text: {"true": True, "false": False}[text.lower()],
+}

@@ -74,6 +74,13 @@ class Run:
                 raise InfoMaxError(
                     f"{self.path} was begun with {what} {then}, not {today}: resume with the settings it began with"
                 )
+        if epochs != wanted and (now["recipe"].get("warm_up") or now["recipe"].get("decay", "constant") != "constant"):
+            raise InfoMaxError(
+                f"{self.path} was begun with {epochs} epochs, at the end of which its learning rate is to be 0: resume "
+                f"with --epochs {epochs}, or start a new --out"
+            )
+        if (then := before.get("ranks", 1)) != now["ranks"]:
+            raise InfoMaxError(f"{self.path} was begun by {then} processes, not {now['ranks']}: resume with as many")
         for name in ("seed", "device"):
             if before[name] != now[name]:
                 raise InfoMaxError(

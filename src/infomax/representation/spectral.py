@@ -28,11 +28,11 @@ from infomax.information.closed_form import Directions, PairMoments, directions
 from infomax.progress import progress_bar
 from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder
 from infomax.representation.run import Checkpoint, Run
+from infomax.representation.schedule import numbered_generator
 from infomax.representation.training import (
     CHECKPOINT_SECONDS,
     TrainingInterrupted,
     farewell,
-    numbered_generator,
     require_pairs,
     stop_signals,
 )
@@ -202,13 +202,16 @@ class Learning:
         grey = replace(colours, count=1, jitter=0.0, grey=1.0)
         copies = [pictures.float(), *torch.split(draw((colours,), pictures, generator)[0], len(pictures))]
         copies += draw((grey,), pictures, generator)
+        parts = zip(*map(self.encoder.portions, copies), strict=True)
         folded = []
-        for number, copy in enumerate(copies):
-            boxes = [_box(s.side, generator) for _ in range(s.crops)]
-            boxes = [WHOLE, *boxes[1:]] if number == 0 else boxes
-            parts = [self.encoder.features(part, boxes) for part in self.encoder.portions(copy)]
-            folded.append(self.encoder.fold(torch.cat(parts)))
-        yield torch.cat(folded, 1)
+        for copies_of_part in parts:
+            views = []
+            for number, copy in enumerate(copies_of_part):
+                boxes = [_box(s.side, generator) for _ in range(s.crops if number < s.copies + 1 else 1)]
+                boxes = [WHOLE, *boxes] if number == 0 else boxes
+                views.append(self.encoder.fold(self.encoder.features(copy, boxes)))
+            folded.append(torch.cat(views, 1))
+        yield torch.cat(folded)
 
     def _map_regions(self, halves: list[PairMoments], how: Question) -> None:
         """Of both halves together the leading directions become the channels."""

@@ -14,25 +14,34 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import FrameType
 from typing import Any, final
 
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from infomax.errors import InfoMaxError
 from infomax.progress import progress_bar
 from infomax.representation.board import Board
 from infomax.representation.devices import autocast
+from infomax.representation.encoders import Encoder
 from infomax.representation.health import Ailment, HealthWarning, diagnosis, examined, some
+from infomax.representation.meter import Meter
 from infomax.representation.objectives import Objective, Value
+from infomax.representation.ranks import Ranks
 from infomax.representation.run import Checkpoint, Run
+from infomax.representation.schedule import Schedule, numbered_generator
+from infomax.representation.views import View, draw
 
 LOG_STEPS = 50
 CHECKPOINT_SECONDS = 60.0
+PREPARED_FROM = 5_000  # pictures, from which an encoder takes what is not learnt
+
+Plan = Callable[[float], Sequence[View]]
+"""The share of a training that is done, from 0 on and below 1 -> the kinds of views to draw."""
 
 
 class TrainingInterrupted(InfoMaxError):
@@ -43,78 +52,80 @@ class TrainingDiverged(InfoMaxError):
     """The loss or the weights are no longer finite; the last good checkpoint is kept."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to learn: Adam (Kingma & Ba 2015, arXiv 1412.6980) at a constant rate."""
-
-    epochs: int
-    batch: int
-    learning_rate: float
-    epsilon: float
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise InfoMaxError(f"epochs is {self.epochs}: train for 1 or more")
-        if self.batch < 2:
-            raise InfoMaxError(
-                f"batch is {self.batch}: use 2 or more, for the negatives are other pictures of the batch"
-            )
-        if not 0 < self.learning_rate < math.inf:
-            raise InfoMaxError(f"learning_rate is {self.learning_rate}: use a positive number, 0.001 say")
-        if not 0 <= self.epsilon < math.inf:
-            raise InfoMaxError(f"epsilon is {self.epsilon}: use 0 or a small positive number, 1e-7 say")
-
-
 def fit(
-    encoder: nn.Module,
+    encoder: Encoder,
     objective: Objective,
     pixels: UInt8[np.ndarray, "n h w 3"],
     schedule: Schedule,
     *,
+    views: Plan | None = None,
     seed: int = 0,
     device: torch.device | None = None,
     bfloat16: bool = False,
+    compiled: bool = False,
     labels: Sequence[str] | None = None,
     run: Run | None = None,
     board: Board | None = None,
+    ranks: Ranks | None = None,
     progress: bool = False,
 ) -> None:
     """Train the encoder and the objective's critics in place, from the checkpoint of `run` on if it has one.
 
+    It is learnt from views of the pictures, drawn anew in each step by the plan `views`; without one, from the
+    pictures as they are. A training from the start first lets the encoder take from some pictures what is not learnt.
+
     With a run, log.jsonl gets a line every LOG_STEPS steps and every epoch, and last.ckpt is written every
-    CHECKPOINT_SECONDS, every epoch, and on SIGINT or SIGTERM. A board is told every line of the log.
+    CHECKPOINT_SECONDS, every epoch, and on SIGINT or SIGTERM. A board is told every line of the log. Of several `ranks`
+    each learns from its share of every batch; run, board and progress are for the first alone.
 
     At the end of every epoch the health of the training is measured on some of the pictures. Where it shows a collapse
     a HealthWarning says so, each kind once. The labels, "" where there is none, serve nothing else.
 
-    Raises InfoMaxError for fewer than 2 pictures, TrainingDiverged, TrainingInterrupted.
+    Raises InfoMaxError for pictures that make no batch, and where another rank is gone; TrainingDiverged,
+    TrainingInterrupted.
     """
     require_pairs(len(pixels))
-    device = device or torch.device("cpu")
-    training = Training(encoder, objective, schedule, seed=seed, device=device, bfloat16=bfloat16, run=run, board=board)
-    training.resume()
-    pick = picker(pixels, device)
-    looked_at = some(len(pixels), seed)
-    known = None if labels is None else [labels[row] for row in looked_at.tolist()]
-    total = schedule.epochs * len(pixels)
-    with (
-        stop_signals() as stop,
-        progress_bar("training", total, done=min(total, training.seen(len(pixels))), shown=progress) as advance,
-    ):
-        while training.epoch < schedule.epochs:
-            for indices in batches(len(pixels), schedule.batch, seed, training.epoch)[training.batch :]:
-                training.learn(pick(indices))
-                advance(len(indices))
-                if training.step % LOG_STEPS == 0:
-                    training.log_steps()
-                if stop.is_set():
-                    training.save()
-                    raise TrainingInterrupted(training.farewell())
-                if training.unsaved_seconds() > CHECKPOINT_SECONDS:
-                    training.save()
-            training.end_epoch(pick(looked_at), known)
-            training.save()
-            training.warn()
+    device, ranks = device or torch.device("cpu"), ranks or Ranks()
+    schedule.require(len(pixels), ranks.count)
+    with ranks.joined(device):
+        training = Training(
+            encoder,
+            objective,
+            schedule,
+            steps=schedule.steps(len(pixels), ranks.count),
+            views=views,
+            seed=seed,
+            device=device,
+            bfloat16=bfloat16,
+            compiled=compiled,
+            run=run,
+            board=board,
+            ranks=ranks,
+        )
+        pick = picker(pixels, device)
+        if not training.resume():
+            encoder.prepare(pick(torch.randperm(len(pixels), generator=numbered_generator(seed, 0))[:PREPARED_FROM]))
+        looked_at = some(len(pixels), seed)
+        known = None if labels is None else [labels[row] for row in looked_at.tolist()]
+        total = schedule.epochs * len(pixels)
+        with (
+            stop_signals() as stop,
+            progress_bar("training", total, done=min(total, training.seen(len(pixels))), shown=progress) as advance,
+        ):
+            while training.epoch < schedule.epochs:
+                for indices in schedule.batches(len(pixels), seed, training.epoch, ranks.count)[training.batch :]:
+                    training.learn(pick(ranks.share(indices, schedule.parts)))
+                    advance(len(indices))
+                    if training.step % LOG_STEPS == 0:
+                        training.log_steps()
+                    if ranks.any(stop.is_set(), device):
+                        training.save()
+                        raise TrainingInterrupted(training.farewell())
+                    if training.unsaved_seconds() > CHECKPOINT_SECONDS:
+                        training.save()
+                training.end_epoch(pick(looked_at), known)
+                training.save()
+                training.warn()
     encoder.eval()
     objective.eval()
 
@@ -124,17 +135,6 @@ def require_pairs(n: int, skipped: int = 0) -> None:
     if n < 2:
         aside = f" ({skipped} broken ones aside)" if skipped else ""
         raise InfoMaxError(f"{n} picture{aside} is too few to learn from: a negative pair takes two different ones")
-
-
-def batches(n: int, size: int, seed: int, epoch: int) -> list[Int[Tensor, " batch"]]:
-    """The batches of one epoch, a function of seed and epoch alone; a last one of a single picture is left out."""
-    order = torch.randperm(n, generator=numbered_generator(seed, epoch))
-    return [order[start : start + size] for start in range(0, n - 1, size)]
-
-
-def numbered_generator(seed: int, number: int, device: torch.device | None = None) -> torch.Generator:
-    """Random numbers that follow from a seed and the number of an epoch or batch alone."""
-    return torch.Generator(device or torch.device("cpu")).manual_seed((seed * 1_000_003 + number) % 2**63)
 
 
 def farewell(where: str, run: Run | None) -> str:
@@ -158,21 +158,29 @@ class Training:
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Encoder,
         objective: Objective,
         schedule: Schedule,
         *,
-        seed: int,
+        steps: int,
+        views: Plan | None = None,
+        seed: int = 0,
         device: torch.device,
-        bfloat16: bool,
-        run: Run | None,
-        board: Board | None,
+        bfloat16: bool = False,
+        compiled: bool = False,
+        run: Run | None = None,
+        board: Board | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.encoder, self.objective = encoder.to(device).train(), objective.to(device).train()
+        self.ranks = ranks or Ranks()
+        self.ranks.share_norms(encoder)
         self.parameters = [*encoder.parameters(), *objective.parameters()]
-        self.optimiser = torch.optim.Adam(self.parameters, schedule.learning_rate, eps=schedule.epsilon, fused=True)
+        self.optimiser = schedule.begin(self.parameters)
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.schedule, self.device, self.bfloat16, self.run, self.board = schedule, device, bfloat16, run, board
+        self.schedule, self.steps, self.views = schedule, steps, views
+        self.device, self.bfloat16, self.run, self.board = device, bfloat16, run, board
+        self.represent = torch.compile(encoder) if compiled else encoder
         self.epoch = self.batch = self.step = 0
         self.interval, self.whole = Meter(), Meter()
         self._saved = time.monotonic()
@@ -181,16 +189,31 @@ class Training:
 
     def learn(self, pictures: UInt8[Tensor, "n h w 3"]) -> None:
         """One step: the objective is in nats, larger is better; the optimiser descends on minus that."""
-        with autocast(self.device, enabled=self.bfloat16):
-            representation = self.encoder(pictures)
-            value = self.objective(representation, representation.sample(self.generator), self.generator)
-        self.optimiser.zero_grad(set_to_none=True)
-        (-value.total).backward()
+        self.optimiser.zero_grad()
+        parts = pictures.tensor_split(self.schedule.parts)
+        for part in parts:
+            value = self.value(part)
+            torch.autograd.backward(-value.total / len(parts))
+            self.interval.add(value, len(part) * self.ranks.count)
+            self.whole.add(value, len(part) * self.ranks.count)
+        self.ranks.average(self.parameters)
+        self.optimiser.set_pace(self.schedule.pace(self.step, self.steps))
         self.optimiser.step()
         self.batch += 1
         self.step += 1
-        self.interval.add(value, len(pictures))
-        self.whole.add(value, len(pictures))
+
+    def value(self, pictures: UInt8[Tensor, "n h w 3"]) -> Value:
+        """What the objective is worth on the pictures, or on views of them, and those of the other ranks."""
+        with autocast(self.device, enabled=self.bfloat16):
+            if self.views is None:
+                seen = self.ranks.gathered(self.represent(pictures))
+                value: Value = self.objective(seen, seen.sample(self.generator), self.generator)
+                return value
+            kinds = self.views(self.step / self.steps)
+            batches = draw(kinds, pictures, self.generator, share=(self.ranks.rank, self.ranks.count))
+            own = (seen for batch in batches for seen in self.represent(batch).split(len(pictures)))
+            views = [self.ranks.gathered(seen) for seen in own]
+            return self.objective.of_views([(seen, seen.sample(self.generator)) for seen in views], self.generator)
 
     def seen(self, n: int) -> int:
         """How many pictures of a collection of n were learnt from so far."""
@@ -217,7 +240,7 @@ class Training:
 
     def warn(self) -> None:
         """Warn of what the last epoch showed, unless this process has before."""
-        if self._ailment is not None and self._ailment.name not in self._told:
+        if self.ranks.first and self._ailment is not None and self._ailment.name not in self._told:
             self._told.add(self._ailment.name)
             warnings.warn(f"epoch {self.epoch}: {self._ailment.words}", HealthWarning, stacklevel=3)
 
@@ -248,22 +271,21 @@ class Training:
         }
         self.run.write_checkpoint(checkpoint)
 
-    def resume(self) -> None:
-        """Continue from last.ckpt, if there is one. Log and board forget what came after it."""
-        if self.run is None:
-            if self.board is not None:
-                self.board.begin()
-            return
-        if (checkpoint := self.run.read_checkpoint()) is not None:
+    def resume(self) -> bool:
+        """Continue from last.ckpt, if there is one; whether there was. Log and board forget what came after it."""
+        checkpoint = self.ranks.from_first(None if self.run is None else self.run.read_checkpoint())
+        if checkpoint is not None:
             self.encoder.load_state_dict(checkpoint["encoder"])
             self.objective.load_state_dict(checkpoint["objective"])
             self.optimiser.load_state_dict(checkpoint["optimiser"])
             self.generator.set_state(checkpoint["generator"])
             self.interval, self.whole = Meter(**checkpoint["interval"]), Meter(**checkpoint["whole"])
             self.epoch, self.batch, self.step = (checkpoint[name] for name in ("epoch", "batch", "step"))
-        self.run.rewind_log(self.step, self.epoch)
+        if self.run is not None:
+            self.run.rewind_log(self.step, self.epoch)
         if self.board is not None:
-            self.board.begin(self.run.read_log())
+            self.board.begin(self.run.read_log() if self.run is not None else ())
+        return checkpoint is not None
 
     def unsaved_seconds(self) -> float:
         """How long ago the last checkpoint was."""
@@ -284,40 +306,6 @@ class Training:
             f"training diverged: {what} is not finite by step {self.step}, in epoch {self.epoch + 1}{kept}; "
             f"lower the learning rate, now {self.schedule.learning_rate}"
         )
-
-
-@final
-class Meter:
-    """Means over steps of an objective's total and terms, in nats, kept where they arise so that no step waits."""
-
-    def __init__(
-        self, sums: dict[str, Tensor] | None = None, steps: int = 0, pictures: int = 0, seconds: float = 0.0
-    ) -> None:
-        self.sums = sums or {}
-        self.steps, self.pictures = steps, pictures
-        self._began = time.perf_counter() - seconds
-
-    @property
-    def seconds(self) -> float:
-        """Wall time since the beginning, pauses between processes left out."""
-        return time.perf_counter() - self._began
-
-    def add(self, value: Value, pictures: int) -> None:
-        """Count one step."""
-        for name, term in {"total": value.total, **value.terms}.items():
-            term = term.detach().double()
-            self.sums[name] = self.sums[name].to(term.device) + term if name in self.sums else term
-        self.steps, self.pictures = self.steps + 1, self.pictures + pictures
-
-    def means(self) -> dict[str, float]:
-        """Each mean in nats, and pictures per second."""
-        values = {name: total.item() / self.steps for name, total in self.sums.items()}  # waits for the device
-        seconds = self.seconds
-        return values | {"seconds": round(seconds, 3), "images_per_second": round(self.pictures / seconds, 1)}
-
-    def state(self) -> dict[str, Any]:
-        """What the constructor takes."""
-        return {"sums": self.sums, "steps": self.steps, "pictures": self.pictures, "seconds": self.seconds}
 
 
 @contextmanager

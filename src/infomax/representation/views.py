@@ -10,7 +10,7 @@ saturation, hue and grey are one matrix for the colours. Parameters are drawn fo
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float, Int, Num
@@ -104,24 +104,34 @@ class Parameters:
     sigma: Float[Tensor, " n"] | None
     solarise_above: Float[Tensor, " n"] | None
 
+    def __getitem__(self, rows: slice) -> "Parameters":
+        """Those of some of the pictures."""
+        parts: dict[str, Any] = {name: None if each is None else each[rows] for name, each in vars(self).items()}
+        return Parameters(**parts)
+
 
 def draw(
-    kinds: Sequence[View], pictures: Num[Tensor, "n h w 3"], generator: torch.Generator | None = None
+    kinds: Sequence[View],
+    pictures: Num[Tensor, "n h w 3"],
+    generator: torch.Generator | None = None,
+    share: tuple[int, int] = (0, 1),
 ) -> list[Float[Tensor, "m size size 3"]]:
     """For each kind its views, float32 in 0..255 and not rounded: all n pictures once, then again, `count` times.
+
+    The pictures may be one of several equal shares of a batch, (0, 2) the first of two: they are drawn as they would be
+    in the whole batch, and the generator moves on as it would.
 
     Raises InfoMaxError for a view larger than the pictures.
     """
     side = min(pictures.shape[1:3])
     if (largest := max(kind.size for kind in kinds)) > side:
         raise InfoMaxError(f"a view of {largest} px is larger than the pictures of {side} px: make it {side} or less")
-    planes = _planes(pictures)
+    planes, whole = _planes(pictures), len(pictures) * share[1]
+    own = slice(len(pictures) * share[0], len(pictures) * (share[0] + 1))
     batches = []
     for kind in kinds:
-        drawn = [
-            parameters(kind, len(pictures), planes.shape[2:], generator, pictures.device) for _ in range(kind.count)
-        ]
-        batches.append(torch.cat([_apply(planes, each, kind.size) for each in drawn]).permute(0, 2, 3, 1))
+        drawn = [parameters(kind, whole, planes.shape[2:], generator, pictures.device) for _ in range(kind.count)]
+        batches.append(torch.cat([_apply(planes, each[own], kind.size) for each in drawn]).permute(0, 2, 3, 1))
     return batches
 
 

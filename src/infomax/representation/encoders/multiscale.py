@@ -72,7 +72,7 @@ class MultiscaleEncoder(Encoder):
 
     def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
         """Represent pictures of values 0..255."""
-        x, maps = planar(pictures, self.code.mean.weight), []
+        x, maps = planar(pictures, next(self.parameters())), []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)

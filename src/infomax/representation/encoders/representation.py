@@ -74,18 +74,21 @@ class Encoder(nn.Module, ABC):
 class Code(nn.Module):
     """A summary of c numbers -> the code's mean and, of a stochastic encoder, log variance: a linear layer each.
 
-    Both are computed in the precision of the weights under autocast too: the code is small and its exponential is not.
+    The deterministic code of as many dimensions is the summary itself: to turn it is the critics' affair, and what
+    comes before their projection heads retrieves better than what comes later. All is computed in float32 or more under
+    autocast too: the code is small and its exponential is not.
     """
 
     def __init__(self, channels: int, dim: int, *, stochastic: bool) -> None:
         super().__init__()
-        self.mean = nn.Linear(channels, dim)
+        itself = dim == channels and not stochastic
+        self.mean = nn.Identity() if itself else nn.Linear(channels, dim)
         self.log_var = nn.Linear(channels, dim) if stochastic else None
 
     def forward(self, summary: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"] | None]:
         """(mean, log_var), the latter None for a deterministic encoder."""
         with torch.autocast(summary.device.type, enabled=False):
-            summary = summary.to(self.mean.weight.dtype)
+            summary = summary.to(torch.promote_types(summary.dtype, torch.float32))
             return self.mean(summary), None if self.log_var is None else self.log_var(summary)
 
 

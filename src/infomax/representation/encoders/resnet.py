@@ -69,7 +69,7 @@ class ResNet18(Encoder):
 
     def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
         """Represent pictures of values 0..255."""
-        feature_map: Tensor = self.stages(self.stem(planar(pictures, self.code.mean.weight)))
+        feature_map: Tensor = self.stages(self.stem(planar(pictures, next(self.parameters()))))
         mean, log_var = self.code(feature_map.mean((2, 3)))
         local, grid = positions(feature_map)
         return Representation(local, mean, log_var, grid)

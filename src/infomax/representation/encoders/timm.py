@@ -47,7 +47,7 @@ class TimmEncoder(Encoder):
 
     def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
         """Represent pictures of values 0..255, of a side that the model takes."""
-        features: Tensor = self.model.forward_features(planar(pictures, self.code.mean.weight))
+        features: Tensor = self.model.forward_features(planar(pictures, next(self.parameters())))
         mean, log_var = self.code(self.model.forward_head(features, pre_logits=True))
         if features.ndim == 3:  # tokens, those of no position first
             local = features[:, self.model.num_prefix_tokens :]
