@@ -1,43 +1,41 @@
 """Mutual information of samples, in nats, with a standard error and a word of warning where it cannot be trusted.
 
-Each column is replaced by its normal scores, which leaves the information as it is and tames every tail. The critic is
-a closed form, the log ratio of the Gaussian with the same correlations, plus a network that learns what the closed form
-lacks. It is trained on some folds and its bound read on the fold held out, so that every sample is held out once. In a
-few dimensions nearest neighbours are asked as well what the bound lacks, and believed as far as chance does not explain
-it.
+Each side is put on a common scale, one to one, which leaves the information as it is and tames every tail. The critic
+is a closed form, the log ratio of the Gaussian with the same correlations, plus a network that learns what the closed
+form lacks. It is trained on some folds and its bound read on the fold held out, so that every sample is held out once.
+In a few dimensions nearest neighbours are asked as well what the bound lacks, and believed as far as chance does not
+explain it.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan
-from infomax.information.critics import Critic, Separable
+from infomax.information.columns import Columns, Samples, forms, normal_scores, varying
+from infomax.information.critics import Critic
+from infomax.information.gaussian import CorrectedCritic, GaussianCritic
+from infomax.information.neighbours import FARTHER, NEAREST, by_neighbours
 from infomax.information.pairs import all_pairs, lower_bound
 
-FEWEST_SAMPLES = 50
 FOLDS = 3
 BLOCK = 500  # held-out samples whose pairs are scored together
 BATCH = 256
 STEPS, CHECK_EVERY, PATIENCE = 400, 50, 3
 LEARNING_RATE = 1e-2
-SEGMENTS = 12  # of the piecewise-linear encoding of a column
-NEAREST, FARTHER = 3, 10  # neighbours, two counts of them to extrapolate from
 MOST_DIMENSIONS_FOR_NEIGHBOURS = 6
 MOST_QUERIES = 20_000
 FEWEST_EFFECTIVE_NEGATIVES = 100
 NEIGHBOURS_ERR_BY = 0.015  # nats, beyond spread and extrapolation: seen where the information is known
 NEAREST_NEIGHBOURS = "nearest-neighbours"
-
-Columns = Float[Tensor, "n _"]  # of x or of y: as many rows, any number of columns
-Samples = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,8 @@ class MutualInformation:
 
     value: the estimate, at least 0 and at most the ceiling.
     standard_error: value +- 2 standard errors is meant to hold the truth. It joins the spread over held-out blocks with
-        half the distance between training and held-out bound, and with what nearest neighbours may be off by.
+        half the distance between training and held-out bound, and with what nearest neighbours may be off by or, in
+        more dimensions than they see, with all that the network added to the closed form.
     bound: what the value is: the name of a held-out lower bound, or "nearest-neighbours" where they had to add to it.
     ceiling: the most that this many samples can show: ln n, for InfoNCE ln of the samples scored together.
     lower_bound: the critic's bound on the samples held out, whatever the value is.
@@ -78,10 +77,10 @@ def estimate_mi(
     _require_known(bound, folds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        x, y, notes = _prepare(x, y)
+        x, y, notes = varying(x, y)
         if not (x.shape[1] and y.shape[1]):
             return MutualInformation(0.0, 0.0, bound or donsker_varadhan.name, math.log(len(x)), warnings=notes)
-        return _estimate(x, y, bound, folds, notes)
+        return _estimate(*_formed(x, y, folds), bound, folds, notes)
 
 
 def pointwise_mi(x: Samples, y: Samples, *, folds: int = FOLDS, seed: int = 0) -> Float[np.ndarray, " n"]:
@@ -92,88 +91,30 @@ def pointwise_mi(x: Samples, y: Samples, *, folds: int = FOLDS, seed: int = 0) -
     _require_known(None, folds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        x, y, _ = _prepare(x, y)
+        x, y, _ = varying(x, y)
         ratios = torch.zeros(len(x))
         if x.shape[1] and y.shape[1]:
+            x, y = _formed(x, y, folds)
             for fold in _cross_fit(x, y, folds):
                 ratios[fold.held_out] = fold.log_ratio(x[fold.held_out], y[fold.held_out])
         return ratios.double().numpy()
 
 
-@final
-class GaussianCritic(Critic):
-    """The log density ratio of the Gaussian that has the correlations R of (x, y), in closed form.
+def _formed(x: Columns, y: Columns, folds: int) -> tuple[Columns, Columns]:
+    """Both sides in those of their forms in which the Gaussian has the highest bound on the samples held out.
 
-    -1/2 log det R / (det R_xx det R_yy) - 1/2 [x y]^T (R^-1 - diag(R_xx, R_yy)^-1) [x y],
-
-    but for its constant, which no bound used here depends on. Quadratic in x and y, it is a dot product of embeddings.
+    One column a side is no mixture, and stays what its ranks are: any monotone transformation gives the same answer.
     """
+    if x.shape[1] == y.shape[1] == 1:
+        return normal_scores(x), normal_scores(y)
+    choices = itertools.product(forms(x), forms(y))
+    splits = _splits(len(x), folds)
 
-    def __init__(self, x: Columns, y: Columns) -> None:
-        super().__init__()
-        d = x.shape[1]
-        correlation = torch.corrcoef(torch.cat([x, y], 1).double().T)
-        correlation += 1e-6 * torch.eye(len(correlation))  # duplicate columns are no error
-        precision = torch.linalg.inv(correlation)
-        self.x_form = nn.Buffer((precision[:d, :d] - torch.linalg.inv(correlation[:d, :d])).float())
-        self.y_form = nn.Buffer((precision[d:, d:] - torch.linalg.inv(correlation[d:, d:])).float())
-        self.cross = nn.Buffer(precision[:d, d:].float())
+    def value(choice: tuple[Columns, Columns]) -> float:
+        critics = [GaussianCritic(*(z[training] for z in choice)) for training, _ in splits]
+        return float(_held_out_blocks([held_out for _, held_out in splits], critics, *choice).mean())
 
-    def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch h"]:
-        """Its part in the product, its own term, and 1."""
-        own = -0.5 * ((x @ self.x_form) * x).sum(-1, keepdim=True)
-        return torch.cat([-(x @ self.cross), own, torch.ones_like(own)], -1)
-
-    def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch h"]:
-        """Itself, 1, and its own term."""
-        own = -0.5 * ((y @ self.y_form) * y).sum(-1, keepdim=True)
-        return torch.cat([y, torch.ones_like(own), own], -1)
-
-    def score(self, u: Float[Tensor, "*#batch h"], v: Float[Tensor, "*#batch h"]) -> Float[Tensor, "*batch"]:
-        """The dot product."""
-        return (u * v).sum(-1)
-
-    def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
-        """One matrix product."""
-        return u @ v.mT
-
-
-@final
-class CorrectedCritic(Critic):
-    """GaussianCritic plus a network, which starts at nought and so from the Gaussian: still one dot product."""
-
-    def __init__(self, x: Columns, y: Columns) -> None:
-        super().__init__()
-        self.gaussian = GaussianCritic(x, y)
-        x_dim, y_dim = ((1 + SEGMENTS) * z.shape[1] for z in (x, y))
-        self.network = Separable(x_dim, y_dim, hidden=64, layers=3, rank=32)
-        for parameter in self.network.g[-1].parameters():
-            nn.init.zeros_(parameter)
-
-    def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch h"]:
-        """Both embeddings side by side."""
-        return torch.cat([self.gaussian.embed_x(x), self.network.embed_x(_encode(x))], -1)
-
-    def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch h"]:
-        """Both embeddings side by side."""
-        return torch.cat([self.gaussian.embed_y(y), self.network.embed_y(_encode(y))], -1)
-
-    def score(self, u: Float[Tensor, "*#batch h"], v: Float[Tensor, "*#batch h"]) -> Float[Tensor, "*batch"]:
-        """The dot product, the sum of both."""
-        return (u * v).sum(-1)
-
-    def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
-        """One matrix product."""
-        return u @ v.mT
-
-
-def _encode(z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:
-    """Normal scores beside their piecewise-linear encoding, so that a network can turn sharply within a column.
-
-    Segment t of T holds clip(T Phi(z) - t, 0, 1)             (Gorishniy et al. 2022, arXiv 2203.05556, eq. 1)
-    """
-    steps = torch.special.ndtr(z).unsqueeze(-1) * SEGMENTS - torch.arange(SEGMENTS, device=z.device)
-    return torch.cat([z, (steps.clamp(0, 1) - 0.5).flatten(-2)], -1)
+    return max(choices, key=value)
 
 
 @dataclass(frozen=True)
@@ -187,7 +128,7 @@ class _Fold:
 
     @property
     def training_sample(self) -> Int[Tensor, " h"]:
-        """As many of the training samples as are held out, or all."""
+        """As many of the training samples as are held out, the next fold: over all folds, every sample once."""
         return self.training[: len(self.held_out)]
 
     def log_ratio(self, x: Columns, y: Columns) -> Float[Tensor, " n"]:
@@ -199,11 +140,16 @@ class _Fold:
 
 def _cross_fit(x: Columns, y: Columns, folds: int) -> list[_Fold]:
     """One critic for each fold, trained on the others."""
-    parts = torch.randperm(len(x)).tensor_split(folds)
-    splits = [(torch.cat([*parts[:k], *parts[k + 1 :]]), parts[k]) for k in range(folds)]
+    splits = _splits(len(x), folds)
     untrained = [_Fold(CorrectedCritic(x[training], y[training]), training, held) for training, held in splits]
     _train(untrained, x, y)
     return [_normalised(fold, x, y) for fold in untrained]
+
+
+def _splits(n: int, folds: int) -> list[tuple[Int[Tensor, " _"], Int[Tensor, " _"]]]:
+    """Samples to train on and samples to hold out; the former begin with the fold that is held out next."""
+    parts = torch.randperm(n).tensor_split(folds)
+    return [(torch.cat([*parts[k + 1 :], *parts[:k]]), parts[k]) for k in range(folds)]
 
 
 def _train(folds: list[_Fold], x: Columns, y: Columns) -> None:
@@ -246,10 +192,15 @@ def _state(average: AveragedModel) -> dict[str, Tensor]:
 
 def _held_out_value(folds: list[_Fold], critics: Any, x: Columns, y: Columns) -> float:
     """The bound on the samples held out, by these critics."""
-    values = [
-        _values(critic, x, y, fold.held_out, donsker_varadhan) for fold, critic in zip(folds, critics, strict=True)
-    ]
-    return float(torch.cat(values).mean())
+    return float(_held_out_blocks([fold.held_out for fold in folds], critics, x, y).mean())
+
+
+def _held_out_blocks(
+    held_out: list[Int[Tensor, " _"]], critics: Any, x: Columns, y: Columns
+) -> Float[Tensor, " blocks"]:
+    """The Donsker-Varadhan bound on each block of the samples held out from each critic."""
+    each = zip(critics, held_out, strict=True)
+    return torch.cat([_values(critic, x, y, samples, donsker_varadhan) for critic, samples in each])
 
 
 def _blocks(samples: Int[Tensor, " k"]) -> tuple[Int[Tensor, " b"], ...]:
@@ -279,10 +230,14 @@ def _estimate(x: Columns, y: Columns, bound: str | None, folds: int, notes: tupl
     """The bound on held-out samples, or what the nearest neighbours say, with what speaks against it."""
     fitted = _cross_fit(x, y, folds)
     by_bound = _by_bound(fitted, x, y, "donsker-varadhan" if bound in (None, NEAREST_NEIGHBOURS) else str(bound))
-    chosen = by_bound
-    if bound == NEAREST_NEIGHBOURS or (bound is None and x.shape[1] + y.shape[1] <= MOST_DIMENSIONS_FOR_NEIGHBOURS):
-        by_neighbours = _by_neighbours(fitted, x, y)
-        chosen = by_neighbours if bound is not None else _with_its_slack(by_bound, by_neighbours)
+    if bound == NEAREST_NEIGHBOURS:
+        chosen = _by_neighbours(fitted, x, y)
+    elif bound is not None:
+        chosen = by_bound
+    elif x.shape[1] + y.shape[1] <= MOST_DIMENSIONS_FOR_NEIGHBOURS:
+        chosen = _with_its_slack(by_bound, _by_neighbours(fitted, x, y))
+    else:
+        chosen = _with_its_gain(by_bound, fitted, x, y)
     ceiling = math.log(len(_blocks(fitted[0].held_out)[0]) if chosen.name == "infonce" else len(x))
     return MutualInformation(
         value=min(max(0.0, chosen.value), ceiling),
@@ -317,20 +272,29 @@ def _with_its_slack(bound: _Reading, neighbours: _Reading) -> _Reading:
     """The bound, and as much of what the neighbours find above it as chance does not explain.
 
     A bound lacks s >= 0, often nothing. Seen as s with standard error sigma, that much is taken as s - sigma^2 / s, and
-    as nought up to sigma: almost all of a clear slack, almost nothing of chance. The bound's standard error alone knows
-    nothing of slack, and so takes in sigma either way             (James & Stein 1961, in its positive part).
+    as nought up to sigma: almost all of a clear slack, almost nothing of chance (James & Stein 1961, in its positive
+    part). What was seen and not taken may be there all the same, and is a systematic error.
     """
     difference = neighbours.blocks - bound.blocks[: len(neighbours.blocks)]
-    slack, error = float(difference.mean()), _standard_error(difference)
-    if slack <= error:
-        return replace(bound, systematic=math.hypot(bound.systematic, error))
-    believed = 1 - (error / slack) ** 2
-    return _Reading(
-        NEAREST_NEIGHBOURS,
-        bound.blocks[: len(neighbours.blocks)] + believed * difference,
-        (),
-        math.hypot(believed * neighbours.systematic, (1 - believed) * bound.systematic, error),
-    )
+    slack, error = max(0.0, float(difference.mean())), _standard_error(difference)
+    believed = 1 - (error / slack) ** 2 if slack > error else 0.0
+    doubted = (1 - believed) * math.hypot(bound.systematic, slack)
+    systematic = math.hypot(believed * neighbours.systematic, doubted, error)
+    if not believed:
+        return replace(bound, systematic=systematic)
+    blocks = bound.blocks[: len(neighbours.blocks)] + believed * difference
+    return _Reading(NEAREST_NEIGHBOURS, blocks, (), systematic)
+
+
+def _with_its_gain(bound: _Reading, folds: list[_Fold], x: Columns, y: Columns) -> _Reading:
+    """The bound, as much in doubt as the network has added to the closed form.
+
+    Of normal variables that is nothing, and nothing is missing. Otherwise the network has found some of what there is
+    to be found beyond the closed form, and as much again may be missing.
+    """
+    gaussian = _held_out_blocks([fold.held_out for fold in folds], [fold.critic.gaussian for fold in folds], x, y)
+    gain = max(0.0, bound.value - float(gaussian.mean()))
+    return replace(bound, systematic=math.hypot(bound.systematic, gain))
 
 
 def _standard_error(blocks: Float[Tensor, " blocks"]) -> float:
@@ -351,37 +315,15 @@ def _by_bound(folds: list[_Fold], x: Columns, y: Columns, name: str) -> _Reading
 def _by_neighbours(folds: list[_Fold], x: Columns, y: Columns) -> _Reading:
     """Nearest neighbours, extrapolated half the way from FARTHER over NEAREST to none.
 
-    Where the density has an edge the error grows as sqrt k; where it is smooth it is smaller and of either sign. Half
-    the extrapolation is applied, and counted as a systematic error beside NEIGHBOURS_ERR_BY.
+    Where the density has an edge the error grows as the distance, k^(1/d) in d dimensions; where it is smooth it is
+    smaller and of either sign. Half the extrapolation is applied, and counted as a systematic error beside
+    NEIGHBOURS_ERR_BY.
     """
     blocks = [block for fold in folds for block in _blocks(fold.held_out)][: math.ceil(MOST_QUERIES / BLOCK)]
-    near, far = torch.stack([_neighbours(x, y, block) for block in blocks]).unbind(1)
-    half = 0.5 / (math.sqrt(FARTHER / NEAREST) - 1) * (near - far)
+    near, far = torch.stack([by_neighbours(x, y, block) for block in blocks]).unbind(1)
+    farther = (FARTHER / NEAREST) ** (1 / (x.shape[1] + y.shape[1]))
+    half = 0.5 / (farther - 1) * (near - far)
     return _Reading(NEAREST_NEIGHBOURS, near + half, (), math.hypot(float(half.mean()), NEIGHBOURS_ERR_BY))
-
-
-def _neighbours(x: Columns, y: Columns, block: Int[Tensor, " b"]) -> Float[Tensor, " 2"]:
-    """The information by the k-th neighbour of each sample of the block, for both counts k.
-
-    psi(k) + psi(n) - mean psi(n_x + 1) - mean psi(n_y + 1)  (Kraskov, Stoegbauer & Grassberger 2004, cond-mat/0305641,
-    eq. 8), with n_x and n_y the samples nearer than that neighbour in x alone and in y alone.
-    """
-    distance = torch.maximum(*(torch.cdist(z[block], z, p=math.inf) for z in (x, y)))
-    distance[torch.arange(len(block)), block] = math.inf  # nobody is a neighbour of himself
-    counts = torch.tensor([NEAREST, FARTHER])
-    radii = distance.topk(FARTHER, largest=False).values[:, counts - 1]
-    near_x, near_y = (_nearer(z, block, radii).digamma().mean(0) for z in (x, y))
-    return counts.digamma() + math.log(len(x)) - 0.5 / len(x) - near_x - near_y
-
-
-def _nearer(z: Columns, block: Int[Tensor, " b"], radii: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
-    """How many samples, itself among them, lie nearer to each sample of the block than the radii."""
-    if z.shape[1] == 1:  # in one dimension a look into the sorted column replaces all distances
-        column, inside = z.flatten().double().sort().values, radii.double() * (1 - 1e-6)  # nearer, not as near
-        above = torch.searchsorted(column, z[block] + inside)
-        return (above - torch.searchsorted(column, z[block] - inside)).clamp(min=1).float()
-    distance = torch.cdist(z[block], z, p=math.inf)
-    return torch.stack([(distance < r.unsqueeze(1)).count_nonzero(1) for r in radii.unbind(1)], 1).clamp(min=1).float()
 
 
 def _doubts(
@@ -423,47 +365,6 @@ def _require_known(bound: str | None, folds: int) -> None:
         raise ValueError(f"unknown bound {bound!r}: choose one of {', '.join(ESTIMATORS)}")
     if not 2 <= folds <= 10:
         raise ValueError(f"folds is {folds}: choose 2 to 10")
-
-
-def _prepare(x: Samples, y: Samples) -> tuple[Columns, Columns, tuple[str, ...]]:
-    """Normal scores of both, in float32, and what was dropped, in words."""
-    arrays = {"x": _numbers(x, "x"), "y": _numbers(y, "y")}
-    if len(arrays["x"]) != len(arrays["y"]):
-        raise ValueError(f"x has {len(arrays['x'])} rows and y {len(arrays['y'])}: give as many of both")
-    kept = {name: (array != array[0]).any(0) for name, array in arrays.items()}
-    notes = tuple(
-        f"{name} has {int((~kept[name]).sum())} constant columns, dropped: a constant carries no information"
-        for name in arrays
-        if not kept[name].all()
-    )
-    scores = [normal_scores(array[:, kept[name]]) for name, array in arrays.items()]
-    return scores[0], scores[1], notes
-
-
-def _numbers(samples: Samples, name: str) -> Float[Tensor, "n d"]:
-    """The samples in float64, (n, d). Raises ValueError, in one line, for what are no samples."""
-    array = samples.detach().cpu() if isinstance(samples, Tensor) else np.asarray(samples)
-    real = array.dtype.is_complex is False if isinstance(array, Tensor) else array.dtype.kind in "biuf"
-    if not real:
-        raise ValueError(f"{name} has dtype {array.dtype}: give real numbers")
-    if array.ndim not in (1, 2):
-        raise ValueError(f"{name} has shape {tuple(array.shape)}: give (n,) or (n, columns)")
-    if len(array) < FEWEST_SAMPLES:
-        raise ValueError(f"{name} has {len(array)} samples: give {FEWEST_SAMPLES} or more")
-    numbers = array.double() if isinstance(array, Tensor) else torch.from_numpy(array.astype(np.float64))
-    if not numbers.isfinite().all():
-        raise ValueError(f"{name} has {int((~numbers.isfinite()).sum())} NaN or infinite values: remove their rows")
-    return numbers.reshape(len(numbers), -1)
-
-
-def normal_scores(columns: Float[Tensor, "n d"]) -> Columns:
-    """Each column's ranks as quantiles of N(0, 1), ties broken at random."""
-    n = len(columns)
-    order = torch.randperm(n)
-    ranks = columns.clone()
-    ranks[order] = columns[order].argsort(dim=0, stable=True).argsort(dim=0).double()
-    scores: Tensor = torch.special.ndtri((ranks + 0.5) / n)
-    return scores.float()
 
 
 ESTIMATORS = ("donsker-varadhan", "nwj", "infonce", "smile", NEAREST_NEIGHBOURS)

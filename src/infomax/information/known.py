@@ -80,6 +80,24 @@ def dense_normal(dim: int, information: float) -> Known:
     return normal(_equicorrelated(dim, low), dim, f"dense normal {dim} x {dim}")
 
 
+def mixed_normal(x_dim: int, y_dim: int, information: float, seed: int = 0) -> Known:
+    """A normal whose columns are mixtures: on each side a random square matrix, drawn by the seed, mixes the columns.
+
+    Beneath it each of the smaller side's variables is correlated with one of the other's and holds a random share of
+    the information. Mixing one to one leaves it as it is, but may hide it in directions of little variance.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shares = torch.rand(min(x_dim, y_dim), generator=generator, dtype=torch.float64) + 0.2
+    correlated = torch.arange(len(shares))
+    covariance = torch.eye(x_dim + y_dim, dtype=torch.float64)
+    covariance[correlated, x_dim + correlated] = (-torch.expm1(-2 * information * shares / shares.sum())).sqrt()
+    covariance = covariance.triu() + covariance.triu(1).T
+    mixing = torch.zeros_like(covariance)
+    mixing[:x_dim, :x_dim] = _normals(x_dim, x_dim, generator)
+    mixing[x_dim:, x_dim:] = _normals(y_dim, y_dim, generator)
+    return normal(mixing @ covariance @ mixing.T, x_dim, f"mixed normal {x_dim} x {y_dim}")
+
+
 def uniform_noise(width: float) -> Known:
     """Additive uniform noise: x ~ U[0, 1], y = x + U[-width, width].
 
@@ -92,6 +110,34 @@ def uniform_noise(width: float) -> Known:
 
     information = width - math.log(2 * width) if width <= 0.5 else 1 / (4 * width)
     return Known(f"uniform noise {width:.3g}", information, draw)
+
+
+def gamma_noise(shape: float, noise: float) -> Known:
+    """Additive noise that is never negative: x ~ Gamma(shape), y = x + Gamma(noise), all of unit scale.
+
+    y ~ Gamma(shape + noise), and I = h(y) - h(noise) with h(Gamma(k)) = k + log Gamma(k) + (1 - k) psi(k).
+    """
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+        x = _gamma(shape, n, generator)
+        return x, x + _gamma(noise, n, generator)
+
+    information = _gamma_entropy(shape + noise) - _gamma_entropy(noise)
+    return Known(f"gamma noise {shape:.3g}, {noise:.3g}", information, draw)
+
+
+def pareto(shape: float) -> Known:
+    """Two exponential variables of one random rate, heavy in one tail only: x, y = E_1 / g, E_2 / g, g ~ Gamma(shape).
+
+    Its copula is Clayton's of parameter 1 / shape, turned by 180 degrees. As 1 + x and 1 + x + y have log-means
+    psi(a + 1) - psi(a) and psi(a + 2) - psi(a) for the shape a, I = log(1 + 1/a) - 1/(a + 1).
+    """
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+        x, y, rate = (_gamma(k, n, generator) for k in (1.0, 1.0, shape))
+        return x / rate, y / rate
+
+    return Known(f"Pareto {shape:.3g}", math.log1p(1 / shape) - 1 / (shape + 1), draw)
 
 
 def student(dispersion: Covariance, x_dim: int, degrees: float) -> Known:
@@ -223,6 +269,11 @@ def _gamma(shape: float, n: int, generator: torch.Generator) -> Float[Tensor, "n
     """Gamma variates of unit scale."""
     out: Tensor = torch._standard_gamma(torch.full((n, 1), shape, dtype=torch.float64), generator=generator)
     return out
+
+
+def _gamma_entropy(shape: float) -> float:
+    k = torch.tensor(shape, dtype=torch.float64)
+    return float(k + k.lgamma() + (1 - k) * k.digamma())
 
 
 def _normal_entropy(scale: float) -> float:

@@ -1,0 +1,57 @@
+"""The forms in which samples reach a critic; bad input is tested where the user meets it, in test_estimation.py."""
+
+import numpy as np
+import pytest
+import torch
+
+from infomax.information.columns import forms, normal_scores, varying, whitened
+
+
+def columns(n: int = 500, d: int = 4) -> torch.Tensor:
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_constants_are_dropped_in_words() -> None:
+    x = np.stack([np.ones(60), np.arange(60.0)], 1)
+    kept, other, notes = varying(x, np.arange(60))
+    assert kept.shape == other.shape == (60, 1)
+    assert notes == ("x has 1 constant columns, dropped: a constant carries no information",)
+
+
+def test_normal_scores_are_quantiles_in_the_order_of_the_values() -> None:
+    z = columns()
+    scores = normal_scores(z)
+    assert torch.equal(scores.argsort(0), z.argsort(0))
+    quantiles = torch.special.ndtri((torch.arange(500, dtype=torch.float64) + 0.5) / 500)
+    torch.testing.assert_close(scores.sort(0).values, quantiles.float().unsqueeze(1).expand(-1, 4))
+
+
+def test_whitened_columns_have_no_correlation_and_stay_near_themselves() -> None:
+    z = columns() @ columns(4)
+    white = whitened(z).double()
+    torch.testing.assert_close(torch.cov(white.T), torch.eye(4).double(), atol=1e-5, rtol=0)
+    independent = columns()
+    assert (
+        torch.corrcoef(torch.cat([whitened(independent).double(), independent], 1).T)[4:, :4].diagonal() > 0.99
+    ).all()
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])
+def test_whitening_knows_no_scale_or_place(scale: float) -> None:
+    z = columns()
+    torch.testing.assert_close(whitened(z * scale), whitened(z))
+    torch.testing.assert_close(whitened(z + 1e3), whitened(z))
+
+
+def test_directions_that_repeat_others_become_nought() -> None:
+    z = columns()
+    white = whitened(torch.cat([z, z[:, :2] - 3 * z[:, 2:]], 1))
+    assert white.isfinite().all()
+    assert int(torch.linalg.matrix_rank(white.double(), rtol=1e-5)) == 4
+
+
+def test_whitening_is_no_form_of_values_that_repeat() -> None:
+    z = columns()
+    assert [bool((form.diff(dim=0) != 0).all()) for form in forms(z)] == [True, True]
+    assert len(forms(z.round())) == 1
+    assert len(forms(torch.cat([z, z[:, :1] > 0], 1))) == 1
