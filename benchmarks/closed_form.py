@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dev", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="keep the run")
     parser.add_argument("--cost", type=int, nargs="+")
     args = parser.parse_args()
     recipe = find_recipe(args.recipe).with_texts(args.set)
@@ -88,13 +89,16 @@ def main() -> None:
             assert test is not None
             assert test.labels is not None
             others, other_labels = np.array(test.pixels), test.labels
-    model.fit(pixels)
+    model.fit(pixels, out=args.out)
     began = tell("fit", began)
     codes, other_codes = model.transform(pixels), model.transform(others)
     began = tell(f"embedding {len(pixels)} + {len(others)}", began)
-    verdict = judge(Task.of(labels, other_labels), codes, other_codes).to_dict()
+    verdict = judge(Task.of(labels, other_labels), codes, other_codes)
     tell("judging", began)
-    print(verdict)
+    for (k, metric, vote), score in verdict.knn.items():
+        print(f"kNN, k = {k:<3} {metric:<9} {vote:<8} {100 * score.accuracy:.2f} %")
+    for name, score in verdict.probes.items():
+        print(f"{name:<28} {100 * score.accuracy:.2f} %")
 
 
 if __name__ == "__main__":

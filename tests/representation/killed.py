@@ -1,6 +1,6 @@
 """Trainings that are killed again and again: python -m tests.representation.killed RECIPE FOLDER STORY...
 
-Trains RECIPE, `article` or `views`, into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ... as each STORY
+Trains RECIPE, `article`, `views` or `spectral`, into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ... as each STORY
 says: "SECONDS MOMENT...", with so many seconds between checkpoints, killed with SIGKILL at each moment in turn and
 resumed after it, at last to the end. Each training is a process of its own, forked off before torch has computed
 anything.
@@ -24,25 +24,29 @@ from numpy.typing import NDArray
 import infomax.files
 from infomax import InfoMax
 from infomax.recipes import Recipe
-from infomax.representation import training
+from infomax.representation import spectral, training
 from infomax.representation.run import Run
 from tests.conftest import SMALL, SMALL_VIEWS, coloured
+from tests.representation.test_spectral import LITTLE, textured
 
 EPOCHS = 4
 LEARNT: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
     "article": (SMALL, coloured(75)),
     "views": (SMALL_VIEWS.with_settings(late=0.4, late_size=20, size=20, epochs=EPOCHS), coloured(85, side=20)),
+    "spectral": (LITTLE, textured(85)),
 }
 """In batches of 16: five steps an epoch, the article's last of them with 11 pictures."""
 
 
 def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
     training.LOG_STEPS = 3
-    training.CHECKPOINT_SECONDS = seconds
+    training.CHECKPOINT_SECONDS = spectral.CHECKPOINT_SECONDS = seconds
+    spectral.BATCH = 16
     if moment is not None:
         plan(moment)
     recipe, pictures = LEARNT[name]
-    InfoMax(recipe, epochs=EPOCHS, device="cpu", seed=7).fit(pictures, out=out, resume=resume)
+    epochs = None if name == "spectral" else EPOCHS
+    InfoMax(recipe, epochs=epochs, device="cpu", seed=7).fit(pictures, out=out, resume=resume)
 
 
 def plan(moment: str) -> None:

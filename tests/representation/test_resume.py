@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,31 @@ STORIES = {
 }
 
 
-@pytest.fixture(scope="module", params=["article", "views"])
-def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all stories of one recipe, and of the training that never stopped."""
-    folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, "-m", "tests.representation.killed", request.param, str(folder), *STORIES.values()]
+IN_CLOSED_FORM = {
+    "where a checkpoint or a line of the log was due": "0 save:1 save:3 log:1 save:3 log:1",
+    "in the middle of a write": "0 sync:1 sync:4 sync:7 sync:2",
+    "before the first checkpoint": "1e6 save:1 log:1 config:2",
+}
+
+
+def lived(recipe: str, stories: Mapping[str, str], folder: Path) -> Path:
+    """The folder, with all stories of one recipe, and the training that never stopped."""
+    command = [sys.executable, "-m", "tests.representation.killed", recipe, str(folder), *stories.values()]
     ended = subprocess.run(command, cwd=ROOT, env=environment(folder / "cache"), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return folder
+
+
+@pytest.fixture(scope="module", params=["article", "views"])
+def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All stories of a recipe that is trained in steps."""
+    return lived(request.param, STORIES, tmp_path_factory.mktemp("killed"))
+
+
+@pytest.fixture(scope="module")
+def killed_in_closed_form(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All stories of a recipe that is learnt in closed form."""
+    return lived("spectral", IN_CLOSED_FORM, tmp_path_factory.mktemp("killed"))
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -63,6 +81,13 @@ def test_killed_and_resumed_ends_bit_for_bit_the_same(killed: Path, story: str) 
     assert_same_run(killed / "whole", run)
     steps, epochs = ([entry["step"] for entry in lines(run) if entry["kind"] == kind] for kind in ("step", "epoch"))
     assert (steps, epochs) == ([3, 6, 9, 12, 15, 18], [5, 10, 15, 20])
+
+
+@pytest.mark.parametrize("story", IN_CLOSED_FORM)
+def test_the_closed_form_killed_and_resumed_is_the_same(killed_in_closed_form: Path, story: str) -> None:
+    run = killed_in_closed_form / str(list(IN_CLOSED_FORM).index(story))
+    assert_same_run(killed_in_closed_form / "whole", run)
+    assert [entry["question"] for entry in lines(run)] == ["regions", "views"]
 
 
 class Stopped:

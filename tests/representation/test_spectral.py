@@ -96,8 +96,9 @@ def test_regions_and_features_are_the_oracles() -> None:
 
 
 @pytest.mark.usefixtures("precise")
-def test_the_code_is_the_oracles() -> None:
-    pictures = textured(120)
+def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectral, "BATCH", 300)
+    pictures = textured(500)
     model = fitted(pictures)
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)

@@ -37,7 +37,7 @@ class Spectral(Recipe):
     components: int = 64
     atoms: int = 1024
     whitening: float = 1e-3
-    similarity: float = 0.35
+    similarity: float = 0.5
     threshold: float = 0.2
     grid: int = 4
     channels: int = 192

@@ -285,12 +285,14 @@ class Learning:
 
     def _resume(self) -> Checkpoint | None:
         """The last checkpoint, its maps taken over; whitening and atoms follow from the seed."""
-        if self.run is None or (checkpoint := self.run.read_checkpoint()) is None:
+        if self.run is None:
             return None
-        self.stage = checkpoint["epoch"]
-        self.encoder.load_state_dict(checkpoint["encoder"])
-        self.run.rewind_log(checkpoint["step"], self.stage)
-        return checkpoint if checkpoint["moments"] else None
+        checkpoint = self.run.read_checkpoint()
+        if checkpoint is not None:
+            self.stage = checkpoint["epoch"]
+            self.encoder.load_state_dict(checkpoint["encoder"])
+        self.run.rewind_log(checkpoint["step"] if checkpoint else 0, self.stage)
+        return checkpoint if checkpoint and checkpoint["moments"] else None
 
     def _tell(self, question: str, learnt: float, held_out: float, rank: int) -> None:
         if self.run is not None:

@@ -236,7 +236,7 @@ class SpectralEncoder(Encoder):
         dim: int,
         *,
         whitening: float = 1e-3,
-        similarity: float = 0.35,
+        similarity: float = 0.5,
     ) -> None:
         super().__init__()
         kinds = [*((patch, False) for patch in patches), *((patch, True) for patch in grey_patches)]
