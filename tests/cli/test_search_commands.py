@@ -139,6 +139,15 @@ def test_duplicates_and_outliers(infomax: Infomax, index: Path, photos: Path) ->
     found = document(infomax("duplicates", "--index", index, "--threshold", "1", "--json", "-").stdout)
     assert [str(photos / "cat" / "00.png"), str(copy)] in [group["paths"] for group in found["groups"]]
     assert str(copy) in infomax("duplicates", "--index", index).stdout
+    ring = Image.radial_gradient("L").resize((64, 64))
+    ring.save(photos / "cat" / "ring.png")
+    ring.point(lambda level: level * 0.8).resize((50, 50)).save(photos / "dog" / "darker.jpg")
+    infomax("index", photos, "--index", index)
+    found = document(infomax("duplicates", "--index", index, "--threshold", "-1", "--json", "-").stdout)
+    assert sorted(sorted(Path(path).name for path in group["paths"]) for group in found["groups"]) == [
+        ["00.png", "copy.png"],
+        ["darker.jpg", "ring.png"],
+    ]
     odd = infomax("outliers", "--index", index, "-n", 3)
     assert [line.split()[0] for line in odd.stdout.splitlines()] == ["1", "2", "3"]
     odd = document(infomax("outliers", "--index", index, "-n", 3, "-k", 2, "--json", "-").stdout)

@@ -100,7 +100,12 @@ def brute_force(
 
 
 def rows_of(
-    paths: Sequence[str], vectors: Vectors, labels: Sequence[str | None] | None = None, *, mark: str = "m"
+    paths: Sequence[str],
+    vectors: Vectors,
+    labels: Sequence[str | None] | None = None,
+    *,
+    mark: str = "m",
+    thumbnails: Sequence[bytes] | None = None,
 ) -> pa.Table:
     count = len(paths)
     columns = {
@@ -113,7 +118,7 @@ def rows_of(
         "width": [3] * count,
         "height": [2] * count,
         "label": list(labels) if labels is not None else [None] * count,
-        "thumbnail": [path.encode() for path in paths],
+        "thumbnail": [path.encode() for path in paths] if thumbnails is None else list(thumbnails),
         "model": ["model"] * count,
         "vector": vector_column(vectors),
     }

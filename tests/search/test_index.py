@@ -14,6 +14,7 @@ from infomax.evaluation.knn import Metric
 from infomax.evaluation.knn import neighbours as nearest_of
 from infomax.search.alike import groups_above
 from infomax.search.store import Store
+from infomax.search.thumbnails import thumbnail
 from tests.conftest import SMALL, coloured, environment, no_room
 from tests.search.conftest import NewIndex, content, paths, save
 from tests.search.memory import MemoryStore, Vectors, brute_force, cloud, rows_of
@@ -21,14 +22,17 @@ from tests.search.memory import MemoryStore, Vectors, brute_force, cloud, rows_o
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
 
-def filled(index: Index, vectors: Vectors, labels: list[str | None] | None = None) -> list[str]:
+def filled(
+    index: Index, vectors: Vectors, labels: list[str | None] | None = None, thumbnails: list[bytes] | None = None
+) -> list[str]:
     names = [f"/p/{number % 3}/{number:03d}" for number in range(len(vectors))]
     store: Store = index._store
     order = np.random.default_rng(0).permutation(len(names))
     for part in np.array_split(order, 3):
         if len(part):
             some = None if labels is None else [labels[row] for row in part]
-            store.upsert(rows_of([names[row] for row in part], vectors[part], some))
+            small = None if thumbnails is None else [thumbnails[row] for row in part]
+            store.upsert(rows_of([names[row] for row in part], vectors[part], some, thumbnails=small))
     return names
 
 
@@ -132,7 +136,7 @@ def test_near_duplicates_are_those_of_all_pairs(new_index: NewIndex) -> None:
     vectors[10:14] = vectors[10] * np.array([[1], [2], [3], [0.5]], np.float32)
     vectors[40] = vectors[41] + 1e-3
     vectors[60:62] = 0
-    names = filled(index, vectors)
+    names = filled(index, vectors, thumbnails=[thumbnail(coloured(1, 12)[0]).content] * 90)  # all look the same
     for threshold in (0.9999, 0.9, 0.5):
         found = index.duplicates(threshold)
         assert {tuple(each.path for each in group.pictures) for group in found} == linked(names, vectors, threshold)
@@ -142,6 +146,12 @@ def test_near_duplicates_are_those_of_all_pairs(new_index: NewIndex) -> None:
         assert all(threshold <= group.similarity <= 1 for group in found)
     assert len(index.duplicates(0.9999)) == 2
     assert index.duplicates(1.0)[0].similarity == 1
+
+
+def test_what_does_not_look_the_same_is_no_duplicate(new_index: NewIndex) -> None:
+    index, vectors = new_index(), np.ones((40, 8), np.float32)
+    filled(index, vectors, thumbnails=[thumbnail(each).content for each in coloured(40, 12)])
+    assert index.duplicates(1.0) == []
 
 
 def linked(names: list[str], vectors: Vectors, threshold: float) -> set[tuple[str, ...]]:

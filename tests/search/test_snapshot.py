@@ -2,9 +2,12 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,6 +124,29 @@ def test_a_version_is_held_once_it_is_asked_again(store: LanceStore) -> None:
     assert store.page(0, 2, ["id", "path"])["path"].to_pylist() == sorted(first)[:2]
     thumbnails = store.fetch(copy.facts["id"], ["thumbnail"])["thumbnail"].to_pylist()
     assert sorted(thumbnails) == sorted(path.encode() for path in first)
+
+
+def test_of_a_crowd_only_one_takes_the_copy_and_the_others_wait(
+    store: LanceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, asked, read = ask(store), [], store._read
+
+    def counted(query: Any) -> pa.Table:
+        asked.append(query)
+        return read(query)
+
+    monkeypatch.setattr(store, "_read", counted)
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(lambda _: ask(store), range(64))) == [first] * 64
+    assert asked == []
+
+
+def test_counting_all_is_no_reason_to_hold_them(store: LanceStore) -> None:
+    assert [store.count() for _ in range(3)] == [20] * 3
+    assert held(store) is None
+    assert [store.count(Where("/p/1")) for _ in range(3)] == [7] * 3
+    assert held(store) is not None
+    assert store.count() == 20
 
 
 def test_what_another_writes_is_seen_at_once_although_a_copy_is_held(store: LanceStore) -> None:

@@ -1,16 +1,21 @@
 """The page in a real browser."""
 
+import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.web.conftest import EVIL, LABELS, Served
+from infomax import Index
+from tests.web.conftest import EVIL, LABELS, Served, serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -99,6 +104,11 @@ def test_the_wall_fills_the_screen_and_pages_lead_through_all(page: Page, served
         bottom = page.locator(".pager").bounding_box()
         assert bottom is not None
         assert bottom["y"] + bottom["height"] <= 700
+        if len(seen) == 0:
+            tile, wall = tiles(page).first.bounding_box(), page.locator(".wall").bounding_box()
+            assert tile is not None
+            assert wall is not None
+            assert 0 <= bottom["y"] - wall["y"] - wall["height"] < tile["height"]  # no row more would have its place
         before = page.url
         seen += [str(each.get_attribute("title")) for each in tiles(page).all()]
         step = page.get_by_role("link", name="Next page")
@@ -339,3 +349,30 @@ def test_a_wide_screen_is_filled(page: Page, served: Served) -> None:
     )
     assert right > 2500
     expect(tiles(page)).to_have_count(45)
+
+
+VIEWS: dict[str, tuple[str, Literal["light", "dark"]]] = {
+    "page-wall": ("/", "light"),
+    "page-matches": ("/?near={}", "light"),
+    "page-map": ("/?view=map", "dark"),
+}
+
+
+def test_screenshots_for_the_readme(browser: Browser, served: Served, tmp_path: Path) -> None:
+    """They stay where INFOMAX_SCREENSHOTS says, and are of the index INFOMAX_SHOWN and the picture INFOMAX_SHOWN_ID."""
+    folder, shown = Path(os.environ.get("INFOMAX_SCREENSHOTS", tmp_path)), os.environ.get("INFOMAX_SHOWN")
+    index = Index.open(shown, device="cpu") if shown else served.index
+    one = os.environ.get("INFOMAX_SHOWN_ID") or index.page(len(index) // 2, 1)[0].id
+    with ExitStack() as stack:
+        address = stack.enter_context(serving(index.path))[1] if shown else served.address
+        for name, (path, scheme) in VIEWS.items():
+            context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+            page = stack.enter_context(context).new_page()
+            page.goto(address + path.format(one))
+            page.wait_for_selector("canvas, #view:not([aria-busy]) .tile", timeout=500_000)  # a map may take its time
+            loaded(page)
+            page.wait_for_timeout(500)  # until what is faded in is there
+            page.screenshot(path=folder / f"{name}.png")
+            with Image.open(folder / f"{name}.png") as image:
+                assert image.size == (1280, 800)
+                assert len(image.convert("RGB").getcolors(1 << 21) or ()) > 100

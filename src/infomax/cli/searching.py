@@ -106,11 +106,11 @@ def search(
 def duplicates(
     index: IndexFolder,
     threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="Pictures of at least this cosine are linked.")
-    ] = 0.999,
+        float, typer.Option("--threshold", metavar="T", help="Only pictures of at least this cosine are compared.")
+    ] = 0.8,
     json_file: JsonFile = None,
 ) -> None:
-    """List groups of pictures that are nearly identical to the model."""
+    """List groups of near-identical pictures: near to the model, and in what they show."""
     from infomax.search.index import Index
 
     groups = Index.open(index).duplicates(threshold)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,49 +73,74 @@ def remarks_silenced() -> Iterator[None]:
 
 def to_square(data: bytes | Path | NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """The same as `decode`, for many threads within one `remarks_silenced`; also takes pixels (h, w) or (h, w, c)."""
+    with loaded(data, 2 * size) as picture:
+        return prepare(picture.image, size)
+
+
+class Loaded(NamedTuple):
+    """A picture in memory, not yet upright; `width` and `height` are its own, also where the image is reduced."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
+@contextmanager
+def loaded(data: bytes | Path | NDArray[np.uint8], enough: int) -> Iterator[Loaded]:
+    """A picture decoded once, for all that is made of it; a huge JPEG is read at a fraction, `enough` or more a side.
+
+    Raises BrokenPicture where it is no picture, or where what is done with it fails, UnreadablePicture where reading
+    does.
+    """
     if isinstance(data, np.ndarray):
-        return prepare(Image.fromarray(data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data), size)
+        image = Image.fromarray(data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data)
+        yield Loaded(image, image.width, image.height)
+        return
+    with blamed(), opened(data) as file, Image.open(file, formats=formats()) as image:
+        width, height = image.size
+        limit = Image.MAX_IMAGE_PIXELS
+        if limit is not None and width * height > limit:
+            raise BrokenPicture(f"too large: {width} x {height} pixels, above the limit of {limit}")
+        image.draft(None, (enough, enough))
+        image.load()
+        deep = image.format == "PPM" and image.mode == "I"  # Pillow hands 16-bit PGM over as 32-bit
+        yield Loaded(image.convert("I;16") if deep else image, width, height)
+
+
+@contextmanager
+def opened(data: bytes | Path) -> Iterator[BytesIO | BufferedReader]:
+    """The content of a picture, to read. Raises BrokenPicture where it is empty or no regular file."""
     if isinstance(data, bytes):
-        return decode_file(BytesIO(data), len(data), size)
-    try:
+        length = len(data)
+    else:
         status = data.stat()
+        length = status.st_size
         if not stat.S_ISREG(status.st_mode):  # opening a named pipe would wait for ever
             raise BrokenPicture("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file")
-        with data.open("rb") as file:
-            return decode_file(file, status.st_size, size)
-    except FileNotFoundError:
-        raise BrokenPicture("there is no such file, or it is a link to nothing") from None
-    except OSError as error:
-        raise UnreadablePicture(f"cannot be read: {error.strerror}") from None
-
-
-def decode_file(file: BytesIO | BufferedReader, length: int, size: int) -> NDArray[np.uint8]:
-    """The pixels (size, size, 3) of the picture in an open file of `length` bytes.
-
-    Raises BrokenPicture where the content is at fault, OSError with an errno where reading is.
-    """
     if length == 0:
         raise BrokenPicture("an empty file")
+    with BytesIO(data) if isinstance(data, bytes) else data.open("rb") as file:
+        yield file
+
+
+@contextmanager
+def blamed() -> Iterator[None]:
+    """Whatever goes wrong with a picture, said of the picture: Pillow's readers raise nearly anything."""
     try:
-        with Image.open(file, formats=formats()) as image:
-            limit = Image.MAX_IMAGE_PIXELS
-            if limit is not None and image.width * image.height > limit:
-                raise BrokenPicture(f"too large: {image.width} x {image.height} pixels, above the limit of {limit}")
-            image.draft(None, (2 * size, 2 * size))  # a huge JPEG is read at a fraction, never below twice the size
-            image.load()
-            deep = image.format == "PPM" and image.mode == "I"  # Pillow hands 16-bit PGM over as 32-bit
-            return prepare(image.convert("I;16") if deep else image, size)
+        yield
     except BrokenPicture:
         raise
+    except FileNotFoundError:
+        raise BrokenPicture("there is no such file, or it is a link to nothing") from None
     except UnidentifiedImageError:
         raise BrokenPicture("not a picture") from None
     except Image.DecompressionBombError:
         raise BrokenPicture(f"too large: more than twice the limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
     except MemoryError:
         raise BrokenPicture("not enough memory to decode it") from None
-    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
+    except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise
+            raise UnreadablePicture(f"cannot be read: {error.strerror}") from None
         if isinstance(error, EOFError) or "truncated" in str(error).lower():
             raise BrokenPicture("truncated: the end of the picture is missing") from None
         raise BrokenPicture(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from None

@@ -1,10 +1,11 @@
 """Groups of vectors that lie close together: exact, in blocks, so that no n-by-n matrix is ever held."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch.nn.functional import normalize
 
 ROWS = 2048
@@ -12,6 +13,10 @@ ROWS = 2048
 
 ROUNDING = 1e-4
 """How far a product in float32 may be from its value: candidates are taken so much below the threshold."""
+
+
+Same = Callable[[Int[np.ndarray, " m"], Int[np.ndarray, " n"]], Bool[np.ndarray, "m n"]]
+"""Says of the pairs of some rows and some others which of them count."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,10 @@ class Alike:
     weakest: float
 
 
-def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float) -> list[Alike]:
+def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same | None = None) -> list[Alike]:
     """The groups of two or more that pairs of cosine >= threshold link, directly or through others.
+
+    same: which of those pairs count; it is asked of no others.
 
     A vector of zeros has no direction; its cosine with any other is taken as 0. Links are joined strongest first within
     a block, and `weakest` is the least cosine among a group's links that joined two parts of it.
@@ -41,10 +48,17 @@ def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float) -> list[Al
 
     for top in range(0, len(x), ROWS):
         for left in range(top, len(x), ROWS):
-            close = narrow[top : top + ROWS] @ narrow[left : left + ROWS].T >= threshold - ROUNDING
-            a, b = (part.numpy() for part in close.nonzero(as_tuple=True))
+            products = narrow[top : top + ROWS] @ narrow[left : left + ROWS].T
+            close = (products >= threshold - ROUNDING).numpy()
+            if top == left:
+                close = np.triu(close, 1)
+            if not close.any():
+                continue
+            if same is not None:
+                some, others = np.flatnonzero(close.any(1)), np.flatnonzero(close.any(0))
+                close[np.ix_(some, others)] &= same(some + top, others + left)
+            a, b = np.nonzero(close)
             a, b = a + top, b + left
-            a, b = a[a < b], b[a < b]
             if not len(a):
                 continue
             cosines = cosines_of(x, a, b)

@@ -28,6 +28,7 @@ from infomax.search.alike import groups_above
 from infomax.search.distances import measured
 from infomax.search.home import Home
 from infomax.search.lance import LanceStore
+from infomax.search.looks import Looks
 from infomax.search.map import Map, map_of
 from infomax.search.store import EVERYTHING, Near, Store, Where, vectors_of
 from infomax.search.sync import BATCH, Changes, id_of, synchronise, text
@@ -38,8 +39,8 @@ SPARE = 8
 MARGIN = 1e-4
 """How far, relatively, a distance of the store in float32 may be from the same in float64."""
 
-THRESHOLD = 0.999
-"""The cosine similarity from which on two pictures count as near-identical."""
+THRESHOLD = 0.8
+"""The cosine from which on two pictures are compared: what was brightened, say, is not quite the same to a model."""
 
 Query: TypeAlias = str | Path | bytes | NDArray[Any]
 """A picture: a file, the content of one, or uint8 pixels (h, w) or (h, w, c). Or a vector (d,) of floats."""
@@ -252,11 +253,15 @@ class Index:
         return vector
 
     def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:
-        """Groups of pictures that cosines of `threshold` or more link; the largest, then the likest, first."""
+        """Groups of near-identical pictures: copies, whatever their size, quality and brightness, or nearly copies.
+
+        Linked are pictures of a cosine of at least `threshold` that also look the same, see `looks`. The largest group,
+        then the likest, comes first.
+        """
         if not -1 <= threshold <= 1:
             raise InfoMaxError(f"a threshold of {threshold}: a cosine lies in -1..1; try {THRESHOLD}")
         ids, vectors = self._all()
-        found = groups_above(vectors, threshold)
+        found = groups_above(vectors, threshold, Looks(ids, self.thumbnails).same)
         known = self._pictures([ids[row] for group in found for row in group.rows])
         groups = [
             Group(

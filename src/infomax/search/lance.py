@@ -109,10 +109,9 @@ class LanceStore:
 
     def count(self, where: Where = EVERYTHING) -> int:
         """See Store."""
-        if where != EVERYTHING and (snapshot := self._snapshot(())):
+        if snapshot := self._snapshot((), taking=where != EVERYTHING):  # the table knows how many it has
             return snapshot.count(where)
-        with telling(self.folder, "read"):
-            return int(self._table.count_rows(condition(where)))
+        return self._rows(where)
 
     def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """See Store."""
@@ -205,24 +204,30 @@ class LanceStore:
                     self._table.create_index("vector", config=config, name=APPROXIMATE, replace=True)
         return rows // ROWS_PER_PARTITION
 
-    def _snapshot(self, columns: Sequence[str]) -> Snapshot | None:
+    def _snapshot(self, columns: Sequence[str], *, taking: bool = True) -> Snapshot | None:
         """All rows as they are now, if they are held in memory, or are to be from now on; None: ask the table.
 
-        While one thread reads them in, the others ask the table.
+        `taking` is whether this question may be the reason to take them. While one thread does, the others wait: of a
+        crowd that each asked the table, all would be served later.
         """
-        if not HELD.issuperset(columns) or not self._lock.acquire(blocking=False):
+        if not HELD.issuperset(columns):
             return None
-        try:
+        with self._lock:
             version = self.version()
             if self._held is not None and self._held[0] == version:
                 return self._held[1]
+            if not taking:
+                return None
             again, self._asked, self._held = version == self._asked, version, None
-            if not again or self.count() * self.dim * 4 > HELD_AT_MOST:
+            if not again or self._rows() * self.dim * 4 > HELD_AT_MOST:
                 return None
             self._held = version, Snapshot(self.scan(list(HELD)), self.dim)
             return self._held[1]
-        finally:
-            self._lock.release()
+
+    def _rows(self, where: Where = EVERYTHING) -> int:
+        """How many rows the table has."""
+        with telling(self.folder, "read"):
+            return int(self._table.count_rows(condition(where)))
 
     def _selected(self, columns: Sequence[str], where: Where) -> Any:
         query = self._table.search().select(list(columns))

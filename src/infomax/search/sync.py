@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from infomax.errors import InfoMaxError
 from infomax.pictures import Skipped, SourceLike
 from infomax.pictures.arrays import ArchiveRows, ArrayRows
-from infomax.pictures.decoding import BrokenPicture, UnreadablePicture, remarks_silenced, to_square
+from infomax.pictures.decoding import BrokenPicture, UnreadablePicture, remarks_silenced
 from infomax.pictures.entries import Content, Entry, Source, shown
 from infomax.pictures.folder import PictureFiles
 from infomax.pictures.loading import cores
@@ -31,7 +31,7 @@ from infomax.pictures.parquet import ParquetRows
 from infomax.pictures.sources import open_source
 from infomax.progress import progress_bar
 from infomax.search.store import Store, schema, vector_column
-from infomax.search.thumbnails import Thumbnail, thumbnail
+from infomax.search.thumbnails import Thumbnail, square_and_thumbnail
 
 BATCH = 500
 """Pictures embedded and committed at a time."""
@@ -234,7 +234,7 @@ def look_at(place: int, content: Content, known: str | None, size: int | None) -
         digest, length = digest_of(content.data)
         outcome: Ready | None = None
         if digest != known:
-            outcome = NOT_DECODED if size is None else Ready(to_square(content.data, size), thumbnail(content.data))
+            outcome = NOT_DECODED if size is None else Ready(*square_and_thumbnail(content.data, size))
         return Finding(place, label, digest, length, outcome)
     except BrokenPicture as broken:
         return Finding(place, label, "", 0, broken)

@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.pictures.decoding import BrokenPicture, formats, to_rgb, upright
+from infomax.pictures.decoding import Loaded, loaded, prepare, to_rgb, upright
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 on a screen of double density."""
 
 QUALITY = 80
+
+SMALLEST = 16
+"""Pixels of either side of a picture that is only compared with others."""
 
 
 class Thumbnail(NamedTuple):
@@ -25,30 +29,38 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
-    """The thumbnail of a picture that `to_square` has decoded before: what is no picture was found out there.
+    """The thumbnail of a picture. Raises BrokenPicture."""
+    with loaded(data, SIDE) as picture:
+        return reduced(picture)
 
-    Raises BrokenPicture where it has been lost since.
+
+def square_and_thumbnail(
+    data: bytes | Path | NDArray[np.uint8], size: int
+) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail]:
+    """What a model sees, as `to_square` gives it, and the thumbnail: the picture is decoded once for both.
+
+    Only a JPEG of which the model takes so small a fraction that a thumbnail needs more is decoded again. Raises
+    BrokenPicture.
     """
-    try:
-        if isinstance(data, np.ndarray):
-            return reduced(Image.fromarray(data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data))
-        with Image.open(BytesIO(data) if isinstance(data, bytes) else data, formats=formats()) as image:
-            width, height = image.size
-            image.draft(None, (2 * SIDE, 2 * SIDE))
-            image.load()
-            deep = image.format == "PPM" and image.mode == "I"  # as in decoding: Pillow hands 16-bit PGM over as 32-bit
-            small = reduced(image.convert("I;16") if deep else image)
-            turned = (small.width > small.height) != (image.width > image.height)
-            return small._replace(width=height if turned else width, height=width if turned else height)
-    except Exception as error:  # Pillow's readers raise nearly anything
-        raise BrokenPicture(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
+    with loaded(data, 2 * size) as picture:
+        square = prepare(picture.image, size)
+        is_whole = picture.image.size == (picture.width, picture.height)
+        enough = is_whole or min(picture.image.size) >= SIDE
+        return square, reduced(picture) if enough else thumbnail(data)
 
 
-def reduced(image: Image.Image) -> Thumbnail:
+def reduced(picture: Loaded) -> Thumbnail:
     """The thumbnail of a loaded picture."""
-    small = to_rgb(upright(image))
-    width, height = small.size
+    small = to_rgb(upright(picture.image))
+    turned = (small.width > small.height) != (picture.image.width > picture.image.height)
     small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     file = BytesIO()
     small.save(file, "webp", quality=QUALITY, method=2)
+    width, height = (picture.height, picture.width) if turned else (picture.width, picture.height)
     return Thumbnail(width, height, file.getvalue())
+
+
+def smallest(content: bytes) -> NDArray[np.uint8]:
+    """A thumbnail at its smallest, (SMALLEST, SMALLEST, 3), the whole of it: not as wide as high as it was."""
+    with Image.open(BytesIO(content), formats=["WEBP"]) as image:
+        return np.array(image.convert("RGB").resize((SMALLEST, SMALLEST), Image.Resampling.BILINEAR))

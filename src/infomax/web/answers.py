@@ -1,6 +1,7 @@
 """What the interface answers, as JSON: these classes are also its documentation in OpenAPI."""
 
 from collections import Counter
+from os import stat_result
 from pathlib import Path
 from typing import Literal
 
@@ -137,19 +138,22 @@ def state_of(picture: Picture) -> State:
 
     A row of a table is `file#row`: there as long as the file is. What lies in no file (`digits#row`) is there.
     """
-    if not Path(picture.path).is_absolute():
+    own = Path(picture.path)
+    if not own.is_absolute():
         return "there"
-    table = picture.path.rpartition("#")[0]
-    for path in (picture.path, table) if table else (picture.path,):
-        try:
-            status = Path(path).stat()
-        except (OSError, ValueError):  # a name that was no valid Unicode is not found by what it was escaped to
-            continue
-        if path != picture.path:
-            return "there"
+    if (status := status_of(own)) is not None:
         same = (status.st_size, status.st_mtime_ns / 1e9) == (picture.size, picture.mtime)
         return "there" if same else "changed"
-    return "gone"
+    table = picture.path.rpartition("#")[0]
+    return "there" if table and status_of(Path(table)) is not None else "gone"
+
+
+def status_of(path: Path) -> stat_result | None:
+    """Size and time of a file, where it is found: a name that was no valid Unicode is not by what it was escaped to."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
 
 
 def statistics_answer(index: Index) -> StatisticsAnswer:

@@ -7,24 +7,23 @@ at a time, and no more searches run at once than there are cores, in the order i
 from collections.abc import Callable
 from hashlib import blake2b
 from importlib.resources import files
-from pathlib import PurePosixPath
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.knn import Metric
 from infomax.pictures.loading import cores
-from infomax.search.index import Index, Match
+from infomax.search.index import Index, Match, Picture
 from infomax.web import answers
 from infomax.web.answers import match_answer, picture_answer, statistics_answer
 from infomax.web.guard import Guard
 from infomax.web.mapping import map_answer
+from infomax.web.parameters import Folder, Id, Label, Limit, Offset, Search, SearchByLink, Version, place
 from infomax.web.sharing import Kept, Together
 from infomax.web.uploads import UNKNOWN, body_of, embedded, packed, refuse, unpacked
 
@@ -35,17 +34,7 @@ FOREVER = "private, max-age=31536000, immutable"
 PATIENCE = 0.5
 """Seconds that a request waits for a map that is being made."""
 
-Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="A picture of the index.")]
-Folder = Annotated[
-    str | None, Query(max_length=4096, description="Only pictures in this folder and below, as statistics names it.")
-]
-Label = Annotated[str | None, Query(max_length=4096, description="Only pictures with this label.")]
-K = Annotated[int, Query(ge=1, le=1000, description="How many matches; all, where there are fewer.")]
-MetricQuery = Annotated[Metric, Query(description="How far apart two pictures are.")]
-Approximate = Annotated[bool, Query(description="Faster in a large index, but may miss a few matches.")]
-Offset = Annotated[int, Query(ge=0, le=10**9)]
-Limit = Annotated[int, Query(ge=1, le=500)]
-
+Vector: TypeAlias = Float[np.ndarray, " d"]
 Result = TypeVar("Result")
 
 
@@ -57,6 +46,7 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
         version="1",
         docs_url=None,  # these pages come from another host
         redoc_url=None,
+        redirect_slashes=False,  # an address is the one of the document, or none
         responses={400: {"model": answers.Failure}, 403: {"model": answers.Failure}, 422: {"model": answers.Failure}},
     )
     app.add_middleware(Guard, bound=host)
@@ -106,7 +96,7 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
     )
     async def thumbnail(
         id: Id,  # noqa: A002
-        v: Annotated[str | None, Query(max_length=64, description="Anything; the answer may then be kept.")] = None,
+        v: Version = None,
     ) -> Response:
         """The thumbnail of a picture, out of the index: the picture itself is never read."""
         content = await thumbnails.get(id)
@@ -115,46 +105,33 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
         return Response(content, media_type="image/webp", headers={"cache-control": FOREVER if v else "no-store"})
 
     def answer(
-        vector: Float[np.ndarray, " d"] | None, id_: str | None, metric: Metric, found: list[Match], *, exact: bool
+        search: Search, found: list[Match], *, query: Picture | None = None, features: Vector | None = None
     ) -> answers.MatchesAnswer:
-        asked = index.picture(id_) if id_ is not None else None
         return answers.MatchesAnswer(
-            query=picture_answer(asked) if asked is not None else None,
-            vector=packed(vector) if vector is not None else None,
-            metric=metric,
-            exact=exact,
+            query=None if query is None else picture_answer(query),
+            vector=None if features is None else packed(features),
+            metric=search.metric,
+            exact=not search.approximate,
             matches=[match_answer(each) for each in found],
         )
 
+    def like_picture(id_: str, search: Search) -> answers.MatchesAnswer:
+        query = index.picture(id_) or refuse(404, GONE)
+        return answer(search, index.similar(id_, **search.options()), query=query)
+
+    def like_features(features: Vector, search: Search) -> answers.MatchesAnswer:
+        return answer(search, index.search(features, **search.options()), features=features)
+
     @app.get("/api/matches", responses=missing)
-    async def matches(
-        id: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="Of a picture of the index.")] = None,  # noqa: A002
-        vector: Annotated[str | None, Query(max_length=1 << 16, description="As matches gives it.")] = None,
-        k: K = 20,
-        metric: MetricQuery = "cosine",
-        approximate: Approximate = False,
-        folder: Folder = None,
-        label: Label = None,
-    ) -> answers.MatchesAnswer:
+    async def matches(search: Annotated[SearchByLink, Query()]) -> answers.MatchesAnswer:
         """The pictures nearest to one of the index, which is not among them, or to the features of another."""
-        if (id is None) == (vector is None):
-            refuse(422, "give either id or vector, to say what to look for")
-
-        def work() -> answers.MatchesAnswer:
-            options: dict[str, Any] = {
-                "metric": metric,
-                "approximate": approximate,
-                "folder": place(folder),
-                "label": label,
-            }
-            if id is None:
-                features = unpacked(vector or "", index.dim)
-                return answer(features, None, metric, index.search(features, k, **options), exact=not approximate)
-            if index.picture(id) is None:
-                refuse(404, GONE)
-            return answer(None, id, metric, index.similar(id, k, **options), exact=not approximate)
-
-        return await run(work)
+        match search.id, search.vector:
+            case str(id_), None:
+                return await run(lambda: like_picture(id_, search))
+            case None, str(text):
+                return await run(lambda: like_features(unpacked(text, index.dim), search))
+            case _:
+                return refuse(422, "give either id or vector, to say what to look for")
 
     upload = {
         "requestBody": {
@@ -169,24 +146,11 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
         openapi_extra=upload,
         responses={413: {"model": answers.Failure}, 415: {"model": answers.Failure}},
     )
-    async def matches_of_upload(
-        request: Request,
-        k: K = 20,
-        metric: MetricQuery = "cosine",
-        approximate: Approximate = False,
-        folder: Folder = None,
-        label: Label = None,
-    ) -> answers.MatchesAnswer:
+    async def matches_of_upload(request: Request, search: Annotated[Search, Query()]) -> answers.MatchesAnswer:
         """The pictures nearest to the one sent, which is decoded in memory and not kept."""
         body = await body_of(request)
         features = await run(lambda: embedded(index, body), embeddings)
-
-        def work() -> answers.MatchesAnswer:
-            where = place(folder)
-            found = index.search(features, k, metric=metric, approximate=approximate, folder=where, label=label)
-            return answer(features, None, metric, found, exact=not approximate)
-
-        return await run(work)
+        return await run(lambda: like_features(features, search))
 
     @app.get("/api/map", response_model=answers.MapAnswer, responses={202: {"model": answers.Computing}})
     async def map_() -> Response:
@@ -200,11 +164,6 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
 
 
 GONE = "no such picture in this index: it may have been removed meanwhile"
-
-
-def place(folder: str | None) -> PurePosixPath | None:
-    """A folder as the index names it: nothing is looked up in the file system for a name that a request gives."""
-    return None if folder is None else PurePosixPath(folder)
 
 
 def serve_page(app: FastAPI) -> None:

@@ -6,6 +6,7 @@ import { linkOf, wallOf } from "./address.js";
 import { grid, tile } from "./pictures.js";
 
 const GAP = 6;
+const PAGER = 52; // as high as style.css makes it
 
 export async function show(view, state, { signal, go, statistics }) {
   const size = fitting(view);
@@ -37,15 +38,21 @@ export async function show(view, state, { signal, go, statistics }) {
   }
 }
 
-// As many columns and rows as the screen holds; on a small one rather more to scroll than more pages to turn.
+// As many columns and rows as the screen holds, a column or two more where that leaves less room below; on a small one
+// rather more to scroll than more pages to turn.
 function fitting(view) {
   const style = getComputedStyle(view);
-  const width = view.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-  const side = Math.min(176, Math.max(104, width / 11));
-  const columns = Math.max(2, Math.floor((width + GAP) / (side + GAP)));
-  const tileHeight = (width + GAP) / columns;
-  const rows = Math.floor((innerHeight - document.querySelector(".bar").offsetHeight - 84) / tileHeight);
-  return { columns, limit: Math.min(500, columns * Math.max(2, columns < 6 ? 3 * rows : rows)) };
+  const padding = (side) => parseFloat(style[`padding${side}`]);
+  const width = view.clientWidth - padding("Left") - padding("Right") + GAP;
+  const height = innerHeight - document.querySelector(".bar").offsetHeight - padding("Top") - padding("Bottom") - PAGER + GAP;
+  const side = Math.min(176, Math.max(104, width / 11)) + GAP;
+  const least = Math.max(2, Math.floor(width / side));
+  if (least < 6) return { columns: least, limit: least * Math.max(2, 3 * Math.floor((height * least) / width)) };
+  const choices = [least, least + 1, least + 2].map((columns) => {
+    const rows = Math.max(2, Math.floor((height * columns) / width));
+    return { columns, limit: Math.min(500, columns * rows), left: height - (rows * width) / columns };
+  });
+  return choices.reduce((best, each) => (each.left < best.left ? each : best));
 }
 
 function pager(state, limit, total, heading, go) {

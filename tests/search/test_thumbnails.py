@@ -1,0 +1,68 @@
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from infomax.pictures.decoding import ORIENTATION, BrokenPicture, to_square
+from infomax.search.thumbnails import SIDE, square_and_thumbnail, thumbnail
+from tests.conftest import coloured
+
+
+def encoded(width: int, height: int, kind: str, turn: int = 1) -> bytes:
+    """A picture whose pixels all differ, to be turned as its EXIF orientation says."""
+    image = Image.fromarray(coloured(1, 20)[0]).resize((width, height), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[ORIENTATION] = turn
+    file = BytesIO()
+    image.save(file, kind, exif=exif)
+    return file.getvalue()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What Pillow was given to open."""
+    seen: list[object] = []
+    really = Image.open
+
+    def counting(file: BytesIO, **options: Any) -> Image.Image:
+        seen.append(file)
+        return really(file, **options)
+
+    monkeypatch.setattr(Image, "open", counting)
+    return seen
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6])
+@pytest.mark.parametrize(
+    ("kind", "size", "times"),
+    [("png", (900, 600), 1), ("jpeg", (90, 60), 1), ("jpeg", (900, 600), 2), ("jpeg", (3200, 2400), 1)],
+)
+def test_a_picture_is_decoded_once_for_the_model_and_the_page(
+    opened: list[object], kind: str, size: tuple[int, int], times: int, turn: int
+) -> None:
+    data = encoded(*size, kind, turn)
+    square, small = square_and_thumbnail(data, 16)
+    assert len(opened) == times
+    assert np.array_equal(square, to_square(data, 16))
+    assert (small.width, small.height) == (size if turn < 5 else size[::-1])
+    with Image.open(BytesIO(small.content)) as image:
+        assert max(image.size) == min(SIDE, max(size))
+    if not (kind == "jpeg" and size[0] > 1000):
+        assert small == thumbnail(data)
+
+
+def test_pixels_will_do() -> None:
+    pixels = coloured(1, 40)[0]
+    square, small = square_and_thumbnail(pixels, 8)
+    assert np.array_equal(square, to_square(pixels, 8))
+    assert small == thumbnail(pixels)
+    assert (small.width, small.height) == (40, 40)
+
+
+def test_what_is_broken_is_said() -> None:
+    whole = encoded(90, 60, "png")
+    for data, why in ((whole[:-900], "truncated"), (b"", "an empty file"), (b"text", "not a picture")):
+        with pytest.raises(BrokenPicture, match=why):
+            square_and_thumbnail(data, 8)
