@@ -1,14 +1,16 @@
-"""Neighbours and the linear classifier beside scikit-learn's and, for neighbours, beside the bare matrix product.
+"""Neighbours and the linear classifier beside scikit-learn's: whether they agree, and how fast the neighbours are.
 
-    python benchmarks/evaluation.py [--queries 10000] [--collection 50000] [--dim 256] [--rounds 3] [--clock wall]
-    python benchmarks/evaluation.py --vectors TRAIN.parquet TEST.parquet        # agreement on features of your own
+    infomax embed 'train-*.parquet' --model RUN --out train.parquet      # the same for the test pictures
+    python benchmarks/evaluation.py train.parquet test.parquet [--rounds 3] [--clock wall]
+    python benchmarks/evaluation.py [--queries 10000] [--collection 50000] [--dim 256]      # 100 clusters instead
 
-All get the same float32 vectors, of 100 clusters, and take turns in every round; a ratio is that of two times in one
-round, and its median over rounds is told, with the smallest and the largest. The product is what no exact search
-by blocks can do without: every query with every vector, 512 queries at a time, into memory that is there already.
-`--clock cpu` counts the seconds of this process alone, for a machine that is busy with other things.
+Speed: all get the same float32 vectors and take turns in every round, after one to warm up; a ratio is that of two
+times in one round, and its median over rounds is told, with the smallest and the largest. The product is what no exact
+search by blocks can do without: every query with every vector, 512 queries at a time, into memory that is there
+already. `--clock cpu` counts the seconds of this process alone, for a machine that is busy with other things.
 
-With --vectors: the accuracies of this package and of scikit-learn, with the same number of neighbours or penalty.
+Agreement: accuracies with the same number of neighbours or the same penalty, in per cent. scikit-learn's regression
+takes Newton steps: where the penalty is weak its L-BFGS is far from the minimum after hundreds. They take minutes.
 """
 
 import argparse
@@ -27,13 +29,23 @@ from infomax.evaluation.knn import neighbours
 from infomax.evaluation.probes import fit_linear
 
 Vectors = NDArray[np.float32]
+Split = tuple[Vectors, list[str]]
 ROWS = 512
 
 
-def clusters(count: int, dim: int, seed: int) -> Vectors:
+def clusters(count: int, dim: int, seed: int) -> Split:
     centres = np.random.default_rng(0).standard_normal((100, dim), np.float32)
     random = np.random.default_rng(seed)
-    return centres[random.integers(0, 100, count)] + random.standard_normal((count, dim), np.float32)
+    labels = random.integers(0, 100, count)
+    noise = 6 * random.standard_normal((count, dim), np.float32)
+    return centres[labels] + noise, labels.astype(str).tolist()
+
+
+def read(path: Path) -> Split:
+    found = read_embeddings(path)
+    if found.labels is None:
+        raise SystemExit(f"{path} has no labels")
+    return found.vectors, found.labels
 
 
 def product(queries: Vectors, collection: Vectors) -> None:
@@ -44,30 +56,27 @@ def product(queries: Vectors, collection: Vectors) -> None:
         torch.mm(block, y.T, out=out[: len(block)])
 
 
-def compare_speed(args: argparse.Namespace) -> None:
+def compare_speed(collection: Vectors, queries: Vectors, k: int, rounds: int, clock: str) -> None:
     from sklearn.neighbors import NearestNeighbors
 
-    queries, collection = clusters(args.queries, args.dim, 1), clusters(args.collection, args.dim, 2)
     subjects: dict[str, Callable[[], object]] = {"product": partial(product, queries, collection)}
     for metric in METRICS:
-        theirs = NearestNeighbors(n_neighbors=args.k, algorithm="brute", metric=metric).fit(collection)
-        subjects[f"infomax {metric}"] = partial(neighbours, queries, collection, args.k, metric)
+        theirs = NearestNeighbors(n_neighbors=k, algorithm="brute", metric=metric).fit(collection)
+        subjects[f"infomax {metric}"] = partial(neighbours, queries, collection, k, metric)
         subjects[f"scikit-learn {metric}"] = partial(theirs.kneighbors, queries)
-    clock = time.process_time if args.clock == "cpu" else time.perf_counter
+    now = time.process_time if clock == "cpu" else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in subjects}
-    for number in range(args.rounds + 1):  # the first warms up
+    for number in range(rounds + 1):
         for name, run in subjects.items():
-            began = clock()
+            began = now()
             run()
             if number:
-                times[name].append(clock() - began)
-    print(f"{args.queries} x {args.collection} x {args.dim}, k = {args.k}, {torch.get_num_threads()} threads")
+                times[name].append(now() - began)
     for name, seconds in times.items():
-        ratio = spread(seconds, times["product"])
-        print(f"{name:<24}{np.median(seconds):8.2f} s {args.clock}   {ratio} of the product")
+        print(f"{name:<24}{np.median(seconds):8.2f} s {clock}   {spread(seconds, times['product'])} of the product")
     for metric in METRICS:
         ratio = spread(times[f"scikit-learn {metric}"], times[f"infomax {metric}"])
-        print(f"scikit-learn / infomax, {metric}: {ratio}")
+        print(f"scikit-learn / infomax, {metric}: {ratio}", flush=True)
 
 
 def spread(over: list[float], under: list[float]) -> str:
@@ -75,44 +84,49 @@ def spread(over: list[float], under: list[float]) -> str:
     return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
 
 
-def compare_agreement(train: Path, test: Path, k: int) -> None:
+def compare_agreement(train: Split, test: Split, k: int) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    first, second = read_embeddings(train), read_embeddings(test)
-    if first.labels is None or second.labels is None:
-        raise SystemExit("both files need labels")
-    task = Task.of(first.labels, second.labels, k)
-    ours = judge(task, first.vectors, second.vectors, k=k, ks=(k,), probes=())
-    print(f"{'':<16}{'infomax':>10}{'scikit-learn':>14}")
+    task = Task.of(train[1], test[1], k)
+    ours = judge(task, train[0], test[0], k=k, ks=(k,), probes=())
+    print(f"{'right, %':<16}{'infomax':>10}{'scikit-learn':>14}{'apart':>8}")
     for metric in METRICS:
-        vote = KNeighborsClassifier(k, algorithm="brute", metric=metric).fit(first.vectors, task.train)
-        mine = ours.knn[k, metric, "majority"].accuracy
-        print(f"{f'kNN {metric}':<16}{mine:>10.4f}{vote.score(second.vectors, task.test):>14.4f}")
-    line = fit_linear(first.vectors, task.train, len(task.names))
-    strength = (1 + (len(task.names) == 2)) / (len(first.vectors) * line.penalty)
-    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-5, max_iter=5000))
-    theirs.fit(first.vectors, task.train)
-    mine = float((line.predict(second.vectors) == task.test).mean())
-    print(f"{'linear':<16}{mine:>10.4f}{theirs.score(second.vectors, task.test):>14.4f}   penalty {line.penalty:g}")
+        voters = KNeighborsClassifier(k, algorithm="brute", metric=metric).fit(train[0], task.train)
+        told(f"kNN {metric}", ours.knn[k, metric, "majority"].accuracy, voters.score(test[0], task.test))
+    line = fit_linear(train[0], task.train, len(task.names))
+    strength = (1 + (len(task.names) == 2)) / (len(train[0]) * line.penalty)  # of two classes theirs has one vector
+    wide = [vectors.astype(np.float64) for vectors, _ in (train, test)]
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=strength, solver="newton-cholesky"))
+    theirs.fit(wide[0], task.train)
+    mine = float((line.predict(test[0]) == task.test).mean())
+    told("linear", mine, theirs.score(wide[1], task.test))
+    print(f"penalty {line.penalty:g}")
+
+
+def told(name: str, mine: float, theirs: float) -> None:
+    print(f"{name:<16}{100 * mine:>10.2f}{100 * theirs:>14.2f}{100 * abs(mine - theirs):>8.2f}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("vectors", type=Path, nargs="*", metavar="FILE.parquet", help="training and test vectors")
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--collection", type=int, default=50_000)
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("-k", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
-    parser.add_argument("--vectors", type=Path, nargs=2, metavar="FILE.parquet")
     args = parser.parse_args()
     if args.vectors:
-        compare_agreement(args.vectors[0], args.vectors[1], args.k)
+        train, test = (read(path) for path in args.vectors)
     else:
-        compare_speed(args)
+        train, test = clusters(args.collection, args.dim, 2), clusters(args.queries, args.dim, 1)
+    print(f"{len(test[0])} x {len(train[0])} x {train[0].shape[1]}, k = {args.k}, {torch.get_num_threads()} threads")
+    compare_speed(train[0], test[0], args.k, args.rounds, args.clock)
+    compare_agreement(train, test, args.k)
 
 
 if __name__ == "__main__":

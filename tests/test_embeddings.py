@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infomax.embeddings import write_embeddings
+from infomax.embeddings import read_embeddings, write_embeddings
 from infomax.pictures import Pictures, load
 from tests.conftest import coloured
 from tests.pictures.conftest import put
@@ -69,3 +69,25 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(OSError, match=r"No space left on device: .*vectors\.parquet"):
         write_embeddings(tmp_path / "vectors.parquet", collection(), VECTORS)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("labels", [None, ["a", "b", "a", "", "c"]], ids=["without labels", "with labels"])
+def test_what_was_written_is_read(tmp_path: Path, labels: list[str] | None) -> None:
+    write_embeddings(tmp_path / "vectors.parquet", replace(collection(), labels=labels), VECTORS)
+    found = read_embeddings(tmp_path / "vectors.parquet")
+    assert found.vectors.dtype == np.float32
+    assert np.array_equal(found.vectors, VECTORS)
+    assert found.labels == labels
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.float16(), 3)], ids=str
+)
+def test_vectors_of_other_hands_are_read(tmp_path: Path, kind: pa.DataType) -> None:
+    """Any kind of list will do, in several pieces of the file, and so do labels that are numbers or missing."""
+    vectors = VECTORS.astype(np.float16)
+    table = pa.table({"label": pa.array([3, None, 3, 4, 4]), "vector": pa.array(list(vectors)).cast(kind)})
+    pq.write_table(table, tmp_path / "vectors.parquet", row_group_size=2)
+    found = read_embeddings(tmp_path / "vectors.parquet")
+    assert np.array_equal(found.vectors, vectors)
+    assert found.labels == ["3", "", "3", "4", "4"]

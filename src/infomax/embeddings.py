@@ -57,7 +57,8 @@ def read_embeddings(path: Path) -> Embeddings:
         lack = "holds no vectors" if "vector" in wanted else "has no column named vector"
         raise InfoMaxError(f"{path} {lack}: give a file that infomax embed wrote")
     column = table["vector"].combine_chunks()
-    numbers = column.flatten() if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type) else None
+    is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    numbers = column.flatten() if any(is_kind(column.type) for is_kind in is_list) else None
     if numbers is None or column.null_count or numbers.null_count or len({*map(len, column)}) != 1:
         raise InfoMaxError(f"{path}: its column vector is no list of as many numbers in every row: write it again")
     vectors = numbers.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(table), -1)

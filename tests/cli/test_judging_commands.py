@@ -13,10 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from infomax import InfoMax
+from infomax.evaluation.comparison import compare
+from infomax.representation.encoders import ConvolutionalEncoder
 from tests.conftest import SMALL, Infomax, coloured, environment
 
 LABELS = ("plain", "<i>odd</i> & $x$")
@@ -229,15 +232,43 @@ def test_vectors_that_cannot_be_judged(infomax: Infomax, case: str) -> None:
     assert message in infomax("evaluate", "--vectors", "--train", "train", "--test", "test").failure
 
 
+BAD_PICTURES: dict[str, tuple[str, str, int, str]] = {
+    "one class": ("one.npz", "test.npz", 20, "all training pictures are labelled '0'"),
+    "other labels": ("train.npz", "other.npz", 20, "30 test pictures have labels that no training picture has, '7'"),
+    "a class missing from train": ("train.npz", "third.npz", 20, "10 test pictures have labels that no training"),
+    "fewer than k": ("train.npz", "test.npz", 99, "99 neighbours of 60 labelled training pictures"),
+}
+
+
+@pytest.fixture
+def bad(here: Path) -> Path:
+    """Beside all that is sound, pictures that set no task."""
+    pixels, _ = shades(30, 0)
+    for name, labels in (("one", np.zeros(30, int)), ("other", np.full(30, 7)), ("third", np.arange(30) % 3)):
+        np.savez(here / f"{name}.npz", images=pixels, labels=labels)
+    return here
+
+
+@pytest.mark.usefixtures("bad")
+@pytest.mark.parametrize("case", BAD_PICTURES)
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_pictures_that_no_model_can_be_judged_by(infomax: Infomax, tmp_path: Path, command: str, case: str) -> None:
+    train, test, k, message = BAD_PICTURES[case]
+    subject = ("--model", "first") if command == "evaluate" else ("first", "--out", tmp_path / "report")
+    assert message in infomax(command, *subject, "--train", train, "--test", test, "-k", k).failure
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.usefixtures("here")
-def test_models_that_cannot_be_judged(infomax: Infomax) -> None:
-    np.savez("one.npz", images=shades(30, 0)[0], labels=np.zeros(30, int))
-    np.savez("other.npz", images=shades(30, 0)[0], labels=np.full(30, 7))
-    words = ("evaluate", "--model", "first", "--train")
-    assert "all training pictures are labelled '0'" in infomax(*words, "one.npz", "--test", "test.npz").failure
-    assert "30 test pictures have labels that no" in infomax(*words, "train.npz", "--test", "other.npz").failure
-    assert "99 neighbours of 60" in infomax(*words, "train.npz", "--test", "test.npz", "-k", 99).failure
-    assert "holds no run" in infomax("evaluate", "--model", "cache", "--train", "train", "--test", "test").failure
+def test_models_that_cannot_be_judged(infomax: Infomax, home: Path) -> None:
+    words = ("evaluate", "--train", "train.npz", "--test", "test.npz", "--model")
+    assert "holds no run" in infomax(*words, "cache").failure
+    model = InfoMax.load(home / "first")
+    assert isinstance(model.encoder_, ConvolutionalEncoder)
+    with torch.no_grad():
+        model.encoder_.mean.bias[0] = float("nan")
+    model.save(home / "diverged")
+    assert "the training vectors hold NaN or infinity" in infomax(*words, "diverged").failure
 
 
 @pytest.mark.usefixtures("here")
@@ -336,10 +367,50 @@ def test_a_report_without_labels_has_no_accuracies(infomax: Infomax, tmp_path: P
 
 
 @pytest.mark.usefixtures("here")
+def test_a_report_is_there_whole_or_not_at_all(
+    infomax: Infomax, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = compare([Path("first")], "train.npz", "test.npz")
+    monkeypatch.setattr("infomax.evaluation.comparison.compare", lambda *_, **__: found)
+    out = tmp_path / "report"
+    words = ("compare", "first", "--train", "train.npz", "--test", "test.npz", "--out", out)
+
+    def written() -> dict[str, int]:
+        return {path.name: path.stat().st_ino for path in out.iterdir()}
+
+    def fails(*more: str) -> bool:
+        with monkeypatch.context() as patched:
+            patched.setattr("infomax.evaluation.figures.as_svg", full)  # once the first PNG is written
+            return "No space left on device" in infomax(*words, *more).failure
+
+    assert fails()
+    assert not [*tmp_path.iterdir()]
+    assert infomax(*words).code == 0
+    (out / "map-9-of-an-older-one.png").touch()
+    before = written()
+    assert fails("--overwrite")
+    assert written() == before
+    assert infomax(*words, "--overwrite").code == 0
+    assert written().keys() == before.keys() - {"map-9-of-an-older-one.png"}
+    assert [*tmp_path.iterdir()] == [out]
+
+
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.usefixtures("here")
 def test_what_cannot_be_compared(infomax: Infomax, report: Path, tmp_path: Path) -> None:
     sources = ("--train", "train.npz", "--test", "test.npz", "--out")
     assert "holds a report: choose another --out, or" in infomax("compare", "first", *sources, report).failure
     assert "is there already and no report" in infomax("compare", "first", *sources, "first").failure
+    assert "cannot be replaced as a whole" in infomax("compare", "first", *sources, ".").failure
+    album = tmp_path / "album"
+    album.mkdir()
+    for name in ("index.html", "me.png"):
+        (album / name).touch()
+    words = ("compare", "first", *sources, album, "--overwrite")
+    assert "album holds more than a report, me.png first: choose another --out" in infomax(*words).failure
     assert "the same run is given twice" in infomax("compare", "first", "first", *sources, tmp_path / "r").failure
     assert "holds no run" in infomax("compare", "first", "cache", *sources, tmp_path / "r").failure
     assert not (tmp_path / "r").exists()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.comparison import _names, bootstrap_interval, differing, place
@@ -32,7 +34,30 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     low, high = bootstrap_interval(second.astype(int) - first)
     assert 0.015 < low < 0.03 < high < 0.045
     assert bootstrap_interval(first)[1] > bootstrap_interval(second)[0]
-    assert bootstrap_interval(first.astype(int) - first) == (0, 0)
+
+
+RARE = 1 - 0.025 ** (1 / 20)
+"""The most that, at 95 %, something can be worth saying of which 20 pictures showed nothing."""
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.ones(20, bool), (1 - RARE, 1)),
+        (np.zeros(20, bool), (0, RARE)),
+        (np.zeros(20, int), (-RARE, RARE)),
+        (np.ones(20, int), (1 - 2 * RARE, 1)),
+    ],
+    ids=["all right", "all wrong", "no difference", "all gained"],
+)
+def test_pictures_that_are_all_alike_leave_room_for_others(
+    values: NDArray[np.bool_] | NDArray[np.int64], expected: tuple[float, float]
+) -> None:
+    """Where all are right the interval is Clopper and Pearson's."""
+    assert bootstrap_interval(values) == pytest.approx(expected)
+    if values.dtype == bool:
+        exact = binomtest(int(values.sum()), 20).proportion_ci(0.95, "exact")
+        assert bootstrap_interval(values) == pytest.approx((exact.low, exact.high))
 
 
 def test_settings_that_differ() -> None:

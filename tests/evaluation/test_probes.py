@@ -58,6 +58,16 @@ def test_the_penalty_is_the_best_of_all_on_the_held_out_pictures() -> None:
     assert fit_linear(vectors, labels, 4).penalty == probes.PENALTIES[int(np.argmin(losses))]
 
 
+def test_linear_takes_features_that_are_all_but_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty copies of each: the covariance has eigenvalues below 0, by more than the weakest penalty."""
+    monkeypatch.setattr(probes, "PENALTIES", probes.PENALTIES[-1:])
+    vectors, labels = clusters(120)
+    copies = np.tile(vectors, 30) * (1 + 1e-6 * np.random.default_rng(0).normal(size=300)).astype(np.float32)
+    ours = fit_linear(copies, labels, 4)
+    assert np.isfinite(ours.weights.numpy()).all()
+    assert (ours.predict(copies) == labels).mean() > 0.6
+
+
 def test_linear_learns_nothing_from_constants_and_is_not_upset_by_them() -> None:
     vectors, labels = clusters(100)
     constant = np.full((100, 3), 1e4, np.float32)

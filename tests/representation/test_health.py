@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from infomax.information.critics import Bilinear, Cosine
 from infomax.information.priors import GaussianPrior
 from infomax.pictures import load
-from infomax.recipes.deep_infomax import DeepInfoMax
+from infomax.recipes.deep_infomax import _CHOICES, DeepInfoMax
 from infomax.representation.encoders import Representation
 from infomax.representation.health import (
     BATCH,
@@ -31,7 +32,7 @@ from infomax.representation.health import (
     some,
     told_apart,
 )
-from infomax.representation.objectives import Prior, Scores
+from infomax.representation.objectives import Local, Prior, Scores, Views
 from infomax.representation.training import TrainingDiverged, fit
 from tests.conftest import SMALL, coloured
 from tests.representation.test_objectives import Sentences, made, sentences
@@ -127,10 +128,15 @@ class TestNamedRight:
 
 
 class AsItIs(nn.Module):
-    """An encoder that takes its inputs for codes."""
+    """An encoder that takes its inputs for codes, or for the means of their posteriors."""
+
+    def __init__(self, *, stochastic: bool = True) -> None:
+        super().__init__()
+        self.stochastic = stochastic
 
     def forward(self, codes: Tensor) -> Representation:
-        return Representation(codes.unsqueeze(1), codes, torch.zeros_like(codes), (1, 1))
+        log_var = torch.zeros_like(codes) if self.stochastic else None
+        return Representation(codes.unsqueeze(1), codes, log_var, (1, 1))
 
 
 class TestExamined:
@@ -181,6 +187,34 @@ class TestExamined:
         health = examined(Sentences(), made("sum"), sentences(50))
         assert health is not None
         assert health.critics.keys() == {"global"}
+
+    def test_without_a_posterior_what_needs_one_is_missing(self) -> None:
+        """And nothing else is; a collapse is seen all the same."""
+        codes, labels = normal(300, 8).float(), ["a", "b", "c"] * 100
+        objective = Local(Bilinear(8, 8))
+        full = examined(AsItIs(), objective, codes, labels)
+        health = examined(AsItIs(stochastic=False), objective, codes, labels)
+        assert full is not None
+        assert health is not None
+        assert (health.kl, health.ceiling) == (None, None)
+        assert replace(health, kl=full.kl, ceiling=full.ceiling, critics=full.critics) == full
+        assert health.critics.keys() == {"local"}
+        collapsed = examined(AsItIs(stochastic=False), objective, 1 + 1e-4 * codes)
+        assert collapsed is not None
+        found = diagnosis(collapsed, 200, 0.1)
+        assert found is not None
+        assert found.name == "dead dimensions"
+
+    def test_between_views_there_is_no_critic_to_ask(self) -> None:
+        codes = normal(300, 8).float()
+        between, within = Views(Cosine(8, 8)), Local(Bilinear(8, 8))
+        health, both = (examined(AsItIs(stochastic=False), each, codes) for each in (between, between + 0.5 * within))
+        assert health is not None
+        assert both is not None
+        assert health.critics == {}
+        assert both.critics.keys() == {"local"}
+        assert health.effective_rank == both.effective_rank > 7
+        assert diagnosis(health, 10_000, 1e-3) is None
 
     @pytest.mark.parametrize("number", [math.nan, math.inf])
     def test_numbers_that_are_not_finite_have_no_health(self, number: float) -> None:
@@ -264,9 +298,9 @@ class TestOnRealPictures:
         [
             {"alpha": 0.5},
             {"alpha": 0.5, "beta": 0.0},
-            {"prior": "none"},
-            {"prior": "adversarial-uniform"},
-            {"bound": "infonce"},
+            *({"prior": prior} for prior in _CHOICES["prior"] if prior != "gaussian"),
+            *({"bound": bound} for bound in _CHOICES["bound"] if bound != "f-divergence"),
+            *({"divergence": divergence} for divergence in _CHOICES["divergence"] if divergence != "gan"),
         ],
         ids=str,
     )

@@ -28,6 +28,9 @@ PERPLEXITY = 30.0
 DRAWS = 10_000
 """How many times the test pictures are drawn again."""
 
+TAIL = 2.5
+"""Per cent on either side of an interval."""
+
 
 @final
 @dataclass(frozen=True)
@@ -97,12 +100,19 @@ def compare(
 def bootstrap_interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile interval of the mean, when the n pictures are drawn again with replacement (Efron 1979).
 
-    `values` are few different whole numbers: whether a picture was right, or that minus the same of another run (a
-    paired difference). How often each is drawn is multinomial, which spares drawing pictures one by one.
+    `values` are whether a picture was right, or (whole numbers, -1 to 1) that minus the same of another run: a paired
+    difference. How often each is drawn is multinomial, which spares drawing pictures one by one.
+
+    Where all are the same, drawing them again shows no spread though there may be some. Then the share that other
+    pictures may have of the farthest other values is at most 1 - 0.025^(1/n), as Clopper & Pearson (1934) have it.
     """
     kinds, counts = np.unique(values.astype(np.int64), return_counts=True)
+    if len(kinds) == 1:
+        least, most = (0, 1) if values.dtype == bool else (-1, 1)
+        only, share = int(kinds[0]), 1 - (TAIL / 100) ** (1 / len(values))
+        return only - share * (only - least), only + share * (most - only)
     drawn = np.random.default_rng(seed).multinomial(len(values), counts / len(values), DRAWS)
-    low, high = np.percentile(drawn @ kinds / len(values), (2.5, 97.5))
+    low, high = np.percentile(drawn @ kinds / len(values), (TAIL, 100 - TAIL))
     return float(low), float(high)
 
 

@@ -33,6 +33,9 @@ ITERATIONS, MEMORY, ROUGHLY, EXACTLY = 1000, 20, 1e-6, 1e-8
 """Of L-BFGS: steps at most, steps it recalls, and the gain relative to the loss at which it stops, while the penalty is
 being chosen and in the end."""
 
+SAMPLE = 8192
+"""Vectors that tell roughly how the features vary together."""
+
 HIDDEN, DROPOUT = 200, 0.1
 """Units of the one hidden layer and how many of them are dropped (Deep InfoMax, arXiv 1808.06670, section 4)."""
 
@@ -107,14 +110,16 @@ def fit_linear(
     """
     standardisation, (x, y), learnt = _prepared(vectors, labels, seed)
     best: Affine = (torch.zeros(classes, x.shape[1]), torch.zeros(classes))
+    some = x[:SAMPLE]
+    covariance = some.T @ some / len(some)
     least, chosen = np.inf, PENALTIES[0]
     for penalty in PENALTIES:
-        tried = _minimised(x[:learnt], y[:learnt], penalty, best, ROUGHLY)
+        tried = _minimised(x[:learnt], y[:learnt], penalty, best, ROUGHLY, covariance)
         loss = float(cross_entropy(linear(x[learnt:], *tried), y[learnt:]))
         if loss >= least:
             break
         best, least, chosen = tried, loss, penalty
-    return LinearClassifier(standardisation, *_minimised(x, y, chosen, best, EXACTLY), chosen)
+    return LinearClassifier(standardisation, *_minimised(x, y, chosen, best, EXACTLY, covariance), chosen)
 
 
 def fit_mlp(
@@ -163,22 +168,38 @@ def _prepared(
     return standardisation, (standardisation(vectors, order), torch.from_numpy(labels[order])), len(learnt)
 
 
-def _minimised(x: Float[Tensor, "n d"], y: Int[Tensor, " n"], penalty: float, start: Affine, gain: float) -> Affine:
+def _minimised(
+    x: Float[Tensor, "n d"],
+    y: Int[Tensor, " n"],
+    penalty: float,
+    start: Affine,
+    gain: float,
+    covariance: Float[Tensor, "d d"],
+) -> Affine:
     """The map with the least mean cross-entropy + penalty * |W|^2 / 2, the bias left free, by L-BFGS from `start`.
 
-    It stops at a step that gains less than a part `gain` of the loss.
+    It stops at a step that gains less than a part `gain` of the loss. Some features vary together a thousand times more
+    than others, pixels above all, and there steps along the gradient are short. So steps are taken in V = W L instead,
+    with L L^T about the curvature of the loss in W, which is the same minimum, sooner reached.
     """
     from scipy.optimize import minimize
 
+    identity = torch.eye(len(covariance), dtype=torch.float64)
+    rounding = torch.finfo(x.dtype).eps * len(covariance)  # which may leave it with eigenvalues below 0
+    factor = torch.linalg.cholesky(covariance.double() / len(start[1]) + (penalty + rounding) * identity)
+    back = torch.linalg.solve_triangular(factor, identity, upper=False).float()
+
     def loss_and_gradient(flat: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
-        weights, bias = (each.requires_grad_() for each in _parts_of(flat, start))
-        loss = cross_entropy(linear(x, weights, bias), y) + penalty / 2 * weights.square().sum()
-        return loss.item(), _flat(torch.autograd.grad(loss, (weights, bias)))
+        steps, bias = (each.requires_grad_() for each in _parts_of(flat, start))
+        weights = steps.float() @ back
+        loss = cross_entropy(linear(x, weights, bias.float()), y) + penalty / 2 * weights.square().sum()
+        return loss.item(), _flat(torch.autograd.grad(loss, (steps, bias)))
 
     options = {"maxiter": ITERATIONS, "maxcor": MEMORY, "ftol": gain, "gtol": 0}
-    found = minimize(loss_and_gradient, _flat(start), jac=True, method="L-BFGS-B", options=options)
-    weights, bias = _parts_of(found.x, start)
-    return weights, bias
+    first = _flat((start[0].double() @ factor, start[1]))
+    found = minimize(loss_and_gradient, first, jac=True, method="L-BFGS-B", options=options)
+    steps, bias = _parts_of(found.x, start)
+    return steps.float() @ back, bias.float()
 
 
 def _flat(parts: Sequence[Tensor]) -> Float[np.ndarray, " p"]:
@@ -186,7 +207,7 @@ def _flat(parts: Sequence[Tensor]) -> Float[np.ndarray, " p"]:
 
 
 def _parts_of(flat: Float[np.ndarray, " p"], like: Affine) -> list[Tensor]:
-    whole = torch.split(torch.from_numpy(flat).float(), [part.numel() for part in like])
+    whole = torch.split(torch.from_numpy(flat), [part.numel() for part in like])
     return [part.reshape(each.shape) for part, each in zip(whole, like, strict=True)]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "index.html"
+OURS = re.compile(r"index\.html|accuracies\.png|(curve|map|neighbours|confusion)-.+\.png")
+"""What the files of a report are called."""
 
 TITLES = {
     "knn_cosine": "kNN, cosine",
@@ -44,33 +47,45 @@ class Panel:
 
 
 def refuse_unless_free(out: Path, *, overwrite: bool) -> None:
-    """Raise InfoMaxError where the folder holds something, unless that is a report and `overwrite` is true."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    """Raise InfoMaxError where the folder holds something, unless that is a report alone and `overwrite` is true."""
+    if not out.exists():
         return
-    if not (out / PAGE).is_file():
+    held = sorted(path.name for path in out.iterdir()) if out.is_dir() else None
+    if held is not None and (out.is_mount() or out.samefile(".")):
+        raise InfoMaxError(f"{out} cannot be replaced as a whole: choose a folder in it for --out")
+    if held == []:
+        return
+    if held is None or PAGE not in held:
         raise InfoMaxError(f"{out} is there already and no report: choose another --out")
+    if more := [name for name in held if not OURS.fullmatch(name)]:
+        raise InfoMaxError(f"{out} holds more than a report, {more[0]} first: choose another --out")
     if not overwrite:
         raise InfoMaxError(f"{out} holds a report: choose another --out, or replace it with --overwrite")
 
 
 def write_report(comparison: Comparison, out: Path) -> Path:
-    """Write index.html and the figures into the folder `out`, in place of any there; returns the path of the page.
+    """Make `out` the folder of index.html and the figures, in place of what was there; returns the path of the page.
+
+    All is written to a hidden folder beside it first, so that a report is there whole or not at all.
 
     Raises OSError where that fails.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    for old in out.glob("*.png"):
-        old.unlink()
-    pictures: dict[str, list[dict[str, str]]] = {}
-    for panel in _panels(comparison):
-        with written_atomically(out / panel.file) as file:
-            file.write(figures.as_png(panel.figure))
-        image = {"title": panel.title, "svg": _uri("image/svg+xml", figures.as_svg(panel.figure).encode())}
-        pictures.setdefault(panel.part, []).append(image)
-    page = out / PAGE
-    with written_atomically(page, "w") as file:
-        file.write(_rendered(comparison, pictures))
-    return page
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", suffix=".tmp", dir=out.parent) as aside:
+        made, old = Path(aside, "report"), Path(aside, "old")
+        made.mkdir()
+        pictures: dict[str, list[dict[str, str]]] = {}
+        for panel in _panels(comparison):
+            with written_atomically(made / panel.file) as file:
+                file.write(figures.as_png(panel.figure))
+            image = {"title": panel.title, "svg": _uri("image/svg+xml", figures.as_svg(panel.figure).encode())}
+            pictures.setdefault(panel.part, []).append(image)
+        with written_atomically(made / PAGE, "w") as file:
+            file.write(_rendered(comparison, pictures))
+        if out.exists():
+            out.rename(old)
+        made.rename(out)
+    return out / PAGE
 
 
 def to_dict(comparison: Comparison, seed: int = 0) -> dict[str, Any]:
@@ -137,6 +152,8 @@ def _verdicts(judgement: Judgement | None) -> dict[str, Verdict]:
 def _against_first(comparison: Comparison, name: str, figure: str, seed: int = 0) -> dict[str, Any]:
     """By how much a run is better than the first on the same test pictures, with the interval of that."""
     mine = next(run for run in comparison.runs if run.name == name)
+    if mine is comparison.runs[0]:
+        return {"value": 0.0, "interval": (0.0, 0.0)}
     theirs, ours = (_verdicts(run.evaluation.code)[figure].right for run in (comparison.runs[0], mine))
     gains = ours.astype(np.int64) - theirs
     return {"value": float(gains.mean()), "interval": bootstrap_interval(gains, seed)}

@@ -1,0 +1,193 @@
+"""Global bound, local bound or both: the tables and the figure of docs/global-vs-local.md.
+
+    python benchmarks/global_vs_local.py RUNS --train 'train-*.parquet' --test 'test-*.parquet' --out OUT
+
+RUNS is a folder of runs called ARM-EPOCHS-SEED: global-10-0, local-3-2 and so on, with the arms global, local and both.
+Each finished one is judged as `infomax evaluate` does, once: OUT/NAME.json keeps what came out. The floors, raw pixels
+and an encoder that has learnt nothing, are judged once too. Then tables of all that is there are printed, and the
+neighbours of the longest runs of seed 0 drawn into OUT/global-vs-local.png. --only NAME judges those runs alone.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vectors
+from infomax.evaluation.knn import neighbours
+from infomax.model import InfoMax
+from infomax.pictures import Pictures, load_some
+from infomax.representation.run import Run
+from infomax.search.montage import TILE, Tile, draw_montage, pick_queries, save_png
+
+ARMS = ("global", "local", "both")
+NAME = re.compile(rf"({'|'.join(ARMS)})-(\d+)-(\d+)")
+QUERIES, MATCHES = 4, 7
+FIGURE_SEED = 0
+COLOURS = 128  # which makes a third of the file and can hardly be seen
+FIGURES = {"knn cosine": "kNN cosine", "knn euclidean": "kNN Euclidean", "linear": "linear", "mlp": "hidden layer"}
+
+Document = dict[str, Any]
+
+
+def judged(path: Path, train: Pictures, test: Pictures) -> Document:
+    """What one run is worth, and the training pictures nearest to the queries of the figure."""
+    model = InfoMax.load(path, progress=True)
+    codes, test_codes = model.embed(train), model.embed(test)
+    found = evaluate_vectors(Labelled(codes, train.labels), Labelled(test_codes, test.labels))
+    rows = pick_queries(len(test_codes), QUERIES, FIGURE_SEED)
+    nearest = neighbours(test_codes[rows], codes, MATCHES).indices
+    epochs = [line for line in Run(path).read_log() if line["kind"] == "epoch"]
+    return {**found.to_dict(), "last": epochs[-1], "queries": rows, "matches": nearest.tolist()}
+
+
+def floors(path: Path, train: Pictures, test: Pictures) -> Document:
+    """Raw pixels and the untrained encoder, which are the same for every run."""
+    found = evaluate_model(InfoMax.load(path, progress=True), train, test).to_dict()
+    return {name: found[name]["detail"] for name in ("random", "pixels")}
+
+
+def kept(file: Path, make: Callable[[], Document]) -> Document:
+    """What the file holds, made first where it is not there."""
+    if not file.exists():
+        print(f"{file.stem} ...", file=sys.stderr)
+        file.write_text(json.dumps(make(), indent=1))
+    document: Document = json.loads(file.read_text())
+    return document
+
+
+def accuracy(document: Document, figure: str) -> float | None:
+    kind, _, metric = figure.partition(" ")
+    value = document[kind].get(metric) if metric else document.get(kind)
+    return None if value is None else 100 * value
+
+
+def interval(document: Document, figure: str) -> tuple[float, float]:
+    kind, _, metric = figure.partition(" ")
+    low, high = document["knn"]["interval"][metric] if metric else document["interval"][kind]
+    return 100 * low, 100 * high
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> None:
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    print()
+
+
+def accuracies(found: dict[str, Document]) -> Iterator[Sequence[str]]:
+    for name, document in found.items():
+        cells = []
+        for figure in FIGURES:
+            value = accuracy(document, figure)
+            if value is None:
+                cells.append("")
+                continue
+            low, high = interval(document, figure)
+            cells.append(f"{value:.2f} ({low:.1f} to {high:.1f})")
+        yield name, *cells
+
+
+def spreads(found: dict[str, Document], epochs: int) -> Iterator[Sequence[str]]:
+    for arm in ARMS:
+        runs = [document for name, document in found.items() if re.fullmatch(rf"{arm}-{epochs}-\d+", name)]
+        if runs:
+            cells = []
+            for figure in FIGURES:
+                values = [value for run in runs if (value := accuracy(run, figure)) is not None]
+                deviation = f" ({statistics.stdev(values):.2f})" if len(values) > 1 else ""
+                cells.append(f"{statistics.mean(values):.2f}{deviation}")
+            yield arm, str(len(runs)), *cells
+
+
+def insides(found: dict[str, Document]) -> Iterator[Sequence[str]]:
+    for name, document in found.items():
+        last = document["last"]
+        health = last["health"]
+        bounds = [f"{last[term]:.4f}" if term in last else "" for term in ("global", "local")]
+        critics = [
+            f"{100 * (critic['positives'] + critic['negatives']) / 2:.1f}"
+            if (critic := health["critics"].get(term))
+            else ""
+            for term in ("global", "local")
+        ]
+        yield (
+            name,
+            *bounds,
+            *critics,
+            f"{health['kl']:.2f}",
+            f"{health['ceiling']:.0f}",
+            f"{health['effective_rank']:.1f}",
+            f"{document['unlabelled']['effective_rank']:.1f}",
+            f"{health['active']}",
+        )
+
+
+def draw(found: dict[str, Document], train: Pictures, test: Pictures, sources: tuple[str, str], out: Path) -> None:
+    """Each query in as many rows as there are runs, one for each."""
+    queries = next(iter(found.values()))["queries"]
+    shown = sorted({index for document in found.values() for row in document["matches"] for index in row})
+    asked = load_some(sources[1], [test.rows[row] for row in queries], TILE)
+    pixels = dict(zip(shown, load_some(sources[0], [train.rows[index] for index in shown], TILE), strict=True))
+    assert train.labels is not None
+    assert test.labels is not None
+    rows = []
+    for number, (query, tile) in enumerate(zip(queries, asked, strict=True)):
+        for name, document in found.items():
+            matches = [Tile(pixels[index], (train.labels[index],)) for index in document["matches"][number]]
+            rows.append([Tile(tile, (f"{test.labels[query]}: {name.split('-')[0]}",)), *matches])
+    figure = draw_montage(rows, f"the {MATCHES} nearest training pictures, by cosine distance")
+    save_png(figure.quantize(COLOURS, dither=Image.Dither.NONE), out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--train", required=True)
+    parser.add_argument("--test", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", nargs="*", metavar="NAME")
+    args = parser.parse_args()
+    names = [path.name for path in args.runs.iterdir() if NAME.fullmatch(path.name) and Run(path).finished]
+    names = [name for name in names if args.only is None or name in args.only]
+    if not names:
+        raise SystemExit(f"{args.runs} holds no finished run called ARM-EPOCHS-SEED")
+    names.sort(key=lambda name: (-int(name.split("-")[1]), ARMS.index(name.split("-")[0]), name))
+    args.out.mkdir(parents=True, exist_ok=True)
+    first = InfoMax.load(args.runs / names[0], progress=True)
+    train, test = first.load_pictures(args.train), first.load_pictures(args.test)
+    found = {name: kept(args.out / f"{name}.json", partial(judged, args.runs / name, train, test)) for name in names}
+    bottom = kept(args.out / "floors.json", partial(floors, args.runs / names[0], train, test))
+
+    lengths = sorted({int(name.split("-")[1]) for name in names}, reverse=True)
+    table(
+        ["", *FIGURES.values()],
+        accuracies({**found, "untrained encoder": bottom["random"], "raw pixels": bottom["pixels"]}),
+    )
+    for epochs in lengths:
+        table([f"{epochs} epoch{'s' * (epochs > 1)}", "seeds", *FIGURES.values()], spreads(found, epochs))
+    inside = [
+        "global, nats",
+        "local, nats",
+        "global critic, %",
+        "local critic, %",
+        "KL",
+        "ceiling",
+        "rank",
+        "rank, test",
+    ]
+    table(["", *inside, "active"], insides(found))
+    longest = {name: found[name] for arm in ARMS if (name := f"{arm}-{lengths[0]}-0") in found}
+    if longest:
+        draw(longest, train, test, (args.train, args.test), args.out / "global-vs-local.png")
+
+
+if __name__ == "__main__":
+    main()
