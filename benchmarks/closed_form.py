@@ -15,6 +15,7 @@ STARTED = time.perf_counter()
 import argparse  # noqa: E402
 import resource  # noqa: E402
 import tempfile  # noqa: E402
+from multiprocessing import get_context  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -24,7 +25,7 @@ from numpy.typing import NDArray  # noqa: E402
 from infomax import InfoMax  # noqa: E402
 from infomax.evaluation.judge import Task, judge  # noqa: E402
 from infomax.pictures import load  # noqa: E402
-from infomax.recipes import find_recipe  # noqa: E402
+from infomax.recipes import Recipe, find_recipe  # noqa: E402
 
 Pixels = NDArray[np.uint8]
 
@@ -41,21 +42,26 @@ def tell(what: str, began: float) -> float:
 
 
 def enlarged(pixels: Pixels, count: int) -> Pixels:
-    """The pictures, their mirror images, and both again, shifted by a pixel for every round."""
-    both = np.concatenate([pixels, pixels[:, :, ::-1]])
-    rounds = [np.roll(both, (shift, -shift), (1, 2)) for shift in range(-(-count // len(both)))]
-    return np.ascontiguousarray(np.concatenate(rounds)[:count])
+    """The pictures, then their mirror images, then both again, shifted by a pixel more in every round."""
+    out = np.empty((count, *pixels.shape[1:]), np.uint8)
+    for number, start in enumerate(range(0, count, len(pixels))):
+        shift = number // 2
+        copy = np.roll(pixels[:, :, ::-1] if number % 2 else pixels, (shift, -shift), (1, 2))
+        out[start : start + len(pixels)] = copy[: count - start]
+    return out
 
 
-def cost(model: InfoMax, pixels: Pixels, counts: list[int]) -> None:
-    for count in counts:
-        some = enlarged(pixels, count)
-        began = tell(f"{count} pictures are ready", time.perf_counter())
-        model.fit(some)
-        began = tell(f"{count} pictures, fit", began)
-        for start in range(0, count, 10_000):
-            model.transform(some[start : start + 10_000])
-        tell(f"{count} pictures, embedded", began)
+def cost(recipe: Recipe, seed: int, source: str, count: int) -> None:
+    """Time and memory of so many pictures, in a process of its own, so that its peak is its own."""
+    model = InfoMax(recipe, seed=seed)
+    with tempfile.TemporaryDirectory() as cache:
+        pixels = enlarged(np.array(load(source, recipe.size, cache=Path(cache)).pixels), count)
+    began = tell(f"{count} pictures, {pixels.nbytes / 1e9:.2f} GB, ready", STARTED)
+    model.fit(pixels)
+    began = tell(f"{count} pictures, fit", began)
+    for start in range(0, count, 10_000):
+        model.transform(pixels[start : start + 10_000])
+    tell(f"{count} pictures, embedded", began)
 
 
 def main() -> None:
@@ -71,15 +77,18 @@ def main() -> None:
     args = parser.parse_args()
     recipe = find_recipe(args.recipe).with_texts(args.set)
     print(f"{recipe}\ntorch {torch.__version__}, {torch.get_num_threads()} threads, seed {args.seed}")
+    for count in args.cost or ():
+        child = get_context("spawn").Process(target=cost, args=(recipe, args.seed, args.train, count))
+        child.start()
+        child.join()
+    if args.cost:
+        return
     began = tell("start", STARTED)
     model = InfoMax(recipe, seed=args.seed)
     with tempfile.TemporaryDirectory() as cache:
         train = load(args.train, recipe.size, cache=Path(cache))
         test = load(args.test, recipe.size, cache=Path(cache)) if args.test else None
         began = tell("decoding", began)
-        if args.cost:
-            cost(model, np.array(train.pixels), args.cost)
-            return
         assert train.labels is not None
         pixels, labels = np.array(train.pixels), train.labels
         if args.dev:

@@ -28,7 +28,7 @@ class Spectral(Recipe):
     grid: cells along a side; channels: features of a cell, for each kind of patch.
     region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
     view_pictures, view_ridge: the same of the code. power: of the values that weigh the code.
-    copies, crops: of each picture, its recoloured copies, beside itself and a grey one, and the crops of each.
+    copies, crops: recoloured copies of each picture, and the crops of it and of each of these; a grey copy has one.
     """
 
     patches: tuple[int, ...] = (6,)
@@ -48,7 +48,7 @@ class Spectral(Recipe):
     view_ridge: float = 0.1
     power: float = 1.0
     copies: int = 1
-    crops: int = 2
+    crops: int = 4
 
     def __post_init__(self) -> None:
         for name in ("stride", "components", "grid", "channels", "dim", "region_pictures", "view_pictures", "crops"):

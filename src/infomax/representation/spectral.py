@@ -58,15 +58,16 @@ class Question:
 @final
 @dataclass(frozen=True)
 class ViewSettings:
-    """What counts as a view of a picture: crops of each of some recoloured copies.
+    """What counts as a view of a picture: itself, crops of it and of recoloured copies, and one crop of a grey copy.
 
-    copies: pictures of other colours, beside the picture itself and a grey one. crops: of each, taken from the feature
-    map, which costs little. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue: as in
-    infomax.representation.views.View.
+    copies: recoloured ones. crops: of the picture and of each of these, taken from the feature map, which costs little;
+    pictures that are encoded together are cropped alike. A grey copy has one, lest words of shape, which are the same in
+    every copy, have all the say. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue:
+    as in infomax.representation.views.View.
     """
 
     copies: int = 1
-    crops: int = 2
+    crops: int = 4
     side: float = 0.6
     brightness: float = 0.4
     contrast: float = 0.4
