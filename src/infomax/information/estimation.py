@@ -315,14 +315,13 @@ def _by_bound(folds: list[_Fold], x: Columns, y: Columns, name: str) -> _Reading
 def _by_neighbours(folds: list[_Fold], x: Columns, y: Columns) -> _Reading:
     """Nearest neighbours, extrapolated half the way from FARTHER over NEAREST to none.
 
-    Where the density has an edge the error grows as the distance, k^(1/d) in d dimensions; where it is smooth it is
-    smaller and of either sign. Half the extrapolation is applied, and counted as a systematic error beside
-    NEIGHBOURS_ERR_BY.
+    Where the density has an edge the error grows as sqrt k on the plane; where it is smooth it is smaller and of either
+    sign. Half the extrapolation is applied, and counted as a systematic error beside NEIGHBOURS_ERR_BY. In more
+    dimensions an edge would ask for k^(1/d); of smooth densities that finds slack which is not there.
     """
     blocks = [block for fold in folds for block in _blocks(fold.held_out)][: math.ceil(MOST_QUERIES / BLOCK)]
     near, far = torch.stack([by_neighbours(x, y, block) for block in blocks]).unbind(1)
-    farther = (FARTHER / NEAREST) ** (1 / (x.shape[1] + y.shape[1]))
-    half = 0.5 / (farther - 1) * (near - far)
+    half = 0.5 / (math.sqrt(FARTHER / NEAREST) - 1) * (near - far)
     return _Reading(NEAREST_NEIGHBOURS, near + half, (), math.hypot(float(half.mean()), NEIGHBOURS_ERR_BY))
 
 
