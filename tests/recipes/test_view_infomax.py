@@ -162,7 +162,7 @@ def test_what_cannot_be_learnt_is_refused_before_anything_is_written(
 def test_without_timm_the_extra_is_named(infomax: Infomax, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     np.save(tmp_path / "pictures.npy", coloured(300, side=32))
-    words = ["--recipe", "views-fast", "--set", "network=timm:resnet18"]
+    words = ["--recipe", "views-fast", "--set", "network=timm:resnet18", "--set", "batch=64"]
     out = infomax("fit", tmp_path / "pictures.npy", "--out", tmp_path / "run", *words)
     assert "pip install 'infomax[timm]'" in out.failure
     assert not (tmp_path / "run").exists()

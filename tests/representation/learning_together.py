@@ -1,14 +1,19 @@
-"""One rank of a training of several: python -m tests.representation.learning_together WHAT FOLDER
+"""Trainings of two processes: python -m tests.representation.learning_together FOLDER WHAT...
 
-RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT are in the environment, as torchrun puts them.
+Each WHAT is done by two ranks, forked off before torch has computed anything, with the environment that torchrun gives
+them. FOLDER/endings.json says how each ended, [status of rank 0, of rank 1], and FOLDER/WHAT-RANK.err what it said.
 
 `gradient`: writes FOLDER/RANK.pt, the gradients of one step in float64, and what it did to the running statistics.
-`dies`: fits into FOLDER/run; rank 1 kills itself in the third step.
+`whole`: fits into FOLDER/whole. `dies`: into FOLDER/dead, and rank 1 kills itself in the third step. `stops`: into
+FOLDER/stopped, and rank 1 sends itself SIGTERM then. `goes-on`: resumes that.
 """
 
+import json
 import os
 import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -53,18 +58,52 @@ def gradients(recipe: ViewInfoMax, ranks: Ranks) -> dict[str, torch.Tensor]:
     return {**{name: gradient for name, gradient in found.items() if gradient is not None}, **buffers}
 
 
-def dies(folder: Path, rank: int) -> None:
+def fits(folder: Path, what: str, rank: int) -> None:
     learn = Training.learn
 
-    def fatal(self: Training, pictures: torch.Tensor) -> None:
-        if rank == 1 and self.step == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def watched(self: Training, pictures: torch.Tensor) -> None:
+        if rank == 1 and self.step == 2 and what in ("dies", "stops"):
+            os.kill(os.getpid(), signal.SIGKILL if what == "dies" else signal.SIGTERM)
         learn(self, pictures)
 
-    Training.learn = fatal  # type: ignore[method-assign]
-    np.save(folder / f"{rank}.npy", coloured(64, side=16))
-    sys.argv = ["infomax", "fit", str(folder / f"{rank}.npy"), "--out", str(folder / "run"), *SHARED_RECIPE]
+    Training.learn = watched  # type: ignore[method-assign]
+    run = folder / {"whole": "whole", "dies": "dead"}.get(what, "stopped")
+    sys.argv = ["infomax", "fit", str(folder / "pictures.npy"), "--out", str(run), *SHARED_RECIPE]
+    sys.argv += ["--resume"] if what == "goes-on" else []
     main()
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def forked(folder: Path, what: str, rank: int, port: int) -> int:
+    """The process of one rank."""
+    child = os.fork()
+    if child:
+        return child
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    code = 1
+    try:
+        with (folder / f"{what}-{rank}.err").open("w") as said:
+            os.dup2(said.fileno(), 2)
+        if what == "gradient":
+            ranks = Ranks.of_environment()
+            with ranks.joined(CPU):
+                found = {name: gradients(recipe, ranks) for name, recipe in TOGETHER.items()}
+            torch.save(found, folder / f"{rank}.pt")
+        else:
+            fits(folder, what, rank)
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 SHARED_RECIPE = ["--recipe", "views-fast", "--epochs", "3"]
@@ -73,11 +112,11 @@ for setting in ("size=16", "widths=4,8", "dim=8", "hidden=8", "rank=4", "batch=1
 
 
 if __name__ == "__main__":
-    what, folder = sys.argv[1], Path(sys.argv[2])
-    ranks = Ranks.of_environment()
-    if what == "gradient":
-        with ranks.joined(CPU):
-            found = {name: gradients(recipe, ranks) for name, recipe in TOGETHER.items()}
-        torch.save(found, folder / f"{ranks.rank}.pt")
-    else:
-        dies(folder, ranks.rank)
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much, once for all children
+    folder, endings = Path(sys.argv[1]), {}
+    np.save(folder / "pictures.npy", coloured(70, side=16))
+    for what in sys.argv[2:]:
+        port = free_port()
+        children = [forked(folder, what, rank, port) for rank in range(2)]
+        endings[what] = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    (folder / "endings.json").write_text(json.dumps(endings))

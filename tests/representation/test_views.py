@@ -315,3 +315,18 @@ def test_settings_that_no_view_can_have_are_refused(settings: dict[str, Any], me
 def test_a_view_larger_than_the_pictures_is_refused() -> None:
     with pytest.raises(InfoMaxError, match="33 px is larger than the pictures of 32 px: make it 32 or less"):
         draw((View(), View(size=33)), pictures(2, 32, 48))
+
+
+def test_shares_are_drawn_as_in_the_whole_batch() -> None:
+    """Bit for bit, and the generator moves on as far: so every process of several knows what the others draw."""
+    kinds = (View(8, 2, blur=0.5, solarise=0.5), View(5, 1, scale=(0.1, 0.3)))
+    pictures = torch.randint(0, 256, (12, 9, 9, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    whole_generator = torch.Generator().manual_seed(1)
+    whole = [each.reshape(-1, 12, *each.shape[1:]) for each in draw(kinds, pictures, whole_generator)]
+    for share in range(3):
+        generator, rows = torch.Generator().manual_seed(1), slice(4 * share, 4 * share + 4)
+        own = [
+            each.reshape(-1, 4, *each.shape[1:]) for each in draw(kinds, pictures[rows], generator, share=(share, 3))
+        ]
+        assert all(torch.equal(one, other[:, rows]) for one, other in zip(own, whole, strict=True))
+        assert torch.equal(generator.get_state(), whole_generator.get_state())

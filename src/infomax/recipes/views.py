@@ -2,7 +2,8 @@
 
     infomax fit 'train-*.parquet' --recipe views --out RUN
 
-Unmeasured: no GPU was at hand. On a CPU an epoch takes an hour of two cores. `--set compiled=true` may pay.
+Unmeasured: no GPU was at hand, and the epochs are a guess at three minutes of an H100 with all that comes before and
+after the training. `--set compiled=true` may pay; `benchmarks/record.py` says.
 """
 
 from infomax.recipes.view_infomax import ViewInfoMax
@@ -12,7 +13,7 @@ VIEWS = ViewInfoMax(
     network="resnet18",
     widths=(64,),
     dim=512,
-    epochs=50,
+    epochs=45,
     batch=1024,
     view_size=24,
     late=0.5,

@@ -3,7 +3,8 @@
     timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe views-best --out RUN
     timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe views-best --out RUN --resume      # until it is done
 
-Stopped by the signal it saves within a step, and goes on bit for bit. Unmeasured: no GPU was at hand.
+Stopped by the signal it saves within a step, and goes on bit for bit. Unmeasured: no GPU was at hand, and the epochs
+are a guess at twenty minutes of an H100.
 """
 
 from infomax.recipes.view_infomax import ViewInfoMax

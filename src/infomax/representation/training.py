@@ -293,7 +293,8 @@ class Training:
 
     def farewell(self) -> str:
         """What to say when stopped."""
-        return farewell(f"stopped at step {self.step}, in epoch {self.epoch + 1} of {self.schedule.epochs}", self.run)
+        where = f"stopped at step {self.step}, in epoch {self.epoch + 1} of {self.schedule.epochs}"
+        return farewell(where, self.run) if self.ranks.first else f"{where}, with process {self.ranks.rank} of several"
 
     def _check_finite(self, total: float, weights: bool = True) -> None:
         if math.isfinite(total) and weights:

@@ -1,0 +1,208 @@
+"""The whole record of a recipe: from the start of the process to the accuracies, with hardware, versions and seeds.
+
+    PYTHONPATH=src python benchmarks/record.py --recipe views-fast --train 'train-*.parquet' --test 'test-*.parquet'
+    PYTHONPATH=src python benchmarks/record.py --recipe views --train ... --test ... --seeds 0 1 2
+    PYTHONPATH=src python benchmarks/record.py --recipe views-best --train ... --test ... --out RUN --pause 540
+    PYTHONPATH=src python benchmarks/record.py --recipe views-fast --train ... --held-out 5000
+
+Each seed is a process of its own and prints a line of JSON; the table follows. Pictures are decoded by each, into a
+cache that is empty when it starts, unless --cache names one. No labels but those of the judging are used.
+
+--held-out keeps so many of the training pictures, drawn at random, from all learning and judges on them in place of
+test pictures: to choose settings by. --pause saves a training that takes longer than so many seconds; the same command
+goes on with it, for machines that are lent for minutes. Its `fit` is then what it learnt by its log, in all processes.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+STAGES = ("start", "data", "fit", "embed", "knn", "linear")
+
+
+def main() -> None:
+    options = parsed()
+    if options.child:
+        print(json.dumps(record(options)))
+        return
+    lines = []
+    for seed in options.seeds:
+        command = [sys.executable, __file__, *sys.argv[1:], "--child", "--seeds", str(seed)]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if ended.returncode:
+            sys.exit(ended.returncode)
+        print(ended.stdout, end="", flush=True)
+        lines.append(json.loads(ended.stdout))
+    print("\n" + table(lines))
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--train", required=True)
+    judged = parser.add_mutually_exclusive_group(required=True)
+    judged.add_argument("--test")
+    judged.add_argument("--held-out", type=int)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("-k", type=int, default=20)
+    parser.add_argument("--no-linear", action="store_true")
+    parser.add_argument("--out", type=Path, help="where the run of each seed is kept: OUT/SEED")
+    parser.add_argument("--pause", type=int, metavar="SECONDS")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.pause and not options.out:
+        parser.error("--pause needs --out, to go on from")
+    return options
+
+
+def record(options: argparse.Namespace) -> dict[str, Any]:
+    """One seed: what was used, the seconds of each stage, and the accuracies."""
+    import numpy as np
+    import torch
+
+    from infomax.errors import InfoMaxError
+    from infomax.evaluation.knn import knn_accuracy
+    from infomax.evaluation.probes import fit_linear
+    from infomax.model import InfoMax
+    from infomax.pictures import load
+    from infomax.recipes import find_recipe
+    from infomax.representation.devices import choose_device
+
+    device = choose_device(options.device)
+    if device.type == "cuda":
+        torch.zeros(1, device=device)  # a GPU takes seconds to begin with
+    seconds = {"start": age()}
+    marked = time.perf_counter()
+
+    def mark(stage: str) -> None:
+        nonlocal marked
+        now = time.perf_counter()
+        seconds[stage], marked = now - marked, now
+
+    seed = options.seeds[0]
+    recipe = find_recipe(options.recipe).with_texts(options.set)
+    with tempfile.TemporaryDirectory() as empty:
+        cache = options.cache or Path(empty)
+        train = load(options.train, recipe.size, cache=cache)
+        assert train.labels is not None, "the training pictures need labels"
+        pixels, labels = train.pixels, np.array(train.labels)
+        if options.test:
+            test = load(options.test, recipe.size, cache=cache)
+            assert test.labels is not None, "the test pictures need labels"
+            judged, truth = test.pixels, np.array(test.labels)
+        else:
+            order = np.random.default_rng(0).permutation(len(pixels))
+            held, kept = order[: options.held_out], np.sort(order[options.held_out :])
+            judged, truth = pixels[held], labels[held]
+            pixels, labels = pixels[kept], labels[kept]
+        mark("data")
+        run = options.out / str(seed) if options.out else None
+        begun = run is not None and (run / "config.json").exists()
+        if options.pause:
+            signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+            signal.alarm(options.pause)
+        model = InfoMax(recipe, epochs=options.epochs, seed=seed, device=options.device, progress=True)
+        if begun and run is not None and (run / "model.safetensors").exists():
+            model = InfoMax.load(run, device=options.device)
+        else:
+            try:
+                model.fit(np.asarray(pixels), out=run, resume=begun)
+            except InfoMaxError as error:
+                sys.exit(f"{error}\n{learnt(run):.0f} s learnt so far" if run else str(error))
+        signal.alarm(0)
+        mark("fit")
+        if begun and run is not None:
+            seconds["fit"] = learnt(run)
+        bank, queries = model.transform(np.asarray(pixels)), model.transform(np.asarray(judged))
+        mark("embed")
+        knn = knn_accuracy(bank, list(labels), queries, list(truth), k=options.k)
+        mark("knn")
+        result: dict[str, Any] = {"knn": knn}
+        if not options.no_linear:
+            names, classes = np.unique(labels, return_inverse=True)
+            classifier = fit_linear(bank, classes, len(names))
+            result["linear"] = float((names[classifier.predict(queries)] == truth).mean())
+            mark("linear")
+    return {
+        "recipe": model.recipe_.to_dict(),
+        "seed": seed,
+        "n_train": len(pixels),
+        "n_judged": len(judged),
+        "judged": "test" if options.test else "held out of training",
+        "k": options.k,
+        **result,
+        "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
+        "total": round(sum(seconds.values()), 2),
+        "hardware": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "precision": model.config_["precision"],
+        "versions": {"torch": torch.__version__, "python": platform.python_version(), "system": platform.platform()},
+    }
+
+
+def age() -> float:
+    """Seconds since this process began, by the kernel's books where it keeps them (Linux)."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):
+        return time.process_time()
+
+
+def processor() -> str:
+    """The CPU's name, as Linux has it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def learnt(run: Path) -> float:
+    """Seconds of learning that a run's log tells of, over all processes that took part."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    epochs = [line["seconds"] for line in lines if line["kind"] == "epoch"]
+    return float(sum(epochs))
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """The record as a page has it."""
+    first = lines[0]
+    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
+    measured = ["knn", *(["linear"] if "linear" in first else [])]
+    stages = [stage for stage in STAGES if stage in first["seconds"]]
+    rows = [
+        f"{first['recipe']['name']}: {first['hardware']}, {first['cores']} cores, {first['threads']} threads,",
+        f"{first['precision']}, {versions}; {first['n_train']} pictures learnt from, {first['n_judged']} judged on",
+        f"({first['judged']}), k = {first['k']}\n",
+        f"| seed | {' | '.join(measured)} | {' | '.join(f'{stage}, s' for stage in stages)} | in all, s |",
+        "|---" * (2 + len(measured) + len(stages)) + "|",
+    ]
+    for line in lines:
+        accuracies = " | ".join(f"{line[name]:.2%}" for name in measured)
+        times = " | ".join(f"{line['seconds'][stage]:.1f}" for stage in stages)
+        rows.append(f"| {line['seed']} | {accuracies} | {times} | {line['total']:.1f} |")
+    if len(lines) > 1:
+        for name in measured:
+            values = [line[name] for line in lines]
+            mean, spread = statistics.mean(values), statistics.stdev(values)
+            rows.append(f"\n{name}: mean {mean:.2%}, standard deviation {spread:.2%}, n = {len(values)}")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
