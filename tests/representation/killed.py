@@ -1,9 +1,9 @@
 """Trainings that are killed again and again: python -m tests.representation.killed RECIPE FOLDER STORY...
 
-Trains RECIPE, `article`, `views` or `spectral`, into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ... as each STORY
-says: "SECONDS MOMENT...", with so many seconds between checkpoints, killed with SIGKILL at each moment in turn and
-resumed after it, at last to the end. Each training is a process of its own, forked off before torch has computed
-anything.
+Trains RECIPE, `article`, `views` or `spectral`, into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ...
+as each STORY says: "SECONDS MOMENT...", with so many seconds between checkpoints, killed with SIGKILL at each moment in
+turn and resumed after it, at last to the end. Each training is a process of its own, forked off before torch has
+computed anything.
 
 A moment is `learn:N`, before step N of the whole training, or the Nth `save`, `sync` (a file is written but has no name
 yet), `log` or `config` of that process.

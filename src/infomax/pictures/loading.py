@@ -3,9 +3,11 @@
 import csv
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +24,10 @@ from infomax.pictures.sources import SourceLike, open_source
 from infomax.progress import Advance, progress_bar
 
 CHUNK = 16
-"""Pictures handed to a thread at a time: many enough that small ones are worth the handing over."""
+"""Pictures handed to a thread at a time."""
+
+SMALL = 1 << 14
+"""Bytes of a picture below which Python's part in its decoding is the greater one, which threads only fight over."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,11 @@ class Pictures:
 def load(
     source: SourceLike, size: int, *, cache: Path | None = None, workers: int | None = None, progress: bool = False
 ) -> Pictures:
-    """The pictures of `source` as squares of `size` pixels, decoded by `workers` threads (default: one a core).
+    """The pictures of `source` as squares of `size` pixels, prepared.
 
-    What was decoded before and has not changed comes from `cache` (default: $INFOMAX_CACHE, else ~/.cache/infomax).
-    Never more than a few pictures are held in memory, unless the source lies there itself. `progress` draws a bar on
-    stderr.
+    Large ones are decoded by `workers` threads (default: one a core), small ones here. What was decoded before and has
+    not changed comes from `cache` (default: $INFOMAX_CACHE, else ~/.cache/infomax). Never more than a few pictures are
+    held in memory, unless the source lies there itself. `progress` draws a bar on stderr.
 
     Raises InfoMaxError where there is no picture that can be decoded, or no room for the cache.
     """
@@ -149,16 +154,26 @@ def recalled(known: Build, record: Record, place: int) -> Row:
 
 
 def decoded(source: Source, wanted: Sequence[int], size: int, workers: int) -> Iterator[Row]:
-    """The wanted entries, decoded by threads (Pillow lets others run while it decodes and resizes), in order."""
+    """The wanted entries, in order; large ones by threads (Pillow lets others run while it decodes and resizes)."""
     contents = zip((source.entries[i] for i in wanted), source.read(wanted), strict=True)
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[list[Row]]] = deque()
+        waiting: deque[Callable[[], list[Row]]] = deque()
         while chunk := list(islice(contents, CHUNK)):
-            waiting.append(pool.submit(decoded_chunk, chunk, size))
+            decode = partial(decoded_chunk, chunk, size)
+            waiting.append(decode if sum(map(weight, chunk)) < SMALL * len(chunk) else pool.submit(decode).result)
             if len(waiting) > 2 * workers:
-                yield from waiting.popleft().result()
-        for future in waiting:
-            yield from future.result()
+                yield from waiting.popleft()()
+        for rows in waiting:
+            yield from rows()
+
+
+def weight(entry: tuple[Entry, Content]) -> int:
+    """Bytes of a picture as found."""
+    data = entry[1].data
+    if isinstance(data, Path):
+        with suppress(OSError):
+            return data.stat().st_size
+    return len(data) if isinstance(data, bytes) else data.nbytes if isinstance(data, np.ndarray) else 0
 
 
 def decoded_chunk(chunk: Sequence[tuple[Entry, Content]], size: int) -> list[Row]:

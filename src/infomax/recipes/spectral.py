@@ -120,7 +120,7 @@ class Spectral(Recipe):
         )
 
 
-SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=(6, 8), region_pictures=3_000, view_pictures=6_000)
+SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=(6, 8), region_pictures=3_000, view_pictures=5_000)
 
 SPECTRAL = Spectral(
     name="spectral",

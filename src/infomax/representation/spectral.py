@@ -61,9 +61,9 @@ class ViewSettings:
     """What counts as a view of a picture: itself, crops of it and of recoloured copies, and one crop of a grey copy.
 
     copies: recoloured ones. crops: of the picture and of each of these, taken from the feature map, which costs little;
-    pictures that are encoded together are cropped alike. A grey copy has one, lest words of shape, which are the same in
-    every copy, have all the say. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue:
-    as in infomax.representation.views.View.
+    pictures that are encoded together are cropped alike. A grey copy has one, lest words of shape, the same in every
+    copy, have all the say. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue: as in
+    infomax.representation.views.View.
     """
 
     copies: int = 1
