@@ -95,6 +95,29 @@ def test_regions_and_features_are_the_oracles() -> None:
     np.testing.assert_allclose(local * turned, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(("pairs", "count"), [("neighbours", 12), ("distant", 16)])
+def test_cells_are_paired_by_their_distance(pairs: str, count: int) -> None:
+    pictures = textured(5)
+    encoder = fitted(textured(30)).encoder_
+    assert isinstance(encoder, SpectralEncoder)
+    learning = spectral.Learning(encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False)
+    with torch.inference_mode():
+        shown = torch.from_numpy(pictures)
+        drawn, *_ = learning._regions(pairs)(shown, torch.Generator())
+        cells = encoder.counts(shown)[0][:, 0, :, 0]
+    places = [(row, column) for row in range(3) for column in range(3)]
+    wanted = {"neighbours": lambda apart: apart == 1, "distant": lambda apart: apart >= 4}[pairs]
+    expected = [
+        torch.stack([cells[picture, i], cells[picture, j]])
+        for picture in range(5)
+        for i, one in enumerate(places)
+        for j, other in enumerate(places)
+        if i < j and wanted((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2)
+    ]
+    assert len(expected) == 5 * count
+    torch.testing.assert_close(drawn, torch.stack(expected))
+
+
 @pytest.mark.usefixtures("precise")
 def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectral, "BATCH", 300)
@@ -266,6 +289,8 @@ BAD = {
     "stride=0": "stride is 0: use 1 or more",
     "atoms=3": "an even number",
     "grid=20": "grid",
+    "grid=1": "no all pairs of cells",
+    "region_pairs=near": "choose one of all, neighbours, distant",
 }
 
 

@@ -27,6 +27,7 @@ class Spectral(Recipe):
     threshold: cosine above which a patch counts as a word.
     grid: cells along a side; channels: features of a cell, for each kind of patch.
     region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
+    region_pairs: which cells of a picture are paired for that: all, neighbours or distant.
     view_pictures, view_ridge: the same of the code. power: of the values that weigh the code.
     copies, crops: recoloured copies of each picture, and the crops of it and of each of these; a grey copy has one.
     """
@@ -44,6 +45,7 @@ class Spectral(Recipe):
     dim: int = 512
     region_pictures: int = 4_000
     region_ridge: float = 1.0
+    region_pairs: str = "all"
     view_pictures: int = 12_000
     view_ridge: float = 0.1
     power: float = 1.0
@@ -54,6 +56,10 @@ class Spectral(Recipe):
         for name in ("stride", "components", "grid", "channels", "dim", "region_pictures", "view_pictures", "crops"):
             if (value := getattr(self, name)) < 1:
                 raise InfoMaxError(f"{name} is {value}: use 1 or more")
+        if self.region_pairs not in spectral.PAIRS:
+            raise InfoMaxError(f"unknown region_pairs '{self.region_pairs}': choose one of {', '.join(spectral.PAIRS)}")
+        if (self.region_pairs == "distant" and self.grid < 3) or self.grid < 2:
+            raise InfoMaxError(f"a grid of {self.grid} has no {self.region_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
             raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each stands beside its mirror image")
         for patch in (*self.patches, *self.grey_patches):
@@ -102,7 +108,7 @@ class Spectral(Recipe):
         spectral.fit(
             encoder,
             fitting.pixels,
-            spectral.Question(self.region_pictures, self.region_ridge, self.channels),
+            spectral.Question(self.region_pictures, self.region_ridge, self.channels, self.region_pairs),
             spectral.Question(self.view_pictures, self.view_ridge, self.dim),
             spectral.ViewSettings(copies=self.copies, crops=self.crops),
             power=self.power,

@@ -14,13 +14,13 @@ last.ckpt as it grows: a fit that was killed and resumed ends with the same numb
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
@@ -48,11 +48,23 @@ Draws = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Ten
 
 @dataclass(frozen=True)
 class Question:
-    """How a question is asked: over how many pictures at most, with what ridge, for how many directions."""
+    """How a question is asked: over how many pictures at most, with what ridge, for how many directions.
+
+    pairs: which cells of a picture are paired, by name out of PAIRS; views are all paired with each other.
+    """
 
     pictures: int
     ridge: float
     rank: int
+    pairs: str = "all"
+
+
+PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells cells"]]] = {
+    "all": lambda distance: distance > 0,
+    "neighbours": lambda distance: distance == 1,
+    "distant": lambda distance: distance >= 2,
+}
+"""Distances between the cells of a grid, in cells -> which of them are pairs."""
 
 
 @final
@@ -130,7 +142,7 @@ class Learning:
             saved = self._resume()
             if self.stage == 0:
                 halves = [PairMoments(len(words.atoms), self.device) for words in self.encoder.words for _ in "eo"]
-                self._accumulate("regions", regions.pictures, halves, self._regions, saved)
+                self._accumulate("regions", regions.pictures, halves, self._regions(regions.pairs), saved)
                 self._map_regions(halves, regions)
                 self.stage, saved = 1, None
                 self._save([])
@@ -174,13 +186,20 @@ class Learning:
         for each, these in zip(moments, draws, strict=True):
             each.add(these)
 
-    def _regions(
-        self, pictures: UInt8[Tensor, "n h w 3"], _: torch.Generator
-    ) -> Iterator[Float[Tensor, "n cells pairs"]]:
-        """The word counts of the cells: for each patch size the even and the odd half."""
-        parts = [self.encoder.counts(part) for part in self.encoder.portions(pictures)]
-        for counts in zip(*parts, strict=True):
-            yield from torch.cat(counts)[:, 0].unbind(2)
+    def _regions(self, pairs: str) -> Draws:
+        """The word counts of the cells that are paired: for each patch size the even and the odd half."""
+        places = torch.cartesian_prod(*(torch.arange(self.encoder.grid, dtype=torch.float32),) * 2)
+        first, second = PAIRS[pairs](torch.cdist(places, places)).triu().nonzero().T.to(self.device)
+
+        def draws(
+            pictures: UInt8[Tensor, "n h w 3"], _: torch.Generator
+        ) -> Iterator[Float[Tensor, "groups cells pairs"]]:
+            parts = [self.encoder.counts(part) for part in self.encoder.portions(pictures)]
+            for counts in zip(*parts, strict=True):
+                for half in torch.cat(counts)[:, 0].unbind(2):
+                    yield half if pairs == "all" else torch.stack([half[:, first], half[:, second]], 2).flatten(0, 1)
+
+        return draws
 
     def _views(
         self, pictures: UInt8[Tensor, "n h w 3"], generator: torch.Generator
@@ -216,7 +235,7 @@ class Learning:
 
     def _map_regions(self, halves: list[PairMoments], how: Question) -> None:
         """Of both halves together the leading directions become the channels."""
-        others = self._held_out(halves, how.pictures, self._regions)
+        others = self._held_out(halves, how.pictures, self._regions(how.pairs))
         learnt = held_out = 0.0
         for place in range(len(self.encoder.words)):
             pair = halves[2 * place : 2 * place + 2]
