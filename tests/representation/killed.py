@@ -40,8 +40,8 @@ LEARNT: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
 
 def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
     training.LOG_STEPS = 3
-    training.CHECKPOINT_SECONDS = spectral.CHECKPOINT_SECONDS = seconds
-    spectral.BATCH = 16
+    training.CHECKPOINT_SECONDS = seconds
+    vars(spectral).update(CHECKPOINT_SECONDS=seconds, BATCH=16)
     if moment is not None:
         plan(moment)
     recipe, pictures = LEARNT[name]

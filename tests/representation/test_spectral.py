@@ -95,8 +95,9 @@ def test_regions_and_features_are_the_oracles() -> None:
     np.testing.assert_allclose(local * turned, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(("pairs", "count"), [("neighbours", 12), ("distant", 16)])
-def test_cells_are_paired_by_their_distance(pairs: str, count: int) -> None:
+@pytest.mark.parametrize(("pairs", "least", "most", "count"), [("neighbours", 1, 1, 12), ("distant", 4, 8, 16)])
+def test_cells_are_paired_by_their_distance(pairs: str, least: int, most: int, count: int) -> None:
+    """The distances are squared here."""
     pictures = textured(5)
     encoder = fitted(textured(30)).encoder_
     assert isinstance(encoder, SpectralEncoder)
@@ -106,13 +107,12 @@ def test_cells_are_paired_by_their_distance(pairs: str, count: int) -> None:
         drawn, *_ = learning._regions(pairs)(shown, torch.Generator())
         cells = encoder.counts(shown)[0][:, 0, :, 0]
     places = [(row, column) for row in range(3) for column in range(3)]
-    wanted = {"neighbours": lambda apart: apart == 1, "distant": lambda apart: apart >= 4}[pairs]
     expected = [
         torch.stack([cells[picture, i], cells[picture, j]])
         for picture in range(5)
         for i, one in enumerate(places)
         for j, other in enumerate(places)
-        if i < j and wanted((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2)
+        if i < j and least <= (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 <= most
     ]
     assert len(expected) == 5 * count
     torch.testing.assert_close(drawn, torch.stack(expected))

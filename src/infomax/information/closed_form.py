@@ -121,7 +121,9 @@ def directions(
     common = own if variance is None else variance.cpu()
     single = single + torch.maximum(ridge * common, dim * epsilon * own) * torch.eye(dim)
     leading = (dim - min(rank, dim), dim - 1)
-    values, weights = map(torch.from_numpy, eigh(pair.numpy(), single.numpy(), subset_by_index=leading, driver="gvx"))
-    values, weights = values.flip(0), weights.flip(1)
+    # in float64: where values lie close, float32 would turn their directions into one another
+    moments_of_both = (each.double().numpy() for each in (pair, single))
+    found = eigh(*moments_of_both, subset_by_index=leading, driver="gvx", overwrite_a=True, overwrite_b=True)
+    values, weights = (torch.from_numpy(each).to(pair.dtype).flip(-1) for each in found)
     positive = int((values > 0).sum())
     return Directions(values[:positive].to(device), weights[:, :positive].to(device), mean.to(device))
