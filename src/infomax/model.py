@@ -14,10 +14,9 @@ from torch import nn
 
 from infomax.errors import InfoMaxError
 from infomax.pictures import Pictures, SourceLike, load, write_skipped
-from infomax.progress import progress_bar
 from infomax.recipes import AUTO, Fitting, Recipe, choose, find_recipe, recipe_of
 from infomax.representation.board import Board
-from infomax.representation.devices import bfloat16_pays, choose_device, pictures_at_once
+from infomax.representation.devices import batches_on, bfloat16_pays, choose_device
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
 from infomax.representation.ranks import Ranks
@@ -140,14 +139,9 @@ class InfoMax:
         self._require_fitted()
         device = choose_device(self.device)
         encoder = self.encoder_.to(device).eval()
-        pixels, codes, at_once = pictures.pixels, [], pictures_at_once(device)
-        bar = progress_bar("embedding", len(pixels), shown=self.progress)
-        with bar as advance, torch.inference_mode():
-            for start in range(0, len(pixels), at_once):
-                batch = torch.from_numpy(np.array(pixels[start : start + at_once])).to(device)
-                codes.append(encoder(batch).mean.cpu().numpy())
-                advance(len(batch))
-        return np.concatenate(codes)
+        with torch.inference_mode():
+            batches = batches_on(device, pictures.pixels, "embedding", shown=self.progress)
+            return np.concatenate([encoder(batch).mean.cpu().numpy() for batch in batches])
 
     def load_pictures(self, source: SourceLike, size: int | None = None) -> Pictures:
         """Decode a SOURCE to the size that this model takes, or to another."""

@@ -11,8 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from infomax.model import InfoMax
-from infomax.progress import progress_bar
-from infomax.representation.devices import autocast, choose_device, pictures_at_once
+from infomax.representation.devices import autocast, batches_on, choose_device
 from infomax.representation.encoders import Encoder, Representation
 
 Layer = Literal["conv", "fc", "code"]
@@ -83,13 +82,9 @@ def _calibrate(encoder: Encoder, pictures: Tensor) -> None:
 def _vectors(encoder: Encoder, pixels: Pixels, layer: Layer, model: InfoMax) -> Float[np.ndarray, "n d"]:
     device = choose_device(model.device)
     encoder = encoder.to(device).eval()
-    parts, at_once = [], pictures_at_once(device)
-    with progress_bar(f"embedding ({layer})", len(pixels), shown=model.progress) as advance, torch.inference_mode():
-        for start in range(0, len(pixels), at_once):
-            batch = torch.from_numpy(np.array(pixels[start : start + at_once])).to(device)
-            parts.append(_read(encoder, batch, layer).float().cpu().numpy())
-            advance(len(batch))
-    return np.concatenate(parts)
+    with torch.inference_mode():
+        batches = batches_on(device, pixels, f"embedding ({layer})", shown=model.progress)
+        return np.concatenate([_read(encoder, batch, layer).float().cpu().numpy() for batch in batches])
 
 
 def _read(encoder: Encoder, batch: Tensor, layer: Layer) -> Float[Tensor, "n d"]:

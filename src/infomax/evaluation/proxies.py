@@ -19,8 +19,7 @@ from infomax.evaluation.dependence import (
 from infomax.evaluation.reconstruction import Reconstruction, reconstruct
 from infomax.model import InfoMax
 from infomax.pictures import Pictures
-from infomax.progress import progress_bar
-from infomax.representation.devices import choose_device, pictures_at_once
+from infomax.representation.devices import batches_on, choose_device
 
 
 @dataclass(frozen=True)
@@ -85,14 +84,11 @@ def _coded(model: InfoMax, pictures: Pictures) -> Coded:
     """The pictures with their codes, and their posteriors where the encoder has such."""
     device = choose_device(model.device)
     encoder = model.encoder_.to(device).eval()
-    means, log_vars, at_once = [], [], pictures_at_once(device)
-    bar = progress_bar("encoding", len(pictures.pixels), shown=model.progress)
-    with bar as advance, torch.inference_mode():
-        for start in range(0, len(pictures.pixels), at_once):
-            batch = torch.from_numpy(np.array(pictures.pixels[start : start + at_once])).to(device)
+    means, log_vars = [], []
+    with torch.inference_mode():
+        for batch in batches_on(device, pictures.pixels, "encoding", shown=model.progress):
             represented = encoder(batch)
             means.append(represented.mean.float().cpu().numpy())
             if represented.log_var is not None:
                 log_vars.append(represented.log_var.float().cpu().numpy())
-            advance(len(batch))
     return Coded(pictures.pixels, np.concatenate(means), np.concatenate(log_vars) if log_vars else None)

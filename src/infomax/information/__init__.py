@@ -20,7 +20,7 @@ from infomax.information.divergences import (
 )
 from infomax.information.estimation import MutualInformation, estimate_mi, pointwise_mi
 from infomax.information.pairs import PAIRS, all_pairs, derangement, lower_bound
-from infomax.information.priors import AdversarialPrior, GaussianPrior, Prior
+from infomax.information.priors import PRIORS, AdversarialPrior, GaussianPrior, Prior
 
 __all__ = [
     "BOUNDS",
@@ -31,6 +31,7 @@ __all__ = [
     "KL",
     "PAIRS",
     "PEARSON_CHI2",
+    "PRIORS",
     "REVERSE_KL",
     "SQUARED_HELLINGER",
     "TOTAL_VARIATION",

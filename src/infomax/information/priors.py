@@ -1,6 +1,7 @@
 """Priors: how far the codes are from a chosen distribution q(z), in nats, to be kept small."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Literal, final
 
 import torch
@@ -89,6 +90,14 @@ class AdversarialPrior(Prior):
     def _reversed_scores(self, code: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Scores whose gradient is reversed for the discriminator and, reversed twice, is itself for the code."""
         return reverse_gradient(self.discriminator(reverse_gradient(code)).squeeze(-1))
+
+
+PRIORS: dict[str, Callable[[int], Prior]] = {
+    "gaussian": lambda _: GaussianPrior(),
+    "adversarial-uniform": lambda dim: AdversarialPrior(dim, "uniform"),
+    "adversarial-gaussian": lambda dim: AdversarialPrior(dim, "gaussian"),
+}
+"""Dimensions of the code -> a new prior, by name."""
 
 
 def reverse_gradient(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

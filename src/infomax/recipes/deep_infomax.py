@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import final, get_args
 
 from infomax.errors import InfoMaxError
-from infomax.information import bounds, priors
+from infomax.information import bounds
 from infomax.information.critics import Bilinear, Concatenated, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
 from infomax.information.pairs import PAIRS
+from infomax.information.priors import PRIORS
 from infomax.recipes.recipe import Fitting, Recipe
 from infomax.representation.encoders import ConvolutionalEncoder, Encoder
 from infomax.representation.objectives import Against, Global, Local, Objective, Positions, Prior, Sum
 from infomax.representation.schedule import Schedule
-from infomax.representation.training import fit
 
 
 @final
@@ -99,7 +99,7 @@ class DeepInfoMax(Recipe):
         if self.delta:
             terms.append(self.delta * Positions(critic(local, local, dim), bound, pairs))
         if self.gamma and self.prior != "none":
-            terms.append(self.gamma * Prior(_PRIORS[self.prior](dim)))
+            terms.append(self.gamma * Prior(PRIORS[self.prior](dim)))
         return Sum(*terms)
 
     def schedule(self) -> Schedule:
@@ -113,20 +113,7 @@ class DeepInfoMax(Recipe):
     def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
         """Gradient ascent on the objective."""
         assert objective is not None
-        fit(
-            encoder,
-            objective,
-            fitting.pixels,
-            self.schedule(),
-            seed=fitting.seed,
-            device=fitting.device,
-            bfloat16=fitting.bfloat16,
-            labels=fitting.labels,
-            run=fitting.run,
-            board=fitting.board,
-            ranks=fitting.ranks,
-            progress=fitting.progress,
-        )
+        fitting.ascend(encoder, objective, self.schedule())
 
     def with_epochs(self, epochs: int) -> "DeepInfoMax":
         """The same recipe with other passes over the pictures."""
@@ -140,18 +127,11 @@ _CRITICS: dict[str, Callable[[int, int, int], Critic]] = {
     "bilinear": lambda x_dim, y_dim, _: Bilinear(x_dim, y_dim),
 }
 
-# dimensions of the code -> a prior
-_PRIORS: dict[str, Callable[[int], priors.Prior]] = {
-    "gaussian": lambda _: priors.GaussianPrior(),
-    "adversarial-uniform": lambda dim: priors.AdversarialPrior(dim, "uniform"),
-    "adversarial-gaussian": lambda dim: priors.AdversarialPrior(dim, "gaussian"),
-}
-
 _CHOICES: dict[str, tuple[str, ...]] = {
     "bound": tuple(bounds.BOUNDS),
     "divergence": tuple(DIVERGENCES),
     "pairs": ("auto", *PAIRS),
     "critic": ("auto", *_CRITICS),
-    "prior": (*_PRIORS, "none"),
+    "prior": (*PRIORS, "none"),
     "global_against": get_args(Against),
 }

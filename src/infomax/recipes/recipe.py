@@ -15,6 +15,8 @@ from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
 from infomax.representation.ranks import Ranks
 from infomax.representation.run import Run
+from infomax.representation.schedule import Schedule
+from infomax.representation.training import Plan, fit
 
 Own = TypeVar("Own", bound="Recipe")
 
@@ -38,6 +40,33 @@ class Fitting:
     board: Board | None
     ranks: Ranks
     progress: bool
+
+    def ascend(
+        self,
+        encoder: Encoder,
+        objective: Objective,
+        schedule: Schedule,
+        *,
+        views: Plan | None = None,
+        compiled: bool = False,
+    ) -> None:
+        """Gradient ascent on the objective, as infomax.representation.training.fit has it."""
+        fit(
+            encoder,
+            objective,
+            self.pixels,
+            schedule,
+            views=views,
+            seed=self.seed,
+            device=self.device,
+            bfloat16=self.bfloat16,
+            compiled=compiled,
+            labels=self.labels,
+            run=self.run,
+            board=self.board,
+            ranks=self.ranks,
+            progress=self.progress,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

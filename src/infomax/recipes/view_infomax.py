@@ -9,10 +9,11 @@ from typing import final
 import torch
 
 from infomax.errors import InfoMaxError
-from infomax.information import bounds, priors
+from infomax.information import bounds
 from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
 from infomax.information.pairs import PAIRS
+from infomax.information.priors import PRIORS
 from infomax.recipes.recipe import Fitting, Recipe
 from infomax.representation.encoders import (
     ConvolutionalEncoder,
@@ -25,7 +26,6 @@ from infomax.representation.encoders import (
 )
 from infomax.representation.objectives import Objective, Prior, Sum, Views
 from infomax.representation.schedule import Schedule
-from infomax.representation.training import fit
 from infomax.representation.views import View
 
 TIMM = "timm:"
@@ -147,7 +147,7 @@ class ViewInfoMax(Recipe):
                 channels = self.encoder().channels
             terms.append(self.beta * between(self._critic(channels, shared=False), against="positions"))
         if self.gamma and self.prior != "none":
-            terms.append(self.gamma * Prior(_PRIORS[self.prior](self.dim)))
+            terms.append(self.gamma * Prior(PRIORS[self.prior](self.dim)))
         return Sum(*terms)
 
     def plan(self, done: float) -> Sequence[View]:
@@ -190,22 +190,7 @@ class ViewInfoMax(Recipe):
     def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
         """Gradient ascent on the objective."""
         assert objective is not None
-        fit(
-            encoder,
-            objective,
-            fitting.pixels,
-            self.schedule(),
-            views=self.plan,
-            seed=fitting.seed,
-            device=fitting.device,
-            bfloat16=fitting.bfloat16,
-            compiled=self.compiled,
-            labels=fitting.labels,
-            run=fitting.run,
-            board=fitting.board,
-            ranks=fitting.ranks,
-            progress=fitting.progress,
-        )
+        fitting.ascend(encoder, objective, self.schedule(), views=self.plan, compiled=self.compiled)
 
     def with_epochs(self, epochs: int) -> "ViewInfoMax":
         """The same recipe with other passes over the pictures."""
@@ -246,18 +231,11 @@ _CRITICS: Mapping[str, Callable[[ViewInfoMax, int, bool], Critic]] = {
     "bilinear": lambda r, targets, _: Bilinear(r.dim, targets),
 }
 
-# dimensions of the code -> a prior
-_PRIORS: Mapping[str, Callable[[int], priors.Prior]] = {
-    "gaussian": lambda _: priors.GaussianPrior(),
-    "adversarial-uniform": lambda dim: priors.AdversarialPrior(dim, "uniform"),
-    "adversarial-gaussian": lambda dim: priors.AdversarialPrior(dim, "gaussian"),
-}
-
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "network": (*_NETWORKS, f"{TIMM}NAME"),
     "bound": tuple(bounds.BOUNDS),
     "divergence": tuple(DIVERGENCES),
     "pairs": tuple(PAIRS),
     "critic": ("auto", *_CRITICS),
-    "prior": ("none", *_PRIORS),
+    "prior": ("none", *PRIORS),
 }

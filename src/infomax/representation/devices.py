@@ -1,11 +1,16 @@
 """Where to compute, and how precisely."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from infomax.errors import InfoMaxError
+from infomax.progress import progress_bar
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -25,6 +30,18 @@ def choose_device(name: str = "auto") -> torch.device:
 def pictures_at_once(device: torch.device) -> int:
     """How many to embed: few enough for a CPU's caches to hold their feature maps, enough to keep a GPU busy."""
     return 500 if device.type == "cuda" else 100
+
+
+def batches_on(
+    device: torch.device, pixels: UInt8[np.ndarray, "n h w 3"], doing: str, *, shown: bool
+) -> Iterator[UInt8[Tensor, "b h w 3"]]:
+    """A collection on the device, in order, as many pictures at once as are embedded well; a bar says `doing`."""
+    at_once = pictures_at_once(device)
+    with progress_bar(doing, len(pixels), shown=shown) as advance:
+        for start in range(0, len(pixels), at_once):
+            batch = torch.from_numpy(np.array(pixels[start : start + at_once])).to(device)
+            yield batch
+            advance(len(batch))
 
 
 def bfloat16_pays(device: torch.device) -> bool:
