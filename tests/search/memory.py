@@ -54,7 +54,7 @@ class MemoryStore:
     ) -> Near:
         rows = self.counted(where)
         near = sorted(rows, key=lambda row: distance(vector, np.array(row["vector"], np.float32), metric))
-        return Near.of(self.table(near[:k]), columns)
+        return Near.of(self.table(near[:k]), columns, vector, metric)
 
     def compact(self) -> None:
         pass

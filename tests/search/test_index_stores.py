@@ -105,7 +105,8 @@ def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, whe
     for query in cloud(5, seed=1):
         found, right = (each.nearest(query, 12, metric, ["label", "path"], where) for each in (store, oracle))
         assert found.facts == right.facts
-        assert np.array_equal(found.vectors, right.vectors)
+        assert np.array_equal(found.distances, right.distances)
+        assert np.array_equal(found.cosines, right.cosines)
 
 
 def test_tidying_up_changes_no_row(new_store: NewStore) -> None:

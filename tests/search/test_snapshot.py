@@ -16,7 +16,7 @@ from infomax.evaluation.knn import Metric
 from infomax.search.distances import measured
 from infomax.search.lance import LanceStore
 from infomax.search.snapshot import Snapshot, reached
-from infomax.search.store import EVERYTHING, Where
+from infomax.search.store import EVERYTHING, PICTURE, Where
 from tests.search.memory import Vectors, cloud, distance, paths_of, rows_of
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
@@ -78,7 +78,9 @@ def test_only_what_counts_is_found(metric: Metric, where: Where) -> None:
     near = sorted(rows, key=lambda row: distance(query, vectors[row], metric))[:5]
     found = snapshot.nearest(query, 5, metric, ["label", "path"], where)
     assert found.facts == [(labels[row], paths[row]) for row in near]
-    assert np.array_equal(found.vectors, vectors[near])
+    distances, cosines = measured(query, vectors[near], metric)
+    assert np.array_equal(found.distances, distances)
+    assert np.array_equal(found.cosines, cosines)
     assert snapshot.count(where) == len(rows)
     assert snapshot.page(3, 4, ["path"], where)["path"].to_pylist() == sorted(paths[row] for row in rows)[3:7]
 
@@ -93,7 +95,7 @@ def test_at_least_k_reach_it(values: list[float], k: int) -> None:
 def test_nothing_is_held_of_nothing() -> None:
     snapshot = of(np.empty((0, 8), np.float32))
     near = snapshot.nearest(cloud(1)[0], 3, "cosine", ["path"], EVERYTHING)
-    assert (near.facts, near.vectors.shape) == ([], (0, 8))
+    assert (near.facts, near.distances.shape, near.cosines.shape) == ([], (0,), (0,))
     assert len(snapshot.fetch(["x"], ["path"])) == 0
     assert snapshot.count(Where(label="x")) == 0
 
@@ -122,7 +124,7 @@ def test_a_version_is_held_once_it_is_asked_again(store: LanceStore) -> None:
     assert ask(store) == first
     assert held(store) is copy
     assert store.page(0, 2, ["id", "path"])["path"].to_pylist() == sorted(first)[:2]
-    thumbnails = store.fetch(copy.facts["id"], ["thumbnail"])["thumbnail"].to_pylist()
+    thumbnails = store.fetch([*copy.rows], ["thumbnail"])["thumbnail"].to_pylist()
     assert sorted(thumbnails) == sorted(path.encode() for path in first)
 
 
@@ -185,4 +187,4 @@ def test_a_large_index_is_not_held(store: LanceStore, monkeypatch: pytest.Monkey
     copy = held(store)
     assert copy is not None
     assert copy.vectors.nbytes == 20 * 8 * 4
-    assert "thumbnail" not in copy.facts
+    assert all(len(facts) == len(PICTURE) for facts in copy.facts)

@@ -18,10 +18,12 @@ def measured(
     of zeros has no direction; its cosine with any other is taken as 0.
     """
     x, y = vector.astype(np.float64), vectors.astype(np.float64)
-    x_norm, y_norms = np.linalg.norm(x), np.linalg.norm(y, axis=1)
-    some = (x_norm > 0) & (y_norms > 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        apart = np.square(x / x_norm - y / y_norms[:, None]).sum(1) / 2
-    cosine_distances = np.where(some, np.clip(apart, 0, 2), 1.0)
-    distances = cosine_distances if metric == "cosine" else np.sqrt(np.square(x - y).sum(1))
-    return distances.round(DIGITS), 1 - cosine_distances.round(DIGITS)
+    length, lengths = np.sqrt(np.vecdot(x, x)), np.sqrt(np.vecdot(y, y))
+    turned = x / (length or 1) - y / np.where(lengths, lengths, 1)[:, None]
+    apart = np.vecdot(turned, turned) / 2
+    apart[(lengths == 0) | (length == 0)] = 1
+    apart = apart.round(DIGITS)
+    if metric == "cosine":
+        return apart, 1 - apart
+    moved = x - y
+    return np.sqrt(np.vecdot(moved, moved)).round(DIGITS), 1 - apart

@@ -25,12 +25,11 @@ from infomax.pictures.decoding import BrokenPicture, decode, remarks_silenced, t
 from infomax.pictures.entries import shown
 from infomax.pictures.sources import open_source
 from infomax.search.alike import groups_above
-from infomax.search.distances import measured
 from infomax.search.home import Home
 from infomax.search.lance import LanceStore
 from infomax.search.looks import Looks
 from infomax.search.map import Map, map_of
-from infomax.search.store import EVERYTHING, Near, Store, Where, vectors_of
+from infomax.search.store import EVERYTHING, PICTURE, Near, Store, Where, vectors_of
 from infomax.search.sync import BATCH, Changes, id_of, synchronise, text
 
 SPARE = 8
@@ -44,8 +43,6 @@ THRESHOLD = 0.8
 
 Query: TypeAlias = str | Path | bytes | NDArray[Any]
 """A picture: a file, the content of one, or uint8 pixels (h, w) or (h, w, c). Or a vector (d,) of floats."""
-
-PICTURE = ("id", "path", "label", "width", "height", "size", "mtime")
 
 
 @dataclass(frozen=True)
@@ -354,41 +351,38 @@ class Index:
     def _matches(
         self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where, *, approximate: bool
     ) -> list[Match]:
-        wide = checked(k) + SPARE
+        near = self._nearest(vector, checked(k), metric, where, approximate=approximate)
+        rows = zip(near.facts, near.distances.tolist(), near.cosines.tolist(), strict=True)
+        return [Match(rank, Picture(*facts), far, cosine) for rank, (facts, far, cosine) in enumerate(rows, 1)][:k]
+
+    def _nearest(
+        self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where, *, approximate: bool
+    ) -> Near:
+        """The k nearest, or a few more, in their order: asked for as widely as it takes to be certain of them."""
+        wide = k + SPARE
         while True:
             near = self._store.nearest(vector, wide, metric, PICTURE, where, approximate=approximate)
-            pictures = [Picture(*facts) for facts in near.facts]
-            distances, cosines = measured(vector, near.vectors, metric)
-            order = ordered(distances, pictures, k)
-            last = float(distances[order[-1]]) if order else 0.0
-            if approximate or is_certain(distances, last, metric, enough=len(pictures) == wide):
-                break
+            if near.definite:
+                return near
+            best = first(near, k)
+            last = float(best.distances[-1]) if best.facts else 0.0
+            if approximate or is_certain(near.distances, last, metric, enough=len(near.facts) == wide):
+                return best
             total = self._store.count(where)
-            if len(pictures) == total:
-                break
-            if len(pictures) < wide or wide >= total:  # the store has left out vectors without a direction
-                pictures, distances, cosines = self._nearest_of_all(vector, k, metric, where)
-                order = ordered(distances, pictures, k)
-                break
+            if len(near.facts) == total:
+                return best
+            if len(near.facts) < wide or wide >= total:  # the store has left out vectors without a direction
+                return self._nearest_of_all(vector, k, metric, where)
             wide *= 4
-        return [
-            Match(rank, pictures[row], float(distances[row]), float(cosines[row])) for rank, row in enumerate(order, 1)
-        ]
 
-    def _nearest_of_all(
-        self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where
-    ) -> tuple[list[Picture], Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
-        """The k nearest by looking at every row, a piece at a time, their distances and cosines."""
-        pictures: list[Picture] = []
-        distances = cosines = np.empty(0)
+    def _nearest_of_all(self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where) -> Near:
+        """The k nearest by looking at every row, a piece at a time."""
+        best = Near([], np.empty(0), np.empty(0))
         for piece in self._store.scan([*PICTURE, "vector"], where):
-            near = Near.of(piece, PICTURE)
-            pictures += [Picture(*facts) for facts in near.facts]
-            more = measured(vector, near.vectors, metric)
-            distances, cosines = np.append(distances, more[0]), np.append(cosines, more[1])
-            best = ordered(distances, pictures, k)
-            pictures, distances, cosines = [pictures[row] for row in best], distances[best], cosines[best]
-        return pictures, distances, cosines
+            more = Near.of(piece, PICTURE, vector, metric)
+            distances, cosines = np.append(best.distances, more.distances), np.append(best.cosines, more.cosines)
+            best = first(Near(best.facts + more.facts, distances, cosines), k)
+        return best
 
     def _all(self) -> tuple[list[str], Float[np.ndarray, "n d"]]:
         """The ids of all rows, in the order of their paths, and their vectors."""
@@ -417,10 +411,12 @@ def preview(source: SourceLike, model: str | Path | None) -> Changes:
     return Changes(len(open_source(source).entries), 0, 0, 0, [])
 
 
-def ordered(distances: Float[np.ndarray, " n"], pictures: Sequence[Picture], k: int) -> list[int]:
-    """The places of the k least distances, ties in the order of the bytes of the paths."""
-    keys = list(zip(distances.tolist(), map(path_of, pictures), strict=True))
-    return sorted(range(len(keys)), key=keys.__getitem__)[:k]
+def first(near: Near, k: int) -> Near:
+    """Those of the k least distances, ties in the order of the bytes of the paths."""
+    place = PICTURE.index("path")
+    keys = [(far, facts[place].encode()) for far, facts in zip(near.distances.tolist(), near.facts, strict=True)]
+    order = sorted(range(len(keys)), key=keys.__getitem__)[:k]
+    return Near([near.facts[row] for row in order], near.distances[order], near.cosines[order])
 
 
 def is_certain(distances: Float[np.ndarray, " n"], last: float, metric: Metric, *, enough: bool) -> bool:

@@ -1,8 +1,8 @@
 """The rows of one version of a table, in memory: what a reader that asks more than once is answered from.
 
 A database reads its files again for every question: an exact search, which needs every vector, then takes ten times as
-long as one pass over them in memory, and a page sorts all paths. Held are what the page and
-a search tell of a picture, and the vectors, in the order of the paths, so that a page and a folder are slices.
+long as one pass over them in memory, and a page sorts all paths. Held are what the page and a search tell of a picture,
+and the vectors, in the order of the paths, so that a page and a folder are slices.
 """
 
 from bisect import bisect_left
@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from infomax.evaluation.knn import Metric
 from infomax.search.distances import measured
-from infomax.search.store import Near, Where, schema, vector_column, vectors_of
+from infomax.search.store import PICTURE, Near, Where, schema, vector_column, vectors_of
 
-FACTS = ("path", "id", "size", "mtime", "width", "height", "label")
-"""What is held of a row beside its vector: as Python's own values, of which a handful is had faster than from Arrow."""
+HELD = frozenset({*PICTURE, "vector"})
+"""What is held of a row."""
 
-HELD = frozenset({*FACTS, "vector"})
+PLACES = {name: place for place, name in enumerate(PICTURE)}
 
 BLOCK = 4096
 """Candidates measured at a time, in float64."""
@@ -31,17 +31,17 @@ class Snapshot:
 
     def __init__(self, pieces: Iterable[pa.RecordBatch], dim: int) -> None:
         parts = [np.empty((0, dim), np.float32)]
-        columns: dict[str, list[Any]] = {name: [] for name in FACTS}
+        facts: list[tuple[Any, ...]] = []  # Python's own values, of which a handful is had faster than from Arrow
         for piece in pieces:
             parts.append(vectors_of(piece))
-            for name, values in columns.items():
-                values += piece.column(name).to_pylist()
-        order = sorted(range(len(columns["path"])), key=[path.encode() for path in columns["path"]].__getitem__)
-        self.facts = {name: [values[row] for row in order] for name, values in columns.items()}
+            facts += zip(*(piece.column(name).to_pylist() for name in PICTURE), strict=True)
+        order = sorted(range(len(facts)), key=[path_of(each) for each in facts].__getitem__)
+        self.facts = [facts[row] for row in order]
         self.schema = schema(dim)
-        self.places = {id_: row for row, id_ in enumerate(self.facts["id"])}
-        self.codes = {label: code for code, label in enumerate(dict.fromkeys(self.facts["label"]))}
-        self.labels = np.array([self.codes[label] for label in self.facts["label"]], np.int32)
+        self.rows = {id_: row for row, id_ in enumerate(self._column("id"))}
+        labels = self._column("label")
+        self.codes = {label: code for code, label in enumerate(dict.fromkeys(labels))}
+        self.labels = np.array([self.codes[label] for label in labels], np.int32)
         self.vectors = np.concatenate(parts)[order]
         self.squares = np.einsum("nd,nd->n", self.vectors, self.vectors)
         self.norms = np.sqrt(self.squares)
@@ -49,7 +49,7 @@ class Snapshot:
 
     def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """See Store."""
-        return self._table([self.places[each] for each in dict.fromkeys(ids) if each in self.places], columns)
+        return self._table([self.rows[each] for each in dict.fromkeys(ids) if each in self.rows], columns)
 
     def count(self, where: Where) -> int:
         """See Store."""
@@ -84,20 +84,24 @@ class Snapshot:
             least[others] = most[others] = -np.inf
             k = min(k, len(others) - int(others.sum()))
         if not (k := min(k, len(least))):
-            return self._near(np.arange(0), columns)
+            return Near([], np.empty(0), np.empty(0), definite=True)
         rows = np.flatnonzero(most >= reached(least, k))
         rows = rows[most[rows] >= np.partition(least[rows], len(rows) - k)[len(rows) - k]] + start
         blocks = [rows[low : low + BLOCK] for low in range(0, len(rows), BLOCK)]
-        distances = np.concatenate([measured(vector, self.vectors[block], metric)[0] for block in blocks])
-        return self._near(rows[np.argsort(distances, kind="stable")[:k]], columns)
+        pairs = [measured(vector, self.vectors[block], metric) for block in blocks]
+        distances, cosines = pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
+        nearest = np.argsort(distances, kind="stable")[:k]  # of equally near ones the first, in the order of the paths
+        facts = [self.facts[row] for row in rows[nearest].tolist()]
+        if columns != PICTURE:
+            facts = [tuple(each[PLACES[name]] for name in columns) for each in facts]
+        return Near(facts, distances[nearest], cosines[nearest], definite=True)
 
     def _folder(self, where: Where) -> tuple[int, int]:
         """The first of the rows below the folder, and the first after them."""
-        paths = self.facts["path"]
         if where.folder is None:
-            return 0, len(paths)
+            return 0, len(self.facts)
         name = where.folder.encode()  # "0" is the character after "/"
-        return bisect_left(paths, name + b"/", key=str.encode), bisect_left(paths, name + b"0", key=str.encode)
+        return bisect_left(self.facts, name + b"/", key=path_of), bisect_left(self.facts, name + b"0", key=path_of)
 
     def _labelled(self, label: str, start: int, stop: int) -> Bool[np.ndarray, " n"]:
         """Which of a range of rows have the label."""
@@ -114,14 +118,19 @@ class Snapshot:
         arrays = [
             vector_column(self.vectors[rows])
             if name == "vector"
-            else pa.array([self.facts[name][row] for row in rows], self.schema.field(name).type)
+            else pa.array([self.facts[row][PLACES[name]] for row in rows], self.schema.field(name).type)
             for name in columns
         ]
         return pa.table(arrays, schema=pa.schema([self.schema.field(name) for name in columns]))
 
-    def _near(self, rows: Int[np.ndarray, " n"], columns: Sequence[str]) -> Near:
-        chosen = [self.facts[name] for name in columns]
-        return Near([tuple(values[row] for values in chosen) for row in rows.tolist()], self.vectors[rows])
+    def _column(self, name: str) -> list[Any]:
+        return [each[PLACES[name]] for each in self.facts]
+
+
+def path_of(facts: tuple[Any, ...]) -> bytes:
+    """What rows are ordered by."""
+    path: str = facts[PLACES["path"]]
+    return path.encode()
 
 
 def reached(values: Float[np.ndarray, " n"], k: int) -> float:

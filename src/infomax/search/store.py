@@ -9,6 +9,10 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from infomax.evaluation.knn import Metric
+from infomax.search.distances import measured
+
+PICTURE = ("id", "path", "label", "width", "height", "size", "mtime")
+"""The columns that tell of a picture."""
 
 
 def schema(dim: int) -> pa.Schema:
@@ -44,15 +48,29 @@ EVERYTHING = Where()
 
 @dataclass(frozen=True)
 class Near:
-    """Rows that were found near a vector: of each the columns asked for, and the vectors of all (n, d)."""
+    """Rows that were found near a vector, as `measured` measures them.
+
+    facts: of each row the columns asked for
+    distances, cosines: of each row (n,), in float64
+    definite: whether these are the nearest beyond doubt, in their order, ties in the order of the bytes of their paths
+    """
 
     facts: list[tuple[Any, ...]]
-    vectors: Float[np.ndarray, "n d"]
+    distances: Float[np.ndarray, " n"]
+    cosines: Float[np.ndarray, " n"]
+    definite: bool = False
 
     @classmethod
-    def of(cls, rows: pa.Table | pa.RecordBatch, columns: Sequence[str]) -> "Near":
+    def of(
+        cls,
+        rows: pa.Table | pa.RecordBatch,
+        columns: Sequence[str],
+        vector: Float[np.ndarray, " d"],
+        metric: Metric,
+    ) -> "Near":
         """Rows of a table with the columns, and a column of vectors."""
-        return cls(list(zip(*(rows.column(name).to_pylist() for name in columns), strict=True)), vectors_of(rows))
+        facts = list(zip(*(rows.column(name).to_pylist() for name in columns), strict=True))
+        return cls(facts, *measured(vector, vectors_of(rows), metric))
 
 
 @runtime_checkable
@@ -91,7 +109,7 @@ class Store(Protocol):
         *,
         approximate: bool = False,
     ) -> Near:
-        """The k rows nearest to a vector, nearest first up to rounding in float32, ties in any order.
+        """The k rows nearest to a vector, nearest first up to rounding in float32, ties in any order, or `definite`.
 
         A row whose vector is zero may be left out where the metric is cosine. With `approximate` some of the k may be
         other rows that are nearly as near; a store may build what it needs for that, and keep it.
