@@ -1,7 +1,7 @@
 """Learning in closed form: against the oracle, mirrored, resumed, and on collections that have little to teach."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,16 @@ def textured(n: int, side: int = 16, seed: int = 0) -> NDArray[np.uint8]:
     pictures = 127 + 100 * grating[..., None] * colours + random.normal(0, 6, (n, side, side, 3))
     levels: NDArray[np.uint8] = pictures.clip(0, 255).astype(np.uint8)
     return levels
+
+
+def leaning(n: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Gratings that all lean one way, as handwriting does; in the mirror they lean the other way."""
+    many = textured(8 * n, seed=seed)
+    grey = many.mean(3)
+    slope = (np.diff(grey, axis=1)[:, :, 1:] * np.diff(grey)[:, 1:]).mean((1, 2))
+    chosen: NDArray[np.uint8] = many[slope > 100][:n]
+    assert len(chosen) == n
+    return chosen
 
 
 def fitted(pictures: NDArray[np.uint8], recipe: Spectral = LITTLE, **options: Any) -> InfoMax:
@@ -198,12 +208,12 @@ class _Stop:
         return self.left < 0
 
 
-@pytest.mark.parametrize("after", range(6))
+@pytest.mark.parametrize(("after", "make"), [*((after, textured) for after in range(6)), (4, leaning)])
 def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, make: Callable[[int], NDArray[np.uint8]]
 ) -> None:
     monkeypatch.setattr(spectral, "BATCH", 80)
-    pictures = textured(260)
+    pictures = make(260)
     whole = fitted(pictures, out=tmp_path / "whole")
 
     def stopping() -> Iterator[_Stop]:
@@ -291,6 +301,7 @@ BAD = {
     "grid=20": "grid",
     "grid=1": "no all pairs of cells",
     "region_pairs=near": "choose one of all, neighbours, distant",
+    "mirror=maybe": "choose one of auto, alike, apart",
 }
 
 
@@ -320,3 +331,60 @@ def test_the_regions_critic_prefers_a_pictures_own_cells() -> None:
         own = encoder.scores(pictures, pictures).mean()
         other = torch.stack([encoder.scores(pictures, pictures.roll(shift, 0)) for shift in range(1, 100)]).mean()
     assert own > 10 * abs(other)  # of different pictures E (r - 1) = 0
+
+
+def chiral(model: InfoMax) -> bool:
+    assert isinstance(model.encoder_, SpectralEncoder)
+    return bool(model.encoder_.chiral)
+
+
+def told(run: Path) -> float:
+    """Which part of the pictures was told from their mirror images."""
+    first, *rest = map(json.loads, (run / "log.jsonl").read_text().splitlines())
+    assert not any("told_from_mirror_image" in line for line in rest)
+    return float(first["told_from_mirror_image"])
+
+
+def test_a_collection_that_looks_otherwise_in_the_mirror_is_told_from_one_that_does_not(tmp_path: Path) -> None:
+    either, one_way = fitted(textured(300), out=tmp_path / "either"), fitted(leaning(300), out=tmp_path / "one-way")
+    assert not chiral(either)
+    assert 0.4 < told(tmp_path / "either") < 0.6
+    assert chiral(one_way)
+    assert told(tmp_path / "one-way") > 0.95
+    assert chiral(InfoMax.load(tmp_path / "one-way"))
+
+
+@pytest.mark.parametrize(("mirror", "pictures"), [("alike", leaning(200)), ("apart", textured(200))])
+def test_what_is_said_of_the_mirror_goes(tmp_path: Path, mirror: str, pictures: NDArray[np.uint8]) -> None:
+    model = fitted(pictures, LITTLE.with_settings(mirror=mirror), out=tmp_path / "run")
+    turned = np.ascontiguousarray(pictures[:, :, ::-1])
+    codes, mirrored = model.transform(pictures), model.transform(turned)
+    codes, mirrored = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (codes, mirrored))
+    cosines = (codes * mirrored).sum(1)
+    assert chiral(model) == (mirror == "apart")
+    assert cosines.mean() > 0.999 if mirror == "alike" else cosines.mean() < 0.8
+    line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    assert line["told_from_mirror_image"] is None
+
+
+def test_a_chiral_code_is_made_from_all_cells_and_their_leading_channels() -> None:
+    encoder = fitted(leaning(100)).encoder_
+    assert isinstance(encoder, SpectralEncoder)
+    assert encoder.leading == 8 * 2 // 3  # of 8 channels, where 2 of 3 columns would have been enough
+    with torch.inference_mode():
+        local = encoder(torch.from_numpy(leaning(7))).local
+        folded = encoder.fold(local)
+    of_kinds = local.unflatten(-1, (3, 8))
+    assert of_kinds[..., :5].abs().amax((0, 1, 2)).min() > 0
+    assert of_kinds[..., 5:].abs().max() == 0
+    torch.testing.assert_close(folded[:, : 9 * 3 * 5], of_kinds[..., :5].reshape(7, -1))
+    assert folded.shape == (7, 3 * 2 * 24)
+    assert not folded[:, 9 * 3 * 5 :].any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_like_its_mirror_image_is_told_by_chance(seed: int) -> None:
+    odd = torch.randn(200, 300, generator=torch.Generator().manual_seed(seed))
+    assert 0.35 < spectral.told_apart(odd) < 0.65
+    assert spectral.told_apart(odd + 1) > 0.95
+    assert spectral.told_apart(torch.zeros(9, 4)) == 0.5

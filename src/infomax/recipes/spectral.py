@@ -33,6 +33,7 @@ class Spectral(Recipe):
     region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
     region_pairs: which cells of a picture are paired for that: all, neighbours or distant.
     view_pictures, view_ridge: the same of the code. power: of the values that weigh the code.
+    mirror: whether a picture and its mirror image are alike: alike, apart, or auto, as the collection says.
     copies, crops: recoloured copies of each picture, and the crops of it and of each of these; a grey copy has one.
     """
 
@@ -53,6 +54,7 @@ class Spectral(Recipe):
     view_pictures: int = 12_000
     view_ridge: float = 0.1
     power: float = 1.0
+    mirror: str = "auto"
     copies: int = 1
     crops: int = 4
 
@@ -62,6 +64,8 @@ class Spectral(Recipe):
                 raise InfoMaxError(f"{name} is {value}: use 1 or more")
         if self.region_pairs not in spectral.PAIRS:
             raise InfoMaxError(f"unknown region_pairs '{self.region_pairs}': choose one of {', '.join(spectral.PAIRS)}")
+        if self.mirror not in spectral.MIRROR:
+            raise InfoMaxError(f"unknown mirror '{self.mirror}': choose one of {', '.join(spectral.MIRROR)}")
         if (self.region_pairs == "distant" and self.grid < 3) or self.grid < 2:
             raise InfoMaxError(f"a grid of {self.grid} has no {self.region_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
@@ -114,7 +118,7 @@ class Spectral(Recipe):
             fitting.pixels,
             spectral.Question(self.region_pictures, self.region_ridge, self.channels, self.region_pairs),
             spectral.Question(self.view_pictures, self.view_ridge, self.dim),
-            spectral.ViewSettings(copies=self.copies, crops=self.crops),
+            spectral.ViewSettings(self.mirror, self.copies, self.crops),
             power=self.power,
             seed=fitting.seed,
             device=fitting.device,

@@ -5,7 +5,7 @@ optimum of the Pearson chi2 bound for a separable critic (infomax.information.cl
 
 - regions: which linear maps of a cell's word counts tell best whether two cells lie in one picture?
 - views: which linear maps of the whole feature map tell best whether two views, of other crops, colours and sides, are
-  of one picture?
+  of one picture? The mirror image is a view unless the collection looks otherwise in the mirror.
 
 The answers to the first become the channels of the feature map, those to the second the code, each weighted by its
 value, so that what changes from view to view counts little. What is accumulated, two matrices a question, is saved in
@@ -41,6 +41,9 @@ from infomax.representation.views import View, draw
 BATCH = 256  # pictures between two looks at the clock
 HELD_OUT = 10  # one picture in so many is kept from the moments, to judge the bound on
 SAMPLE = 4_000  # pictures that whitening and atoms come from
+MIRRORED = 1_000  # pictures that are compared with their mirror images
+EPSILON = 1e-12  # variance of counts below which there is nothing but rounding
+CHIRAL = 0.7  # of pictures told from their mirror images, the part from which on the two are not alike
 
 Draws = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
 """Pictures -> the draws that each of some moments counts."""
@@ -67,10 +70,16 @@ PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells
 """Distances between the cells of a grid, in cells -> which of them are pairs."""
 
 
+MIRROR = ("auto", "alike", "apart")
+"""Whether the mirror image is a view: as the collection says, always, never."""
+
+
 @final
 @dataclass(frozen=True)
 class ViewSettings:
     """What counts as a view of a picture: itself, crops of it and of recoloured copies, and one crop of a grey copy.
+
+    mirror: whether the mirror image of each does, by name out of MIRROR.
 
     copies: recoloured ones. crops: of the picture and of each of these, taken from the feature map, which costs little;
     pictures that are encoded together are cropped alike. A grey copy has one, lest words of shape, the same in every
@@ -78,6 +87,7 @@ class ViewSettings:
     infomax.representation.views.View.
     """
 
+    mirror: str = "auto"
     copies: int = 1
     crops: int = 4
     side: float = 0.6
@@ -139,11 +149,12 @@ class Learning:
             self.encoder.prepare(torch.from_numpy(np.array(self.pixels[np.sort(self.order[:SAMPLE])])))
             self.encoder.to(self.device).eval()
             self._refuse_without_words()
+            told = self._look_into_the_mirror()
             saved = self._resume()
             if self.stage == 0:
                 halves = [PairMoments(len(words.atoms), self.device) for words in self.encoder.words for _ in "eo"]
                 self._accumulate("regions", regions.pictures, halves, self._regions(regions.pairs), saved)
-                self._map_regions(halves, regions)
+                self._map_regions(halves, regions, told)
                 self.stage, saved = 1, None
                 self._save([])
             moments = PairMoments(len(self.encoder.summary.mean), self.device)
@@ -153,6 +164,24 @@ class Learning:
     def _refuse_without_words(self) -> None:
         if not any(words.atoms.any() for words in self.encoder.words):
             raise InfoMaxError("every picture is of one colour: there is nothing to learn from; choose other pictures")
+
+    def _look_into_the_mirror(self) -> float | None:
+        """Whether the collection is chiral, and where it was asked, which part is told from the mirror images.
+
+        A picture differs from its mirror image by its odd counts, the mirror image from it by minus these. Each half of
+        the pictures is told by the linear discriminant of the other half, ridge and all: w = (E t t^T + ridge)^-1 E t.
+        """
+        asked = self.settings.mirror == "auto"
+        told = told_apart(self._odd_counts(np.sort(self.order[:MIRRORED]))) if asked else None
+        self.encoder.chiral.fill_(self.settings.mirror == "apart" if told is None else told > CHIRAL)
+        return told
+
+    def _odd_counts(self, rows: Int[np.ndarray, " n"]) -> Float[Tensor, "n numbers"]:
+        """The odd half of the words of whole pictures, of all kinds of patches."""
+        parts = self.encoder.portions(self._pictures(rows))
+        return torch.cat(
+            [torch.cat([each[:, 0, :, 1].sum(1) for each in self.encoder.counts(part)], 1) for part in parts]
+        )
 
     def _accumulate(
         self,
@@ -233,16 +262,17 @@ class Learning:
             folded.append(torch.cat(views, 1))
         yield torch.cat(folded)
 
-    def _map_regions(self, halves: list[PairMoments], how: Question) -> None:
+    def _map_regions(self, halves: list[PairMoments], how: Question, told: float | None) -> None:
         """Of both halves together the leading directions become the channels."""
+        rank = min(how.rank, self.encoder.leading)
         others = self._held_out(halves, how.pictures, self._regions(how.pairs))
         learnt = held_out = 0.0
         for place in range(len(self.encoder.words)):
             pair = halves[2 * place : 2 * place + 2]
             variance = torch.stack([each.variance for each in pair]).mean()
-            found = [directions(each, how.rank, ridge=how.ridge, variance=variance) for each in pair]
+            found = [directions(each, rank, ridge=how.ridge, variance=variance) for each in pair]
             values = torch.cat([each.values for each in found])
-            cut = values.sort(descending=True).values[: how.rank][-1:].sum()  # 0 where there are none
+            cut = values.sort(descending=True).values[:rank][-1:].sum()  # 0 where there are none
             even, odd = (_cut(each, int((each.values >= cut).sum())) for each in found)
             maps = self.encoder.maps[place]
             split, end = len(even.values), len(even.values) + len(odd.values)
@@ -256,7 +286,7 @@ class Learning:
                 learnt += each.bound_on(now)
                 held_out += each.bound_on(then) if then.groups else math.nan
         self._refuse_alike_if(not any(maps.values.any() for maps in self.encoder.maps))
-        self._tell("regions", learnt, held_out, self.encoder.channels)
+        self._tell("regions", learnt, held_out, len(self.encoder.maps) * rank, told_from_mirror_image=told)
 
     def _map_views(self, moments: PairMoments, how: Question) -> None:
         """The leading directions, each times value^power, become the code."""
@@ -314,11 +344,25 @@ class Learning:
         self.run.rewind_log(checkpoint["step"] if checkpoint else 0, self.stage)
         return checkpoint if checkpoint and checkpoint["moments"] else None
 
-    def _tell(self, question: str, learnt: float, held_out: float, rank: int) -> None:
+    def _tell(self, question: str, learnt: float, held_out: float, rank: int, **more: float | None) -> None:
         if self.run is not None:
             line = {"kind": "epoch", "step": 0, "epoch": self.stage + 1, "question": question, "rank": rank}
             bounds = {"chi2": learnt, "chi2_held_out": None if math.isnan(held_out) else held_out}
-            self.run.log(line | bounds | {"seconds": round(time.perf_counter() - self.began, 3)})
+            self.run.log(line | bounds | more | {"seconds": round(time.perf_counter() - self.began, 3)})
+
+
+def told_apart(odd: Float[Tensor, "n numbers"]) -> float:
+    """Which part of the rows, each beside its negative, is told from that by the other half of the rows; 1/2 is chance.
+
+    By the linear discriminant, w = (E t t^T + ridge)^-1 E t, with the mean variance for a ridge.
+    """
+    right = 0.0
+    for one, other in (odd.double().chunk(2), odd.double().chunk(2)[::-1]):
+        second = one.T @ one / len(one)
+        ridge = second.diagonal().mean().clamp(min=EPSILON) * torch.eye(len(second)).to(second)
+        side = other @ torch.linalg.solve(second + ridge, one.mean(0))
+        right += float((side > 0).double().sum() + (side == 0).double().sum() / 2)
+    return right / len(odd)
 
 
 def _cut(found: Directions, rank: int) -> Directions:

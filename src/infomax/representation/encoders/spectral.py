@@ -7,7 +7,9 @@ the feature map; the feature map is averaged with that of the mirror image and p
 
 Every atom stands beside its mirror image. A mirrored picture then has the same counts with the two exchanged, in the
 mirrored cells: sums of the two (even) stay, differences (odd) change sign. So both halves are treated alone, which
-takes half the memory and a quarter of the time, and the average over the mirror image costs nothing.
+takes half the memory and a quarter of the time, and the average over the mirror image costs nothing. A collection that
+looks otherwise in the mirror, as writing does (Lin et al. 2020, Visual Chirality, arXiv 2006.09512), is not averaged:
+the code is then of the leading channels of all cells, of as many numbers.
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,7 @@ from typing import final
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, linear, normalize, unfold
+from torch.nn.functional import conv2d, linear, normalize, pad, unfold
 
 from infomax.representation.devices import bfloat16_pays
 from infomax.representation.encoders.representation import Encoder, Representation
@@ -218,9 +220,11 @@ class SpectralEncoder(Encoder):
         dim: of the code.
 
     A new one has random maps and no atoms: `prepare` takes whitening and atoms from pictures, which needs no learning,
-    and the maps are what infomax.representation.spectral learns.
+    and the maps, and whether the collection is `chiral`, are what infomax.representation.spectral learns.
 
     """
+
+    chiral: Tensor
 
     def __init__(
         self,
@@ -241,6 +245,7 @@ class SpectralEncoder(Encoder):
         super().__init__()
         kinds = [*((patch, False) for patch in patches), *((patch, True) for patch in grey_patches)]
         self.size, self.grid, self.channels, self.dim = size, grid, channels * len(kinds), dim
+        self.register_buffer("chiral", torch.tensor(False))
         self.whitening, self.similarity = whitening, similarity
         self.words = [
             Words(size, patch, stride, grey, components, atoms // 2, threshold, grid) for patch, grey in kinds
@@ -293,8 +298,22 @@ class SpectralEncoder(Encoder):
             found.append(2 * (maps.functions(one[:, 0]) * maps.values * whole).sum(-1))
         return torch.stack(found).mean(0)
 
+    @property
+    def leading(self) -> int:
+        """How many channels of each kind of patch the code is made from: of all cells fewer than of half of them."""
+        channels = self.channels // len(self.maps)
+        return channels * ((self.grid + 1) // 2) // self.grid if self.chiral else channels
+
     def fold(self, features: Float[Tensor, "... cells channels"]) -> Float[Tensor, "... numbers"]:
-        """The mean of a feature map and that of the mirror image: half of the cells say it all."""
+        """What the code is made from.
+
+        The mean of a feature map and that of the mirror image, of which half of the cells say it all; of a chiral
+        collection all cells, with their leading channels. In a grid of odd sides that may leave a few zeros.
+        """
+        if self.chiral:
+            kinds = features.reshape(*features.shape[:-1], len(self.maps), -1)
+            leading = kinds[..., : self.leading].flatten(-3)
+            return pad(leading, (0, len(self.summary.mean) - leading.shape[-1]))
         sign = torch.cat([maps.sign for maps in self.maps])
         rows = features.reshape(*features.shape[:-2], self.grid, self.grid, self.channels)
         mean = (rows + rows.flip(-2) * sign) / 2
