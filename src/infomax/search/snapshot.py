@@ -73,12 +73,11 @@ class Snapshot:
         # vecdot makes one pass at the speed of memory; `@` takes two to ten times as long
         products = np.vecdot(self.vectors[start:stop], vector.astype(np.float32))
         if metric == "cosine":
-            closeness = products * (self.inverses[start:stop] / (length or 1))
-            least, most = closeness - rounding, closeness + rounding
+            closeness, slack = products * (self.inverses[start:stop] / (length or 1)), rounding
         else:  # |x - y|^2 = |y|^2 - 2 (x.y - |x|^2 / 2), and |y|^2 ranks nothing
             half = self.squares[start:stop] / 2
-            slack = rounding * (self.norms[start:stop] * length + half)
-            least, most = products - half - slack, products - half + slack
+            closeness, slack = products - half, rounding * (self.norms[start:stop] * length + half)
+        least, most = closeness - slack, closeness + slack
         if where.label is not None:
             others = ~self._labelled(where.label, start, stop)
             least[others] = most[others] = -np.inf
