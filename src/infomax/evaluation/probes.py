@@ -29,7 +29,7 @@ HELD_OUT = 5
 PENALTIES = tuple(10.0**-power for power in range(8))
 """Weights of |W|^2 / 2 beside the mean cross-entropy, from strong to weak."""
 
-ITERATIONS, MEMORY, ROUGHLY, EXACTLY = 1000, 20, 1e-6, 1e-8
+ITERATIONS, MEMORY, ROUGHLY, EXACTLY = 1000, 20, 1e-5, 1e-7
 """Of L-BFGS: steps at most, steps it recalls, and the gain relative to the loss at which it stops, while the penalty is
 being chosen and in the end."""
 
@@ -184,10 +184,10 @@ def _minimised(
     """
     from scipy.optimize import minimize
 
-    identity = torch.eye(len(covariance), dtype=torch.float64)
+    identity = torch.eye(len(covariance))
     rounding = torch.finfo(x.dtype).eps * len(covariance)  # which may leave it with eigenvalues below 0
-    factor = torch.linalg.cholesky(covariance.double() / len(start[1]) + (penalty + rounding) * identity)
-    back = torch.linalg.solve_triangular(factor, identity, upper=False).float()
+    factor = torch.linalg.cholesky(covariance / len(start[1]) + (penalty + rounding) * identity)
+    back = torch.linalg.solve_triangular(factor, identity, upper=False)
 
     def loss_and_gradient(flat: Float[np.ndarray, " p"]) -> tuple[float, Float[np.ndarray, " p"]]:
         steps, bias = (each.requires_grad_() for each in _parts_of(flat, start))
@@ -196,7 +196,7 @@ def _minimised(
         return loss.item(), _flat(torch.autograd.grad(loss, (steps, bias)))
 
     options = {"maxiter": ITERATIONS, "maxcor": MEMORY, "ftol": gain, "gtol": 0}
-    first = _flat((start[0].double() @ factor, start[1]))
+    first = _flat((start[0] @ factor, start[1]))
     found = minimize(loss_and_gradient, first, jac=True, method="L-BFGS-B", options=options)
     steps, bias = _parts_of(found.x, start)
     return steps.float() @ back, bias.float()
