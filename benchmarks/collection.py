@@ -39,7 +39,7 @@ from infomax.search.store import vectors_of
 K, DECIMALS, LEAST_RECALL = 10, 12, 0.98
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 ADDED, CHANGED, DELETED = 100, 50, 30
-EPOCH = ["--epochs", "1", "--set", "blocks=16,32,64"]
+EPOCH = ["--recipe", "seed-cifar10", "--epochs", "1", "--set", "blocks=16,32,64"]
 
 
 class Report:
