@@ -80,6 +80,6 @@ def test_random_addresses_are_answered(served: Served, data: st.DataObject) -> N
     method = data.draw(st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]))
     path = data.draw(st.sampled_from(["/", "/static/", "/api/", "/api/pictures/", "/api/thumbnails/"]))
     rest = data.draw(st.text(alphabet="./\\%2eE5cC0ab~;:@?#& é", max_size=24))
-    with httpx.Client(base_url=served.address, trust_env=False, timeout=60) as client:
-        answer = client.request(method, path + rest)
+    with httpx.Client(trust_env=False, timeout=60) as client:
+        answer = client.request(method, served.address + path + rest)  # beside a base address "//" would name a host
     assert answer.status_code in {200, 400, 404, 405, 422}
