@@ -149,9 +149,9 @@ class Learning:
             self.encoder.prepare(torch.from_numpy(np.array(self.pixels[np.sort(self.order[:SAMPLE])])))
             self.encoder.to(self.device).eval()
             self._refuse_without_words()
-            told = self._look_into_the_mirror()
             saved = self._resume()
             if self.stage == 0:
+                told = self._look_into_the_mirror()
                 halves = [PairMoments(len(words.atoms), self.device) for words in self.encoder.words for _ in "eo"]
                 self._accumulate("regions", regions.pictures, halves, self._regions(regions.pairs), saved)
                 self._map_regions(halves, regions, told)

@@ -29,7 +29,7 @@ from infomax.search.home import Home
 from infomax.search.lance import LanceStore
 from infomax.search.looks import Looks
 from infomax.search.map import Map, map_of
-from infomax.search.store import EVERYTHING, PICTURE, Near, Store, Where, vectors_of
+from infomax.search.store import EVERYTHING, PICTURE, Near, Store, Where, path_bytes, vectors_of
 from infomax.search.sync import BATCH, Changes, id_of, synchronise, text
 
 SPARE = 8
@@ -352,8 +352,8 @@ class Index:
         self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where, *, approximate: bool
     ) -> list[Match]:
         near = self._nearest(vector, checked(k), metric, where, approximate=approximate)
-        rows = zip(near.facts, near.distances.tolist(), near.cosines.tolist(), strict=True)
-        return [Match(rank, Picture(*facts), far, cosine) for rank, (facts, far, cosine) in enumerate(rows, 1)][:k]
+        rows = zip(near.facts[:k], near.distances[:k].tolist(), near.cosines[:k].tolist(), strict=True)
+        return [Match(rank, Picture(*facts), far, cosine) for rank, (facts, far, cosine) in enumerate(rows, 1)]
 
     def _nearest(
         self, vector: Float[np.ndarray, " d"], k: int, metric: Metric, where: Where, *, approximate: bool
@@ -413,8 +413,7 @@ def preview(source: SourceLike, model: str | Path | None) -> Changes:
 
 def first(near: Near, k: int) -> Near:
     """Those of the k least distances, ties in the order of the bytes of the paths."""
-    place = PICTURE.index("path")
-    keys = [(far, facts[place].encode()) for far, facts in zip(near.distances.tolist(), near.facts, strict=True)]
+    keys = [(far, path_bytes(facts)) for far, facts in zip(near.distances.tolist(), near.facts, strict=True)]
     order = sorted(range(len(keys)), key=keys.__getitem__)[:k]
     return Near([near.facts[row] for row in order], near.distances[order], near.cosines[order])
 

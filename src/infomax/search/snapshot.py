@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 
 from infomax.evaluation.knn import Metric
 from infomax.search.distances import measured
-from infomax.search.store import PICTURE, Near, Where, schema, vector_column, vectors_of
+from infomax.search.store import PICTURE, Near, Where, path_bytes, schema, vector_column, vectors_of
 
 HELD = frozenset({*PICTURE, "vector"})
 """What is held of a row."""
@@ -35,7 +35,7 @@ class Snapshot:
         for piece in pieces:
             parts.append(vectors_of(piece))
             facts += zip(*(piece.column(name).to_pylist() for name in PICTURE), strict=True)
-        order = sorted(range(len(facts)), key=[path_of(each) for each in facts].__getitem__)
+        order = sorted(range(len(facts)), key=[path_bytes(each) for each in facts].__getitem__)
         self.facts = [facts[row] for row in order]
         self.schema = schema(dim)
         self.rows = {id_: row for row, id_ in enumerate(self._column("id"))}
@@ -100,7 +100,9 @@ class Snapshot:
         if where.folder is None:
             return 0, len(self.facts)
         name = where.folder.encode()  # "0" is the character after "/"
-        return bisect_left(self.facts, name + b"/", key=path_of), bisect_left(self.facts, name + b"0", key=path_of)
+        return bisect_left(self.facts, name + b"/", key=path_bytes), bisect_left(
+            self.facts, name + b"0", key=path_bytes
+        )
 
     def _labelled(self, label: str, start: int, stop: int) -> Bool[np.ndarray, " n"]:
         """Which of a range of rows have the label."""
@@ -124,12 +126,6 @@ class Snapshot:
 
     def _column(self, name: str) -> list[Any]:
         return [each[PLACES[name]] for each in self.facts]
-
-
-def path_of(facts: tuple[Any, ...]) -> bytes:
-    """What rows are ordered by."""
-    path: str = facts[PLACES["path"]]
-    return path.encode()
 
 
 def reached(values: Float[np.ndarray, " n"], k: int) -> float:

@@ -14,6 +14,9 @@ from infomax.search.distances import measured
 PICTURE = ("id", "path", "label", "width", "height", "size", "mtime")
 """The columns that tell of a picture."""
 
+PATH = PICTURE.index("path")
+"""The place of the path among these."""
+
 
 def schema(dim: int) -> pa.Schema:
     """The columns of an index. `path` names a row; `id`, a digest of it, is what a link may hold."""
@@ -123,6 +126,12 @@ class Store(Protocol):
 
     def bytes(self) -> int:
         """How much room the store takes."""
+
+
+def path_bytes(facts: tuple[Any, ...]) -> bytes:
+    """What rows are ordered by, of a row's columns PICTURE."""
+    path: str = facts[PATH]
+    return path.encode()
 
 
 def vectors_of(rows: pa.Table | pa.RecordBatch) -> Float[np.ndarray, "n d"]:
