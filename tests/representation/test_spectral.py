@@ -302,6 +302,7 @@ BAD = {
     "grid=1": "no all pairs of cells",
     "region_pairs=near": "choose one of all, neighbours, distant",
     "mirror=maybe": "choose one of auto, alike, apart",
+    "channels=1": "use 2 or more, or mirror=alike",
 }
 
 

@@ -66,6 +66,8 @@ class Spectral(Recipe):
             raise InfoMaxError(f"unknown region_pairs '{self.region_pairs}': choose one of {', '.join(spectral.PAIRS)}")
         if self.mirror not in spectral.MIRROR:
             raise InfoMaxError(f"unknown mirror '{self.mirror}': choose one of {', '.join(spectral.MIRROR)}")
+        if self.channels < 2 and self.mirror != "alike":  # half of them are left where it is not
+            raise InfoMaxError(f"channels is {self.channels}: use 2 or more, or mirror=alike")
         if (self.region_pairs == "distant" and self.grid < 3) or self.grid < 2:
             raise InfoMaxError(f"a grid of {self.grid} has no {self.region_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
