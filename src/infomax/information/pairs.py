@@ -116,9 +116,19 @@ def _others(
     n = v.shape[-2]
     columns = v.movedim(-2, 0).flatten(0, -2)  # all positions of row 0, then all of row 1, ...
     scores = critic.score_all(u[..., start:stop, :], columns)
-    scores = scores.reshape(*scores.shape[:-1], n, -1)
-    other = torch.arange(n, device=v.device) != torch.arange(start, stop, device=v.device).unsqueeze(-1)
-    return scores[..., other, :].reshape(*scores.shape[:-2], -1)
+    scores = scores.reshape(*scores.shape[:-2], (stop - start) * n, -1)
+    return _without_own(scores, start, n).reshape(*scores.shape[:-2], stop - start, -1)
+
+
+def _without_own(scores: Float[Tensor, "*x pairs positions"], start: int, n: int) -> Float[Tensor, "*x rest positions"]:
+    """Row by row the scores of n columns, without the one of each row's own: the first is `start`, then every n + 1.
+
+    Made of slices: a mask would have a GPU wait for the count of what it leaves, and add up the gradients in order.
+    """
+    last = start + (scores.shape[-2] // n - 1) * (n + 1)
+    between = scores[..., start + 1 : last + 1, :]
+    between = between.reshape(*scores.shape[:-2], -1, n + 1, scores.shape[-1])[..., :n, :].flatten(-3, -2)
+    return torch.cat([scores[..., :start, :], between, scores[..., last + 1 :, :]], -2)
 
 
 def _precise(scores: Tensor) -> Tensor:

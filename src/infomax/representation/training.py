@@ -148,7 +148,7 @@ def picker(pixels: UInt8[np.ndarray, "n h w 3"], device: torch.device) -> Callab
     """A function from indices to those pictures on the device; a GPU holds all of them where half of it is enough."""
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         resident = torch.from_numpy(np.array(pixels)).to(device)
-        return lambda indices: resident[indices.to(device)]
+        return lambda indices: resident[indices.pin_memory().to(device, non_blocking=True)]
     return lambda indices: torch.from_numpy(pixels[indices.numpy()]).to(device)
 
 
@@ -180,7 +180,7 @@ class Training:
         self.generator = torch.Generator(device).manual_seed(seed)
         self.schedule, self.steps, self.views = schedule, steps, views
         self.device, self.bfloat16, self.run, self.board = device, bfloat16, run, board
-        self.represent = torch.compile(encoder) if compiled else encoder
+        self.represent = torch.compile(encoder, dynamic=False) if compiled else encoder
         self.epoch = self.batch = self.step = 0
         self.interval, self.whole = Meter(), Meter()
         self._saved = time.monotonic()

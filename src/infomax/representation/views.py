@@ -10,6 +10,7 @@ saturation, hue and grey are one matrix for the colours. Parameters are drawn fo
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, final
 
 import torch
@@ -104,7 +105,7 @@ class Parameters:
     sigma: Float[Tensor, " n"] | None
     solarise_above: Float[Tensor, " n"] | None
 
-    def __getitem__(self, rows: slice) -> "Parameters":
+    def __getitem__(self, rows: slice | Int[Tensor, " m"]) -> "Parameters":
         """Those of some of the pictures."""
         parts: dict[str, Any] = {name: None if each is None else each[rows] for name, each in vars(self).items()}
         return Parameters(**parts)
@@ -130,8 +131,10 @@ def draw(
     own = slice(len(pictures) * share[0], len(pictures) * (share[0] + 1))
     batches = []
     for kind in kinds:
-        drawn = [parameters(kind, whole, planes.shape[2:], generator, pictures.device) for _ in range(kind.count)]
-        batches.append(torch.cat([_apply(planes, each[own], kind.size) for each in drawn]).permute(0, 2, 3, 1))
+        drawn = parameters(kind, kind.count * whole, planes.shape[2:], generator, pictures.device)
+        if share[1] > 1:
+            drawn = drawn[torch.arange(kind.count * whole, device=pictures.device).view(-1, whole)[:, own].flatten()]
+        batches.append(_apply(planes.repeat(kind.count, 1, 1, 1), drawn, kind.size).permute(0, 2, 3, 1))
     return batches
 
 
@@ -259,8 +262,7 @@ def _colours(p: Parameters) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3 
     Each of the four changes is such a pair, B being that of contrast alone; one after another they make one pair, the
     mean becoming (A + B) m on the way.
     """
-    one = torch.eye(3, device=p.hue.device)
-    luma = torch.tensor([LUMA] * 3, device=p.hue.device)  # of every pixel, in all three channels
+    one, luma = torch.eye(3, device=p.hue.device), _constants(p.hue.device)[0]
 
     def towards(factor: Float[Tensor, " n"], grey: Tensor) -> Float[Tensor, "n 3 3"]:
         factor = factor[:, None, None]
@@ -281,14 +283,20 @@ def _colours(p: Parameters) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3 
 
 def _hue(turns: Float[Tensor, " n"]) -> Float[Tensor, "n 3 3"]:
     """RGB to YUV, U and V turned about Y, and back."""
-    red, green, blue = LUMA
-    to_yuv = torch.tensor(
-        [LUMA, (-BLUE * red, -BLUE * green, BLUE * (1 - blue)), (RED * (1 - red), -RED * green, -RED * blue)],
-        device=turns.device,
-    )
+    _, to_yuv, back = _constants(turns.device)
     angle = 2 * math.pi * turns
     turn = torch.eye(3, device=turns.device).repeat(len(turns), 1, 1)
     turn[:, 1, 1] = turn[:, 2, 2] = angle.cos()
     turn[:, 1, 2], turn[:, 2, 1] = -angle.sin(), angle.sin()
-    turned: Tensor = torch.linalg.inv(to_yuv) @ turn @ to_yuv
+    turned: Tensor = back @ turn @ to_yuv
     return turned
+
+
+@cache
+def _constants(device: torch.device) -> tuple[Float[Tensor, "3 3"], Float[Tensor, "3 3"], Float[Tensor, "3 3"]]:
+    """RGB to the luma in all three channels, RGB to YUV, and back; made once, for a GPU would wait for them."""
+    red, green, blue = LUMA
+    to_yuv = torch.tensor(
+        [LUMA, (-BLUE * red, -BLUE * green, BLUE * (1 - blue)), (RED * (1 - red), -RED * green, -RED * blue)]
+    )
+    return torch.tensor([LUMA] * 3).to(device), to_yuv.to(device), torch.linalg.inv(to_yuv).to(device)
