@@ -187,3 +187,56 @@ def test_a_class_that_only_the_test_has_is_never_right() -> None:
 def test_fewer_training_vectors_than_neighbours() -> None:
     with pytest.raises(InfoMaxError, match="20 neighbours of 5 vectors"):
         knn_accuracy(normal(5, 2), ["a"] * 5, normal(2, 2), ["a"] * 2)
+
+
+def as_bytes(vectors: Vectors) -> NDArray[np.int8]:
+    return np.clip(np.rint(vectors * 50), -128, 127).astype(np.int8)
+
+
+in_whole_numbers = pytest.mark.parametrize(
+    "whole",
+    [
+        pytest.param(True, marks=pytest.mark.skipif(not knn.bytes_pay(), reason="the CPU has no AVX-512 VNNI")),
+        False,
+    ],
+    ids=["whole numbers", "floats"],
+)
+
+
+@in_whole_numbers
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(("n", "m", "d", "k"), [(7, 60, 5, 4), (1, 1, 1, 1), (20, 300, 3000, 9), (5, 30, 3, 30)])
+def test_bytes_the_same_as_the_slow_version(
+    metric: Metric, n: int, m: int, d: int, k: int, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knn, "bytes_pay", lambda: whole)
+    queries, collection = as_bytes(normal(n, d)), as_bytes(normal(m, d, seed=1))
+    collection[0], queries[0] = -128, 0  # the largest product there is, and a vector without a direction
+    leave_out = np.arange(n) if k < m else None
+    found = neighbours(queries, collection, k, metric, leave_out=leave_out)
+    indices, distances = slow(queries.astype(np.float32), collection.astype(np.float32), k, metric, leave_out)
+    np.testing.assert_allclose(found.distances, distances, rtol=1e-5, atol=1e-6)
+    if metric == "euclidean":  # whose squares are whole numbers in the slow version too, so that equals are equal
+        assert np.array_equal(found.indices, indices)
+
+
+@in_whole_numbers
+def test_of_equally_near_bytes_the_first(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn, "bytes_pay", lambda: whole)
+    collection = as_bytes(np.repeat(normal(3, 8), 100, axis=0))
+    for metric in METRICS:
+        found = neighbours(as_bytes(normal(5, 8, seed=1)), collection, 7, metric)
+        assert all(np.array_equal(row, np.arange(row[0], row[0] + 7)) and row[0] % 100 == 0 for row in found.indices)
+
+
+@pytest.mark.skipif(not knn.bytes_pay(), reason="the CPU has no AVX-512 VNNI")
+def test_bytes_are_ranked_by_distances_that_are_not_rounded() -> None:
+    """Squared distances from 24,999,999 on, one apart: float32 holds every second of them at best."""
+    query = np.zeros((1, 3000), np.int8)
+    collection = np.full((40, 3000), 91, np.int8)
+    steps = np.random.default_rng(0).permutation(40)
+    for row, step in enumerate(steps):
+        collection[row, : step + 1] = 92  # each adds 183 to the square
+    found = neighbours(query, collection, 40, "euclidean")
+    assert steps[found.indices[0]].tolist() == list(range(40))

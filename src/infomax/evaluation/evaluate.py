@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Num
+from jaxtyping import Int, Num
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.judge import Judgement, K, Task, judge
@@ -122,18 +122,16 @@ def evaluate_model(
 
 
 def judge_pixels(task: Task, train: Labelled, test: Labelled, *, k: int = K, seed: int = 0) -> Judgement:
-    """The floor of raw pixels: -1/2 to 1/2, grey at the origin, so that a cosine tells more than brightness."""
+    """The floor of raw pixels: -128 to 127, grey at the origin, so that a cosine tells more than brightness."""
     flat = []
     for split in (train, test):
         pixels = split.vectors[split.known]
-        flat.append(pixels.reshape(len(pixels), -1).astype(np.float32))
-        flat[-1] /= 255
-        flat[-1] -= 0.5
+        flat.append((pixels.reshape(len(pixels), -1) ^ 128).view(np.int8))  # pixels - 128
     return _judge_floor(task, *flat, k=k, seed=seed)
 
 
 def _judge_floor(
-    task: Task, train: Float[np.ndarray, "m d"], test: Float[np.ndarray, "n d"], *, k: int, seed: int
+    task: Task, train: Num[np.ndarray, "m d"], test: Num[np.ndarray, "n d"], *, k: int, seed: int
 ) -> Judgement:
     return judge(task, train, test, k=k, ks=(k,), metrics=("cosine",), probes=("linear",), seed=seed)
 

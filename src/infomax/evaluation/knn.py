@@ -1,13 +1,13 @@
 """Nearest neighbours, exact and in blocks, and the classifier that votes with them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int8
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -27,6 +27,9 @@ ALIGNED = 16
 SPARE = 8
 """Candidates beyond k that are always ranked again exactly, against rounding in the matrix product."""
 
+LONGEST = 2**16
+"""Numbers of a vector of bytes at most: products of twice as many would not fit 32 bits."""
+
 TEMPERATURE = 0.07
 """Of the weighted vote by cosine (Wu et al. 2018, arXiv 1805.01978, section 3.4)."""
 
@@ -44,14 +47,16 @@ class Neighbours:
 
 
 def neighbours(
-    queries: Float[np.ndarray, "n d"],
-    collection: Float[np.ndarray, "m d"],
+    queries: Float[np.ndarray, "n d"] | Int8[np.ndarray, "n d"],
+    collection: Float[np.ndarray, "m d"] | Int8[np.ndarray, "m d"],
     k: int,
     metric: Metric = "cosine",
     *,
     leave_out: Int[np.ndarray, " n"] | None = None,
 ) -> Neighbours:
     """The k rows of the collection nearest to each query, by brute force; of equally near ones the first.
+
+    Vectors of signed bytes are multiplied in whole numbers where the CPU does so four times as fast (AVX-512 VNNI).
 
     `leave_out` names for each query one row that does not count: itself, where the queries are of the collection.
     A vector of zeros has no direction; its cosine with any other is taken as 0.
@@ -65,32 +70,34 @@ def neighbours(
         if not np.isfinite(vectors).all():
             raise InfoMaxError(f"the vectors of the {name} hold NaN or infinity: only finite ones have neighbours")
     x, y = torch.from_numpy(np.ascontiguousarray(queries)), torch.from_numpy(np.ascontiguousarray(collection))
-    if metric == "cosine":
-        x, y = normalize(x, dim=1), normalize(y, dim=1)
-    half_norms = y.square().sum(1) / 2  # |x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2), and |x|^2 ranks nothing
-    slack = torch.finfo(y.dtype).eps * y.shape[1] ** 0.5 * _largest_product(x, y, metric)
+    pairs: _Pairs
+    if x.dtype == y.dtype == torch.int8 and bytes_pay() and x.shape[1] <= LONGEST:
+        pairs = _PairsOfBytes(x, y, metric)
+    else:
+        x, y = (each.float() if each.dtype == torch.int8 else each for each in (x, y))
+        pairs = _PairsOfFloats(x, y, metric)
     wide = min(k + SPARE, available)
     seen = min(wide + 1, available)
     groups = _groups(len(y), seen)
     rows = max(1, min(BLOCK // len(y), len(x)))
-    matrix = torch.full((rows, -(-len(y) // groups) * groups), -torch.inf, dtype=y.dtype)
+    matrix = torch.full((rows, -(-len(y) // groups) * groups), -torch.inf, dtype=pairs.slack.dtype)
     indices = np.empty((len(x), k), np.int64)
     distances = np.empty((len(x), k), np.float32)
     for start in range(0, len(x), rows):
-        block = x[start : start + rows]
-        closeness = torch.mm(block, y.T, out=matrix[: len(block), : len(y)])
-        if metric == "euclidean":
-            closeness -= half_norms
+        block = slice(start, min(start + rows, len(x)))
+        closeness = matrix[: block.stop - start, : len(y)]
+        exact = pairs.closeness(block, closeness)
         if leave_out is not None:
-            closeness[torch.arange(len(block)), torch.from_numpy(leave_out[start : start + rows])] = -torch.inf
-        closest, candidates = _largest(matrix[: len(block)], seen, groups)
-        found, far = _ranked(block, y, candidates[:, :wide].sort(1).values, k, metric)
-        least = closest[:, k - 1] - slack  # whoever is as close as this may be among the k, but for rounding
+            closeness[torch.arange(len(closeness)), torch.from_numpy(leave_out[block])] = -torch.inf
+        closest, candidates = _largest(matrix[: len(closeness)], seen, groups)
+        candidates = candidates[:, :wide].sort(1).values
+        found, far = _ranked(exact(slice(None), candidates), candidates, k)
+        least = closest[:, k - 1] - pairs.slack[block]  # whoever is as close may be among the k, but for rounding
         crowded = (closest[:, wide:] >= least[:, None]).any(1)  # more such than candidates: many equally near
         for row in crowded.nonzero().ravel().tolist():
             every = (closeness[row : row + 1] >= least[row]).nonzero()[:, 1][None]
-            found[row], far[row] = (each[0] for each in _ranked(block[row : row + 1], y, every, k, metric))
-        indices[start : start + rows], distances[start : start + rows] = found, far
+            found[row], far[row] = (each[0] for each in _ranked(exact(slice(row, row + 1), every), every, k))
+        indices[block], distances[block] = found, far
     return Neighbours(indices, distances)
 
 
@@ -159,33 +166,106 @@ def _largest(
 
 
 def _ranked(
-    queries: Float[Tensor, "n d"],
-    collection: Float[Tensor, "m d"],
-    candidates: Int[Tensor, "n c"],
-    k: int,
-    metric: Metric,
+    distances: Float[Tensor, "n c"], candidates: Int[Tensor, "n c"], k: int
 ) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
     """The k nearest of the candidates (increasing rows of the collection), of equally near ones the first."""
-    rows = max(1, CHUNK // (candidates.shape[1] * collection.shape[1]))
-    parts = [slice(start, start + rows) for start in range(0, max(1, len(queries)), rows)]
-    exact = torch.cat([_distances(queries[part], collection[candidates[part]], metric) for part in parts])
-    nearest = exact.sort(dim=1, stable=True)
+    nearest = distances.sort(dim=1, stable=True)
     return candidates.gather(1, nearest.indices[:, :k]), nearest.values[:, :k]
 
 
-def _largest_product(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], metric: Metric) -> float:
+Exact = Callable[[slice, Int[Tensor, "n c"]], Float[Tensor, "n c"]]
+"""Some rows of a block of queries, and candidates of each -> distances in float64."""
+
+
+class _Pairs(Protocol):
+    """Queries x and a collection y, in pairs.
+
+    slack: for each query, how far a closeness may be wrong by rounding
+    """
+
+    slack: Float[Tensor, " n"]
+
+    def closeness(self, block: slice, out: Float[Tensor, "b m"]) -> Exact:
+        """Write numbers that rank the collection for each of the queries, the nearest being the largest."""
+
+
+@final
+class _PairsOfFloats:
+    """The closeness is a matrix product; distances are those of the vectors, in float64."""
+
+    def __init__(self, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], metric: Metric) -> None:
+        if metric == "cosine":
+            x, y = normalize(x, dim=1), normalize(y, dim=1)
+        self.x, self.y, self.metric = x, y, metric
+        self.half_norms = y.square().sum(1) / 2  # |x - y|^2 = |x|^2 - 2 (x.y - |y|^2 / 2), and |x|^2 ranks nothing
+        rounding = torch.finfo(y.dtype).eps * y.shape[1] ** 0.5
+        largest = 1.0 if metric == "cosine" else _largest_product(x.norm(dim=1), y.norm(dim=1))
+        self.slack = x.new_full((len(x),), rounding * largest)
+
+    def closeness(self, block: slice, out: Float[Tensor, "b m"]) -> Exact:
+        """x.y, by Euclid less |y|^2 / 2."""
+        queries = self.x[block]
+        torch.mm(queries, self.y.T, out=out)
+        if self.metric == "euclidean":
+            out -= self.half_norms
+        return lambda rows, candidates: self._exact(queries[rows], candidates)
+
+    def _exact(self, queries: Float[Tensor, "n d"], candidates: Int[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+        """From the differences themselves, a few queries at a time."""
+        rows = max(1, CHUNK // (candidates.shape[1] * self.y.shape[1]))
+        found = []
+        for start in range(0, max(1, len(queries)), rows):
+            x, y = queries[start : start + rows].double()[:, None], self.y[candidates[start : start + rows]].double()
+            if self.metric == "cosine":
+                found.append((1 - (x @ y.mT)[:, 0]).clamp(0, 2))
+            else:
+                found.append(y.sub_(x).square_().sum(-1).sqrt())
+        return torch.cat(found)
+
+
+@final
+class _PairsOfBytes:
+    """Products are whole numbers, and so exact: distances need the vectors no more. Only the closeness is rounded."""
+
+    def __init__(self, x: Int8[Tensor, "n d"], y: Int8[Tensor, "m d"], metric: Metric) -> None:
+        self.x, self.y, self.metric = x, y, metric
+        self.squares, self.y_squares = (each.int().square().sum(1).double() for each in (x, y))
+        lengths, y_lengths = self.squares.sqrt(), self.y_squares.sqrt()
+        rounding = torch.finfo(torch.float32).eps * x.shape[1] ** 0.5
+        if metric == "cosine":
+            self.weights = torch.where(y_lengths > 0, 1 / y_lengths, 0).float()
+            self.slack = (rounding * lengths).float()
+        else:
+            self.offsets = (self.y_squares / 2).float()
+            self.slack = torch.full((len(x),), rounding * _largest_product(lengths, y_lengths))
+
+    def closeness(self, block: slice, out: Float[Tensor, "b m"]) -> Exact:
+        """x.y, divided by |y| or, by Euclid, less |y|^2 / 2."""
+        products = torch._int_mm(self.x[block], self.y.T)
+        if self.metric == "cosine":
+            torch.mul(products, self.weights, out=out)
+        else:
+            torch.sub(products, self.offsets, out=out)
+        return lambda rows, candidates: self._exact(
+            products[rows].gather(1, candidates), self.squares[block][rows], self.y_squares[candidates]
+        )
+
+    def _exact(
+        self, products: Int[Tensor, "n c"], squares: Float[Tensor, " n"], others: Float[Tensor, "n c"]
+    ) -> Float[Tensor, "n c"]:
+        if self.metric == "euclidean":
+            return (squares[:, None] + others - 2 * products).sqrt()
+        lengths = (squares[:, None] * others).sqrt()
+        return (1 - torch.where(lengths > 0, products / lengths, 0)).clamp(0, 2)
+
+
+def bytes_pay() -> bool:
+    """Whether products of bytes are faster than of floats. Where the CPU lacks them torch takes one at a time."""
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False  # a PyTorch before 2.13 cannot say
+    return torch._C._has_mkldnn and bool(torch.cpu.get_capabilities().get("avx512_vnni"))
+
+
+def _largest_product(lengths: Float[Tensor, " n"], others: Float[Tensor, " m"]) -> float:
     """How large the numbers are that the matrix product adds up, which sets how they are rounded."""
-    if metric == "cosine":
-        return 1.0
-    longest = y.norm(dim=1).max()
-    return float(x.norm(dim=1).max() * longest + longest.square() / 2) if len(x) else 0.0
-
-
-def _distances(
-    queries: Float[Tensor, "n d"], candidates: Float[Tensor, "n k d"], metric: Metric
-) -> Float[Tensor, "n k"]:
-    """Distances in float64, from the differences themselves."""
-    x, y = queries.double()[:, None], candidates.double()
-    if metric == "cosine":
-        return (1 - (x @ y.mT)[:, 0]).clamp(0, 2)
-    return y.sub_(x).square_().sum(-1).sqrt()
+    return float(lengths.max() * others.max() + others.max().square() / 2) if len(lengths) else 0.0
