@@ -3,7 +3,7 @@
     infomax fit 'train-*.parquet' --recipe views-fast --out RUN
 
 Six of the epochs (`--epochs 6`), CIFAR-10's test pictures named by a majority of the 20 nearest of the 50,000 training
-pictures: 67.3 % after 315 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process
+pictures: 67.3 % after 313 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process
 (docs/benchmarks.md). The whole is unmeasured. The settings rest on short trainings, one seed each, by CPU time of one
 core: 5,000 of the training pictures held out, named by a weighted vote of the 20 nearest of 10,000 others.
 
