@@ -230,13 +230,13 @@ def test_of_equally_near_bytes_the_first(whole: bool, monkeypatch: pytest.Monkey
         assert all(np.array_equal(row, np.arange(row[0], row[0] + 7)) and row[0] % 100 == 0 for row in found.indices)
 
 
-@pytest.mark.skipif(not knn.bytes_pay(), reason="the CPU has no AVX-512 VNNI")
-def test_bytes_are_ranked_by_distances_that_are_not_rounded() -> None:
-    """Squared distances from 24,999,999 on, one apart: float32 holds every second of them at best."""
+@in_whole_numbers
+def test_bytes_are_ranked_by_distances_that_are_not_rounded(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squared distances from 24,834,719 on, the first of them 1, 3 and 5 apart: float32 holds every second number."""
+    monkeypatch.setattr(knn, "bytes_pay", lambda: whole)
     query = np.zeros((1, 3000), np.int8)
     collection = np.full((40, 3000), 91, np.int8)
     steps = np.random.default_rng(0).permutation(40)
-    for row, step in enumerate(steps):
-        collection[row, : step + 1] = 92  # each adds 183 to the square
+    collection[:, 0] = steps
     found = neighbours(query, collection, 40, "euclidean")
     assert steps[found.indices[0]].tolist() == list(range(40))

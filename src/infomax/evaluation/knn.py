@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from infomax.errors import InfoMaxError
+from infomax.representation.devices import cpu_has
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -266,9 +267,7 @@ def _squares(vectors: Int8[Tensor, "n d"]) -> Float[Tensor, " n"]:
 
 def bytes_pay() -> bool:
     """Whether products of bytes are faster than of floats. Where the CPU lacks them torch takes one at a time."""
-    if not hasattr(torch.cpu, "get_capabilities"):
-        return False  # a PyTorch before 2.13 cannot say
-    return torch._C._has_mkldnn and bool(torch.cpu.get_capabilities().get("avx512_vnni"))
+    return torch._C._has_mkldnn and cpu_has("avx512_vnni")
 
 
 def _largest_product(lengths: Float[Tensor, " n"], others: Float[Tensor, " m"]) -> float:

@@ -48,10 +48,12 @@ def bfloat16_pays(device: torch.device) -> bool:
     """Whether matrix products in bfloat16 are faster than in float32 there: tensor cores, AVX-512 BF16 or AMX."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if not hasattr(torch.cpu, "get_capabilities"):
-        return False  # a PyTorch before 2.13 cannot say
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return cpu_has("avx512_bf16") or cpu_has("amx_bf16")
+
+
+def cpu_has(instructions: str) -> bool:
+    """Whether the CPU has these instructions, by torch's name; False for a PyTorch before 2.13, which cannot say."""
+    return hasattr(torch.cpu, "get_capabilities") and bool(torch.cpu.get_capabilities().get(instructions))
 
 
 def autocast(device: torch.device, *, enabled: bool = True) -> AbstractContextManager[object]:

@@ -134,7 +134,8 @@ def draw(
         drawn = parameters(kind, kind.count * whole, planes.shape[2:], generator, pictures.device)
         if share[1] > 1:
             drawn = drawn[torch.arange(kind.count * whole, device=pictures.device).view(-1, whole)[:, own].flatten()]
-        batches.append(_apply(planes.repeat(kind.count, 1, 1, 1), drawn, kind.size).permute(0, 2, 3, 1))
+        again = planes.expand(kind.count, *planes.shape).flatten(0, 1)  # no copy for a single view
+        batches.append(_apply(again, drawn, kind.size).permute(0, 2, 3, 1))
     return batches
 
 
