@@ -120,6 +120,21 @@ def test_a_pass_in_pieces_is_a_pass_at_once_and_a_loop_over_pairs() -> None:
         torch.testing.assert_close(one, three, atol=1e-6, rtol=1e-5)
 
 
+def test_of_some_pairs_the_moments_are_those_of_each_pair_as_a_group() -> None:
+    draws = torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(0)) + torch.arange(4.0)[:, None]
+    chosen = [(0, 1), (1, 2), (1, 3)]  # the second draw counts three times
+    table = torch.zeros(4, 4)
+    for i, j in chosen:
+        table[i, j] = table[j, i] = 1
+    some, alone = PairMoments(3, pairs=table), PairMoments(3)
+    for part in torch.split(draws, 7):
+        some.add(part)
+    alone.add(torch.cat([draws[:, pair] for pair in chosen]))
+    for one, two in zip(some.centred(), alone.centred(), strict=True):
+        torch.testing.assert_close(one, two, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(some.variance, alone.variance)
+
+
 def test_independent_draws_give_nothing_on_other_draws() -> None:
     draws = torch.randn(4000, 2, 5, generator=torch.Generator().manual_seed(0))
     moments, others = PairMoments(5), PairMoments(5)

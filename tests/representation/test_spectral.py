@@ -17,7 +17,7 @@ from infomax.representation import spectral
 from infomax.representation.encoders import SpectralEncoder
 from infomax.representation.encoders.spectral import Box
 from infomax.representation.schedule import numbered_generator
-from infomax.representation.spectral import ViewSettings
+from infomax.representation.spectral import PAIRS, ViewSettings
 from infomax.representation.training import TrainingInterrupted
 from tests.representation import spectral_oracle as oracle
 
@@ -31,6 +31,7 @@ LITTLE = Spectral(
     atoms=32,
     channels=8,
     grid=3,
+    chiral_grid=4,
     dim=12,
     region_pictures=300,
     view_pictures=300,
@@ -70,62 +71,57 @@ def precise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infomax.representation.encoders.spectral.bfloat16_pays", lambda _: False)
 
 
+def together(places: list[tuple[int, int]], pairs: str) -> list[tuple[int, int]]:
+    """Which cells are paired, by number, once each."""
+    least, most = {"all": (1, 99), "neighbours": (1, 1), "distant": (4, 99)}[pairs]
+    return [
+        (i, j)
+        for i, one in enumerate(places)
+        for j, other in enumerate(places)
+        if i < j and least <= (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 <= most
+    ]
+
+
 @pytest.mark.usefixtures("precise")
-def test_regions_and_features_are_the_oracles() -> None:
+@pytest.mark.parametrize("mirror", ["alike", "apart"])
+@pytest.mark.parametrize("pairs", PAIRS)
+def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
     """Of 500 pictures, as many as a question takes: the values of the regions' eigenproblem, and every feature."""
     pictures = textured(500)
-    one = LITTLE.with_settings(patches=(4,), grey_patches=(), region_pictures=500)
+    one = LITTLE.with_settings(patches=(4,), grey_patches=(), region_pictures=500, region_pairs=pairs, mirror=mirror)
+    grid, channels = (3, 8) if mirror == "alike" else (4, 3)  # 3 * 2 * 8 numbers, for 4 * 4 cells
     model = fitted(pictures, one)
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
     words, maps = encoder.words[0], encoder.maps[0]
     weights = {name: buffer.double().numpy() for name, buffer in words.named_buffers()}
-    counted = [oracle.cells(oracle.counts(each, weights, 4, 2, one.threshold), one.grid) for each in pictures]
+    counted = [oracle.cells(oracle.counts(each, weights, 4, 2, one.threshold), grid) for each in pictures]
     learnt_from = spectral.Learning(
         encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False
     )._learnt_from(500)
-    halved = [[oracle.halves(counted[row])[half].reshape(9, -1) for row in learnt_from] for half in (0, 1)]
+    chosen = together([(row, column) for row in range(grid) for column in range(grid)], pairs)
+    halved = []
+    for half in (0, 1):
+        cells = [oracle.halves(counted[row])[half].reshape(grid**2, -1) for row in learnt_from]
+        halved.append([each[list(pair)] for each in cells for pair in chosen])
     variance = float(np.mean([np.concatenate(groups).var(0).mean() for groups in halved]))
     found = []
     for groups in halved:
         values, vectors, mean = oracle.directions(groups, one.region_ridge, variance)
         found.append((values, vectors, mean))
-    together = np.sort(np.concatenate([found[0][0], found[1][0]]))[::-1][: one.channels]
+    leading = np.sort(np.concatenate([found[0][0], found[1][0]]))[::-1][:channels]
     even = int((maps.sign > 0).sum())
-    assert even == int((found[0][0] >= together[-1] - 1e-9).sum())
+    assert even == int((found[0][0] >= leading[-1] - 1e-9).sum())
     expected = []
     for each in counted[:20]:
         halves = oracle.halves(each)
-        parts = [(halves[0] - found[0][2]) @ found[0][1][:, :even], halves[1] @ found[1][1][:, : one.channels - even]]
-        feature = np.concatenate(parts, -1).reshape(9, -1)
+        parts = [(halves[0] - found[0][2]) @ found[0][1][:, :even], halves[1] @ found[1][1][:, : channels - even]]
+        feature = np.concatenate(parts, -1).reshape(grid**2, -1)
         expected.append(feature / np.linalg.norm(feature, axis=1, keepdims=True))
     with torch.inference_mode():
         local = encoder(torch.from_numpy(pictures[:20])).local.double().numpy()
     turned = np.sign((local * np.array(expected)).sum((0, 1)))  # an eigenvector has no sign of its own
     np.testing.assert_allclose(local * turned, expected, atol=1e-4)
-
-
-@pytest.mark.parametrize(("pairs", "least", "most", "count"), [("neighbours", 1, 1, 12), ("distant", 4, 8, 16)])
-def test_cells_are_paired_by_their_distance(pairs: str, least: int, most: int, count: int) -> None:
-    """The distances are squared here."""
-    pictures = textured(5)
-    encoder = fitted(textured(30)).encoder_
-    assert isinstance(encoder, SpectralEncoder)
-    learning = spectral.Learning(encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False)
-    with torch.inference_mode():
-        shown = torch.from_numpy(pictures)
-        drawn, *_ = learning._regions(pairs)(shown, torch.Generator())
-        cells = encoder.counts(shown)[0][:, 0, :, 0]
-    places = [(row, column) for row in range(3) for column in range(3)]
-    expected = [
-        torch.stack([cells[picture, i], cells[picture, j]])
-        for picture in range(5)
-        for i, one in enumerate(places)
-        for j, other in enumerate(places)
-        if i < j and least <= (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 <= most
-    ]
-    assert len(expected) == 5 * count
-    torch.testing.assert_close(drawn, torch.stack(expected))
 
 
 @pytest.mark.usefixtures("precise")
@@ -281,13 +277,12 @@ def test_a_box_is_a_mean_over_its_part() -> None:
     with torch.inference_mode():
         planes = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
         box = Box(0.0, 0.0, 4 / 7)  # 4 of 7 positions at stride 2: the first 10 of 16 pixels
-        seen = words(planes, (box,), bfloat16=False)
+        seen = words(planes, (box,), 3, bfloat16=False)
         alone = [
-            oracle.halves(oracle.cells(oracle.counts(each, _numbers(words), 4, 2, words.threshold), 3))
+            oracle.cells(oracle.counts(each, _numbers(words), 4, 2, words.threshold), 3).reshape(9, -1)
             for each in corner
         ]
-    expected = np.stack([np.stack(pair, 2).reshape(9, 2, -1) for pair in alone])
-    np.testing.assert_allclose(seen[:, 0].double().numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(seen[:, 0].double().numpy(), alone, atol=1e-5)
 
 
 def _numbers(words: torch.nn.Module) -> dict[str, NDArray[np.float64]]:
@@ -299,10 +294,11 @@ BAD = {
     "stride=0": "stride is 0: use 1 or more",
     "atoms=3": "an even number",
     "grid=20": "grid",
-    "grid=1": "no all pairs of cells",
+    "grid=1": "grid 1 has no neighbours pairs of cells",
+    "chiral_grid=14": "14 cells: use a smaller chiral_grid",
+    "channels=7": "7 channels makes numbers, 56",
     "region_pairs=near": "choose one of all, neighbours, distant",
     "mirror=maybe": "choose one of auto, alike, apart",
-    "channels=1": "use 2 or more, or mirror=alike",
 }
 
 
@@ -368,19 +364,19 @@ def test_what_is_said_of_the_mirror_goes(tmp_path: Path, mirror: str, pictures: 
     assert line["told_from_mirror_image"] is None
 
 
-def test_a_chiral_code_is_made_from_all_cells_and_their_leading_channels() -> None:
-    encoder = fitted(leaning(100)).encoder_
+def test_a_chiral_code_is_made_from_finer_cells_of_fewer_channels() -> None:
+    encoder = fitted(leaning(100), LITTLE.with_settings(chiral_grid=5, channels=10)).encoder_
     assert isinstance(encoder, SpectralEncoder)
-    assert encoder.leading == 8 * 2 // 3  # of 8 channels, where 2 of 3 columns would have been enough
     with torch.inference_mode():
-        local = encoder(torch.from_numpy(leaning(7))).local
-        folded = encoder.fold(local)
-    of_kinds = local.unflatten(-1, (3, 8))
-    assert of_kinds[..., :5].abs().amax((0, 1, 2)).min() > 0
-    assert of_kinds[..., 5:].abs().max() == 0
-    torch.testing.assert_close(folded[:, : 9 * 3 * 5], of_kinds[..., :5].reshape(7, -1))
-    assert folded.shape == (7, 3 * 2 * 24)
-    assert not folded[:, 9 * 3 * 5 :].any()
+        seen = encoder(torch.from_numpy(leaning(7)))
+        folded = encoder.fold(seen.local)
+    assert seen.grid == (5, 5)
+    assert seen.local.shape == (7, 25, encoder.channels)
+    assert encoder.channels == 3 * 2  # three kinds of patches; 3 * 2 * 10 numbers of each, for 5 * 5 cells
+    assert seen.local.abs().amax((0, 1)).min() > 0
+    torch.testing.assert_close(folded[:, : 25 * 6], seen.local.flatten(1))
+    assert folded.shape == (7, 3 * 2 * 10 * 3)
+    assert not folded[:, 25 * 6 :].any()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.representation.views import Parameters, View, apply, draw, parameters
+from infomax.representation.views import Parameters, View, Warp, apply, draw, parameters, warp
 
 Array = NDArray[np.float64]
 
@@ -179,6 +180,29 @@ def test_hue_keeps_the_luma_and_turns_as_that_of_hsv_does() -> None:
     astray = (arrived - hues - p.hue.numpy() + 0.5) % 1 - 0.5
     assert np.abs(astray).max() < 1 / 14
     assert p.hue.abs().max() > 0.2
+
+
+@pytest.mark.parametrize(
+    "how", [Warp(), Warp(turn=40.0, shear=0.0, stretch=0.0), Warp(0.0, 0.5, 0.0), Warp(0.0, 0.0, 0.4)]
+)
+def test_a_warped_picture_is_that_of_the_slow_version(how: Warp) -> None:
+    """Of each pixel, where it comes from, and SciPy's interpolation there."""
+    source = pictures(5).float()
+    found = warp(source, how, seeded(7))
+    middle = 15.5
+    for row, (turn, shear, stretch) in enumerate((2 * torch.rand(3, 5, generator=seeded(7)) - 1).T.tolist()):
+        angle, wide = math.radians(how.turn * turn), math.exp(how.stretch * stretch)
+        y, x = np.mgrid[:32, :32] - middle
+        x, y = wide * x + how.shear * shear * y, y / wide
+        x, y = math.cos(angle) * x - math.sin(angle) * y, math.sin(angle) * x + math.cos(angle) * y
+        for plane in range(3):
+            levels = source[row, :, :, plane].double().numpy()
+            wanted = map_coordinates(levels, [y + middle, x + middle], order=1, mode="nearest")
+            np.testing.assert_allclose(found[row, :, :, plane].numpy(), wanted, atol=0.01)
+
+
+def test_no_warp_changes_nothing() -> None:
+    torch.testing.assert_close(warp(pictures(3).float(), Warp(0.0, 0.0, 0.0)), pictures(3).float(), atol=1e-3, rtol=0)
 
 
 # --- what is drawn

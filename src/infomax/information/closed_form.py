@@ -28,27 +28,37 @@ class PairMoments:
     """Sums of first and second moments of draws and of pairs of draws, added up group by group in one pass.
 
     dim: of a feature. Memory: two dim x dim matrices of float32, however many groups there are.
+    pairs: which ordered pairs of the draws of a group are pairs, 1 or 0, alike in both orders, none of a draw with
+    itself; by default all others are. A draw counts as often as it is in a pair.
     """
 
-    def __init__(self, dim: int, device: torch.device | None = None) -> None:
+    def __init__(self, dim: int, device: torch.device | None = None, pairs: Float[Tensor, "k k"] | None = None) -> None:
         self.first = torch.zeros(dim, device=device)
         self.single = torch.zeros(dim, dim, device=device)
         self.pair = torch.zeros(dim, dim, device=device)
-        self.groups = 0
+        self.groups, self.pairs = 0, pairs
 
     def add(self, draws: Float[Tensor, "groups k dim"]) -> None:
-        """Count groups of k >= 2 draws each; every ordered pair of different draws of a group is a pair.
+        """Count groups of k >= 2 draws each.
 
         Products are taken in float32: rounded to bfloat16, a covariance of few groups is no longer a covariance.
         """
         groups, k, dim = draws.shape
         if k < 2:
             raise ValueError(f"{k} draw of a group makes no pair: give 2 or more")
-        total, flat = draws.sum(1), draws.reshape(groups * k, dim)
-        single, both = flat.mT @ flat / k, total.mT @ total / k
-        self.first += total.sum(0) / k
+        flat = draws.reshape(groups * k, dim)
+        if self.pairs is None:
+            total = draws.sum(1)
+            single, both = flat.mT @ flat / k, total.mT @ total / k
+            first, pair = total.sum(0) / k, (both - single) / (k - 1)
+        else:
+            pairs = self.pairs / self.pairs.sum()
+            counted = pairs.sum(1, keepdim=True) * draws
+            first, single = counted.sum((0, 1)), counted.reshape(flat.shape).mT @ flat
+            pair = (pairs @ draws).reshape(flat.shape).mT @ flat
+        self.first += first
         self.single += single
-        self.pair += (both - single) / (k - 1)
+        self.pair += pair
         self.groups += groups
 
     def centred(self) -> tuple[Float[Tensor, " dim"], Float[Tensor, "dim dim"], Float[Tensor, "dim dim"]]:

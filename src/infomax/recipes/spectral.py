@@ -29,7 +29,8 @@ class Spectral(Recipe):
     atoms: words of each kind of patch, mirror images counted.
     similarity: cosine above which a patch is too near another one to become an atom.
     threshold: cosine above which a patch counts as a word.
-    grid: cells along a side; channels: features of a cell, for each kind of patch.
+    grid: cells along a side; chiral_grid: the same where a picture and its mirror image are not alike.
+    channels: features of a cell, for each kind of patch; fewer of a chiral grid, whose code has as many numbers.
     region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
     region_pairs: which cells of a picture are paired for that: all, neighbours or distant.
     view_pictures, view_ridge: the same of the code. power: of the values that weigh the code.
@@ -46,11 +47,12 @@ class Spectral(Recipe):
     similarity: float = 0.5
     threshold: float = 0.2
     grid: int = 4
+    chiral_grid: int = 8
     channels: int = 192
     dim: int = 512
     region_pictures: int = 4_000
     region_ridge: float = 1.0
-    region_pairs: str = "all"
+    region_pairs: str = "neighbours"
     view_pictures: int = 12_000
     view_ridge: float = 0.1
     power: float = 1.0
@@ -59,17 +61,13 @@ class Spectral(Recipe):
     crops: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("stride", "components", "grid", "channels", "dim", "region_pictures", "view_pictures", "crops"):
+        for name in ("stride", "components", "channels", "dim", "region_pictures", "view_pictures", "crops"):
             if (value := getattr(self, name)) < 1:
                 raise InfoMaxError(f"{name} is {value}: use 1 or more")
         if self.region_pairs not in spectral.PAIRS:
             raise InfoMaxError(f"unknown region_pairs '{self.region_pairs}': choose one of {', '.join(spectral.PAIRS)}")
         if self.mirror not in spectral.MIRROR:
             raise InfoMaxError(f"unknown mirror '{self.mirror}': choose one of {', '.join(spectral.MIRROR)}")
-        if self.channels < 2 and self.mirror != "alike":  # half of them are left where it is not
-            raise InfoMaxError(f"channels is {self.channels}: use 2 or more, or mirror=alike")
-        if (self.region_pairs == "distant" and self.grid < 3) or self.grid < 2:
-            raise InfoMaxError(f"a grid of {self.grid} has no {self.region_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
             raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each stands beside its mirror image")
         for patch in (*self.patches, *self.grey_patches):
@@ -78,18 +76,32 @@ class Spectral(Recipe):
                     f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
                     "choose patches so that size - patch is a multiple of the stride"
                 )
-            if (places := (self.size - patch) // self.stride + 1) < self.grid:
+        self._refuse_grid("grid", self.grid)
+        if self.mirror != "alike":
+            self._refuse_grid("chiral_grid", self.chiral_grid)
+            numbers = self.grid * ((self.grid + 1) // 2) * self.channels
+            if numbers < self.chiral_grid**2:
                 raise InfoMaxError(
-                    f"patches of {patch} px have {places} places along a side, and the grid {self.grid} cells: "
-                    "use a smaller grid, stride or patch"
+                    f"chiral_grid {self.chiral_grid} has more cells than grid {self.grid} with its {self.channels} "
+                    f"channels makes numbers, {numbers}: use more channels, a smaller chiral_grid, or mirror=alike"
                 )
         if not self.patches + self.grey_patches:
             raise InfoMaxError("no patches and no grey_patches: give the side of one, 6 say")
 
+    def _refuse_grid(self, name: str, grid: int) -> None:
+        if grid < 2 or (self.region_pairs == "distant" and grid < 3):
+            raise InfoMaxError(f"{name} {grid} has no {self.region_pairs} pairs of cells: use a larger one")
+        for patch in (*self.patches, *self.grey_patches):
+            if (places := (self.size - patch) // self.stride + 1) < grid:
+                raise InfoMaxError(
+                    f"patches of {patch} px have {places} places along a side, and {name} {grid} cells: "
+                    f"use a smaller {name}, stride or patch"
+                )
+
     @property
     def entrance(self) -> tuple[object, ...]:
         """How a picture becomes words in cells."""
-        return self.size, self.patches, self.grey_patches, self.stride, self.threshold, self.grid
+        return self.size, self.patches, self.grey_patches, self.stride, self.threshold, self.grid, self.chiral_grid
 
     def encoder(self) -> SpectralEncoder:
         """A new encoder with random maps."""
@@ -102,6 +114,7 @@ class Spectral(Recipe):
             self.atoms,
             self.threshold,
             self.grid,
+            self.chiral_grid,
             self.channels,
             self.dim,
             whitening=self.whitening,

@@ -4,8 +4,8 @@ The story: whitening and atoms come from a sample of patches. Then the same ques
 optimum of the Pearson chi2 bound for a separable critic (infomax.information.closed_form):
 
 - regions: which linear maps of a cell's word counts tell best whether two cells lie in one picture?
-- views: which linear maps of the whole feature map tell best whether two views, of other crops, colours and sides, are
-  of one picture? The mirror image is a view unless the collection looks otherwise in the mirror.
+- views: which linear maps of the whole feature map tell best whether two views, of other crops, colours, slants and
+  sides, are of one picture? The mirror image is a view unless the collection looks otherwise in the mirror.
 
 The answers to the first become the channels of the feature map, those to the second the code, each weighted by its
 value, so that what changes from view to view counts little. What is accumulated, two matrices a question, is saved in
@@ -15,7 +15,7 @@ last.ckpt as it grows: a fit that was killed and resumed ends with the same numb
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -26,7 +26,7 @@ from torch import Tensor
 from infomax.errors import InfoMaxError
 from infomax.information.closed_form import Directions, PairMoments, directions
 from infomax.progress import progress_bar
-from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder
+from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder, halves
 from infomax.representation.run import Checkpoint, Run
 from infomax.representation.schedule import numbered_generator
 from infomax.representation.training import (
@@ -36,7 +36,7 @@ from infomax.representation.training import (
     require_pairs,
     stop_signals,
 )
-from infomax.representation.views import View, draw
+from infomax.representation.views import View, Warp, draw, warp
 
 BATCH = 256  # pictures between two looks at the clock
 HELD_OUT = 10  # one picture in so many is kept from the moments, to judge the bound on
@@ -69,7 +69,6 @@ PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells
 }
 """Distances between the cells of a grid, in cells -> which of them are pairs."""
 
-
 MIRROR = ("auto", "alike", "apart")
 """Whether the mirror image is a view: as the collection says, always, never."""
 
@@ -84,7 +83,7 @@ class ViewSettings:
     copies: recoloured ones. crops: of the picture and of each of these, taken from the feature map, which costs little;
     pictures that are encoded together are cropped alike. A grey copy has one, lest words of shape, the same in every
     copy, have all the say. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue: as in
-    infomax.representation.views.View.
+    infomax.representation.views.View. warp: of the copies, the grey one too.
     """
 
     mirror: str = "auto"
@@ -95,6 +94,7 @@ class ViewSettings:
     contrast: float = 0.4
     saturation: float = 0.8
     hue: float = 0.1
+    warp: Warp = field(default_factory=Warp)
 
 
 def fit(
@@ -152,14 +152,15 @@ class Learning:
             saved = self._resume()
             if self.stage == 0:
                 told = self._look_into_the_mirror()
-                halves = [PairMoments(len(words.atoms), self.device) for words in self.encoder.words for _ in "eo"]
-                self._accumulate("regions", regions.pictures, halves, self._regions(regions.pairs), saved)
-                self._map_regions(halves, regions, told)
+                pairs = self._pairs(regions.pairs)
+                moments = [PairMoments(words.pairs, self.device, pairs) for words in self.encoder.words for _ in "eo"]
+                self._accumulate("regions", regions.pictures, moments, self._regions, saved)
+                self._map_regions(moments, regions, told)
                 self.stage, saved = 1, None
                 self._save([])
-            moments = PairMoments(len(self.encoder.summary.mean), self.device)
-            self._accumulate("views", views.pictures, [moments], self._views, saved)
-            self._map_views(moments, views)
+            moments = [PairMoments(len(self.encoder.summary.mean), self.device)]
+            self._accumulate("views", views.pictures, moments, self._views, saved)
+            self._map_views(moments[0], views)
 
     def _refuse_without_words(self) -> None:
         if not any(words.atoms.any() for words in self.encoder.words):
@@ -179,9 +180,8 @@ class Learning:
     def _odd_counts(self, rows: Int[np.ndarray, " n"]) -> Float[Tensor, "n numbers"]:
         """The odd half of the words of whole pictures, of all kinds of patches."""
         parts = self.encoder.portions(self._pictures(rows))
-        return torch.cat(
-            [torch.cat([each[:, 0, :, 1].sum(1) for each in self.encoder.counts(part)], 1) for part in parts]
-        )
+        counted = [torch.cat([halves(each)[1] for each in self.encoder.counts(part, grid=1)], -1) for part in parts]
+        return torch.cat(counted)[:, 0, 0]
 
     def _accumulate(
         self,
@@ -215,20 +215,18 @@ class Learning:
         for each, these in zip(moments, draws, strict=True):
             each.add(these)
 
-    def _regions(self, pairs: str) -> Draws:
-        """The word counts of the cells that are paired: for each patch size the even and the odd half."""
+    def _pairs(self, named: str) -> Float[Tensor, "cells cells"] | None:
+        """Which cells of a picture are paired; None for all that are not the same."""
         places = torch.cartesian_prod(*(torch.arange(self.encoder.grid, dtype=torch.float32),) * 2)
-        first, second = PAIRS[pairs](torch.cdist(places, places)).triu().nonzero().T.to(self.device)
+        return None if named == "all" else PAIRS[named](torch.cdist(places, places)).float().to(self.device)
 
-        def draws(
-            pictures: UInt8[Tensor, "n h w 3"], _: torch.Generator
-        ) -> Iterator[Float[Tensor, "groups cells pairs"]]:
-            parts = [self.encoder.counts(part) for part in self.encoder.portions(pictures)]
-            for counts in zip(*parts, strict=True):
-                for half in torch.cat(counts)[:, 0].unbind(2):
-                    yield half if pairs == "all" else torch.stack([half[:, first], half[:, second]], 2).flatten(0, 1)
-
-        return draws
+    def _regions(
+        self, pictures: UInt8[Tensor, "n h w 3"], _: torch.Generator
+    ) -> Iterator[Float[Tensor, "n cells pairs"]]:
+        """The word counts of the cells: for each kind of patch the even and the odd half."""
+        parts = [self.encoder.counts(part) for part in self.encoder.portions(pictures)]
+        for counts in zip(*parts, strict=True):
+            yield from halves(torch.cat(counts)[:, 0])
 
     def _views(
         self, pictures: UInt8[Tensor, "n h w 3"], generator: torch.Generator
@@ -249,8 +247,9 @@ class Learning:
             grey=0.0,
         )
         grey = replace(colours, count=1, jitter=0.0, grey=1.0)
-        copies = [pictures.float(), *torch.split(draw((colours,), pictures, generator)[0], len(pictures))]
+        copies = [*torch.split(draw((colours,), pictures, generator)[0], len(pictures))]
         copies += draw((grey,), pictures, generator)
+        copies = [pictures.float(), *(warp(copy, s.warp, generator) for copy in copies)]
         parts = zip(*map(self.encoder.portions, copies), strict=True)
         folded = []
         for copies_of_part in parts:
@@ -262,13 +261,13 @@ class Learning:
             folded.append(torch.cat(views, 1))
         yield torch.cat(folded)
 
-    def _map_regions(self, halves: list[PairMoments], how: Question, told: float | None) -> None:
+    def _map_regions(self, moments: list[PairMoments], how: Question, told: float | None) -> None:
         """Of both halves together the leading directions become the channels."""
         rank = min(how.rank, self.encoder.leading)
-        others = self._held_out(halves, how.pictures, self._regions(how.pairs))
+        others = self._held_out(moments, how.pictures, self._regions)
         learnt = held_out = 0.0
         for place in range(len(self.encoder.words)):
-            pair = halves[2 * place : 2 * place + 2]
+            pair = moments[2 * place : 2 * place + 2]
             variance = torch.stack([each.variance for each in pair]).mean()
             found = [directions(each, rank, ridge=how.ridge, variance=variance) for each in pair]
             values = torch.cat([each.values for each in found])
@@ -311,7 +310,7 @@ class Learning:
 
     def _held_out(self, like: list[PairMoments], most: int, draws: Draws) -> list[PairMoments]:
         """Moments of pictures that were not learnt from, a tenth as many as those that were."""
-        others = [PairMoments(len(each.first), self.device) for each in like]
+        others = [PairMoments(len(each.first), self.device, each.pairs) for each in like]
         rows = self.order[: min(len(self.order), most) // HELD_OUT]
         for start in range(0, len(rows), BATCH):
             generator = numbered_generator(self.seed, -1, self.device)

@@ -16,7 +16,7 @@ from typing import Any, final
 import torch
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import affine_grid, grid_sample, one_hot, pad
 
 from infomax.errors import InfoMaxError
 
@@ -181,6 +181,39 @@ def apply(pictures: Num[Tensor, "n h w 3"], parameters: Parameters, size: int) -
     Values that leave 0..255 on the way are clamped at the end alone.
     """
     return _apply(_planes(pictures), parameters, size).permute(0, 2, 3, 1)
+
+
+@final
+@dataclass(frozen=True)
+class Warp:
+    """Small affine changes of a picture, as a hand makes them in writing or a camera in being held.
+
+    Along these directions a thing stays what it is (Simard, LeCun & Denker 1993, tangent distance). Each amount is
+    drawn uniformly from minus to plus what is said.
+
+    turn: in degrees.
+    shear: pixels that a row is moved to the side, for each row below the middle.
+    stretch: logarithm of the width, and minus that of the height.
+    """
+
+    turn: float = 15.0
+    shear: float = 0.2
+    stretch: float = 0.1
+
+
+def warp(
+    pictures: Float[Tensor, "n h w 3"], how: Warp, generator: torch.Generator | None = None
+) -> Float[Tensor, "n h w 3"]:
+    """Each picture changed about its middle, its edges drawn out where it does not reach; bilinear."""
+    drawn = 2 * torch.rand(3, len(pictures), generator=generator, device=pictures.device) - 1
+    turn, shear, wide = math.radians(how.turn) * drawn[0], how.shear * drawn[1], (how.stretch * drawn[2]).exp()
+    turned = torch.stack([turn.cos(), -turn.sin(), turn.sin(), turn.cos()], 1).view(-1, 2, 2)
+    shaped = torch.stack([wide, shear, torch.zeros_like(wide), 1 / wide], 1).view(-1, 2, 2)
+    source = pad(turned @ shaped, (0, 1))  # of each pixel, which lies at x, y: about the middle, nothing is moved
+    planes = _planes(pictures)
+    places = affine_grid(source, list(planes.shape), align_corners=False)
+    warped: Tensor = grid_sample(planes, places, padding_mode="border", align_corners=False)
+    return warped.permute(0, 2, 3, 1)
 
 
 def _planes(pictures: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:

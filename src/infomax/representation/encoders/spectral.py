@@ -8,8 +8,9 @@ the feature map; the feature map is averaged with that of the mirror image and p
 Every atom stands beside its mirror image. A mirrored picture then has the same counts with the two exchanged, in the
 mirrored cells: sums of the two (even) stay, differences (odd) change sign. So both halves are treated alone, which
 takes half the memory and a quarter of the time, and the average over the mirror image costs nothing. A collection that
-looks otherwise in the mirror, as writing does (Lin et al. 2020, Visual Chirality, arXiv 2006.09512), is not averaged:
-the code is then of the leading channels of all cells, of as many numbers.
+looks otherwise in the mirror, as writing does (Lin et al. 2020, Visual Chirality, arXiv 2006.09512), is not averaged.
+What stands the same way in every picture mostly stands at the same place, too: its cells are finer, its code made of as
+many numbers of fewer channels.
 """
 
 from collections.abc import Sequence
@@ -58,10 +59,10 @@ class Words(nn.Module):
     atoms: Tensor
 
     def __init__(
-        self, size: int, patch: int, stride: int, grey: bool, components: int, pairs: int, threshold: float, grid: int
+        self, size: int, patch: int, stride: int, grey: bool, components: int, pairs: int, threshold: float
     ) -> None:
         super().__init__()
-        self.patch, self.stride, self.pairs, self.threshold, self.grid = patch, stride, pairs, threshold, grid
+        self.patch, self.stride, self.pairs, self.threshold = patch, stride, pairs, threshold
         self.side = (size - patch) // stride + 1
         self.planes = 1 if grey else 3
         numbers = self.planes * patch**2
@@ -72,17 +73,15 @@ class Words(nn.Module):
         self.register_buffer("atoms", torch.zeros(pairs, components))
 
     def forward(
-        self, planes: Float[Tensor, "n 3 h w"], boxes: Sequence[Box], *, bfloat16: bool
-    ) -> Float[Tensor, "n boxes cells 2 pairs"]:
-        """The even and the odd half of the mean codes, in each cell of the grid over each box."""
+        self, planes: Float[Tensor, "n 3 h w"], boxes: Sequence[Box], grid: int, *, bfloat16: bool
+    ) -> Float[Tensor, "n boxes cells atoms"]:
+        """The mean codes in each cell of a grid over each box: of the atoms, then of their mirror images."""
         kind = torch.bfloat16 if bfloat16 else torch.float32
         words = normalize(self._whitened(planes), dim=-1).to(kind)
         both = torch.cat([self.atoms, self.atoms @ self.mirror])
         codes = torch.relu_(linear(words, both.to(kind), words.new_full((len(both),), -self.threshold)))
-        cells = torch.stack([self._cells(box) for box in boxes]).flatten(0, 1).to(codes)
-        counts = (cells @ codes).float()
-        plain, mirrored = counts.view(len(planes), len(boxes), self.grid**2, 2, len(self.atoms)).unbind(3)
-        return torch.stack([plain + mirrored, plain - mirrored], 3) / 2**0.5
+        cells = torch.stack([self._cells(box, grid) for box in boxes]).flatten(0, 1).to(codes)
+        return (cells @ codes).float().view(len(planes), len(boxes), grid**2, len(both))
 
     def prepare(
         self, planes: Num[Tensor, "n 3 h w"], *, whitening: float, similarity: float, generator: torch.Generator
@@ -143,17 +142,23 @@ class Words(nn.Module):
             kept = torch.cat([kept, block[free]])
         return kept[: self.pairs].clone()
 
-    def _cells(self, box: Box) -> Float[Tensor, "cells positions"]:
+    def _cells(self, box: Box, grid: int) -> Float[Tensor, "cells positions"]:
         """The weights that take the mean over each cell of a grid over a box; cells overlap where they must."""
-        side = max(self.grid, round(box.side * self.side))
-        weights = torch.zeros(self.grid, self.grid, self.side, self.side, device=self.mean.device)
+        side = max(grid, round(box.side * self.side))
+        weights = torch.zeros(grid, grid, self.side, self.side, device=self.mean.device)
         starts = [round(place * (self.side - side)) for place in (box.top, box.left)]
-        edges = [(step * side // self.grid, -(-(step + 1) * side // self.grid)) for step in range(self.grid)]
+        edges = [(step * side // grid, -(-(step + 1) * side // grid)) for step in range(grid)]
         for row, (top, bottom) in enumerate(edges):
             for column, (left, right) in enumerate(edges):
                 part = weights[row, column, starts[0] + top : starts[0] + bottom, starts[1] + left : starts[1] + right]
                 part.fill_(1 / part.numel())
-        return weights.view(self.grid**2, -1)
+        return weights.view(grid**2, -1)
+
+
+def halves(counts: Float[Tensor, "... atoms"]) -> Float[Tensor, "2 ... pairs"]:
+    """The even and the odd half: sums of each atom's count with its mirror image's, and differences."""
+    plain, mirrored = counts.chunk(2, -1)
+    return torch.stack([plain + mirrored, plain - mirrored]) / 2**0.5
 
 
 @final
@@ -177,14 +182,15 @@ class Channels(nn.Module):
         self.register_buffer("weights", weights * torch.stack([self.sign > 0, self.sign < 0])[:, None])
         self.register_buffer("values", torch.zeros(channels))
 
-    def forward(self, counts: Float[Tensor, "... 2 pairs"]) -> Float[Tensor, "... channels"]:
-        """The feature of each cell."""
-        return normalize(self.functions(counts), dim=-1)
+    def forward(self, counts: Float[Tensor, "... atoms"], leading: int) -> Float[Tensor, "... leading"]:
+        """The feature of each cell, of its leading channels."""
+        return normalize(self.functions(counts, leading), dim=-1)
 
-    def functions(self, counts: Float[Tensor, "... 2 pairs"]) -> Float[Tensor, "... channels"]:
-        """The singular functions of the density ratio, of each cell."""
-        even, odd = counts.unbind(-2)
-        return (even - self.mean) @ self.weights[0] + odd @ self.weights[1]
+    def functions(self, counts: Float[Tensor, "... atoms"], leading: int) -> Float[Tensor, "... leading"]:
+        """The leading singular functions of the density ratio, of each cell."""
+        even, odd = self.weights[..., :leading]
+        of_atoms = torch.cat([even + odd, even - odd]) / 2**0.5  # the halves are never made: these are fewer numbers
+        return linear(counts, of_atoms.T, -(self.mean @ even))
 
 
 @final
@@ -216,7 +222,9 @@ class SpectralEncoder(Encoder):
         atoms: words of each kind of patch, mirror images counted.
         threshold: a cosine above it counts.
         grid: cells along a side.
-        channels: of the feature of a cell, for each kind of patch.
+        chiral_grid: the same of a collection that looks otherwise in the mirror.
+        channels: of the feature of a cell, for each kind of patch; of a chiral collection as many fewer as its code,
+            which is not folded, has more cells.
         dim: of the code.
 
     A new one has random maps and no atoms: `prepare` takes whitening and atoms from pictures, which needs no learning,
@@ -236,6 +244,7 @@ class SpectralEncoder(Encoder):
         atoms: int,
         threshold: float,
         grid: int,
+        chiral_grid: int,
         channels: int,
         dim: int,
         *,
@@ -244,15 +253,14 @@ class SpectralEncoder(Encoder):
     ) -> None:
         super().__init__()
         kinds = [*((patch, False) for patch in patches), *((patch, True) for patch in grey_patches)]
-        self.size, self.grid, self.channels, self.dim = size, grid, channels * len(kinds), dim
+        self.size, self.dim = size, dim
+        self.grids, self.most = (grid, chiral_grid), channels
         self.register_buffer("chiral", torch.tensor(False))
         self.whitening, self.similarity = whitening, similarity
-        self.words = [
-            Words(size, patch, stride, grey, components, atoms // 2, threshold, grid) for patch, grey in kinds
-        ]
+        self.words = [Words(size, patch, stride, grey, components, atoms // 2, threshold) for patch, grey in kinds]
         self.maps = [Channels(atoms // 2, channels) for _ in kinds]
         self.parts = nn.ModuleList([*self.words, *self.maps])  # a plain list keeps its type, and registers nothing
-        self.summary = Summary(grid * ((grid + 1) // 2) * self.channels, dim)
+        self.summary = Summary(grid * ((grid + 1) // 2) * channels * len(kinds), dim)
         self.seed = int(torch.randint(2**62, ()))
 
     def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
@@ -273,19 +281,19 @@ class SpectralEncoder(Encoder):
         return torch.split(pictures, max(1, CODES_AT_ONCE[pictures.device.type] // most))
 
     def counts(
-        self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
-    ) -> list[Float[Tensor, "n boxes cells 2 pairs"]]:
-        """For each patch size the mean codes in the cells over each box, their even and their odd half."""
+        self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,), grid: int | None = None
+    ) -> list[Float[Tensor, "n boxes cells atoms"]]:
+        """For each kind of patch the mean codes in the cells over each box: of the atoms, then their mirror images."""
         planes = pictures.permute(0, 3, 1, 2).float() / 255
         bfloat16 = bfloat16_pays(pictures.device)
-        return [words(planes, boxes, bfloat16=bfloat16) for words in self.words]
+        return [words(planes, boxes, grid or self.grid, bfloat16=bfloat16) for words in self.words]
 
     def features(
         self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
     ) -> Float[Tensor, "n boxes cells channels"]:
         """The feature maps over each box."""
         counts = self.counts(pictures, boxes)
-        return torch.cat([maps(each) for maps, each in zip(self.maps, counts, strict=True)], -1)
+        return torch.cat([maps(each, self.leading) for maps, each in zip(self.maps, counts, strict=True)], -1)
 
     def scores(self, pictures: Num[Tensor, "n h w 3"], others: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n cells"]:
         """The regions' critic, for Pearson's divergence: each cell of a picture with the cells of another on average.
@@ -294,26 +302,36 @@ class SpectralEncoder(Encoder):
         """
         found = []
         for maps, one, two in zip(self.maps, self.counts(pictures), self.counts(others), strict=True):
-            whole = maps.functions(two[:, 0]).mean(1, keepdim=True)
-            found.append(2 * (maps.functions(one[:, 0]) * maps.values * whole).sum(-1))
+            whole = maps.functions(two[:, 0], self.leading).mean(1, keepdim=True)
+            cells = maps.functions(one[:, 0], self.leading)
+            found.append(2 * (cells * maps.values[: self.leading] * whole).sum(-1))
         return torch.stack(found).mean(0)
 
     @property
+    def grid(self) -> int:
+        """Cells along a side."""
+        return self.grids[bool(self.chiral)]
+
+    @property
     def leading(self) -> int:
-        """How many channels of each kind of patch the code is made from: of all cells fewer than of half of them."""
-        channels = self.channels // len(self.maps)
-        return channels * ((self.grid + 1) // 2) // self.grid if self.chiral else channels
+        """How many channels a cell has of each kind of patch."""
+        folded = len(self.summary.mean) // len(self.maps)
+        return min(self.most, folded // self.grid**2) if self.chiral else self.most
+
+    @property
+    def channels(self) -> int:  # type: ignore[override]  # only here the collection has a say in it
+        """How many channels a cell has in all."""
+        return self.leading * len(self.maps)
 
     def fold(self, features: Float[Tensor, "... cells channels"]) -> Float[Tensor, "... numbers"]:
         """What the code is made from.
 
         The mean of a feature map and that of the mirror image, of which half of the cells say it all; of a chiral
-        collection all cells, with their leading channels. In a grid of odd sides that may leave a few zeros.
+        collection the feature map itself, and zeros if it does not come out even.
         """
         if self.chiral:
-            kinds = features.reshape(*features.shape[:-1], len(self.maps), -1)
-            leading = kinds[..., : self.leading].flatten(-3)
-            return pad(leading, (0, len(self.summary.mean) - leading.shape[-1]))
+            numbers = features.flatten(-2)
+            return pad(numbers, (0, len(self.summary.mean) - numbers.shape[-1]))
         sign = torch.cat([maps.sign for maps in self.maps])
         rows = features.reshape(*features.shape[:-2], self.grid, self.grid, self.channels)
         mean = (rows + rows.flip(-2) * sign) / 2
