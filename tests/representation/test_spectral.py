@@ -296,7 +296,7 @@ BAD = {
     "grid=20": "grid",
     "grid=1": "grid 1 has no neighbours pairs of cells",
     "chiral_grid=14": "14 cells: use a smaller chiral_grid",
-    "channels=7": "7 channels makes numbers, 56",
+    "channels=15": "leaves each cell 1 channels of what grid 4 with channels 15 has",
     "region_pairs=near": "choose one of all, neighbours, distant",
     "mirror=maybe": "choose one of auto, alike, apart",
 }

@@ -79,11 +79,11 @@ class Spectral(Recipe):
         self._refuse_grid("grid", self.grid)
         if self.mirror != "alike":
             self._refuse_grid("chiral_grid", self.chiral_grid)
-            numbers = self.grid * ((self.grid + 1) // 2) * self.channels
-            if numbers < self.chiral_grid**2:
+            left = self.grid * ((self.grid + 1) // 2) * self.channels // self.chiral_grid**2
+            if left < 2:  # brought to unit length, one would be a sign
                 raise InfoMaxError(
-                    f"chiral_grid {self.chiral_grid} has more cells than grid {self.grid} with its {self.channels} "
-                    f"channels makes numbers, {numbers}: use more channels, a smaller chiral_grid, or mirror=alike"
+                    f"chiral_grid {self.chiral_grid} leaves each cell {left} channels of what grid {self.grid} with "
+                    f"channels {self.channels} has: use more channels, a smaller chiral_grid, or mirror=alike"
                 )
         if not self.patches + self.grey_patches:
             raise InfoMaxError("no patches and no grey_patches: give the side of one, 6 say")
