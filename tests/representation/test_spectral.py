@@ -17,7 +17,7 @@ from infomax.representation import spectral
 from infomax.representation.encoders import SpectralEncoder
 from infomax.representation.encoders.spectral import Box
 from infomax.representation.schedule import numbered_generator
-from infomax.representation.spectral import PAIRS, ViewSettings
+from infomax.representation.spectral import PAIRS, Question, ViewSettings
 from infomax.representation.training import TrainingInterrupted
 from tests.representation import spectral_oracle as oracle
 
@@ -98,7 +98,7 @@ def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
     counted = [oracle.cells(oracle.counts(each, weights, 4, 2, one.threshold), grid) for each in pictures]
     learnt_from = spectral.Learning(
         encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False
-    )._learnt_from(500)
+    )._learnt_from(Question(500, 1.0, 8))
     chosen = together([(row, column) for row in range(grid) for column in range(grid)], pairs)
     halved = []
     for half in (0, 1):
@@ -132,7 +132,7 @@ def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
     learning = spectral.Learning(encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False)
-    rows = learning._learnt_from(300)
+    rows = learning._learnt_from(Question(300, LITTLE.view_ridge, 12))
     with torch.inference_mode():
         batch = torch.from_numpy(pictures[rows])
         (views,) = learning._views(batch, numbered_generator(3, 0))
@@ -143,6 +143,29 @@ def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
     code = whole.mean.double().numpy()
     turned = np.sign((code * expected).sum(0))
     np.testing.assert_allclose(code * turned, expected, atol=1e-4)
+
+
+def test_few_pictures_are_gone_over_again_in_other_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 pictures, of which 90 are learnt from, 4 times at most, and 300 at most."""
+    drawn: list[torch.Tensor] = []
+    views = spectral.Learning._views
+
+    def noted(self: spectral.Learning, pictures: torch.Tensor, generator: torch.Generator) -> Iterator[torch.Tensor]:
+        for each in views(self, pictures, generator):
+            drawn.append(each)
+            yield each
+
+    monkeypatch.setattr(spectral.Learning, "_views", noted)
+    monkeypatch.setattr(spectral, "BATCH", 90)
+    fitted(textured(100), LITTLE.with_settings(view_rounds=4))
+    *rounds, held_out = drawn
+    assert [len(each) for each in rounds] == [90, 90, 90, 30]
+    assert len(held_out) == 10
+    torch.testing.assert_close(rounds[0][:30, 0], rounds[3][:, 0])  # the pictures themselves
+    assert all((rounds[0][:30, view] - rounds[3][:, view]).abs().amax() > 0.1 for view in range(5, 10))  # copies
+    drawn.clear()
+    fitted(textured(100), LITTLE.with_settings(view_rounds=2))
+    assert [len(each) for each in drawn] == [90, 90, 10]
 
 
 def test_a_mirrored_picture_has_the_same_code() -> None:

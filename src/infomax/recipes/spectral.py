@@ -17,6 +17,9 @@ from infomax.representation import spectral
 from infomax.representation.encoders import Encoder, SpectralEncoder
 from infomax.representation.objectives import Objective
 
+COUNTS = ("stride", "components", "channels", "dim", "region_pictures", "view_pictures", "view_rounds", "crops")
+"""Settings that are 1 or more."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class Spectral(Recipe):
     channels: features of a cell, for each kind of patch; fewer of a chiral grid, whose code has as many numbers.
     region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
     region_pairs: which cells of a picture are paired for that: all, neighbours or distant.
-    view_pictures, view_ridge: the same of the code. power: of the values that weigh the code.
+    view_pictures, view_ridge: the same of the code; view_rounds: how many times at most fewer pictures are gone over,
+    in other views, to make up for it. power: of the values that weigh the code.
     mirror: whether a picture and its mirror image are alike: alike, apart, or auto, as the collection says.
     copies, crops: recoloured copies of each picture, and the crops of it and of each of these; a grey copy has one.
     """
@@ -54,6 +58,7 @@ class Spectral(Recipe):
     region_ridge: float = 1.0
     region_pairs: str = "neighbours"
     view_pictures: int = 12_000
+    view_rounds: int = 4
     view_ridge: float = 0.1
     power: float = 1.0
     mirror: str = "auto"
@@ -61,7 +66,7 @@ class Spectral(Recipe):
     crops: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("stride", "components", "channels", "dim", "region_pictures", "view_pictures", "crops"):
+        for name in COUNTS:
             if (value := getattr(self, name)) < 1:
                 raise InfoMaxError(f"{name} is {value}: use 1 or more")
         if self.region_pairs not in spectral.PAIRS:
@@ -132,7 +137,7 @@ class Spectral(Recipe):
             encoder,
             fitting.pixels,
             spectral.Question(self.region_pictures, self.region_ridge, self.channels, self.region_pairs),
-            spectral.Question(self.view_pictures, self.view_ridge, self.dim),
+            spectral.Question(self.view_pictures, self.view_ridge, self.dim, rounds=self.view_rounds),
             spectral.ViewSettings(self.mirror, self.copies, self.crops),
             power=self.power,
             seed=fitting.seed,

@@ -54,12 +54,14 @@ class Question:
     """How a question is asked: over how many pictures at most, with what ridge, for how many directions.
 
     pairs: which cells of a picture are paired, by name out of PAIRS; views are all paired with each other.
+    rounds: how many times at most a collection of fewer pictures is gone over to make up for it, with other views.
     """
 
     pictures: int
     ridge: float
     rank: int
     pairs: str = "all"
+    rounds: int = 1
 
 
 PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells cells"]]] = {
@@ -154,12 +156,12 @@ class Learning:
                 told = self._look_into_the_mirror()
                 pairs = self._pairs(regions.pairs)
                 moments = [PairMoments(words.pairs, self.device, pairs) for words in self.encoder.words for _ in "eo"]
-                self._accumulate("regions", regions.pictures, moments, self._regions, saved)
+                self._accumulate("regions", regions, moments, self._regions, saved)
                 self._map_regions(moments, regions, told)
                 self.stage, saved = 1, None
                 self._save([])
             moments = [PairMoments(len(self.encoder.summary.mean), self.device)]
-            self._accumulate("views", views.pictures, moments, self._views, saved)
+            self._accumulate("views", views, moments, self._views, saved)
             self._map_views(moments[0], views)
 
     def _refuse_without_words(self) -> None:
@@ -186,13 +188,13 @@ class Learning:
     def _accumulate(
         self,
         question: str,
-        pictures: int,
+        how: Question,
         moments: list[PairMoments],
         draws: Draws,
         saved: Checkpoint | None,
     ) -> None:
         """Add up the moments of the pictures that are learnt from; a batch draws by its number alone."""
-        rows = self._learnt_from(pictures)
+        rows = self._learnt_from(how)
         done = 0
         if saved is not None:
             done = saved["step"]
@@ -304,9 +306,10 @@ class Learning:
                 f"the {len(self.pixels)} pictures are all alike: there is nothing to learn from; choose other pictures"
             )
 
-    def _learnt_from(self, most: int) -> Int[np.ndarray, " n"]:
-        """The rows that the moments come from: all but the held-out ones, drawn by the seed."""
-        return self.order[len(self.order) // HELD_OUT :][:most]
+    def _learnt_from(self, how: Question) -> Int[np.ndarray, " n"]:
+        """The rows that the moments come from: all but the held-out ones, drawn by the seed, over and over again."""
+        rows = self.order[len(self.order) // HELD_OUT :]
+        return np.resize(rows, min(how.pictures, how.rounds * len(rows)))
 
     def _held_out(self, like: list[PairMoments], most: int, draws: Draws) -> list[PairMoments]:
         """Moments of pictures that were not learnt from, a tenth as many as those that were."""
