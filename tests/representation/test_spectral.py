@@ -317,12 +317,35 @@ BAD = {
     "stride=0": "stride is 0: use 1 or more",
     "atoms=3": "an even number",
     "grid=20": "grid",
-    "grid=1": "grid 1 has no neighbours pairs of cells",
-    "chiral_grid=14": "14 cells: use a smaller chiral_grid",
-    "channels=15": "leaves each cell 1 channels of what grid 4 with channels 15 has",
+    "grid=1": "a grid of 1 has no neighbours pairs of cells",
+    "chiral_grid=0": "chiral_grid is 0: use 1 or more",
+    "channels=1": "use 2 or more, or mirror=alike",
     "region_pairs=near": "choose one of all, neighbours, distant",
     "mirror=maybe": "choose one of auto, alike, apart",
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "finest"),
+    [
+        ("chiral_grid=8", 8),
+        ("chiral_grid=20", 13),  # as many as there are places for patches of 8 px
+        ("chiral_grid=3", 4),
+        ("channels=15", 7),  # 4 * 2 * 15 numbers: 2 for each of 49 cells
+        ("channels=2", 4),
+        ("grid=9", 9),
+    ],
+)
+def test_a_chiral_grid_is_as_fine_as_patches_and_channels_let_it_be(text: str, finest: int) -> None:
+    recipe = SPECTRAL_FAST.with_texts([text, "mirror=apart"])
+    encoder = recipe.encoder()
+    encoder.chiral.fill_(True)
+    assert encoder.grid == finest
+    assert encoder.leading >= (2 if finest > recipe.grid else 1)
+    with torch.inference_mode():
+        seen = encoder(torch.zeros(1, 32, 32, 3))
+    assert seen.local.shape == (1, finest**2, 2 * encoder.leading)
+    assert torch.isfinite(seen.mean).all()
 
 
 @pytest.mark.parametrize("text", BAD)

@@ -17,7 +17,18 @@ from infomax.representation import spectral
 from infomax.representation.encoders import Encoder, SpectralEncoder
 from infomax.representation.objectives import Objective
 
-COUNTS = ("stride", "components", "channels", "dim", "region_pictures", "view_pictures", "view_rounds", "crops")
+COUNTS = (
+    "stride",
+    "components",
+    "grid",
+    "chiral_grid",
+    "channels",
+    "dim",
+    "region_pictures",
+    "view_pictures",
+    "view_rounds",
+    "crops",
+)
 """Settings that are 1 or more."""
 
 
@@ -32,7 +43,7 @@ class Spectral(Recipe):
     atoms: words of each kind of patch, mirror images counted.
     similarity: cosine above which a patch is too near another one to become an atom.
     threshold: cosine above which a patch counts as a word.
-    grid: cells along a side; chiral_grid: the same where a picture and its mirror image are not alike.
+    grid: cells along a side; chiral_grid: up to so many, but not fewer, where a picture and its mirror image differ.
     channels: features of a cell, for each kind of patch; fewer of a chiral grid, whose code has as many numbers.
     region_pictures, region_ridge: how many pictures, at most, say which channels tell regions, and how much ridge.
     region_pairs: which cells of a picture are paired for that: all, neighbours or distant.
@@ -73,6 +84,10 @@ class Spectral(Recipe):
             raise InfoMaxError(f"unknown region_pairs '{self.region_pairs}': choose one of {', '.join(spectral.PAIRS)}")
         if self.mirror not in spectral.MIRROR:
             raise InfoMaxError(f"unknown mirror '{self.mirror}': choose one of {', '.join(spectral.MIRROR)}")
+        if self.channels < 2 and self.mirror != "alike":  # a chiral code has half of them
+            raise InfoMaxError(f"channels is {self.channels}: use 2 or more, or mirror=alike")
+        if (self.region_pairs == "distant" and self.grid < 3) or self.grid < 2:
+            raise InfoMaxError(f"a grid of {self.grid} has no {self.region_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
             raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each stands beside its mirror image")
         for patch in (*self.patches, *self.grey_patches):
@@ -81,32 +96,29 @@ class Spectral(Recipe):
                     f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
                     "choose patches so that size - patch is a multiple of the stride"
                 )
-        self._refuse_grid("grid", self.grid)
-        if self.mirror != "alike":
-            self._refuse_grid("chiral_grid", self.chiral_grid)
-            left = self.grid * ((self.grid + 1) // 2) * self.channels // self.chiral_grid**2
-            if left < 2:  # brought to unit length, one would be a sign
+            if (places := self._places(patch)) < self.grid:
                 raise InfoMaxError(
-                    f"chiral_grid {self.chiral_grid} leaves each cell {left} channels of what grid {self.grid} with "
-                    f"channels {self.channels} has: use more channels, a smaller chiral_grid, or mirror=alike"
+                    f"patches of {patch} px have {places} places along a side, and the grid {self.grid} cells: "
+                    "use a smaller grid, stride or patch"
                 )
         if not self.patches + self.grey_patches:
             raise InfoMaxError("no patches and no grey_patches: give the side of one, 6 say")
 
-    def _refuse_grid(self, name: str, grid: int) -> None:
-        if grid < 2 or (self.region_pairs == "distant" and grid < 3):
-            raise InfoMaxError(f"{name} {grid} has no {self.region_pairs} pairs of cells: use a larger one")
-        for patch in (*self.patches, *self.grey_patches):
-            if (places := (self.size - patch) // self.stride + 1) < grid:
-                raise InfoMaxError(
-                    f"patches of {patch} px have {places} places along a side, and {name} {grid} cells: "
-                    f"use a smaller {name}, stride or patch"
-                )
+    def _places(self, patch: int) -> int:
+        return (self.size - patch) // self.stride + 1
+
+    @property
+    def finest(self) -> int:
+        """Cells along a side where the mirror image differs: up to chiral_grid, as many as leave a cell 2 channels."""
+        places = min(map(self._places, (*self.patches, *self.grey_patches)))
+        numbers = self.grid * ((self.grid + 1) // 2) * self.channels
+        finer = range(min(self.chiral_grid, places), self.grid, -1)
+        return next((grid for grid in finer if numbers // grid**2 > 1), self.grid)
 
     @property
     def entrance(self) -> tuple[object, ...]:
         """How a picture becomes words in cells."""
-        return self.size, self.patches, self.grey_patches, self.stride, self.threshold, self.grid, self.chiral_grid
+        return self.size, self.patches, self.grey_patches, self.stride, self.threshold, self.grid, self.finest
 
     def encoder(self) -> SpectralEncoder:
         """A new encoder with random maps."""
@@ -119,7 +131,7 @@ class Spectral(Recipe):
             self.atoms,
             self.threshold,
             self.grid,
-            self.chiral_grid,
+            self.finest,
             self.channels,
             self.dim,
             whitening=self.whitening,

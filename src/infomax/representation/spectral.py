@@ -217,10 +217,10 @@ class Learning:
         for each, these in zip(moments, draws, strict=True):
             each.add(these)
 
-    def _pairs(self, named: str) -> Float[Tensor, "cells cells"] | None:
-        """Which cells of a picture are paired; None for all that are not the same."""
+    def _pairs(self, named: str) -> Float[Tensor, "cells cells"]:
+        """Which cells of a picture are paired."""
         places = torch.cartesian_prod(*(torch.arange(self.encoder.grid, dtype=torch.float32),) * 2)
-        return None if named == "all" else PAIRS[named](torch.cdist(places, places)).float().to(self.device)
+        return PAIRS[named](torch.cdist(places, places)).float().to(self.device)
 
     def _regions(
         self, pictures: UInt8[Tensor, "n h w 3"], _: torch.Generator
@@ -249,7 +249,7 @@ class Learning:
             grey=0.0,
         )
         grey = replace(colours, count=1, jitter=0.0, grey=1.0)
-        copies = [*torch.split(draw((colours,), pictures, generator)[0], len(pictures))]
+        copies = list(torch.split(draw((colours,), pictures, generator)[0], len(pictures)))
         copies += draw((grey,), pictures, generator)
         copies = [pictures.float(), *(warp(copy, s.warp, generator) for copy in copies)]
         parts = zip(*map(self.encoder.portions, copies), strict=True)

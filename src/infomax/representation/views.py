@@ -5,6 +5,7 @@
 All but clamping and solarising is linear in the picture, and done as the matrix products that it is: crop, flip,
 resampling and blur are one matrix for the rows and one for the columns of each picture; brightness, contrast,
 saturation, hue and grey are one matrix for the colours. Parameters are drawn for each picture, from a generator alone.
+What rows and columns cannot do each by themselves, a turn or a slant, is `warp`.
 """
 
 import math
@@ -202,8 +203,8 @@ class Warp:
 
 
 def warp(
-    pictures: Float[Tensor, "n h w 3"], how: Warp, generator: torch.Generator | None = None
-) -> Float[Tensor, "n h w 3"]:
+    pictures: Float[Tensor, "n side side 3"], how: Warp, generator: torch.Generator | None = None
+) -> Float[Tensor, "n side side 3"]:
     """Each picture changed about its middle, its edges drawn out where it does not reach; bilinear."""
     drawn = 2 * torch.rand(3, len(pictures), generator=generator, device=pictures.device) - 1
     turn, shear, wide = math.radians(how.turn) * drawn[0], how.shear * drawn[1], (how.stretch * drawn[2]).exp()
