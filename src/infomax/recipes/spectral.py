@@ -96,7 +96,7 @@ class Spectral(Recipe):
                     f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
                     "choose patches so that size - patch is a multiple of the stride"
                 )
-            if (places := self._places(patch)) < self.grid:
+            if (places := (self.size - patch) // self.stride + 1) < self.grid:
                 raise InfoMaxError(
                     f"patches of {patch} px have {places} places along a side, and the grid {self.grid} cells: "
                     "use a smaller grid, stride or patch"
@@ -104,21 +104,10 @@ class Spectral(Recipe):
         if not self.patches + self.grey_patches:
             raise InfoMaxError("no patches and no grey_patches: give the side of one, 6 say")
 
-    def _places(self, patch: int) -> int:
-        return (self.size - patch) // self.stride + 1
-
-    @property
-    def finest(self) -> int:
-        """Cells along a side where the mirror image differs: up to chiral_grid, as many as leave a cell 2 channels."""
-        places = min(map(self._places, (*self.patches, *self.grey_patches)))
-        numbers = self.grid * ((self.grid + 1) // 2) * self.channels
-        finer = range(min(self.chiral_grid, places), self.grid, -1)
-        return next((grid for grid in finer if numbers // grid**2 > 1), self.grid)
-
     @property
     def entrance(self) -> tuple[object, ...]:
         """How a picture becomes words in cells."""
-        return self.size, self.patches, self.grey_patches, self.stride, self.threshold, self.grid, self.finest
+        return self.size, self.patches, self.grey_patches, self.stride, self.threshold, self.grid, self.chiral_grid
 
     def encoder(self) -> SpectralEncoder:
         """A new encoder with random maps."""
@@ -131,7 +120,7 @@ class Spectral(Recipe):
             self.atoms,
             self.threshold,
             self.grid,
-            self.finest,
+            self.chiral_grid,
             self.channels,
             self.dim,
             whitening=self.whitening,

@@ -222,7 +222,8 @@ class SpectralEncoder(Encoder):
         atoms: words of each kind of patch, mirror images counted.
         threshold: a cosine above it counts.
         grid: cells along a side.
-        chiral_grid: the same of a collection that looks otherwise in the mirror.
+        chiral_grid: the same, at most, of a collection that looks otherwise in the mirror: as fine as the places of the
+            patches and 2 channels to a cell let it be, and never coarser than grid.
         channels: of the feature of a cell, for each kind of patch; of a chiral collection as many fewer as its code,
             which is not folded, has more cells.
         dim: of the code.
@@ -254,13 +255,16 @@ class SpectralEncoder(Encoder):
         super().__init__()
         kinds = [*((patch, False) for patch in patches), *((patch, True) for patch in grey_patches)]
         self.size, self.dim = size, dim
-        self.grids, self.most = (grid, chiral_grid), channels
         self.register_buffer("chiral", torch.tensor(False))
         self.whitening, self.similarity = whitening, similarity
         self.words = [Words(size, patch, stride, grey, components, atoms // 2, threshold) for patch, grey in kinds]
         self.maps = [Channels(atoms // 2, channels) for _ in kinds]
+        folded = grid * ((grid + 1) // 2) * channels  # numbers of each kind that the code is made from
+        finer = range(min(chiral_grid, *(words.side for words in self.words)), grid, -1)
+        finest = next((cells for cells in finer if folded // cells**2 > 1), grid)
+        self.layouts = (grid, channels), (finest, folded // finest**2)
         self.parts = nn.ModuleList([*self.words, *self.maps])  # a plain list keeps its type, and registers nothing
-        self.summary = Summary(grid * ((grid + 1) // 2) * channels * len(kinds), dim)
+        self.summary = Summary(folded * len(kinds), dim)
         self.seed = int(torch.randint(2**62, ()))
 
     def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
@@ -310,13 +314,12 @@ class SpectralEncoder(Encoder):
     @property
     def grid(self) -> int:
         """Cells along a side."""
-        return self.grids[bool(self.chiral)]
+        return self.layouts[bool(self.chiral)][0]
 
     @property
     def leading(self) -> int:
         """How many channels a cell has of each kind of patch."""
-        folded = len(self.summary.mean) // len(self.maps)
-        return min(self.most, folded // self.grid**2) if self.chiral else self.most
+        return self.layouts[bool(self.chiral)][1]
 
     @property
     def channels(self) -> int:  # type: ignore[override]  # only here the collection has a say in it
