@@ -24,11 +24,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from infomax.evaluation.knn import knn_accuracy
+from infomax.devices import autocast, choose_device
 from infomax.evaluation.probes import fit_linear
+from infomax.neighbors.knn import knn_accuracy
 from infomax.pictures import load
 from infomax.recipes import SEED_CIFAR10, VIEWS_FAST, DeepInfoMax, ViewInfoMax
-from infomax.representation.devices import autocast, choose_device
 from infomax.representation.encoders import Encoder
 from infomax.representation.training import PREPARED_FROM, Training, picker
 

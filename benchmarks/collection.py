@@ -32,7 +32,7 @@ import pyarrow as pa
 from PIL import Image, ImageOps
 
 from infomax import Index
-from infomax.evaluation.knn import Metric
+from infomax.neighbors.knn import Metric
 from infomax.pictures.sources import open_source
 from infomax.search.store import vectors_of
 

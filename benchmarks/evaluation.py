@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from infomax.embeddings import read_embeddings
 from infomax.evaluation.judge import METRICS, Task, judge
-from infomax.evaluation.knn import neighbours
 from infomax.evaluation.probes import fit_linear
+from infomax.neighbors.knn import neighbours
 
 Vectors = NDArray[np.float32]
 Split = tuple[Vectors, list[str]]

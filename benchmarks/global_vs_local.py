@@ -21,8 +21,8 @@ from typing import Any
 from PIL import Image
 
 from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vectors
-from infomax.evaluation.knn import neighbours
 from infomax.model import InfoMax
+from infomax.neighbors.knn import neighbours
 from infomax.pictures import Pictures, load_some
 from infomax.representation.run import Run
 from infomax.search.montage import TILE, Tile, draw_montage, pick_queries, save_png

@@ -73,13 +73,13 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
     import torch
 
+    from infomax.devices import choose_device
     from infomax.errors import InfoMaxError
-    from infomax.evaluation.knn import knn_accuracy
     from infomax.evaluation.probes import fit_linear
     from infomax.model import InfoMax
+    from infomax.neighbors.knn import knn_accuracy
     from infomax.pictures import load
     from infomax.recipes import find_recipe
-    from infomax.representation.devices import choose_device
 
     device = choose_device(options.device)
     if device.type == "cuda":

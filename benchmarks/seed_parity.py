@@ -23,10 +23,10 @@ from typing import Any
 
 import torch
 
-from infomax.evaluation.knn import knn_accuracy
+from infomax.devices import bfloat16_pays
 from infomax.model import InfoMax
+from infomax.neighbors.knn import knn_accuracy
 from infomax.recipes import SEED_CIFAR10
-from infomax.representation.devices import bfloat16_pays
 from infomax.representation.schedule import batches
 from infomax.representation.training import Training, picker
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from infomax.devices import autocast, bfloat16_pays, choose_device
 from infomax.recipes import DeepInfoMax, ViewInfoMax, find_recipe
 from infomax.representation import training as module
-from infomax.representation.devices import autocast, bfloat16_pays, choose_device
 from infomax.representation.encoders import Encoder
 from infomax.representation.training import Training, picker
 

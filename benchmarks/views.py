@@ -19,8 +19,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from infomax.devices import autocast, bfloat16_pays
 from infomax.information.critics import Cosine
-from infomax.representation.devices import autocast, bfloat16_pays
 from infomax.representation.encoders import WhitenedEncoder
 from infomax.representation.objectives import Views
 from infomax.representation.views import View, draw

@@ -15,8 +15,10 @@ from tests.pictures.conftest import put
 HOUSE = Path(infomax.__file__).parent
 STOREYS = [
     {"errors"},
-    {"files", "progress"},
+    {"files", "progress", "paths"},
+    {"devices"},
     {"information", "pictures"},
+    {"neighbors"},
     {"representation"},
     {"recipes"},
     {"model"},
@@ -54,7 +56,14 @@ def test_information_is_mathematics_alone_and_objectives_know_no_pictures() -> N
     for path in (HOUSE / "information").glob("*.py"):
         assert {name.split(".")[1] for name in imports(path)} <= {"information"}
     for path in (HOUSE / "pictures").glob("*.py"):
-        assert {name.split(".")[1] for name in imports(path)} <= {"pictures", "errors", "files", "progress"}
+        assert {name.split(".")[1] for name in imports(path)} <= {
+            "pictures",
+            "errors",
+            "files",
+            "progress",
+            "paths",
+            "devices",
+        }
     for path in (HOUSE / "representation").rglob("*.py"):
         assert not any(".pictures" in each for each in imports(path))
 

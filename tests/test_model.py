@@ -67,7 +67,7 @@ def test_codes_are_the_posterior_means_in_the_order_of_the_source() -> None:
 def test_codes_do_not_depend_on_how_the_collection_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     made = model().fit(PICTURES)
     whole = made.transform(PICTURES)
-    monkeypatch.setattr("infomax.representation.devices.pictures_at_once", lambda _: 7)
+    monkeypatch.setattr("infomax.devices.pictures_at_once", lambda _: 7)
     np.testing.assert_allclose(made.transform(PICTURES), whole, atol=1e-5)
 
 

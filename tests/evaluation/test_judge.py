@@ -5,7 +5,7 @@ import pytest
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.judge import KS, METRICS, Task, Verdict, confusion, judge
-from infomax.evaluation.knn import Metric, vote, vote_weights
+from infomax.neighbors.knn import Metric, vote, vote_weights
 from tests.evaluation.test_probes import clusters
 
 NAMES = np.array(["ant", "bee", "cat", "dog"])

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from infomax.evaluation.knn import Metric
+from infomax.neighbors.knn import Metric
 from infomax.search.store import EVERYTHING, Near, Where, schema, vector_column
 from infomax.search.sync import id_of
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infomax import Index, InfoMax, InfoMaxError
-from infomax.evaluation.knn import Metric
-from infomax.evaluation.knn import neighbours as nearest_of
-from infomax.search.alike import groups_above
+from infomax.neighbors.groups import groups_above
+from infomax.neighbors.knn import Metric
+from infomax.neighbors.knn import neighbours as nearest_of
 from infomax.search.store import Store
 from infomax.search.thumbnails import thumbnail
 from tests.conftest import SMALL, coloured, environment, no_room
@@ -179,7 +179,7 @@ def linked(names: list[str], vectors: Vectors, threshold: float) -> set[tuple[st
 def test_groups_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = np.repeat(cloud(30), 3, axis=0)
     whole = groups_above(vectors, 0.9)
-    monkeypatch.setattr("infomax.search.alike.ROWS", 7)
+    monkeypatch.setattr("infomax.neighbors.groups.ROWS", 7)
     parts = groups_above(vectors, 0.9)
     assert {tuple(group.rows) for group in parts} == {tuple(group.rows) for group in whole}
 

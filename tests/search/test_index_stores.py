@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.knn import Metric
+from infomax.neighbors.knn import Metric
 from infomax.search.lance import LanceStore
 from infomax.search.store import EVERYTHING, Store, Where, vectors_of
 from infomax.search.sync import id_of

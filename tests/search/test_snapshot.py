@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.evaluation.knn import Metric
-from infomax.search.distances import measured
+from infomax.neighbors.distances import measured
+from infomax.neighbors.knn import Metric
 from infomax.search.lance import LanceStore
 from infomax.search.snapshot import Snapshot, reached
 from infomax.search.store import EVERYTHING, PICTURE, Where

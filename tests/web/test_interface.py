@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from infomax import Index
-from infomax.evaluation.knn import Metric
+from infomax.neighbors.knn import Metric
 from infomax.search.index import Match
 from infomax.web.guard import HEADERS
 from infomax.web.uploads import BYTES

@@ -49,10 +49,10 @@ def fit(
     ] = False,
 ) -> None:
     """Learn features from a collection of pictures, without labels."""
+    from infomax.devices import choose_device
     from infomax.model import InfoMax
     from infomax.recipes import AUTO, choose, find_recipe, recipe_of
     from infomax.representation.board import Board
-    from infomax.representation.devices import choose_device
     from infomax.representation.ranks import Ranks
     from infomax.representation.run import Run
 

@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from infomax.devices import choose_device
 from infomax.errors import InfoMaxError
 from infomax.information.critics import Critic
 from infomax.information.divergences import DIVERGENCES, PEARSON_CHI2, TOTAL_VARIATION
 from infomax.model import InfoMax
-from infomax.representation.devices import choose_device
 from infomax.representation.encoders import Representation, SpectralEncoder
 from infomax.representation.objectives import Local
 

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.knn import Metric, neighbours, vote, vote_weights
 from infomax.evaluation.probes import fit_linear, fit_mlp
+from infomax.neighbors.knn import Metric, neighbours, vote, vote_weights
 
 Vote = Literal["majority", "weighted"]
 Probe = Literal["linear", "mlp"]

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from infomax.devices import autocast, batches_on, choose_device
 from infomax.model import InfoMax
-from infomax.representation.devices import autocast, batches_on, choose_device
 from infomax.representation.encoders import Encoder, Representation
 
 Layer = Literal["conv", "fc", "code"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from infomax.devices import batches_on, choose_device
 from infomax.evaluation import dependence, reconstruction
 from infomax.evaluation.dependence import (
     Coded,
@@ -19,7 +20,6 @@ from infomax.evaluation.dependence import (
 from infomax.evaluation.reconstruction import Reconstruction, reconstruct
 from infomax.model import InfoMax
 from infomax.pictures import Pictures
-from infomax.representation.devices import batches_on, choose_device
 
 
 @dataclass(frozen=True)

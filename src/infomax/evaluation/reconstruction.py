@@ -15,9 +15,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, mse_loss
 
+from infomax.devices import autocast
 from infomax.errors import InfoMaxError
 from infomax.evaluation.pace import paced
-from infomax.representation.devices import autocast
 
 WINDOW, SIGMA = 11, 1.5  # pixels
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.pictures.entries import Content, Entry, shown, stamp
+from infomax.paths import shown
+from infomax.pictures.entries import Content, Entry, stamp
 
 WANTED = "wanted is uint8 of shape (n, h, w), or (n, h, w, c) with c = 1, 3 or 4"
 

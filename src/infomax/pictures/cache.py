@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
+from infomax.paths import shown
 from infomax.pictures.decoding import VERSION, BrokenPicture, UnreadablePicture
-from infomax.pictures.entries import Entry, shown
+from infomax.pictures.entries import Entry
 
 STALE = 3600.0
 """Seconds without a write after which an unfinished build is taken for abandoned."""

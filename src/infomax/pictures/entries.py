@@ -56,11 +56,6 @@ def stamp(path: Path) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-def shown(path: Path | str) -> str:
-    """A path as an error message shows it: quoted, on one line whatever its name holds."""
-    return repr(str(path))
-
-
 def relative_names(paths: Sequence[Path]) -> tuple[Path, list[str]]:
     """The folder that all paths share, and their names relative to it, each once, in the order given."""
     absolute = list(dict.fromkeys(path.parent.resolve() / path.name for path in paths))

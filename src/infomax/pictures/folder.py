@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infomax.errors import InfoMaxError
+from infomax.paths import shown
 from infomax.pictures.decoding import UnreadablePicture, extensions
-from infomax.pictures.entries import Content, Entry, relative_names, shown, stamp
+from infomax.pictures.entries import Content, Entry, relative_names, stamp
 
 
 @dataclass(frozen=True)

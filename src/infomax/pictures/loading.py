@@ -1,7 +1,6 @@
 """From SOURCE to pixels: list what there is, recall what is known of it, decode the rest."""
 
 import csv
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
+from infomax.paths import shown
 from infomax.pictures.arrays import ArrayRows
 from infomax.pictures.cache import Build, Record, Row, fingerprint, in_memory, newest, shelf_for, store
 from infomax.pictures.decoding import BrokenPicture, remarks_silenced, to_square
-from infomax.pictures.entries import Content, Entry, Source, shown
+from infomax.pictures.entries import Content, Entry, Source
 from infomax.pictures.sources import SourceLike, open_source
 from infomax.progress import Advance, progress_bar
 
@@ -196,8 +197,3 @@ def watched(rows: Iterable[Row], advance: Advance) -> Iterator[Row]:
     for row in rows:
         yield row
         advance(1)
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

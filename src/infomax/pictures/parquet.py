@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infomax.errors import InfoMaxError
+from infomax.paths import shown
 from infomax.pictures.decoding import BrokenPicture
-from infomax.pictures.entries import Content, Entry, relative_names, shown, stamp
+from infomax.pictures.entries import Content, Entry, relative_names, stamp
 
 BATCH = 64
 """Rows read at a time; stored pictures are seldom above 10 MB each."""

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
+from infomax.paths import shown
 from infomax.pictures.arrays import ArrayRows, array_rows, npy_rows, npz_rows
 from infomax.pictures.decoding import extensions
-from infomax.pictures.entries import Source, shown
+from infomax.pictures.entries import Source
 from infomax.pictures.folder import picture_files, picture_folder
 from infomax.pictures.parquet import parquet_rows
 

@@ -23,10 +23,10 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from infomax.devices import autocast
 from infomax.errors import InfoMaxError
 from infomax.progress import progress_bar
 from infomax.representation.board import Board
-from infomax.representation.devices import autocast
 from infomax.representation.encoders import Encoder
 from infomax.representation.health import Ailment, HealthWarning, diagnosis, examined, some
 from infomax.representation.meter import Meter

@@ -19,7 +19,7 @@ from uuid import uuid4
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
 from infomax.model import InfoMax
-from infomax.pictures.entries import shown
+from infomax.paths import shown
 from infomax.search.lance import LanceStore
 
 FORMAT = 1

@@ -18,8 +18,8 @@ from lancedb.index import BTree, IvfFlat
 from lancedb.query import ColumnOrdering
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.knn import Metric
-from infomax.pictures.entries import shown
+from infomax.neighbors.knn import Metric
+from infomax.paths import shown
 from infomax.search.snapshot import HELD, Snapshot
 from infomax.search.store import EVERYTHING, Near, Where, schema
 

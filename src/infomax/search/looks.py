@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
-from infomax.pictures.loading import cores
+from infomax.devices import cores
 from infomax.search.thumbnails import SMALLEST, smallest
 
 DIFFERENCE = 0.14

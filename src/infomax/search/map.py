@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from infomax.files import written_atomically
-from infomax.search.projection import project
+from infomax.neighbors.projection import project
 from infomax.search.store import Store, schema, vectors_of
 
 

@@ -9,9 +9,9 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.knn import Metric
-from infomax.evaluation.knn import neighbours as exact_neighbours
 from infomax.files import written_atomically
+from infomax.neighbors.knn import Metric
+from infomax.neighbors.knn import neighbours as exact_neighbours
 from infomax.pictures import Pictures, SourceLike, load_some
 
 TILE, GAP, MARGIN, LINE, HEAD = 80, 6, 16, 14, 30

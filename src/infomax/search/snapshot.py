@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float
 
-from infomax.evaluation.knn import Metric
-from infomax.search.distances import measured
+from infomax.neighbors.distances import measured
+from infomax.neighbors.knn import Metric
 from infomax.search.store import PICTURE, Near, Where, path_bytes, schema, vector_column, vectors_of
 
 HELD = frozenset({*PICTURE, "vector"})

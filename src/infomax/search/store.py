@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from infomax.evaluation.knn import Metric
-from infomax.search.distances import measured
+from infomax.neighbors.distances import measured
+from infomax.neighbors.knn import Metric
 
 PICTURE = ("id", "path", "label", "width", "height", "size", "mtime")
 """The columns that tell of a picture."""

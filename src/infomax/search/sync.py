@@ -20,13 +20,14 @@ import pyarrow as pa
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 
+from infomax.devices import cores
 from infomax.errors import InfoMaxError
+from infomax.paths import shown, text
 from infomax.pictures import Skipped, SourceLike
 from infomax.pictures.arrays import ArchiveRows, ArrayRows
 from infomax.pictures.decoding import BrokenPicture, UnreadablePicture, remarks_silenced
-from infomax.pictures.entries import Content, Entry, Source, shown
+from infomax.pictures.entries import Content, Entry, Source
 from infomax.pictures.folder import PictureFiles
-from infomax.pictures.loading import cores
 from infomax.pictures.parquet import ParquetRows
 from infomax.pictures.sources import open_source
 from infomax.progress import progress_bar
@@ -384,11 +385,6 @@ def mtime_of(stamp: str) -> float | None:
     """The time of the last change in a stamp `size:nanoseconds`, in seconds since 1970."""
     _, colon, nanoseconds = stamp.partition(":")
     return int(nanoseconds) / 1e9 if colon else None
-
-
-def text(name: str) -> str:
-    """A name as valid Unicode, which names of files need not be: undecodable bytes come out escaped."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def broken_for_good(finding: Finding) -> bool:

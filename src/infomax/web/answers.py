@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from infomax.evaluation.knn import Metric
+from infomax.neighbors.knn import Metric
 from infomax.search.index import Index, Match, Picture
 from infomax.web.uploads import BYTES
 

@@ -16,8 +16,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from jaxtyping import Float
 
+from infomax.devices import cores
 from infomax.errors import InfoMaxError
-from infomax.pictures.loading import cores
 from infomax.search.index import Index, Match, Picture
 from infomax.web import answers
 from infomax.web.answers import match_answer, picture_answer, statistics_answer

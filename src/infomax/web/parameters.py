@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
-from infomax.evaluation.knn import Metric
+from infomax.neighbors.knn import Metric
 
 ID = "^[0-9a-f]{32}$"
 

@@ -22,7 +22,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, normalize, pad, unfold
 
-from infomax.representation.devices import bfloat16_pays
+from infomax.devices import bfloat16_pays
 from infomax.representation.encoders.representation import Encoder, Representation
 from infomax.representation.views import LUMA
 

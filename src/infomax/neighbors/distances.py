@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from infomax.evaluation.knn import Metric
+from infomax.neighbors.knn import Metric
 
 DIGITS = 12
 """Decimals of a distance: so many that only rounding is lost, which would tell apart what is equally near."""

@@ -1,8 +1,8 @@
 """Where to compute, and how precisely."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,8 +11,6 @@ from torch import Tensor
 
 from infomax.errors import InfoMaxError
 from infomax.progress import progress_bar
-
-DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -59,3 +57,8 @@ def cpu_has(instructions: str) -> bool:
 def autocast(device: torch.device, *, enabled: bool = True) -> AbstractContextManager[object]:
     """Matrix products in bfloat16 where that pays; everything that needs more digits stays in float32."""
     return torch.autocast(device.type, torch.bfloat16) if enabled and bfloat16_pays(device) else nullcontext()
+
+
+def cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

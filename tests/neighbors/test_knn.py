@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation import knn
-from infomax.evaluation.knn import Metric, knn_accuracy, neighbours, vote
+from infomax.neighbors import knn
+from infomax.neighbors.knn import Metric, knn_accuracy, neighbours, vote
 
 METRICS: list[Metric] = ["cosine", "euclidean"]
 Vectors = NDArray[np.float32]

@@ -1,18 +1,13 @@
-"""The map of a collection: neighbours stay neighbours, and it is computed once."""
-
-from pathlib import Path
+"""The map of a collection: neighbours stay neighbours."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from infomax import Index, InfoMax
-from infomax.evaluation.knn import neighbours
-from infomax.search import map as mapping
-from infomax.search import projection
-from infomax.search.projection import principal_components, project
-from tests.conftest import coloured
+from infomax.neighbors import projection
+from infomax.neighbors.knn import neighbours
+from infomax.neighbors.projection import principal_components, project
 
 Vectors = NDArray[np.float32]
 
@@ -69,28 +64,3 @@ def test_odd_collections_have_a_map_too(count: int, make: type) -> None:
     points = project(make((count, 1 if count == 4 else 8)).astype(np.float32))
     assert points.shape == (count, 2)
     assert ((points >= 0) & (points <= 1)).all()
-
-
-def test_a_map_is_computed_once_and_again_when_rows_have_changed(
-    tmp_path: Path, model: InfoMax, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    computed: list[int] = []
-
-    def counted(vectors: Vectors) -> Vectors:
-        computed.append(len(vectors))
-        return project(vectors)
-
-    monkeypatch.setattr(mapping, "project", counted)
-    index = Index.create(tmp_path / "index", model, device="cpu")
-    assert index.map().ids == []
-    index.add(coloured(12))
-    drawn = index.map()
-    assert drawn.ids == [each.id for each in index.page(0, 12)]
-    again = Index.open(tmp_path / "index").map()
-    assert np.array_equal(again.positions, drawn.positions)
-    assert computed == [0, 12]
-    index.add(coloured(13, seed=1))
-    assert len(index.map().ids) == 13
-    (tmp_path / "index" / "map.safetensors").write_bytes(b"damaged")
-    assert np.array_equal(index.map().positions, Index.open(tmp_path / "index").map().positions)
-    assert computed == [0, 12, 13, 13]

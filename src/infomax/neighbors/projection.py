@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from infomax.evaluation.knn import neighbours
 from infomax.information.bounds import infonce
+from infomax.neighbors.knn import neighbours
 
 COMPONENTS = 32
 """Principal components in which neighbours are looked for; the rest is mostly noise, and costs time."""

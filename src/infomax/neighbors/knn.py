@@ -11,8 +11,8 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from infomax.devices import cpu_has
 from infomax.errors import InfoMaxError
-from infomax.representation.devices import cpu_has
 
 Metric = Literal["cosine", "euclidean"]
 

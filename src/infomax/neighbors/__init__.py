@@ -1,0 +1,1 @@
+"""Exact numerics on vectors: nearest neighbors, distances, groups, and projection to the plane."""
