@@ -30,7 +30,7 @@ from infomax.neighbors.knn import knn_accuracy
 from infomax.pictures import load
 from infomax.recipes import SEED_CIFAR10, VIEWS_FAST, DeepInfoMax, ViewInfoMax
 from infomax.representation.encoders import Encoder
-from infomax.representation.training import PREPARED_FROM, Training, picker
+from infomax.training.trainer import PREPARED_FROM, Training, picker
 
 HELD_OUT, BANK, AT_ONCE = 5_000, 10_000, 500
 TIMED, UNTIMED = 6, 2  # steps that say how long one takes, after so many that warm up

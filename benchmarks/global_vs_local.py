@@ -24,8 +24,8 @@ from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vecto
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbours
 from infomax.pictures import Pictures, load_some
-from infomax.representation.run import Run
 from infomax.search.montage import TILE, Tile, draw_montage, pick_queries, save_png
+from infomax.training.run_folder import Run
 
 ARMS = ("global", "local", "both")
 NAME = re.compile(rf"({'|'.join(ARMS)})-(\d+)-(\d+)")

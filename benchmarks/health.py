@@ -16,7 +16,7 @@ import torch
 from infomax.model import InfoMax
 from infomax.pictures import load
 from infomax.recipes import find_recipe
-from infomax.representation.health import examined, some
+from infomax.training.diagnostics import examined, some
 
 LOOKS = 5
 

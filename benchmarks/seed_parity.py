@@ -27,8 +27,8 @@ from infomax.devices import bfloat16_pays
 from infomax.model import InfoMax
 from infomax.neighbors.knn import knn_accuracy
 from infomax.recipes import SEED_CIFAR10
-from infomax.representation.schedule import batches
-from infomax.representation.training import Training, picker
+from infomax.training.schedule import batches
+from infomax.training.trainer import Training, picker
 
 RECIPE = "seed-cifar10"
 WARM_UP = 20

@@ -23,9 +23,9 @@ import torch
 
 from infomax.devices import autocast, bfloat16_pays, choose_device
 from infomax.recipes import DeepInfoMax, ViewInfoMax, find_recipe
-from infomax.representation import training as module
 from infomax.representation.encoders import Encoder
-from infomax.representation.training import Training, picker
+from infomax.training import trainer as module
+from infomax.training.trainer import Training, picker
 
 PICTURES = 10_000
 WARM_UP = 3

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from infomax.devices import autocast, bfloat16_pays
 from infomax.information.critics import Cosine
+from infomax.representation.augmentation import View, draw
 from infomax.representation.encoders import WhitenedEncoder
 from infomax.representation.objectives import Views
-from infomax.representation.views import View, draw
 
 CPU = torch.device("cpu")
 

@@ -20,6 +20,7 @@ STOREYS = [
     {"information", "pictures"},
     {"neighbors"},
     {"representation"},
+    {"training"},
     {"recipes"},
     {"model"},
     {"evaluation", "embeddings"},

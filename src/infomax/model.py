@@ -16,12 +16,12 @@ from infomax.devices import batches_on, bfloat16_pays, choose_device
 from infomax.errors import InfoMaxError
 from infomax.pictures import Pictures, SourceLike, load, write_skipped
 from infomax.recipes import AUTO, Fitting, Recipe, choose, find_recipe, recipe_of
-from infomax.representation.board import Board
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
-from infomax.representation.ranks import Ranks
-from infomax.representation.run import Run
-from infomax.representation.training import require_pairs
+from infomax.training.distributed import Ranks
+from infomax.training.logging import Board
+from infomax.training.run_folder import Run
+from infomax.training.trainer import require_pairs
 
 
 @final

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infomax.representation import board
+from infomax.training import logging as board
 from tests.conftest import SMALL_RECIPE, Infomax, coloured
 
 

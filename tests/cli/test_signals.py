@@ -48,7 +48,7 @@ def ended(process: subprocess.Popen[str]) -> Outcome:
 STEADY = """
 import time
 from infomax.cli import main
-from infomax.representation.training import Training
+from infomax.training.trainer import Training
 learn = Training.learn
 def steady(self, pictures):
     time.sleep(0.03)
@@ -83,7 +83,7 @@ def test_stopped_twice_and_resumed_it_ends_with_the_same_weights(
 SLOW = """
 import pathlib, signal, time
 from infomax.cli import main
-from infomax.representation.training import Training
+from infomax.training.trainer import Training
 learn = Training.learn
 def slow(self, pictures):
     learn(self, pictures)

@@ -52,9 +52,9 @@ def fit(
     from infomax.devices import choose_device
     from infomax.model import InfoMax
     from infomax.recipes import AUTO, choose, find_recipe, recipe_of
-    from infomax.representation.board import Board
-    from infomax.representation.ranks import Ranks
-    from infomax.representation.run import Run
+    from infomax.training.distributed import Ranks
+    from infomax.training.logging import Board
+    from infomax.training.run_folder import Run
 
     choices = {"bound": bound, "divergence": divergence, "prior": prior}
     texts = [*(f"{name}={value}" for name, value in choices.items() if value is not None), *(settings or [])]

@@ -30,7 +30,7 @@ def tell_skipped(count: int, where: str) -> None:
 @contextmanager
 def health_warnings_told() -> Iterator[None]:
     """What a training ails from is one line on stderr, whatever the filters of Python's warnings say."""
-    from infomax.representation.health import HealthWarning
+    from infomax.training.diagnostics import HealthWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", HealthWarning)

@@ -14,7 +14,7 @@ from infomax.evaluation.judge import Judgement, K
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbours
 from infomax.pictures import Pictures
-from infomax.representation.run import Run
+from infomax.training.run_folder import Run
 
 QUERIES, MATCHES = 8, 8
 """Test pictures whose neighbours are shown, and training pictures beside each."""

@@ -14,7 +14,7 @@ from infomax.evaluation.judge import Judgement, K, Task, judge
 from infomax.evaluation.layers import layer_vectors, lower_layers, untrained_vectors
 from infomax.model import InfoMax
 from infomax.pictures import Pictures
-from infomax.representation.health import effective_rank
+from infomax.training.diagnostics import effective_rank
 
 RANKED = 1_000
 """Test vectors that the figures without labels are taken of; training looks at no more, so that they compare."""

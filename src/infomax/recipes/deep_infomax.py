@@ -14,7 +14,7 @@ from infomax.information.priors import PRIORS
 from infomax.recipes.recipe import Fitting, Recipe
 from infomax.representation.encoders import ConvolutionalEncoder, Encoder
 from infomax.representation.objectives import Against, Global, Local, Objective, Positions, Prior, Sum
-from infomax.representation.schedule import Schedule
+from infomax.training.schedule import Schedule
 
 
 @final

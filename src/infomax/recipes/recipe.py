@@ -10,13 +10,13 @@ import torch
 from jaxtyping import UInt8
 
 from infomax.errors import InfoMaxError
-from infomax.representation.board import Board
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
-from infomax.representation.ranks import Ranks
-from infomax.representation.run import Run
-from infomax.representation.schedule import Schedule
-from infomax.representation.training import Plan, fit
+from infomax.training.distributed import Ranks
+from infomax.training.logging import Board
+from infomax.training.run_folder import Run
+from infomax.training.schedule import Schedule
+from infomax.training.trainer import Plan, fit
 
 Own = TypeVar("Own", bound="Recipe")
 
@@ -50,7 +50,7 @@ class Fitting:
         views: Plan | None = None,
         compiled: bool = False,
     ) -> None:
-        """Gradient ascent on the objective, as infomax.representation.training.fit has it."""
+        """Gradient ascent on the objective, as infomax.training.trainer.fit has it."""
         fit(
             encoder,
             objective,

@@ -13,9 +13,9 @@ from typing import final
 
 from infomax.errors import InfoMaxError
 from infomax.recipes.recipe import Fitting, Recipe
-from infomax.representation import spectral
 from infomax.representation.encoders import Encoder, SpectralEncoder
 from infomax.representation.objectives import Objective
+from infomax.training import closed_form as spectral
 
 COUNTS = (
     "stride",

@@ -15,6 +15,7 @@ from infomax.information.divergences import DIVERGENCES
 from infomax.information.pairs import PAIRS
 from infomax.information.priors import PRIORS
 from infomax.recipes.recipe import Fitting, Recipe
+from infomax.representation.augmentation import View
 from infomax.representation.encoders import (
     ConvolutionalEncoder,
     Encoder,
@@ -25,8 +26,7 @@ from infomax.representation.encoders import (
     WhitenedEncoder,
 )
 from infomax.representation.objectives import Objective, Prior, Sum, Views
-from infomax.representation.schedule import Schedule
-from infomax.representation.views import View
+from infomax.training.schedule import Schedule
 
 TIMM = "timm:"
 SMALLEST_AREA = 0.08  # of a picture, that a small view shows

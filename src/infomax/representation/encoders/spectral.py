@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, normalize, pad, unfold
 
 from infomax.devices import bfloat16_pays
+from infomax.representation.augmentation import LUMA
 from infomax.representation.encoders.representation import Encoder, Representation
-from infomax.representation.views import LUMA
 
 SAMPLED = 200_000  # patches that the whitening and the atoms come from
 PLAIN = 1e-4  # a patch of a whitened length below it is of one colour, and no word
@@ -229,7 +229,7 @@ class SpectralEncoder(Encoder):
         dim: of the code.
 
     A new one has random maps and no atoms: `prepare` takes whitening and atoms from pictures, which needs no learning,
-    and the maps, and whether the collection is `chiral`, are what infomax.representation.spectral learns.
+    and the maps, and whether the collection is `chiral`, are what infomax.training.closed_form learns.
 
     """
 

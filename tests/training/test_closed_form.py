@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from infomax import InfoMax
 from infomax.errors import InfoMaxError
 from infomax.recipes import SPECTRAL_FAST, Spectral
-from infomax.representation import spectral
 from infomax.representation.encoders import SpectralEncoder
 from infomax.representation.encoders.spectral import Box
-from infomax.representation.schedule import numbered_generator
-from infomax.representation.spectral import PAIRS, Question, ViewSettings
-from infomax.representation.training import TrainingInterrupted
-from tests.representation import spectral_oracle as oracle
+from infomax.training import closed_form as spectral
+from infomax.training.closed_form import PAIRS, Question, ViewSettings
+from infomax.training.interruption import TrainingInterrupted
+from infomax.training.schedule import numbered_generator
+from tests.training import spectral_oracle as oracle
 
 LITTLE = Spectral(
     name="little",

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from infomax.errors import InfoMaxError
-from infomax.representation.optimisers import OPTIMISERS, Optimiser, Rates
+from infomax.training.optimizers import OPTIMISERS, Optimiser, Rates
 
 DECAYS = ("constant", "linear", "cosine")
 

@@ -12,9 +12,9 @@ import torch
 
 from infomax import InfoMax, InfoMaxError
 from infomax.cli import main
-from infomax.representation.ranks import PATIENCE, Ranks
+from infomax.training.distributed import PATIENCE, Ranks
 from tests.conftest import SMALL, coloured, environment
-from tests.representation.learning_together import SHARED_RECIPE, TOGETHER, gradients
+from tests.training.learning_together import SHARED_RECIPE, TOGETHER, gradients
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of all that two ranks did."""
     folder = tmp_path_factory.mktemp("together")
     words = [str(folder), "gradient", "whole", "stops", "goes-on", "dies"]
-    command = [sys.executable, "-m", "tests.representation.learning_together", *words]
+    command = [sys.executable, "-m", "tests.training.learning_together", *words]
     ended = subprocess.run(command, cwd=ROOT, env=environment(folder / "cache"), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return folder

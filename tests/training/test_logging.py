@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from infomax import InfoMax, InfoMaxError
-from infomax.representation import board, training
-from infomax.representation.board import Board
+from infomax.training import logging as board
+from infomax.training import trainer as training
+from infomax.training.logging import Board
 from tests.conftest import SMALL, coloured
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

@@ -19,7 +19,8 @@ from infomax.information.priors import GaussianPrior
 from infomax.pictures import load
 from infomax.recipes.deep_infomax import _CHOICES, DeepInfoMax
 from infomax.representation.encoders import Representation
-from infomax.representation.health import (
+from infomax.representation.objectives import Local, Prior, Scores, Views
+from infomax.training.diagnostics import (
     BATCH,
     PICTURES,
     Health,
@@ -32,8 +33,7 @@ from infomax.representation.health import (
     some,
     told_apart,
 )
-from infomax.representation.objectives import Local, Prior, Scores, Views
-from infomax.representation.training import TrainingDiverged, fit
+from infomax.training.trainer import TrainingDiverged, fit
 from tests.conftest import SMALL, coloured
 from tests.representation.test_objectives import Sentences, made, sentences
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infomax.errors import InfoMaxError
-from infomax.representation.schedule import Schedule
+from infomax.training.schedule import Schedule
 
 
 def schedule(**changes: Any) -> Schedule:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from infomax.representation.optimisers import BETAS, MOMENTUM, OPTIMISERS, TRUST, Optimiser, Rates
+from infomax.training.optimizers import BETAS, MOMENTUM, OPTIMISERS, TRUST, Optimiser, Rates
 
 RATES = Rates(learning_rate=0.1, vector_rate=0.01, weight_decay=0.5, epsilon=1e-8)
 

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infomax.errors import InfoMaxError
-from infomax.representation import training
 from infomax.representation.encoders import Encoder
-from infomax.representation.health import HealthWarning
 from infomax.representation.objectives import Objective, Value
-from infomax.representation.run import Run
-from infomax.representation.schedule import Schedule, batches
-from infomax.representation.training import TrainingDiverged, fit
+from infomax.training import trainer as training
+from infomax.training.diagnostics import HealthWarning
+from infomax.training.run_folder import Run
+from infomax.training.schedule import Schedule, batches
+from infomax.training.trainer import TrainingDiverged, fit
 from tests.conftest import SMALL, coloured
-from tests.representation.test_health import SOUND
+from tests.training.test_diagnostics import SOUND
 
 
 @settings(deadline=None)

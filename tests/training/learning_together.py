@@ -1,4 +1,4 @@
-"""Trainings of two processes: python -m tests.representation.learning_together FOLDER WHAT...
+"""Trainings of two processes: python -m tests.training.learning_together FOLDER WHAT...
 
 Each WHAT is done by two ranks, forked off before torch has computed anything, with the environment that torchrun gives
 them. FOLDER/endings.json says how each ended, [status of rank 0, of rank 1], and FOLDER/WHAT-RANK.err what it said.
@@ -23,8 +23,8 @@ from infomax.cli import main
 from infomax.recipes import ViewInfoMax
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
-from infomax.representation.ranks import Ranks
-from infomax.representation.training import Training
+from infomax.training.distributed import Ranks
+from infomax.training.trainer import Training
 from tests.conftest import coloured
 
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""Trainings that are killed again and again: python -m tests.representation.killed RECIPE FOLDER STORY...
+"""Trainings that are killed again and again: python -m tests.training.killed RECIPE FOLDER STORY...
 
 Trains RECIPE, `article`, `views` or `spectral`, into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ...
 as each STORY says: "SECONDS MOMENT...", with so many seconds between checkpoints, killed with SIGKILL at each moment in
@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 import infomax.files
 from infomax import InfoMax
 from infomax.recipes import Recipe
-from infomax.representation import spectral, training
-from infomax.representation.run import Run
+from infomax.training import closed_form as spectral
+from infomax.training import trainer as training
+from infomax.training.run_folder import Run
 from tests.conftest import SMALL, SMALL_VIEWS, coloured
-from tests.representation.test_spectral import LITTLE, textured
+from tests.training.test_closed_form import LITTLE, textured
 
 EPOCHS = 4
 LEARNT: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from infomax import InfoMax, InfoMaxError
-from infomax.representation import training
-from infomax.representation.run import Run
-from infomax.representation.training import TrainingInterrupted
+from infomax.training import trainer as training
+from infomax.training.interruption import TrainingInterrupted
+from infomax.training.run_folder import Run
 from tests.conftest import SMALL, SMALL_VIEWS, coloured, environment
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ IN_CLOSED_FORM = {
 
 def lived(recipe: str, stories: Mapping[str, str], folder: Path) -> Path:
     """The folder, with all stories of one recipe, and the training that never stopped."""
-    command = [sys.executable, "-m", "tests.representation.killed", recipe, str(folder), *stories.values()]
+    command = [sys.executable, "-m", "tests.training.killed", recipe, str(folder), *stories.values()]
     ended = subprocess.run(command, cwd=ROOT, env=environment(folder / "cache"), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return folder
@@ -278,7 +278,7 @@ def test_a_run_from_before_a_setting_existed_is_one_with_its_default(tmp_path: P
 
 HOLDING = """
 import sys, time
-from infomax.representation.run import Run
+from infomax.training.run_folder import Run
 with Run(sys.argv[1]).held():
     print("held", flush=True)
     time.sleep(600)

@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.representation.views import Parameters, View, Warp, apply, draw, parameters, warp
+from infomax.representation.augmentation import Parameters, View, Warp, apply, draw, parameters, warp
 
 Array = NDArray[np.float64]
 

@@ -8,14 +8,10 @@ never stopped does, on the same device with the same number of threads.
 """
 
 import math
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from types import FrameType
 from typing import Any, final
 
 import numpy as np
@@ -26,15 +22,15 @@ from torch import Tensor
 from infomax.devices import autocast
 from infomax.errors import InfoMaxError
 from infomax.progress import progress_bar
-from infomax.representation.board import Board
+from infomax.representation.augmentation import View, draw
 from infomax.representation.encoders import Encoder
-from infomax.representation.health import Ailment, HealthWarning, diagnosis, examined, some
-from infomax.representation.meter import Meter
 from infomax.representation.objectives import Objective, Value
-from infomax.representation.ranks import Ranks
-from infomax.representation.run import Checkpoint, Run
-from infomax.representation.schedule import Schedule, numbered_generator
-from infomax.representation.views import View, draw
+from infomax.training.diagnostics import Ailment, HealthWarning, diagnosis, examined, some
+from infomax.training.distributed import Ranks
+from infomax.training.interruption import TrainingInterrupted, farewell, stop_signals
+from infomax.training.logging import Board, Meter
+from infomax.training.run_folder import Checkpoint, Run
+from infomax.training.schedule import Schedule, numbered_generator
 
 LOG_STEPS = 50
 CHECKPOINT_SECONDS = 60.0
@@ -42,10 +38,6 @@ PREPARED_FROM = 5_000  # pictures, from which an encoder takes what is not learn
 
 Plan = Callable[[float], Sequence[View]]
 """The share of a training that is done, from 0 on and below 1 -> the kinds of views to draw."""
-
-
-class TrainingInterrupted(InfoMaxError):
-    """SIGINT or SIGTERM asked the training to stop; where it was is saved if it has a run."""
 
 
 class TrainingDiverged(InfoMaxError):
@@ -135,13 +127,6 @@ def require_pairs(n: int, skipped: int = 0) -> None:
     if n < 2:
         aside = f" ({skipped} broken ones aside)" if skipped else ""
         raise InfoMaxError(f"{n} picture{aside} is too few to learn from: a negative pair takes two different ones")
-
-
-def farewell(where: str, run: Run | None) -> str:
-    """What a learning that was stopped says: where it was, and how to go on."""
-    if run is None:
-        return f"{where}; nothing was saved, for no run folder was given"
-    return f"{where}; saved in {run.checkpoint_file}: the same command with --resume goes on from there"
 
 
 def picker(pixels: UInt8[np.ndarray, "n h w 3"], device: torch.device) -> Callable[[Int[Tensor, " b"]], Tensor]:
@@ -307,31 +292,3 @@ class Training:
             f"training diverged: {what} is not finite by step {self.step}, in epoch {self.epoch + 1}{kept}; "
             f"lower the learning rate, now {self.schedule.learning_rate}"
         )
-
-
-@contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; a second one ends the program at once.
-
-    Outside the main thread, where Python allows no handlers, it is never set.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        event.set()
-        restore()
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield event
-    finally:
-        restore()

@@ -26,17 +26,12 @@ from torch import Tensor
 from infomax.errors import InfoMaxError
 from infomax.information.closed_form import Directions, PairMoments, directions
 from infomax.progress import progress_bar
+from infomax.representation.augmentation import View, Warp, draw, warp
 from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder, halves
-from infomax.representation.run import Checkpoint, Run
-from infomax.representation.schedule import numbered_generator
-from infomax.representation.training import (
-    CHECKPOINT_SECONDS,
-    TrainingInterrupted,
-    farewell,
-    require_pairs,
-    stop_signals,
-)
-from infomax.representation.views import View, Warp, draw, warp
+from infomax.training.interruption import TrainingInterrupted, farewell, stop_signals
+from infomax.training.run_folder import Checkpoint, Run
+from infomax.training.schedule import numbered_generator
+from infomax.training.trainer import CHECKPOINT_SECONDS, require_pairs
 
 BATCH = 256  # pictures between two looks at the clock
 HELD_OUT = 10  # one picture in so many is kept from the moments, to judge the bound on
@@ -85,7 +80,7 @@ class ViewSettings:
     copies: recoloured ones. crops: of the picture and of each of these, taken from the feature map, which costs little;
     pictures that are encoded together are cropped alike. A grey copy has one, lest words of shape, the same in every
     copy, have all the say. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue: as in
-    infomax.representation.views.View. warp: of the copies, the grey one too.
+    infomax.representation.augmentation.View. warp: of the copies, the grey one too.
     """
 
     mirror: str = "auto"

@@ -1,0 +1,1 @@
+"""How it is learned: by gradient ascent or in closed form, with one folder, one log and one way to stop and resume."""
