@@ -24,9 +24,9 @@ import torch
 from sklearn.feature_selection import mutual_info_regression
 
 import fresh_tasks
+from infomax.information import distributions as k
 from infomax.information import estimate_mi
-from infomax.information import known as k
-from infomax.information.known import Known
+from infomax.information.distributions import Known
 
 PEER = """
 import sys, logging, warnings, numpy as np

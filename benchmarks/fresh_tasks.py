@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 from torch import Generator, Tensor
 
-from infomax.information import known as k
-from infomax.information.known import Known
+from infomax.information import distributions as k
+from infomax.information.distributions import Known
 
 Grid = NDArray[np.float64]
 

@@ -21,10 +21,10 @@ from typing import Any
 from PIL import Image
 
 from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vectors
+from infomax.figures.montage import TILE, Tile, draw_montage, pick_queries, save_png
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbours
 from infomax.pictures import Pictures, load_some
-from infomax.search.montage import TILE, Tile, draw_montage, pick_queries, save_png
 from infomax.training.run_folder import Run
 
 ARMS = ("global", "local", "both")

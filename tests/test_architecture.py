@@ -25,7 +25,7 @@ STOREYS = [
     {"model"},
     {"evaluation", "embeddings"},
     {"search"},
-    {"web"},
+    {"web", "figures"},
     {"cli"},
 ]
 """From the ground up. A module may import from lower storeys and from its own folder; the two cellars know no other."""

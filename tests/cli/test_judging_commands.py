@@ -380,7 +380,7 @@ def test_a_report_is_there_whole_or_not_at_all(
 
     def fails(*more: str) -> bool:
         with monkeypatch.context() as patched:
-            patched.setattr("infomax.evaluation.figures.as_svg", full)  # once the first PNG is written
+            patched.setattr("infomax.figures.plots.as_svg", full)  # once the first PNG is written
             return "No space left on device" in infomax(*words, *more).failure
 
     assert fails()

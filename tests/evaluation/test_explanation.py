@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from infomax import InfoMax, InfoMaxError
 from infomax.evaluation.explanation import Explanation, explain, local_scores
-from infomax.evaluation.heatmap import BELOW, SIDE, Drawn, colour, draw_explanation
+from infomax.figures.heatmap import BELOW, SIDE, Drawn, colour, draw_explanation
 from infomax.information.divergences import DIVERGENCES
 from infomax.recipes import Spectral
 from infomax.representation.objectives import Local

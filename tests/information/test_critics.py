@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from infomax.information.critics import CRITICS, Concatenated, Cosine, Critic
-from infomax.information.gaussian import CorrectedCritic, GaussianCritic
+from infomax.information.estimation.critics import CorrectedCritic, GaussianCritic
 
 
 def features(*shape: int, seed: int = 0) -> Tensor:

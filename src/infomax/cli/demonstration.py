@@ -19,9 +19,9 @@ def demo(
     port: Port = 8000,
 ) -> None:
     """Learn scikit-learn's handwritten digits without their labels, and show what was learnt."""
+    from infomax.figures.montage import montage_of, save_png
     from infomax.model import InfoMax
     from infomax.neighbors.knn import knn_accuracy
-    from infomax.search.montage import montage_of, save_png
 
     model = InfoMax("seed-digits", progress=True).fit("digits:train", out=out, overwrite=True)
     train, test = model.load_pictures("digits:train"), model.load_pictures("digits:test")

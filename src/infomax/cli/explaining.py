@@ -36,9 +36,9 @@ def explain(
     from dataclasses import asdict
 
     from infomax.evaluation import explanation
-    from infomax.evaluation.heatmap import SIDE, Drawn, draw_explanation
+    from infomax.figures.heatmap import SIDE, Drawn, draw_explanation
+    from infomax.figures.montage import save_png
     from infomax.model import InfoMax
-    from infomax.search.montage import save_png
 
     loaded = InfoMax.load(model, device=device)
     pair = [_pixels(name, loaded.recipe_.size) for name in (query, match)]

@@ -92,7 +92,7 @@ def compare(
 ) -> None:
     """Put runs side by side: one page with figures, neighbours, maps, curves and settings, to read anywhere."""
     from infomax.evaluation import comparison
-    from infomax.evaluation.report import refuse_unless_free, to_dict, write_report
+    from infomax.figures.report import refuse_unless_free, to_dict, write_report
 
     refuse_unless_free(out, overwrite=overwrite)
     found = comparison.compare(runs, train, test, k=k, seed=seed, device=device)

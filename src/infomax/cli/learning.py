@@ -73,7 +73,7 @@ def fit(
         if board is not None:
             import numpy as np
 
-            from infomax.search.montage import montage_of
+            from infomax.figures.montage import montage_of
 
             pictures = model.load_pictures(source)
             board.show("neighbours", np.asarray(montage_of(source, pictures, model.embed(pictures))))
@@ -112,7 +112,7 @@ def montage(
     device: Device = "auto",
 ) -> None:
     """Draw random pictures, each with its nearest neighbours in the collection."""
-    from infomax.search.montage import montage_of, save_png
+    from infomax.figures.montage import montage_of, save_png
 
     loaded, pictures = load_both(model, source, device)
     codes = loaded.embed(pictures)

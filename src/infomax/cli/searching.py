@@ -82,8 +82,8 @@ def search(
             file=sys.stderr,
         )
     if figure is not None:
-        from infomax.search.figure import draw_matches
-        from infomax.search.montage import save_png
+        from infomax.figures.matches import draw_matches
+        from infomax.figures.montage import save_png
 
         save_png(draw_matches(opened, queries, found, metric), figure)
     if json_file is not None:

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from infomax.errors import InfoMaxError
 from infomax.evaluation.pace import paced
 from infomax.information import all_pairs, donsker_varadhan, lower_bound
-from infomax.information.columns import normal_scores
 from infomax.information.critics import Critic, Separable
+from infomax.information.estimation.preprocessing import normal_scores
 
 FEWEST = 100  # rows of either part
 STEPS, BATCH, CHECKS = 1500, 256, 15

@@ -18,7 +18,7 @@ from infomax.information.divergences import (
     TOTAL_VARIATION,
     Divergence,
 )
-from infomax.information.estimation import MutualInformation, estimate_mi, pointwise_mi
+from infomax.information.estimation.estimate import MutualInformation, estimate_mi, pointwise_mi
 from infomax.information.pairs import PAIRS, all_pairs, derangement, lower_bound
 from infomax.information.priors import PRIORS, AdversarialPrior, GaussianPrior, Prior
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from PIL import Image
 
 from infomax.errors import InfoMaxError
+from infomax.figures.montage import TILE, Tile, draw_montage
 from infomax.neighbors.knn import Metric
 from infomax.pictures.decoding import decode
 from infomax.search.index import Index, Match
-from infomax.search.montage import TILE, Tile, draw_montage
 
 
 def draw_matches(

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.errors import InfoMaxError
+from infomax.figures.montage import TILE, montage_of, pick_queries, save_png
 from infomax.neighbors.knn import Metric
 from infomax.pictures import load
-from infomax.search.montage import TILE, montage_of, pick_queries, save_png
 from tests.pictures.conftest import put
 
 N = 12

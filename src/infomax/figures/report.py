@@ -15,9 +15,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation import figures
 from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing
 from infomax.evaluation.judge import Judgement, Verdict, confusion
+from infomax.figures import plots
 from infomax.files import written_atomically
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def write_report(comparison: Comparison, out: Path) -> Path:
         pictures: dict[str, list[dict[str, str]]] = {}
         for panel in _panels(comparison):
             with written_atomically(made / panel.file) as file:
-                file.write(figures.as_png(panel.figure))
-            image = {"title": panel.title, "svg": _uri("image/svg+xml", figures.as_svg(panel.figure).encode())}
+                file.write(plots.as_png(panel.figure))
+            image = {"title": panel.title, "svg": _uri("image/svg+xml", plots.as_svg(panel.figure).encode())}
             pictures.setdefault(panel.part, []).append(image)
         with written_atomically(made / PAGE, "w") as file:
             file.write(_rendered(comparison, pictures))
@@ -102,7 +102,7 @@ def _rendered(comparison: Comparison, pictures: dict[str, list[dict[str, str]]])
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string(files("infomax.evaluation").joinpath("report.html").read_text("utf-8"))
+    template = environment.from_string(files("infomax.figures").joinpath("report.html").read_text("utf-8"))
     first, settings = comparison.runs[0].evaluation, [run.settings for run in comparison.runs]
     apart = differing(settings)
     alike = [name for name in dict.fromkeys(name for each in settings for name in each) if name not in apart]
@@ -201,24 +201,24 @@ def _panels(comparison: Comparison) -> Iterator[Panel]:
         for run in runs:
             verdicts = _verdicts(run.evaluation.code)
             named[run.name] = [(verdicts[name].accuracy, *bootstrap_interval(verdicts[name].right)) for name in names]
-        figure = figures.accuracies(named, [TITLES[name] for name in names])
+        figure = plots.accuracies(named, [TITLES[name] for name in names])
         yield Panel("accuracies", "accuracies with their intervals", "accuracies.png", figure)
     numbers = {run.name: number for number, run in enumerate(runs)}
     for quantity in dict.fromkeys(name for run in runs for name in run.curves):
         lines = {run.name: run.curves[quantity] for run in runs if quantity in run.curves}
         file = f"curve-{_slug(quantity)}.png"
-        yield Panel("curves", f"{quantity} over steps", file, figures.curves(quantity, lines, numbers))
+        yield Panel("curves", f"{quantity} over steps", file, plots.curves(quantity, lines, numbers))
     labels = comparison.test_labels
     mapped = None if labels is None else [labels[row] for row in comparison.mapped]
     for number, run in enumerate(runs, 1):
         name = f"{number}-{_slug(run.name)}.png"
-        yield Panel("map", f"map of {run.name}", f"map-{name}", figures.scatter(run.name, run.places, mapped))
-        mosaic = figures.mosaic(run.name, run.queried, run.matched)
+        yield Panel("map", f"map of {run.name}", f"map-{name}", plots.scatter(run.name, run.places, mapped))
+        mosaic = plots.mosaic(run.name, run.queried, run.matched)
         yield Panel("neighbours", f"neighbours by {run.name}", f"neighbours-{name}", mosaic)
         task, code = run.evaluation.task, run.evaluation.code
         if task is not None and code is not None:
             shares = confusion(task, _verdicts(code)["knn_cosine"])
-            figure = figures.confusions(run.name, shares, task.names)
+            figure = plots.confusions(run.name, shares, task.names)
             yield Panel("confusion", f"confusion by {run.name}", f"confusion-{name}", figure)
 
 

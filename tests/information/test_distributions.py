@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from infomax.information import known
-from infomax.information.known import Known
+from infomax.information import distributions as known
+from infomax.information.distributions import Known
 
 HALF = torch.tensor([[1.0, 0.5], [0.5, 1.0]])
 ALL = [

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from infomax.information.columns import Columns
+from infomax.information.estimation.preprocessing import Columns
 
 NEAREST, FARTHER = 3, 10  # neighbours, two counts of them to extrapolate from
 

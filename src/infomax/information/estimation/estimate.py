@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan
-from infomax.information.columns import Columns, Samples, forms, normal_scores, varying
 from infomax.information.critics import Critic
-from infomax.information.gaussian import CorrectedCritic, GaussianCritic
-from infomax.information.neighbours import FARTHER, NEAREST, by_neighbours
+from infomax.information.estimation.critics import CorrectedCritic, GaussianCritic
+from infomax.information.estimation.ksg import FARTHER, NEAREST, by_neighbours
+from infomax.information.estimation.preprocessing import Columns, Samples, forms, normal_scores, varying
 from infomax.information.pairs import all_pairs, lower_bound
 
 FOLDS = 3

@@ -2,7 +2,7 @@
 
 import torch
 
-from infomax.information import neighbours
+from infomax.information.estimation import ksg as neighbours
 
 
 def test_nearest_neighbours_are_the_plain_formula() -> None:

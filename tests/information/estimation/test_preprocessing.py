@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.information.columns import forms, normal_scores, varying, whitened
+from infomax.information.estimation.preprocessing import forms, normal_scores, varying, whitened
 
 
 def columns(n: int = 500, d: int = 4) -> torch.Tensor:

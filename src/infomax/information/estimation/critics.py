@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.information.columns import Columns
 from infomax.information.critics import Critic, Separable
+from infomax.information.estimation.preprocessing import Columns
 
 SEGMENTS = 12  # of the piecewise-linear encoding of a column
 

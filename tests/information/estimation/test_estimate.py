@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.information import estimate_mi, known, pointwise_mi
-from infomax.information import estimation as module
-from infomax.information.columns import normal_scores
-from infomax.information.estimation import ESTIMATORS, NEAREST_NEIGHBOURS
+from infomax.information import distributions as known
+from infomax.information import estimate_mi, pointwise_mi
+from infomax.information.estimation import estimate as module
+from infomax.information.estimation.estimate import ESTIMATORS, NEAREST_NEIGHBOURS
+from infomax.information.estimation.preprocessing import normal_scores
 
 
 @pytest.fixture

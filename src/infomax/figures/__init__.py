@@ -1,0 +1,1 @@
+"""All that draws: the montage, matches, heat maps, and the report with its plots."""
