@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from infomax.devices import autocast, choose_device
-from infomax.evaluation.probes import fit_linear
+from infomax.evaluation.classifiers import fit_linear
+from infomax.images import load
 from infomax.neighbors.knn import knn_accuracy
-from infomax.pictures import load
 from infomax.recipes import SEED_CIFAR10, VIEWS_FAST, DeepInfoMax, ViewInfoMax
 from infomax.representation.encoders import Encoder
 from infomax.training.trainer import PREPARED_FROM, Training, picker

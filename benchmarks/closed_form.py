@@ -23,8 +23,8 @@ import torch  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from infomax import InfoMax  # noqa: E402
-from infomax.evaluation.judge import Task, judge  # noqa: E402
-from infomax.pictures import load  # noqa: E402
+from infomax.evaluation.scores import Task, judge  # noqa: E402
+from infomax.images import load  # noqa: E402
 from infomax.recipes import Recipe, find_recipe  # noqa: E402
 
 Pixels = NDArray[np.uint8]

@@ -32,8 +32,8 @@ import pyarrow as pa
 from PIL import Image, ImageOps
 
 from infomax import Index
+from infomax.images.opening import open_source
 from infomax.neighbors.knn import Metric
-from infomax.pictures.sources import open_source
 from infomax.search.store import vectors_of
 
 K, DECIMALS, LEAST_RECALL = 10, 12, 0.98

@@ -24,8 +24,8 @@ import torch
 from numpy.typing import NDArray
 
 from infomax.embeddings import read_embeddings
-from infomax.evaluation.judge import METRICS, Task, judge
-from infomax.evaluation.probes import fit_linear
+from infomax.evaluation.classifiers import fit_linear
+from infomax.evaluation.scores import METRICS, Task, judge
 from infomax.neighbors.knn import neighbours
 
 Vectors = NDArray[np.float32]

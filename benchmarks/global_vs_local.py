@@ -22,9 +22,9 @@ from PIL import Image
 
 from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vectors
 from infomax.figures.montage import TILE, Tile, draw_montage, pick_queries, save_png
+from infomax.images import Pictures, load_some
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbours
-from infomax.pictures import Pictures, load_some
 from infomax.training.run_folder import Run
 
 ARMS = ("global", "local", "both")

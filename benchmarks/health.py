@@ -13,8 +13,8 @@ import time
 
 import torch
 
+from infomax.images import load
 from infomax.model import InfoMax
-from infomax.pictures import load
 from infomax.recipes import find_recipe
 from infomax.training.diagnostics import examined, some
 

@@ -75,10 +75,10 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
 
     from infomax.devices import choose_device
     from infomax.errors import InfoMaxError
-    from infomax.evaluation.probes import fit_linear
+    from infomax.evaluation.classifiers import fit_linear
+    from infomax.images import load
     from infomax.model import InfoMax
     from infomax.neighbors.knn import knn_accuracy
-    from infomax.pictures import load
     from infomax.recipes import find_recipe
 
     device = choose_device(options.device)

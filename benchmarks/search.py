@@ -57,7 +57,7 @@ def build_index(data: Vectors, folder: Path) -> None:
 
     from infomax import Index, InfoMax
     from infomax.recipes import DeepInfoMax
-    from infomax.search.home import Home
+    from infomax.search.folder import Home
     from infomax.search.lance import LanceStore
     from infomax.search.store import schema, vector_column
     from infomax.search.sync import BATCH, TIDY_AFTER, id_of

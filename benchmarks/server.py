@@ -34,7 +34,7 @@ from PIL import Image
 
 from infomax import InfoMax
 from infomax.recipes import DeepInfoMax
-from infomax.search.home import Home
+from infomax.search.folder import Home
 from infomax.search.lance import LanceStore
 from infomax.search.store import schema, vector_column
 from infomax.search.sync import id_of

@@ -10,14 +10,14 @@ import pytest
 
 import infomax
 from tests.conftest import SMALL_RECIPE, coloured, environment
-from tests.pictures.conftest import put
+from tests.images.conftest import put
 
 HOUSE = Path(infomax.__file__).parent
 STOREYS = [
     {"errors"},
     {"files", "progress", "paths"},
     {"devices"},
-    {"information", "pictures"},
+    {"information", "images"},
     {"neighbors"},
     {"representation"},
     {"training"},
@@ -56,9 +56,9 @@ def test_imports_point_downward_only() -> None:
 def test_information_is_mathematics_alone_and_objectives_know_no_pictures() -> None:
     for path in (HOUSE / "information").glob("*.py"):
         assert {name.split(".")[1] for name in imports(path)} <= {"information"}
-    for path in (HOUSE / "pictures").glob("*.py"):
+    for path in (HOUSE / "images").glob("*.py"):
         assert {name.split(".")[1] for name in imports(path)} <= {
-            "pictures",
+            "images",
             "errors",
             "files",
             "progress",
@@ -66,7 +66,7 @@ def test_information_is_mathematics_alone_and_objectives_know_no_pictures() -> N
             "devices",
         }
     for path in (HOUSE / "representation").rglob("*.py"):
-        assert not any(".pictures" in each for each in imports(path))
+        assert not any(".images" in each for each in imports(path))
 
 
 USES = {

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from infomax.embeddings import read_embeddings, write_embeddings
-from infomax.pictures import Pictures, load
+from infomax.images import Pictures, load
 from tests.conftest import coloured
-from tests.pictures.conftest import put
+from tests.images.conftest import put
 
 VECTORS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 

@@ -12,7 +12,7 @@ import infomax
 from infomax import InfoMax, InfoMaxError
 from infomax.recipes import RECIPES
 from tests.conftest import SMALL, coloured
-from tests.pictures.conftest import put
+from tests.images.conftest import put
 
 PICTURES = coloured(40)
 

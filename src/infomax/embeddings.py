@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.pictures import Pictures
+from infomax.images import Pictures
 
 
 def write_embeddings(path: Path, pictures: Pictures, vectors: Float[np.ndarray, "n d"]) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from infomax.devices import batches_on, bfloat16_pays, choose_device
 from infomax.errors import InfoMaxError
-from infomax.pictures import Pictures, SourceLike, load, write_skipped
+from infomax.images import Pictures, SourceLike, load, write_skipped
 from infomax.recipes import AUTO, Fitting, Recipe, choose, find_recipe, recipe_of
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective

@@ -16,7 +16,7 @@ from PIL import Image
 
 from infomax import InfoMax
 from tests.conftest import SMALL, SMALL_RECIPE, Infomax, coloured, no_room
-from tests.pictures.conftest import noise, put, put_parquet, stored
+from tests.images.conftest import noise, put, put_parquet, stored
 
 JPEG, PNG = stored(noise(40, 40), "JPEG"), stored(noise(40, 40))
 

@@ -13,7 +13,7 @@ from infomax import InfoMax
 from infomax.cli import app
 from infomax.recipes import RECIPES
 from tests.conftest import SMALL_RECIPE, Infomax, coloured
-from tests.pictures.conftest import put, put_parquet, stored
+from tests.images.conftest import put, put_parquet, stored
 
 COMMANDS = sorted(
     command.name or getattr(command.callback, "__name__", "").replace("_", "-") for command in app.registered_commands

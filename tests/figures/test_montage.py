@@ -10,9 +10,9 @@ from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.figures.montage import TILE, montage_of, pick_queries, save_png
+from infomax.images import load
 from infomax.neighbors.knn import Metric
-from infomax.pictures import load
-from tests.pictures.conftest import put
+from tests.images.conftest import put
 
 N = 12
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax import Index, InfoMax
-from infomax.search.home import Home
+from infomax.search.folder import Home
 from infomax.search.lance import LanceStore
 from infomax.search.store import Store
 from tests.conftest import SMALL, coloured

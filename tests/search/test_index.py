@@ -84,7 +84,7 @@ def test_a_vector_of_zeros_is_at_cosine_distance_one(new_index: NewIndex, k: int
     rows=st.lists(st.lists(st.sampled_from([-1e4, -1.0, 0.0, 1e-3, 1.0, 1.001]), min_size=8, max_size=8), min_size=1)
 )
 def test_any_vectors_are_ranked_as_by_brute_force(rows: list[list[float]], model: InfoMax, tmp_path: Path) -> None:
-    from infomax.search.home import Home
+    from infomax.search.folder import Home
 
     home = Home(tmp_path / "index")
     if not home.exists:

@@ -10,7 +10,7 @@ from infomax import Index, InfoMax, InfoMaxError
 from infomax.search.lance import LanceStore
 from infomax.search.sync import Changes
 from tests.conftest import coloured
-from tests.pictures.conftest import put_parquet, stored
+from tests.images.conftest import put_parquet, stored
 from tests.search.conftest import assert_same, save
 
 Embedded = Callable[[], int]

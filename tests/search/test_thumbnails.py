@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infomax.pictures.decoding import ORIENTATION, BrokenPicture, to_square
+from infomax.images.decoding import ORIENTATION, BrokenPicture, to_square
 from infomax.search.thumbnails import SIDE, square_and_thumbnail, thumbnail
 from tests.conftest import coloured
 

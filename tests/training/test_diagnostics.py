@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from infomax.images import load
 from infomax.information.critics import Bilinear, Cosine
 from infomax.information.priors import GaussianPrior
-from infomax.pictures import load
 from infomax.recipes.deep_infomax import _CHOICES, DeepInfoMax
 from infomax.representation.encoders import Representation
 from infomax.representation.objectives import Local, Prior, Scores, Views

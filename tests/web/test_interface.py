@@ -18,7 +18,7 @@ from PIL import Image
 from infomax import Index
 from infomax.neighbors.knn import Metric
 from infomax.search.index import Match
-from infomax.web.guard import HEADERS
+from infomax.web.security import HEADERS
 from infomax.web.uploads import BYTES
 from tests.conftest import coloured
 from tests.web.conftest import EVIL, LABELS, Served, png, serving

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from infomax import InfoMax
-from infomax.web.guard import Guard, host_name, is_loopback
+from infomax.web.security import Guard, host_name, is_loopback
 from tests.conftest import SMALL, Infomax, coloured, environment
 from tests.web.conftest import as_by_a_user, serving
 

@@ -9,13 +9,13 @@ from io import TextIOWrapper
 
 import typer
 
-from infomax.cli.demonstration import demo
-from infomax.cli.explaining import explain
-from infomax.cli.information import estimate_mi
+from infomax.cli.demo import demo
+from infomax.cli.estimate_mi import estimate_mi
+from infomax.cli.explain import explain
 from infomax.cli.judging import compare, evaluate
 from infomax.cli.learning import embed, fit, montage
 from infomax.cli.searching import duplicates, index, outliers, search
-from infomax.cli.serving import serve
+from infomax.cli.serve import serve
 from infomax.errors import InfoMaxError
 
 INTERRUPTED = 130

@@ -11,8 +11,8 @@ from infomax.cli.output import write_json
 
 if TYPE_CHECKING:
     from infomax.evaluation.evaluate import Evaluation
-    from infomax.evaluation.judge import Verdict
-    from infomax.evaluation.proxies import Proxies
+    from infomax.evaluation.proxies.measure import Proxies
+    from infomax.evaluation.scores import Verdict
 
 Train = Annotated[
     str, typer.Option("--train", metavar="SOURCE", help="Pictures whose labels the classifiers may learn from.")
@@ -61,7 +61,7 @@ def evaluate(
         testing = loaded.load_pictures(test)
         found = evaluate_model(loaded, training, testing, k=k, layers=layers, seed=seed)
         if proxies:
-            from infomax.evaluation.proxies import proxies as measure
+            from infomax.evaluation.proxies.measure import proxies as measure
 
             measured = measure(loaded, training, testing, seed=seed)
     if json_file is not None:

@@ -10,8 +10,8 @@ from infomax.cli.options import Device, MetricName, Model, Seed, Source
 from infomax.cli.output import health_warnings_told, quoted, tell_skipped
 
 if TYPE_CHECKING:
+    from infomax.images import Pictures
     from infomax.model import InfoMax
-    from infomax.pictures import Pictures
 
 
 def fit(

@@ -10,10 +10,10 @@ from jaxtyping import Float, Int, Shaped, UInt8
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.evaluate import Evaluation, Labelled, evaluate_vectors, judge_pixels
-from infomax.evaluation.judge import Judgement, K
+from infomax.evaluation.scores import Judgement, K
+from infomax.images import Pictures
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbours
-from infomax.pictures import Pictures
 from infomax.training.run_folder import Run
 
 QUERIES, MATCHES = 8, 8

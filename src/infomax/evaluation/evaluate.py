@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Int, Num
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.judge import Judgement, K, Task, judge
 from infomax.evaluation.layers import layer_vectors, lower_layers, untrained_vectors
+from infomax.evaluation.scores import Judgement, K, Task, judge
+from infomax.images import Pictures
 from infomax.model import InfoMax
-from infomax.pictures import Pictures
 from infomax.training.diagnostics import effective_rank
 
 RANKED = 1_000

@@ -7,8 +7,8 @@ from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.figures.montage import TILE, Tile, draw_montage
+from infomax.images.decoding import decode
 from infomax.neighbors.knn import Metric
-from infomax.pictures.decoding import decode
 from infomax.search.index import Index, Match
 
 

@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
+from infomax.images import Pictures, SourceLike, load_some
 from infomax.neighbors.knn import Metric
 from infomax.neighbors.knn import neighbours as exact_neighbours
-from infomax.pictures import Pictures, SourceLike, load_some
 
 TILE, GAP, MARGIN, LINE, HEAD = 80, 6, 16, 14, 30
 INK, FAINT, RULE, PAPER = "#1b1b1f", "#76767f", "#d9d9e0", "#ffffff"

@@ -16,7 +16,7 @@ from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing
-from infomax.evaluation.judge import Judgement, Verdict, confusion
+from infomax.evaluation.scores import Judgement, Verdict, confusion
 from infomax.figures import plots
 from infomax.files import written_atomically
 

@@ -1,20 +1,14 @@
-"""Recipes: one file each, settings with the command that runs them and the result they were measured to give."""
+"""Recipes: a file for each way to learn, its presets under their class with the command and the measured result."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from infomax.errors import InfoMaxError
-from infomax.recipes.automatic import choose
-from infomax.recipes.deep_infomax import DeepInfoMax
+from infomax.recipes.auto import choose
+from infomax.recipes.deep_infomax import SEED_CIFAR10, SEED_DIGITS, SEED_TINY_IMAGENET, DeepInfoMax
+from infomax.recipes.multiview import VIEWS, VIEWS_BEST, VIEWS_FAST, ViewInfoMax
 from infomax.recipes.recipe import Fitting, Recipe
-from infomax.recipes.seed_cifar10 import SEED_CIFAR10
-from infomax.recipes.seed_digits import SEED_DIGITS
-from infomax.recipes.seed_tiny_imagenet import SEED_TINY_IMAGENET
 from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
-from infomax.recipes.view_infomax import ViewInfoMax
-from infomax.recipes.views import VIEWS
-from infomax.recipes.views_best import VIEWS_BEST
-from infomax.recipes.views_fast import VIEWS_FAST
 
 AUTO = "auto"
 """The name that leaves the choice to `choose`."""

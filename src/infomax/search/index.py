@@ -18,17 +18,17 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
+from infomax.images import SourceLike, write_skipped
+from infomax.images.decoding import BrokenPicture, decode, remarks_silenced, to_square
+from infomax.images.opening import open_source
 from infomax.model import InfoMax
 from infomax.neighbors.groups import groups_above
 from infomax.neighbors.knn import Metric, neighbours
 from infomax.paths import shown, text
-from infomax.pictures import SourceLike, write_skipped
-from infomax.pictures.decoding import BrokenPicture, decode, remarks_silenced, to_square
-from infomax.pictures.sources import open_source
-from infomax.search.home import Home
+from infomax.search.folder import Home
 from infomax.search.lance import LanceStore
-from infomax.search.looks import Looks
 from infomax.search.map import Map, map_of
+from infomax.search.near_duplicates import Looks
 from infomax.search.store import EVERYTHING, PICTURE, Near, Store, Where, path_bytes, vectors_of
 from infomax.search.sync import BATCH, Changes, id_of, synchronise
 

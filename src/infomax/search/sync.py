@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
+from infomax.images import Skipped, SourceLike
+from infomax.images.arrays import ArchiveRows, ArrayRows
+from infomax.images.decoding import BrokenPicture, UnreadablePicture, remarks_silenced
+from infomax.images.folder import PictureFiles
+from infomax.images.opening import open_source
+from infomax.images.parquet import ParquetRows
+from infomax.images.source import Content, Entry, Source
 from infomax.paths import shown, text
-from infomax.pictures import Skipped, SourceLike
-from infomax.pictures.arrays import ArchiveRows, ArrayRows
-from infomax.pictures.decoding import BrokenPicture, UnreadablePicture, remarks_silenced
-from infomax.pictures.entries import Content, Entry, Source
-from infomax.pictures.folder import PictureFiles
-from infomax.pictures.parquet import ParquetRows
-from infomax.pictures.sources import open_source
 from infomax.progress import progress_bar
 from infomax.search.store import Store, schema, vector_column
 from infomax.search.thumbnails import Thumbnail, square_and_thumbnail

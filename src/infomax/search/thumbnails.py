@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.pictures.decoding import Loaded, loaded, prepare, to_rgb, upright
+from infomax.images.decoding import Loaded, loaded, prepare, to_rgb, upright
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 on a screen of double density."""

@@ -19,12 +19,12 @@ from jaxtyping import Float
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.search.index import Index, Match, Picture
-from infomax.web import answers
-from infomax.web.answers import match_answer, picture_answer, statistics_answer
-from infomax.web.guard import Guard
+from infomax.web import schemas as answers
+from infomax.web.caching import Kept, Together
 from infomax.web.mapping import map_answer
-from infomax.web.parameters import Folder, Id, Label, Limit, Offset, Search, SearchByLink, Version, place
-from infomax.web.sharing import Kept, Together
+from infomax.web.requests import Folder, Id, Label, Limit, Offset, Search, SearchByLink, Version, place
+from infomax.web.schemas import match_answer, picture_answer, statistics_answer
+from infomax.web.security import Guard
 from infomax.web.uploads import UNKNOWN, body_of, embedded, packed, refuse, unpacked
 
 KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}

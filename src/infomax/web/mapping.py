@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from infomax.search.map import Map
-from infomax.web.answers import MapAnswer
+from infomax.web.schemas import MapAnswer
 
 
 def map_answer(drawn: Map, current: bool) -> bytes:

@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import HTTPException, Request
 from jaxtyping import Float
 
-from infomax.pictures.decoding import BrokenPicture, decode
+from infomax.images.decoding import BrokenPicture, decode
 from infomax.search.index import Index
 
 BYTES = 32 << 20

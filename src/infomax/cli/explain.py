@@ -1,0 +1,88 @@
+"""explain: where in two pictures their match comes from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infomax.cli.options import Device, JsonFile, Model
+from infomax.cli.output import write_json
+from infomax.errors import InfoMaxError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+REFERENCE_PICTURES = 256
+
+
+def explain(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A picture, or a row of a collection: digits#5.")],
+    match: Annotated[str, typer.Argument(metavar="MATCH", help="Another, photos.parquet#7 say.")],
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="SOURCE",
+            help="Pictures such as the model learnt from; InfoNCE, Donsker-Varadhan and SMILE need them.",
+        ),
+    ] = None,
+    json_file: JsonFile = None,
+    device: Device = "auto",
+) -> None:
+    """Draw which positions of two pictures go with each other's code, in nats."""
+    from dataclasses import asdict
+
+    from infomax.evaluation import explanation
+    from infomax.figures.heatmap import SIDE, Drawn, draw_explanation
+    from infomax.figures.montage import save_png
+    from infomax.model import InfoMax
+
+    loaded = InfoMax.load(model, device=device)
+    pair = [_pixels(name, loaded.recipe_.size) for name in (query, match)]
+    drawn = [Drawn(_pixels(name, SIDE), name) for name in (query, match)]
+    others = None if reference is None else loaded.load_pictures(reference).pixels
+    if others is not None:
+        others = others[:: max(1, len(others) // REFERENCE_PICTURES)][:REFERENCE_PICTURES]
+    maps = explanation.explain(loaded, pair[0], pair[1], others)
+    save_png(draw_explanation(drawn[0], drawn[1], maps), out)
+    if json_file is not None:
+        values = {name: _finite(each) for name, each in asdict(maps).items()}
+        document = {"query": query, "match": match, "unit": "nats", "grid": list(maps.query_by_match.shape)}
+        write_json(json_file, {**document, **values})
+    if json_file != "-":
+        print(f"the query's positions with the match's code: {maps.query_by_match.mean():+.2f} nats on average")
+        print(f"the match's positions with the query's code: {maps.match_by_query.mean():+.2f} nats on average")
+        print(f"the figure is {out}")
+
+
+def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
+    """A picture as a square: the file of that name, else the row after the # of a SOURCE."""
+    from infomax.images.decoding import BrokenPicture, decode, remarks_silenced, to_square
+    from infomax.images.opening import open_source
+
+    source, mark, row = name.rpartition("#")
+    try:
+        if not (mark and row.isdecimal()) or Path(name).is_file():
+            return decode(Path(name).expanduser(), size)
+        found = open_source(source)
+        if int(row) >= len(found.entries):
+            raise InfoMaxError(
+                f"{name}: {source} has {len(found.entries)} pictures, the last is {source}#{len(found.entries) - 1}"
+            )
+        content = next(found.read([int(row)])).data
+        if isinstance(content, BrokenPicture):
+            raise content
+        with remarks_silenced():
+            return to_square(content, size)
+    except BrokenPicture as broken:
+        raise InfoMaxError(f"{name} cannot be explained: {broken.reason}; give a picture") from None
+
+
+def _finite(values: "NDArray[np.float64]") -> list[list[Any]]:
+    """The map as JSON knows numbers: minus infinity, which a chi-squared score can stand for, is null."""
+    from math import isfinite
+
+    return [[value if isfinite(value) else None for value in row] for row in values.tolist()]

@@ -1,0 +1,123 @@
+"""Copies look the same, and nothing else does: on pieces of two photographs that come with scikit-learn."""
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageOps
+from sklearn.datasets import load_sample_images
+
+from infomax.search.near_duplicates import Looks, alike
+from infomax.search.thumbnails import SMALLEST, smallest, thumbnail
+
+Changed = Callable[[Image.Image], Image.Image]
+
+SIDE = 128
+
+
+def again(image: Image.Image, kind: str, **options: int) -> Image.Image:
+    """Written to a file and read."""
+    file = BytesIO()
+    image.save(file, kind, **options)
+    return Image.open(file).convert("RGB")
+
+
+COPIES: dict[str, Changed] = {
+    "JPEG": lambda image: again(image, "jpeg", quality=75),
+    "poor JPEG": lambda image: again(image, "jpeg", quality=25),
+    "WebP": lambda image: again(image, "webp", quality=50),
+    "palette": lambda image: again(image.quantize(64), "png"),
+    "smaller": lambda image: image.resize((45, 45)),
+    "larger": lambda image: image.resize((300, 300)),
+    "trimmed": lambda image: image.crop((2, 2, SIDE - 2, SIDE - 2)),
+    "trimmed on one side": lambda image: image.crop((4, 0, SIDE, SIDE)),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+    "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.8),
+    "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.25),
+    "paler": lambda image: ImageEnhance.Color(image).enhance(0.7),
+    "all at once": lambda image: again(
+        ImageEnhance.Brightness(image.crop((1, 1, SIDE - 1, SIDE - 1)).resize((80, 80))).enhance(1.1), "jpeg"
+    ),
+}
+OTHERS: dict[str, Changed] = {
+    "mirrored": ImageOps.mirror,
+    "turned": lambda image: image.rotate(90),
+    "its half": lambda image: image.crop((0, 0, SIDE // 2, SIDE)),
+    "its negative": ImageOps.invert,
+}
+
+
+@pytest.fixture(scope="module")
+def pieces() -> list[Image.Image]:
+    """Of a palace and a flower, none with anything of another, without those of nothing but sky or shadow."""
+    cut = [
+        photo[top : top + SIDE, left : left + SIDE]
+        for photo in load_sample_images().images
+        for top in range(0, photo.shape[0] - SIDE, SIDE)
+        for left in range(0, photo.shape[1] - SIDE, SIDE)
+    ]
+    return [Image.fromarray(piece) for piece in cut if piece.std(axis=(0, 1)).max() > 25]
+
+
+def small(images: Sequence[Image.Image]) -> NDArray[np.uint8]:
+    return np.stack([smallest(thumbnail(np.asarray(image)).content) for image in images])
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_looks_like_its_picture_and_no_other(pieces: list[Image.Image], name: str) -> None:
+    same = alike(small(pieces), small([COPIES[name](piece) for piece in pieces]))
+    assert np.array_equal(same, np.eye(len(pieces), dtype=bool)), np.argwhere(same != np.eye(len(pieces), dtype=bool))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_copy_looks_different(pieces: list[Image.Image], name: str) -> None:
+    assert not alike(small(pieces), small([OTHERS[name](piece) for piece in pieces])).any()
+
+
+def test_pictures_without_detail_are_the_same_in_the_same_colour_only() -> None:
+    colours = [(200, 30, 30), (30, 200, 30), (203, 31, 29), (90, 90, 90), (255, 255, 255), (0, 0, 0)]
+    same = alike(*2 * [small([Image.new("RGB", (20, 20), colour) for colour in colours])])
+    assert [tuple(pair) for pair in np.argwhere(np.triu(same, 1))] == [(0, 2)]
+
+
+def test_a_ship_makes_the_difference_before_one_sky() -> None:
+    sky = np.linspace((90, 140, 220), (200, 220, 250), 64)[:, None].repeat(64, 1).astype(np.uint8)
+    ships = [sky.copy() for _ in range(3)]
+    ships[0][30:40, 10:30] = (80, 60, 60)
+    ships[1][34:40, 40:60] = (150, 30, 30)
+    ships[2][31:41, 10:30] = (85, 62, 60)
+    same = alike(*2 * [small([Image.fromarray(ship) for ship in ships])])
+    assert [tuple(pair) for pair in np.argwhere(np.triu(same, 1))] == [(0, 2)]
+
+
+def test_it_does_not_matter_which_comes_first(pieces: list[Image.Image]) -> None:
+    mixed = small([*pieces, *(COPIES["trimmed"](piece) for piece in pieces)])
+    same = alike(mixed, mixed)
+    assert np.array_equal(same, same.T)
+    assert same.diagonal().all()
+
+
+def test_each_thumbnail_is_read_once_and_a_lost_one_is_like_none(pieces: list[Image.Image]) -> None:
+    contents = {str(row): thumbnail(np.asarray(pieces[row % 3])).content for row in range(6)}
+    del contents["4"]
+    asked: list[str] = []
+
+    def thumbnails(ids: Sequence[str]) -> dict[str, bytes]:
+        asked.extend(ids)
+        return {each: contents[each] for each in ids if each in contents}
+
+    looks = Looks([str(row) for row in range(6)], thumbnails)
+    assert looks.same(np.array([0, 1]), np.array([3, 4])).tolist() == [[True, False], [False, False]]
+    assert looks.same(np.array([2, 1, 4]), np.array([5, 4])).tolist() == [[True, False], [False, False], [False, False]]
+    assert sorted(asked) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_the_smallest_picture_is_the_whole_of_it() -> None:
+    halves = np.zeros((20, 200, 3), np.uint8)
+    halves[:, 100:, 0] = 240
+    pixels = smallest(thumbnail(halves).content)
+    assert pixels.shape == (SMALLEST, SMALLEST, 3)
+    assert pixels[:, :6].max() < 30
+    assert pixels[:, 10:, 0].min() > 200
