@@ -9,12 +9,18 @@ from io import TextIOWrapper
 
 import typer
 
+from infomax.cli.compare import compare
 from infomax.cli.demo import demo
+from infomax.cli.duplicates import duplicates
+from infomax.cli.embed import embed
 from infomax.cli.estimate_mi import estimate_mi
+from infomax.cli.evaluate import evaluate
 from infomax.cli.explain import explain
-from infomax.cli.judging import compare, evaluate
-from infomax.cli.learning import embed, fit, montage
-from infomax.cli.searching import duplicates, index, outliers, search
+from infomax.cli.fit import fit
+from infomax.cli.index import index
+from infomax.cli.montage import montage
+from infomax.cli.outliers import outliers
+from infomax.cli.search import search
 from infomax.cli.serve import serve
 from infomax.errors import InfoMaxError
 

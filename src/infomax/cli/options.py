@@ -26,3 +26,8 @@ JsonFile = Annotated[
 IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="The folder of the index.")]
 Host = Annotated[str, typer.Option("--host", help="Where to listen; 0.0.0.0 lets other machines in.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
+Train = Annotated[
+    str, typer.Option("--train", metavar="SOURCE", help="Pictures whose labels the classifiers may learn from.")
+]
+Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other pictures, to judge them by.")]
+Neighbours = Annotated[int, typer.Option("-k", min=1, help="How many nearest neighbours vote.")]

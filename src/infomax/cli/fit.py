@@ -1,17 +1,13 @@
-"""fit, embed, montage: learn features, write them, look at them."""
+"""fit: learn features."""
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from infomax.cli.options import Device, MetricName, Model, Seed, Source
+from infomax.cli.options import Device, Seed, Source
 from infomax.cli.output import health_warnings_told, quoted, tell_skipped
-
-if TYPE_CHECKING:
-    from infomax.images import Pictures
-    from infomax.model import InfoMax
 
 
 def fit(
@@ -83,52 +79,3 @@ def fit(
         print(f"recipe {chosen.name} was chosen for {reason}; --recipe NAME takes another")
     print(f"learnt {model.recipe_.dim} features from {data['pictures']} pictures; the model is in {out}")
     print(f"see what it finds alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png")
-
-
-def embed(
-    source: Source,
-    model: Model,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE.parquet", help="Columns: path, row, label if known, vector.")
-    ],
-    device: Device = "auto",
-) -> None:
-    """Write the feature vector of every picture to a parquet file."""
-    from infomax.embeddings import write_embeddings
-
-    loaded, pictures = load_both(model, source, device)
-    write_embeddings(out, pictures, loaded.embed(pictures))
-    print(f"{len(pictures.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")
-
-
-def montage(
-    source: Source,
-    model: Model,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
-    metric: MetricName = "cosine",
-    queries: Annotated[int, typer.Option("--queries", min=1, help="Rows: pictures picked at random.")] = 10,
-    neighbours: Annotated[int, typer.Option("--neighbours", min=1, help="Columns: the nearest of each.")] = 9,
-    seed: Seed = 0,
-    device: Device = "auto",
-) -> None:
-    """Draw random pictures, each with its nearest neighbours in the collection."""
-    from infomax.figures.montage import montage_of, save_png
-
-    loaded, pictures = load_both(model, source, device)
-    codes = loaded.embed(pictures)
-    image = montage_of(source, pictures, codes, metric=metric, queries=queries, neighbours=neighbours, seed=seed)
-    save_png(image, out)
-    print(f"the figure is {out}")
-
-
-def load_both(run: Path, source: str, device: str) -> "tuple[InfoMax, Pictures]":
-    """A model and a SOURCE's pictures as it takes them; says how many were skipped."""
-    from infomax.model import InfoMax
-
-    model = InfoMax.load(run, device=device, progress=True)
-    pictures = model.load_pictures(source)
-    tell_skipped(
-        len(pictures.skipped),
-        f"the first: {pictures.skipped[0].where!r}, {pictures.skipped[0].reason}" if pictures.skipped else "",
-    )
-    return model, pictures

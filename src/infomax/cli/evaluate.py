@@ -1,4 +1,4 @@
-"""evaluate, compare: how good the features are, of one model or of several side by side."""
+"""evaluate: how good the features of one model are."""
 
 import sys
 from pathlib import Path
@@ -13,12 +13,7 @@ if TYPE_CHECKING:
     from infomax.evaluation.evaluate import Evaluation
     from infomax.evaluation.proxies.measure import Proxies
     from infomax.evaluation.scores import Verdict
-
-Train = Annotated[
-    str, typer.Option("--train", metavar="SOURCE", help="Pictures whose labels the classifiers may learn from.")
-]
-Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other pictures, to judge them by.")]
-Neighbours = Annotated[int, typer.Option("-k", min=1, help="How many nearest neighbours vote.")]
+from infomax.cli.options import Neighbours, Test, Train
 
 
 def evaluate(
@@ -41,7 +36,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Tell how good features are: nearest neighbours and classifiers on them, beside pixels and untrained features."""
-    from infomax.cli.learning import load_both
+    from infomax.cli.loading import load_both
     from infomax.embeddings import read_embeddings
     from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vectors
 
@@ -77,30 +72,6 @@ def evaluate(
             print(f"infomax: {warning}", file=sys.stderr)
         if json_file != "-":
             _tell_proxies(measured)
-
-
-def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that infomax fit wrote.")],
-    train: Train,
-    test: Test,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for the report.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report that is in DIR.")] = False,
-    k: Neighbours = 20,
-    seed: Seed = 0,
-    json_file: JsonFile = None,
-    device: Device = "auto",
-) -> None:
-    """Put runs side by side: one page with figures, neighbours, maps, curves and settings, to read anywhere."""
-    from infomax.evaluation import comparison
-    from infomax.figures.report import refuse_unless_free, to_dict, write_report
-
-    refuse_unless_free(out, overwrite=overwrite)
-    found = comparison.compare(runs, train, test, k=k, seed=seed, device=device)
-    page = write_report(found, out)
-    if json_file is not None:
-        write_json(json_file, to_dict(found, seed))
-    if json_file != "-":
-        print(f"the report is {page}, and its figures are beside it")
 
 
 def _tell(found: "Evaluation") -> None:

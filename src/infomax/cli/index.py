@@ -1,0 +1,48 @@
+"""index: make an index, or bring it up to date."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infomax.cli.options import Device, IndexFolder, JsonFile, Source
+from infomax.cli.output import tell_skipped, write_json
+
+
+def index(
+    source: Source,
+    index: IndexFolder,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="RUN", help="The folder that infomax fit wrote; for a new index.")
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also remove pictures that have vanished from SOURCE, or are broken now.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; decode and write nothing.")
+    ] = False,
+    json_file: JsonFile = None,
+    device: Device = "auto",
+) -> None:
+    """Make an index of pictures, or bring it up to date: only what is new or changed is embedded."""
+    from infomax.search.index import Index, preview
+
+    if dry_run and not index.exists():
+        changes = preview(source, model)
+    else:
+        opened = (
+            Index.open(index, device=device, progress=True)
+            if model is None
+            else Index.create(index, model, device=device, progress=True)
+        )
+        changes = opened.synchronise(source, prune=prune, dry_run=dry_run)
+    skipped = index / "skipped.csv"
+    if changes.skipped:
+        first = changes.skipped[0]
+        tell_skipped(len(changes.skipped), f"{first.where!r}, {first.reason}" if dry_run else str(skipped))
+    counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
+    counts["skipped"] = len(changes.skipped)
+    if json_file is not None:
+        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts})
+    if json_file != "-":
+        print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
