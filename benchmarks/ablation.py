@@ -1,12 +1,12 @@
-"""Which parts matter: one change at a time to views-fast, all for the same CPU time, judged on held-out pictures.
+"""Which parts matter: one change at a time to multiview-fast, all for the same CPU time, judged on held-out images.
 
     OMP_NUM_THREADS=1 python benchmarks/ablation.py --train 'train-*.parquet' --out ablation.jsonl [--seconds 75]
     OMP_NUM_THREADS=1 python benchmarks/ablation.py --train ... --out ablation.jsonl --arms base 'bound: JSD' --seeds 1
 
 Every arm learns for so many seconds of CPU time (wall time on a GPU), at a rate that rises and falls within them: a few
-steps are timed first, and say how many there will be. 5,000 of the training pictures, the same for all arms, take no
+steps are timed first, and say how many there will be. 5,000 of the training images, the same for all arms, take no
 part and are judged on: kNN by 10,000 of the others, k = 20, cosine, and the linear classifier fitted to those 10,000.
-The test pictures are not touched. What --out holds already is not learnt again; the table is of all that it holds.
+The test images are not touched. What --out holds already is not learned again; the table is of all that it holds.
 With the defaults the whole takes 25 minutes of one core.
 """
 
@@ -26,17 +26,17 @@ from torch import Tensor
 
 from infomax.devices import autocast, choose_device
 from infomax.evaluation.classifiers import fit_linear
-from infomax.images import load
+from infomax.images import load_images
 from infomax.neighbors.knn import knn_accuracy
-from infomax.recipes import SEED_CIFAR10, VIEWS_FAST, DeepInfoMax, ViewInfoMax
+from infomax.recipes import DIM_CIFAR10, MULTIVIEW_FAST, DeepInfoMax, MultiViewInfoMax
 from infomax.representation.encoders import Encoder
-from infomax.training.trainer import PREPARED_FROM, Training, picker
+from infomax.training.trainer import PREPARED_FROM, Trainer, batch_loader
 
 HELD_OUT, BANK, AT_ONCE = 5_000, 10_000, 500
 TIMED, UNTIMED = 6, 2  # steps that say how long one takes, after so many that warm up
-BASE = VIEWS_FAST.with_settings(late=0.0)
+BASE = MULTIVIEW_FAST.with_settings(final_fraction=0.0)
 
-ARMS: dict[str, ViewInfoMax | DeepInfoMax] = {
+ARMS: dict[str, MultiViewInfoMax | DeepInfoMax] = {
     "base": BASE,
     "bound: JSD": BASE.with_settings(bound="f-divergence", divergence="jensen-shannon"),
     "bound: chi2": BASE.with_settings(bound="f-divergence", divergence="pearson-chi2"),
@@ -44,13 +44,13 @@ ARMS: dict[str, ViewInfoMax | DeepInfoMax] = {
     "local and global": BASE.with_settings(beta=1.0),
     "4 views": BASE.with_settings(views=4, batch=BASE.batch // 2),
     "views of 32 px": BASE.with_settings(view_size=32),
-    "no change of colour": BASE.with_settings(colour=0.0),
+    "no change of color": BASE.with_settings(color=0.0),
     "prior: Gaussian": BASE.with_settings(prior="gaussian"),
     "prior: adversarial, uniform": BASE.with_settings(prior="adversarial-uniform"),
     "encoder: the article's": BASE.with_settings(network="convolutional", widths=(64, 128, 256)),
     "encoder: multi-scale": BASE.with_settings(network="multiscale", widths=(64, 128, 256)),
     "encoder: ViT": BASE.with_settings(network="vit"),
-    "one view: the article's recipe": SEED_CIFAR10,
+    "one view: the article's recipe": DIM_CIFAR10,
 }
 
 
@@ -64,11 +64,11 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     device = choose_device(options.device)
-    pictures = load(options.train, BASE.size, progress=True)
-    assert pictures.labels is not None, "labels are needed to judge"
-    order = np.random.default_rng(0).permutation(len(pictures.pixels))
+    images = load_images(options.train, BASE.size, progress=True)
+    assert images.labels is not None, "labels are needed to judge"
+    order = np.random.default_rng(0).permutation(len(images.pixels))
     held, kept = order[:HELD_OUT], order[HELD_OUT:]
-    pixels, labels = np.array(pictures.pixels), np.array(pictures.labels)
+    pixels, labels = np.array(images.pixels), np.array(images.labels)
     known = read(options.out)
     for seed in options.seeds:
         for arm in options.arms:
@@ -76,7 +76,7 @@ def main() -> None:
                 line["arm"] == arm and line["seed"] == seed and line["seconds"] == options.seconds for line in known
             ):
                 continue
-            encoder, told = learnt(ARMS[arm], pixels[kept], options.seconds, seed, device)
+            encoder, told = learned(ARMS[arm], pixels[kept], options.seconds, seed, device)
             bank, queries = (codes(encoder, pixels[rows], device) for rows in (kept[:BANK], held))
             knn = knn_accuracy(bank, list(labels[kept[:BANK]]), queries, list(labels[held]))
             names, classes = np.unique(labels, return_inverse=True)
@@ -89,17 +89,17 @@ def main() -> None:
     print("\n" + table([line for line in read(options.out) if line["seconds"] == options.seconds]))
 
 
-def learnt(
-    recipe: ViewInfoMax | DeepInfoMax, pixels: NDArray[np.uint8], seconds: float, seed: int, device: torch.device
+def learned(
+    recipe: MultiViewInfoMax | DeepInfoMax, pixels: NDArray[np.uint8], seconds: float, seed: int, device: torch.device
 ) -> tuple[Encoder, dict[str, Any]]:
     """The encoder after so many seconds of learning, and how many steps those were."""
 
-    def begun(steps: int) -> Training:
+    def begun(steps: int) -> Trainer:
         torch.manual_seed(seed)
         encoder = recipe.encoder()
         encoder.prepare(torch.from_numpy(pixels[:PREPARED_FROM]))
-        views = recipe.plan if isinstance(recipe, ViewInfoMax) else None
-        return Training(
+        views = recipe.plan if isinstance(recipe, MultiViewInfoMax) else None
+        return Trainer(
             encoder,
             recipe.objective(),
             recipe.schedule(),
@@ -110,13 +110,13 @@ def learnt(
             bfloat16=True,
         )
 
-    def learn(training: Training, steps: int) -> float:
+    def learn(training: Trainer, steps: int) -> float:
         start = now(device)
         for _ in range(steps):
             training.learn(pick(next(indices)))
         return now(device) - start
 
-    pick, indices = picker(pixels, device), batches(len(pixels), recipe.batch, seed)
+    pick, indices = batch_loader(pixels, device), batches(len(pixels), recipe.batch, seed)
     trial = begun(UNTIMED + TIMED)
     learn(trial, UNTIMED)
     steps = max(1, round(seconds / (learn(trial, TIMED) / TIMED)))
@@ -144,7 +144,7 @@ def now(device: torch.device) -> float:
 def codes(encoder: Encoder, pixels: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
     encoder.eval()
     parts = [torch.from_numpy(pixels[start : start + AT_ONCE]) for start in range(0, len(pixels), AT_ONCE)]
-    with autocast(device):  # as it was learnt, and in half the time
+    with autocast(device):  # as it was learned, and in half the time
         return np.concatenate([encoder(part.to(device)).mean.float().cpu().numpy() for part in parts])
 
 

@@ -63,7 +63,7 @@ def main() -> None:
     for name in ("donsker-varadhan", "nwj", "infonce", "smile"):
         draw(left, name, BOUNDS[name], KL if name == "nwj" else None)
     left.plot(INFORMATION, INFORMATION, "k--", linewidth=1, label="the truth")
-    left.axhline(math.log(BATCH), color="grey", linewidth=1, linestyle=":", label="ln 256")
+    left.axhline(math.log(BATCH), color="gray", linewidth=1, linestyle=":", label="ln 256")
     left.set(xlabel="mutual information, nats", ylabel="bound, nats", ylim=(0, 12), title="Bounds on the information")
     for name in SATURATING:
         draw(right, name, of_name("f-divergence", DIVERGENCES[name]), DIVERGENCES[name])

@@ -1,10 +1,10 @@
 """A closed-form recipe from cold start to verdict, in one process: seconds of every stage, memory, accuracy.
 
     python benchmarks/closed_form.py 'train-*.parquet' 'test-*.parquet' [--recipe spectral] [--set NAME=VALUE ...]
-    python benchmarks/closed_form.py 'train-*.parquet' --dev 5000 [...]       # the last 5,000 training pictures judge
+    python benchmarks/closed_form.py 'train-*.parquet' --dev 5000 [...]       # the last 5,000 training images judge
     python benchmarks/closed_form.py 'train-*.parquet' --cost 10000 50000 200000     # time and memory of ever more
 
-Labels are seen by the judge alone. Settings were chosen with --dev; the test split is for the final figure. Pictures
+Labels are seen by the judge alone. Settings were chosen with --dev; the test split is for the final figure. Images
 are decoded afresh, without a cache. With --cost the collection is filled up by mirror images and shifted copies.
 """
 
@@ -23,8 +23,8 @@ import torch  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from infomax import InfoMax  # noqa: E402
-from infomax.evaluation.scores import Task, judge  # noqa: E402
-from infomax.images import load  # noqa: E402
+from infomax.evaluation.scores import LabelSplit, score_features  # noqa: E402
+from infomax.images import load_images  # noqa: E402
 from infomax.recipes import Recipe, find_recipe  # noqa: E402
 
 Pixels = NDArray[np.uint8]
@@ -42,7 +42,7 @@ def tell(what: str, began: float) -> float:
 
 
 def enlarged(pixels: Pixels, count: int) -> Pixels:
-    """The pictures, then their mirror images, then both again, shifted by a pixel more in every round."""
+    """The images, then their mirror images, then both again, shifted by a pixel more in every round."""
     out = np.empty((count, *pixels.shape[1:]), np.uint8)
     for number, start in enumerate(range(0, count, len(pixels))):
         shift = number // 2
@@ -52,16 +52,16 @@ def enlarged(pixels: Pixels, count: int) -> Pixels:
 
 
 def cost(recipe: Recipe, seed: int, source: str, count: int) -> None:
-    """Time and memory of so many pictures, in a process of its own, so that its peak is its own."""
+    """Time and memory of so many images, in a process of its own, so that its peak is its own."""
     model = InfoMax(recipe, seed=seed)
     with tempfile.TemporaryDirectory() as cache:
-        pixels = enlarged(np.array(load(source, recipe.size, cache=Path(cache)).pixels), count)
-    began = tell(f"{count} pictures, {pixels.nbytes / 1e9:.2f} GB, ready", STARTED)
+        pixels = enlarged(np.array(load_images(source, recipe.size, cache=Path(cache)).pixels), count)
+    began = tell(f"{count} images, {pixels.nbytes / 1e9:.2f} GB, ready", STARTED)
     model.fit(pixels)
-    began = tell(f"{count} pictures, fit", began)
+    began = tell(f"{count} images, fit", began)
     for start in range(0, count, 10_000):
         model.transform(pixels[start : start + 10_000])
-    tell(f"{count} pictures, embedded", began)
+    tell(f"{count} images, embedded", began)
 
 
 def main() -> None:
@@ -86,8 +86,8 @@ def main() -> None:
     began = tell("start", STARTED)
     model = InfoMax(recipe, seed=args.seed)
     with tempfile.TemporaryDirectory() as cache:
-        train = load(args.train, recipe.size, cache=Path(cache))
-        test = load(args.test, recipe.size, cache=Path(cache)) if args.test else None
+        train = load_images(args.train, recipe.size, cache=Path(cache))
+        test = load_images(args.test, recipe.size, cache=Path(cache)) if args.test else None
         began = tell("decoding", began)
         assert train.labels is not None
         pixels, labels = np.array(train.pixels), train.labels
@@ -102,7 +102,7 @@ def main() -> None:
     began = tell("fit", began)
     codes, other_codes = model.transform(pixels), model.transform(others)
     began = tell(f"embedding {len(pixels)} + {len(others)}", began)
-    verdict = judge(Task.of(labels, other_labels), codes, other_codes)
+    verdict = score_features(LabelSplit.of(labels, other_labels), codes, other_codes)
     tell("judging", began)
     for (k, metric, vote), score in verdict.knn.items():
         print(f"kNN, k = {k:<3} {metric:<9} {vote:<8} {100 * score.accuracy:.2f} %")

@@ -3,7 +3,7 @@
     python benchmarks/closed_form_figures.py RUN SOURCE [--out docs/figures]
 
 closed-form-atoms.png: for each kind of patch the first atoms, as patches. closed-form-code.png: for each of the first
-numbers of the code the pictures of SOURCE where it is least, and where it is largest.
+numbers of the code the images of SOURCE where it is least, and where it is largest.
 """
 
 import argparse
@@ -20,22 +20,22 @@ from numpy.typing import NDArray
 
 from infomax import InfoMax
 from infomax.representation.encoders import SpectralEncoder
-from infomax.representation.encoders.spectral import Words
+from infomax.representation.encoders.spectral import PatchCodebook
 
 ROWS, COLUMNS = 8, 16  # atoms
-NUMBERS, ENDS = 10, 8  # numbers of the code, pictures at either end
+NUMBERS, ENDS = 10, 8  # numbers of the code, images at either end
 
 
-def tiled(pictures: NDArray[np.generic], columns: int, gap: int = 1) -> NDArray[np.generic]:
-    """Pictures (n, side, side, c) as one, white between them."""
-    n, side, _, channels = pictures.shape
-    white = 255 if pictures.dtype == np.uint8 else 1
-    padded = np.pad(pictures, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=white)
+def tiled(images: NDArray[np.generic], columns: int, gap: int = 1) -> NDArray[np.generic]:
+    """Images (n, side, side, c) as one, white between them."""
+    n, side, _, channels = images.shape
+    white = 255 if images.dtype == np.uint8 else 1
+    padded = np.pad(images, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=white)
     rows = padded.reshape(n // columns, columns, side + 2 * gap, side + 2 * gap, channels)
     return rows.transpose(0, 2, 1, 3, 4).reshape(n // columns * (side + 2 * gap), -1, channels)
 
 
-def patches(words: Words) -> NDArray[np.float32]:
+def patches(words: PatchCodebook) -> NDArray[np.float32]:
     """The first atoms, each as the patch that whitening makes it of, stretched to its full range."""
     some = words.atoms[: ROWS * COLUMNS] @ torch.linalg.pinv(words.whitening)
     some = some.view(len(some), words.planes, words.patch, words.patch).permute(0, 2, 3, 1)
@@ -45,10 +45,12 @@ def patches(words: Words) -> NDArray[np.float32]:
 
 
 def atoms(encoder: SpectralEncoder) -> Figure:
-    figure, axes = plt.subplots(1, len(encoder.words), figsize=(10, 10 / len(encoder.words) / 2 + 0.4), squeeze=False)
-    for axis, words in zip(axes[0], encoder.words, strict=True):
+    figure, axes = plt.subplots(
+        1, len(encoder.codebooks), figsize=(10, 10 / len(encoder.codebooks) / 2 + 0.4), squeeze=False
+    )
+    for axis, words in zip(axes[0], encoder.codebooks, strict=True):
         axis.imshow(tiled(patches(words), COLUMNS))
-        axis.set_title(f"{words.patch} px, {'grey' if words.planes == 1 else 'colour'}", fontsize=9)
+        axis.set_title(f"{words.patch} px, {'gray' if words.planes == 1 else 'color'}", fontsize=9)
         axis.axis("off")
     figure.tight_layout(pad=0.5)
     return figure
@@ -79,7 +81,7 @@ def main() -> None:
     model = InfoMax.load(args.run)
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder), f"{args.run} is not of a closed-form recipe"
-    pixels = np.array(model.load_pictures(args.source).pixels)
+    pixels = np.array(model.load_images(args.source).pixels)
     atoms(encoder).savefig(args.out / "closed-form-atoms.png", dpi=110)
     ends(pixels, model.transform(pixels)).savefig(args.out / "closed-form-code.png", dpi=110)
 

@@ -1,12 +1,12 @@
 """A whole collection as files, from extraction to search, by the command line, checked against brute force throughout.
 
-    python benchmarks/collection.py --pictures 'cifar10/*.parquet' --scratch FOLDER [--out collection.json]
+    python benchmarks/collection.py --images 'cifar10/*.parquet' --scratch FOLDER [--out collection.json]
 
-The pictures of the parquet files go to FOLDER/pictures/split/class/number.png (`split` is what the file's name begins
+The images of the parquet files go to FOLDER/images/split/class/number.png (`split` is what the file's name begins
 with), a small model is fitted to some of them for one epoch (an index does not care), and `infomax` indexes first a
-sixth and then all. For --queries pictures, half of them of the collection and half mirrored and so foreign to it, every
+sixth and then all. For --queries images, half of them of the collection and half mirrored and so foreign to it, every
 match list is compared with NumPy in float64, by both metrics and below one folder; then --approximate is judged by the
-exact lists. At last 100 pictures are added, 50 changed and 30 deleted, the index is brought up to date with --prune,
+exact lists. At last 100 images are added, 50 changed and 30 deleted, the index is brought up to date with --prune,
 and compared row by row with one built from nothing. Any difference ends the script with an error.
 
 Every command is a process of its own. `seconds` is wall time and `cpu` user and system time of that process; `peak` is
@@ -39,7 +39,7 @@ from infomax.search.store import vectors_of
 K, DECIMALS, LEAST_RECALL = 10, 12, 0.98
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 ADDED, CHANGED, DELETED = 100, 50, 30
-EPOCH = ["--recipe", "seed-cifar10", "--epochs", "1", "--set", "blocks=16,32,64"]
+EPOCH = ["--recipe", "dim-cifar10", "--epochs", "1", "--set", "blocks=16,32,64"]
 
 
 class Report:
@@ -91,9 +91,9 @@ def most_memory(process: int) -> float:
     return next((int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM:")), 0.0)
 
 
-def extract(pictures: str, folder: Path) -> None:
-    """The pictures of the parquet files, as the bytes they are there, into split/class/number.png."""
-    source = open_source(pictures)
+def extract(images: str, folder: Path) -> None:
+    """The images of the parquet files, as the bytes they are there, into split/class/number.png."""
+    source = open_source(images)
     numbers: dict[str, int] = {}
     for entry, content in zip(source.entries, source.read(range(len(source.entries))), strict=True):
         assert isinstance(content.data, bytes)
@@ -105,7 +105,7 @@ def extract(pictures: str, folder: Path) -> None:
 
 
 def mirrored(file: Path) -> bytes:
-    """A picture from left to right, which is another one to a model."""
+    """An image from left to right, which is another one to a model."""
     out = BytesIO()
     with Image.open(file) as image:
         ImageOps.mirror(image.convert("RGB")).save(out, "PNG")
@@ -155,13 +155,13 @@ def check(
     return lists["cosine"]
 
 
-def change(pictures: Path, seed: int) -> None:
-    """Add, change and delete pictures."""
+def change(images: Path, seed: int) -> None:
+    """Add, change and delete images."""
     random = np.random.default_rng(seed)
-    files = sorted(pictures.rglob("*.png"))
+    files = sorted(images.rglob("*.png"))
     chosen = [files[row] for row in random.permutation(len(files))[: ADDED + CHANGED + DELETED]]
     for file in chosen[:ADDED]:
-        new = pictures / "new" / file.parent.name / file.name
+        new = images / "new" / file.parent.name / file.name
         new.parent.mkdir(parents=True, exist_ok=True)
         new.write_bytes(mirrored(file))
     for file in chosen[ADDED : ADDED + CHANGED]:
@@ -186,32 +186,30 @@ def disk(folder: Path, pattern: str = "*") -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--pictures", required=True, metavar="GLOB")
+    parser.add_argument("--images", required=True, metavar="GLOB")
     parser.add_argument("--scratch", required=True, type=Path, metavar="FOLDER")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--out", type=Path, metavar="FILE.json")
     args = parser.parse_args()
     scratch = args.scratch.resolve()
-    pictures, run, index = scratch / "pictures", scratch / "run", scratch / "index"
-    for left in (pictures, run, *scratch.glob("index*"), scratch / "queries"):
+    images, run, index = scratch / "images", scratch / "run", scratch / "index"
+    for left in (images, run, *scratch.glob("index*"), scratch / "queries"):
         shutil.rmtree(left, ignore_errors=True)
     report, facts = Report(), dict[str, Any]()
 
     with report.step("extract"):
-        extract(args.pictures, pictures)
-    fit = [sys.executable, "-m", "infomax", "fit", str(pictures / "test" / "*" / "*[024].png"), "--out", str(run)]
+        extract(args.images, images)
+    fit = [sys.executable, "-m", "infomax", "fit", str(images / "test" / "*" / "*[024].png"), "--out", str(run)]
     with report.step("fit (cpu: elsewhere)"):
         subprocess.run([*fit, *EPOCH], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    part = report.command(
-        "index a sixth", "index", pictures / "test", "--model", run, "--index", scratch / "index-part"
-    )
-    whole = report.command("index all", "index", pictures, "--model", run, "--index", index)
-    facts |= {"pictures": {"part": part["added"], "all": whole["added"]}, "pictures_mb": disk(pictures)}
+    part = report.command("index a sixth", "index", images / "test", "--model", run, "--index", scratch / "index-part")
+    whole = report.command("index all", "index", images, "--model", run, "--index", index)
+    facts |= {"images": {"part": part["added"], "all": whole["added"]}, "images_mb": disk(images)}
     facts["index_mb"] = disk(index)
-    report.command("index again, nothing new", "index", pictures, "--index", index)
+    report.command("index again, nothing new", "index", images, "--index", index)
 
     random = np.random.default_rng(0)
-    files = sorted(pictures.rglob("*.png"))
+    files = sorted(images.rglob("*.png"))
     queries = [files[row] for row in random.permutation(len(files))[: args.queries]]
     for place in range(0, len(queries), 2):
         foreign = scratch / "queries" / f"{place:04d}.png"
@@ -234,11 +232,11 @@ def main() -> None:
     facts["duplicates"] = len(report.command("duplicates", "duplicates", "--index", index)["groups"])
     report.command("outliers", "outliers", "--index", index)
 
-    change(pictures, seed=0)
-    changes = report.command("index again, with changes", "index", pictures, "--index", index, "--prune")
+    change(images, seed=0)
+    changes = report.command("index again, with changes", "index", images, "--index", index, "--prune")
     if [changes[name] for name in ("added", "updated", "removed", "skipped")] != [ADDED, CHANGED, DELETED, 0]:
         sys.exit(f"{ADDED} added, {CHANGED} changed, {DELETED} deleted, but {changes}")
-    report.command("index all from nothing", "index", pictures, "--model", run, "--index", scratch / "index-new")
+    report.command("index all from nothing", "index", images, "--model", run, "--index", scratch / "index-new")
     rows = rows_of(index)
     facts["largest_difference"], facts["vectors_alike"] = difference(rows, rows_of(scratch / "index-new"))
     check(report, "search the index brought up to date", index, [q for q in queries if q.exists()], rows)

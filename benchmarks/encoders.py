@@ -1,10 +1,10 @@
-"""Pictures a second through each encoder, on random tensors in memory: no data, no views, no objective.
+"""Images a second through each encoder, on random tensors in memory: no data, no views, no objective.
 
     OMP_NUM_THREADS=1 python benchmarks/encoders.py [--batch 128] [--rounds 3] [--size 32] [--device cuda]
 
 Forward, and forward with backward, in float32 and under bfloat16 autocast; and with the weights of convolutions laid
 plane by plane instead of channels-last, as the encoders have them. On the CPU the seconds are CPU time of this process,
-over its threads; on a GPU wall time between synchronisations.
+over its threads; on a GPU wall time between synchronizations.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from infomax.representation.encoders import (
 )
 
 ENCODERS: dict[str, Callable[[int], Encoder]] = {
-    "convolutional (seed-cifar10)": lambda size: ConvolutionalEncoder(size, (64, 128, 256)),
+    "convolutional (dim-cifar10)": lambda size: ConvolutionalEncoder(size, (64, 128, 256)),
     "whitened": lambda _: WhitenedEncoder(),
     "multiscale": lambda _: MultiscaleEncoder(),
     "vit": lambda _: VisionTransformer(),
@@ -44,11 +44,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     device = torch.device(options.device)
-    pictures = torch.randint(0, 256, (options.batch, options.size, options.size, 3), dtype=torch.uint8, device=device)
+    images = torch.randint(0, 256, (options.batch, options.size, options.size, 3), dtype=torch.uint8, device=device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
     print(f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__},")
     print(f"batch {options.batch}, {options.size} px, medians of {options.rounds}\n")
-    print("| encoder | parameters | precision | forward, pictures/s | forward and backward |\n|---|---|---|---|---|")
+    print("| encoder | parameters | precision | forward, images/s | forward and backward |\n|---|---|---|---|---|")
     for title, make in ENCODERS.items():
         for precision, (dtype, channels_last) in LAYOUTS.items():
             torch.manual_seed(0)
@@ -58,11 +58,11 @@ def main() -> None:
 
             def forward(encoder: Encoder = encoder, dtype: torch.dtype | None = dtype) -> None:
                 with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype is not None):
-                    encoder(pictures)
+                    encoder(images)
 
             def both(encoder: Encoder = encoder, dtype: torch.dtype | None = dtype) -> None:
                 with torch.autocast(device.type, dtype, enabled=dtype is not None):
-                    seen = encoder(pictures)
+                    seen = encoder(images)
                 (seen.mean.sum() + seen.local.float().sum()).backward()
 
             rates = [options.batch / median(task, options.rounds, device) for task in (forward, both)]

@@ -4,7 +4,7 @@
 
 One line a task: truth, mean estimate, mean absolute error, mean standard error and coverage (how often value +- 2
 standard errors held the truth) over the seeds, CPU seconds (of all threads) and wall seconds a run; then the mean
-absolute error of scikit-learn's nearest neighbours where both sides have one dimension, and, over the first
+absolute error of scikit-learn's nearest neighbors where both sides have one dimension, and, over the first
 --peer-seeds seeds, of torch-mist with --peer-python, a Python that has it (its own estimate_mi by SMILE, two hidden
 layers of 64, 16 negatives, else its defaults). Nats throughout.
 """
@@ -64,7 +64,7 @@ def tasks() -> Iterator[tuple[str, Known]]:
     yield "other", k.transformed(k.sparse_normal(2, 1.0, pairs=1), k.spiral)
 
 
-def neighbours(x: np.ndarray, y: np.ndarray) -> float:
+def neighbors(x: np.ndarray, y: np.ndarray) -> float:
     if x.shape[1] > 1 or y.shape[1] > 1:
         return math.nan
     return float(mutual_info_regression(x, y.ravel(), random_state=0)[0])
@@ -94,18 +94,18 @@ def row(kind: str, task: Known, n: int, seeds: int, python: str | None, peer_see
         wall, cpu = wall + time.perf_counter() - start, cpu + time.process_time() - start_cpu
         values.append(found.value)
         errors.append(found.standard_error)
-        covered.append(abs(found.value - task.information) <= 2 * found.standard_error)
+        covered.append(abs(found.value - task.mutual_information) <= 2 * found.standard_error)
         bounds.add(found.bound)
         print(
-            f"{task.name}, seed {seed}: {found.value:.3f} +- {found.standard_error:.3f} of {task.information:.3f}",
+            f"{task.name}, seed {seed}: {found.value:.3f} +- {found.standard_error:.3f} of {task.mutual_information:.3f}",
             *found.warnings,
             file=sys.stderr,
             flush=True,
         )
-        others.append((neighbours(x, y), peer(python if seed < peer_seeds else None, x, y)))
-    of_neighbours, of_peer = np.abs(np.array(others) - task.information).T
-    error = np.abs(np.array(values) - task.information).mean()
-    cells = [kind, task.name, f"{task.information:.3f}", f"{np.mean(values):.3f}", f"{error:.3f}"]
+        others.append((neighbors(x, y), peer(python if seed < peer_seeds else None, x, y)))
+    of_neighbors, of_peer = np.abs(np.array(others) - task.mutual_information).T
+    error = np.abs(np.array(values) - task.mutual_information).mean()
+    cells = [kind, task.name, f"{task.mutual_information:.3f}", f"{np.mean(values):.3f}", f"{error:.3f}"]
     cells += [
         f"{np.mean(errors):.3f}",
         f"{np.mean(covered):.0%}",
@@ -114,7 +114,7 @@ def row(kind: str, task: Known, n: int, seeds: int, python: str | None, peer_see
         ", ".join(sorted(bounds)),
     ]
     cells += [
-        "" if math.isnan(value) else f"{value:.3f}" for value in (of_neighbours.mean(), of_peer[:peer_seeds].mean())
+        "" if math.isnan(value) else f"{value:.3f}" for value in (of_neighbors.mean(), of_peer[:peer_seeds].mean())
     ]
     return "| " + " | ".join(cells) + " |"
 

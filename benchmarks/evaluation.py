@@ -1,6 +1,6 @@
-"""Neighbours and the linear classifier beside scikit-learn's: whether they agree, and how fast the neighbours are.
+"""Neighbors and the linear classifier beside scikit-learn's: whether they agree, and how fast the neighbors are.
 
-    infomax embed 'train-*.parquet' --model RUN --out train.parquet      # the same for the test pictures
+    infomax embed 'train-*.parquet' --model RUN --out train.parquet      # the same for the test images
     python benchmarks/evaluation.py train.parquet test.parquet [--rounds 3] [--clock wall]
     python benchmarks/evaluation.py [--queries 10000] [--collection 50000] [--dim 256]      # 100 clusters instead
 
@@ -9,7 +9,7 @@ times in one round, and its median over rounds is told, with the smallest and th
 search by blocks can do without: every query with every vector, 512 queries at a time, into memory that is there
 already. `--clock cpu` counts the seconds of this process alone, for a machine that is busy with other things.
 
-Agreement: accuracies with the same number of neighbours or the same penalty, in per cent. scikit-learn's regression
+Agreement: accuracies with the same number of neighbors or the same penalty, in per cent. scikit-learn's regression
 takes Newton steps: where the penalty is weak its L-BFGS is far from the minimum after hundreds. They take minutes.
 """
 
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from infomax.embeddings import read_embeddings
 from infomax.evaluation.classifiers import fit_linear
-from infomax.evaluation.scores import METRICS, Task, judge
-from infomax.neighbors.knn import neighbours
+from infomax.evaluation.scores import METRICS, LabelSplit, score_features
+from infomax.neighbors.knn import neighbors
 
 Vectors = NDArray[np.float32]
 Split = tuple[Vectors, list[str]]
@@ -34,11 +34,11 @@ ROWS = 512
 
 
 def clusters(count: int, dim: int, seed: int) -> Split:
-    centres = np.random.default_rng(0).standard_normal((100, dim), np.float32)
+    centers = np.random.default_rng(0).standard_normal((100, dim), np.float32)
     random = np.random.default_rng(seed)
     labels = random.integers(0, 100, count)
     noise = 6 * random.standard_normal((count, dim), np.float32)
-    return centres[labels] + noise, labels.astype(str).tolist()
+    return centers[labels] + noise, labels.astype(str).tolist()
 
 
 def read(path: Path) -> Split:
@@ -62,7 +62,7 @@ def compare_speed(collection: Vectors, queries: Vectors, k: int, rounds: int, cl
     subjects: dict[str, Callable[[], object]] = {"product": partial(product, queries, collection)}
     for metric in METRICS:
         theirs = NearestNeighbors(n_neighbors=k, algorithm="brute", metric=metric).fit(collection)
-        subjects[f"infomax {metric}"] = partial(neighbours, queries, collection, k, metric)
+        subjects[f"infomax {metric}"] = partial(neighbors, queries, collection, k, metric)
         subjects[f"scikit-learn {metric}"] = partial(theirs.kneighbors, queries)
     now = time.process_time if clock == "cpu" else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in subjects}
@@ -90,8 +90,8 @@ def compare_agreement(train: Split, test: Split, k: int) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    task = Task.of(train[1], test[1], k)
-    ours = judge(task, train[0], test[0], k=k, ks=(k,), probes=())
+    task = LabelSplit.of(train[1], test[1], k)
+    ours = score_features(task, train[0], test[0], k=k, ks=(k,), probes=())
     print(f"{'right, %':<16}{'infomax':>10}{'scikit-learn':>14}{'apart':>8}")
     for metric in METRICS:
         voters = KNeighborsClassifier(k, algorithm="brute", metric=metric).fit(train[0], task.train)

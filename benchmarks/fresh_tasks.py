@@ -68,7 +68,7 @@ def side_by_side(one: Known, other: Known) -> Known:
         (a, b), (c, d) = one.draw(n, generator), other.draw(n, generator)
         return torch.cat([a, c], 1), torch.cat([b, d], 1)
 
-    return Known(f"{one.name} beside {other.name}", one.information + other.information, draw)
+    return Known(f"{one.name} beside {other.name}", one.mutual_information + other.mutual_information, draw)
 
 
 def copies(m: int, noise: float) -> Known:

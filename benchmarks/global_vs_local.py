@@ -3,9 +3,9 @@
     python benchmarks/global_vs_local.py RUNS --train 'train-*.parquet' --test 'test-*.parquet' --out OUT
 
 RUNS is a folder of runs called ARM-EPOCHS-SEED: global-10-0, local-3-2 and so on, with the arms global, local and both.
-Each finished one is judged as `infomax evaluate` does, once: OUT/NAME.json keeps what came out. The floors, raw pixels
-and an encoder that has learnt nothing, are judged once too. Then tables of all that is there are printed, and the
-neighbours of the longest runs of seed 0 drawn into OUT/global-vs-local.png. --only NAME judges those runs alone.
+Each finished one is judged as `infomax evaluate` does, once: OUT/NAME.json keeps what came out. The baselines, raw pixels
+and an encoder that has learned nothing, are judged once too. Then tables of all that is there are printed, and the
+neighbors of the longest runs of seed 0 drawn into OUT/global-vs-local.png. --only NAME judges those runs alone.
 """
 
 import argparse
@@ -20,35 +20,35 @@ from typing import Any
 
 from PIL import Image
 
-from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vectors
+from infomax.evaluation.evaluate import LabeledFeatures, evaluate_model, evaluate_vectors
 from infomax.figures.montage import TILE, Tile, draw_montage, pick_queries, save_png
-from infomax.images import Pictures, load_some
+from infomax.images import LoadedImages, load_rows
 from infomax.model import InfoMax
-from infomax.neighbors.knn import neighbours
+from infomax.neighbors.knn import neighbors
 from infomax.training.run_folder import Run
 
 ARMS = ("global", "local", "both")
 NAME = re.compile(rf"({'|'.join(ARMS)})-(\d+)-(\d+)")
 QUERIES, MATCHES = 4, 7
 FIGURE_SEED = 0
-COLOURS = 128  # which makes a third of the file and can hardly be seen
+COLORS = 128  # which makes a third of the file and can hardly be seen
 FIGURES = {"knn cosine": "kNN cosine", "knn euclidean": "kNN Euclidean", "linear": "linear", "mlp": "hidden layer"}
 
 Document = dict[str, Any]
 
 
-def judged(path: Path, train: Pictures, test: Pictures) -> Document:
-    """What one run is worth, and the training pictures nearest to the queries of the figure."""
+def judged(path: Path, train: LoadedImages, test: LoadedImages) -> Document:
+    """What one run is worth, and the training images nearest to the queries of the figure."""
     model = InfoMax.load(path, progress=True)
     codes, test_codes = model.embed(train), model.embed(test)
-    found = evaluate_vectors(Labelled(codes, train.labels), Labelled(test_codes, test.labels))
+    found = evaluate_vectors(LabeledFeatures(codes, train.labels), LabeledFeatures(test_codes, test.labels))
     rows = pick_queries(len(test_codes), QUERIES, FIGURE_SEED)
-    nearest = neighbours(test_codes[rows], codes, MATCHES).indices
+    nearest = neighbors(test_codes[rows], codes, MATCHES).indices
     epochs = [line for line in Run(path).read_log() if line["kind"] == "epoch"]
     return {**found.to_dict(), "last": epochs[-1], "queries": rows, "matches": nearest.tolist()}
 
 
-def floors(path: Path, train: Pictures, test: Pictures) -> Document:
+def baselines(path: Path, train: LoadedImages, test: LoadedImages) -> Document:
     """Raw pixels and the untrained encoder, which are the same for every run."""
     found = evaluate_model(InfoMax.load(path, progress=True), train, test).to_dict()
     return {name: found[name]["detail"] for name in ("random", "pixels")}
@@ -125,17 +125,19 @@ def insides(found: dict[str, Document]) -> Iterator[Sequence[str]]:
             f"{health['kl']:.2f}",
             f"{health['ceiling']:.0f}",
             f"{health['effective_rank']:.1f}",
-            f"{document['unlabelled']['effective_rank']:.1f}",
+            f"{document['unlabeled']['effective_rank']:.1f}",
             f"{health['active']}",
         )
 
 
-def draw(found: dict[str, Document], train: Pictures, test: Pictures, sources: tuple[str, str], out: Path) -> None:
+def draw(
+    found: dict[str, Document], train: LoadedImages, test: LoadedImages, sources: tuple[str, str], out: Path
+) -> None:
     """Each query in as many rows as there are runs, one for each."""
     queries = next(iter(found.values()))["queries"]
     shown = sorted({index for document in found.values() for row in document["matches"] for index in row})
-    asked = load_some(sources[1], [test.rows[row] for row in queries], TILE)
-    pixels = dict(zip(shown, load_some(sources[0], [train.rows[index] for index in shown], TILE), strict=True))
+    asked = load_rows(sources[1], [test.rows[row] for row in queries], TILE)
+    pixels = dict(zip(shown, load_rows(sources[0], [train.rows[index] for index in shown], TILE), strict=True))
     assert train.labels is not None
     assert test.labels is not None
     rows = []
@@ -143,8 +145,8 @@ def draw(found: dict[str, Document], train: Pictures, test: Pictures, sources: t
         for name, document in found.items():
             matches = [Tile(pixels[index], (train.labels[index],)) for index in document["matches"][number]]
             rows.append([Tile(tile, (f"{test.labels[query]}: {name.split('-')[0]}",)), *matches])
-    figure = draw_montage(rows, f"the {MATCHES} nearest training pictures, by cosine distance")
-    save_png(figure.quantize(COLOURS, dither=Image.Dither.NONE), out)
+    figure = draw_montage(rows, f"the {MATCHES} nearest training images, by cosine distance")
+    save_png(figure.quantize(COLORS, dither=Image.Dither.NONE), out)
 
 
 def main() -> None:
@@ -162,9 +164,9 @@ def main() -> None:
     names.sort(key=lambda name: (-int(name.split("-")[1]), ARMS.index(name.split("-")[0]), name))
     args.out.mkdir(parents=True, exist_ok=True)
     first = InfoMax.load(args.runs / names[0], progress=True)
-    train, test = first.load_pictures(args.train), first.load_pictures(args.test)
+    train, test = first.load_images(args.train), first.load_images(args.test)
     found = {name: kept(args.out / f"{name}.json", partial(judged, args.runs / name, train, test)) for name in names}
-    bottom = kept(args.out / "floors.json", partial(floors, args.runs / names[0], train, test))
+    bottom = kept(args.out / "baselines.json", partial(baselines, args.runs / names[0], train, test))
 
     lengths = sorted({int(name.split("-")[1]) for name in names}, reverse=True)
     table(

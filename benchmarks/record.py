@@ -1,16 +1,16 @@
 """The whole record of a recipe: from the start of the process to the accuracies, with hardware, versions and seeds.
 
-    PYTHONPATH=src python benchmarks/record.py --recipe views-fast --train 'train-*.parquet' --test 'test-*.parquet'
+    PYTHONPATH=src python benchmarks/record.py --recipe multiview-fast --train 'train-*.parquet' --test 'test-*.parquet'
     PYTHONPATH=src python benchmarks/record.py --recipe views --train ... --test ... --seeds 0 1 2
-    PYTHONPATH=src python benchmarks/record.py --recipe views-best --train ... --test ... --out RUN --pause 540
-    PYTHONPATH=src python benchmarks/record.py --recipe views-fast --train ... --held-out 5000
+    PYTHONPATH=src python benchmarks/record.py --recipe multiview-best --train ... --test ... --out RUN --pause 540
+    PYTHONPATH=src python benchmarks/record.py --recipe multiview-fast --train ... --held-out 5000
 
-Each seed is a process of its own and prints a line of JSON; the table follows. Pictures are decoded by each, into a
+Each seed is a process of its own and prints a line of JSON; the table follows. Images are decoded by each, into a
 cache that is empty when it starts, unless --cache names one. No labels but those of the judging are used.
 
---held-out keeps so many of the training pictures, drawn at random, from all learning and judges on them in place of
-test pictures: to choose settings by. --pause saves a training that takes longer than so many seconds; the same command
-goes on with it, for machines that are lent for minutes. Its `fit` is then what it learnt by its log, in all processes.
+--held-out keeps so many of the training images, drawn at random, from all learning and judges on them in place of
+test images: to choose settings by. --pause saves a training that takes longer than so many seconds; the same command
+goes on with it, for machines that are lent for minutes. Its `fit` is then what it learned by its log, in all processes.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
     from infomax.devices import choose_device
     from infomax.errors import InfoMaxError
     from infomax.evaluation.classifiers import fit_linear
-    from infomax.images import load
+    from infomax.images import load_images
     from infomax.model import InfoMax
     from infomax.neighbors.knn import knn_accuracy
     from infomax.recipes import find_recipe
@@ -96,12 +96,12 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
     recipe = find_recipe(options.recipe).with_texts(options.set)
     with tempfile.TemporaryDirectory() as empty:
         cache = options.cache or Path(empty)
-        train = load(options.train, recipe.size, cache=cache)
-        assert train.labels is not None, "the training pictures need labels"
+        train = load_images(options.train, recipe.size, cache=cache)
+        assert train.labels is not None, "the training images need labels"
         pixels, labels = train.pixels, np.array(train.labels)
         if options.test:
-            test = load(options.test, recipe.size, cache=cache)
-            assert test.labels is not None, "the test pictures need labels"
+            test = load_images(options.test, recipe.size, cache=cache)
+            assert test.labels is not None, "the test images need labels"
             judged, truth = test.pixels, np.array(test.labels)
         else:
             order = np.random.default_rng(0).permutation(len(pixels))
@@ -121,11 +121,11 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
             try:
                 model.fit(np.asarray(pixels), out=run, resume=begun)
             except InfoMaxError as error:
-                sys.exit(f"{error}\n{learnt(run):.0f} s learnt so far" if run else str(error))
+                sys.exit(f"{error}\n{learned(run):.0f} s learned so far" if run else str(error))
         signal.alarm(0)
         mark("fit")
         if begun and run is not None:
-            seconds["fit"] = learnt(run)
+            seconds["fit"] = learned(run)
         bank, queries = model.transform(np.asarray(pixels)), model.transform(np.asarray(judged))
         mark("embed")
         knn = knn_accuracy(bank, list(labels), queries, list(truth), k=options.k)
@@ -172,7 +172,7 @@ def processor() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
-def learnt(run: Path) -> float:
+def learned(run: Path) -> float:
     """Seconds of learning that a run's log tells of, over all processes that took part."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     epochs = [line["seconds"] for line in lines if line["kind"] == "epoch"]
@@ -187,7 +187,7 @@ def table(lines: list[dict[str, Any]]) -> str:
     stages = [stage for stage in STAGES if stage in first["seconds"]]
     rows = [
         f"{first['recipe']['name']}: {first['hardware']}, {first['cores']} cores, {first['threads']} threads,",
-        f"{first['precision']}, {versions}; {first['n_train']} pictures learnt from, {first['n_judged']} judged on",
+        f"{first['precision']}, {versions}; {first['n_train']} images learned from, {first['n_judged']} judged on",
         f"({first['judged']}), k = {first['k']}\n",
         f"| seed | {' | '.join(measured)} | {' | '.join(f'{stage}, s' for stage in stages)} | in all, s |",
         "|---" * (2 + len(measured) + len(stages)) + "|",

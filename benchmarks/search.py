@@ -6,7 +6,7 @@ All get the same vectors of 256 numbers, from 100 clusters. Each is built in a p
 memory is its own. Then one process opens all of them and asks each for the 10 nearest of the same queries, one at a
 time and taking turns, with the same number of threads: `wall` and `cpu` are quartiles in milliseconds, and `ratio` is
 the median of wall time over that of faiss-flat. For the index that is all of `Index.search`: looking whether another
-process has written, ranking in float64, and the facts of the pictures, where faiss returns row numbers. `index-files`
+process has written, ranking in float64, and the facts of the images, where faiss returns row numbers. `index-files`
 is the same without the copy in memory that an index keeps of a version it is asked twice. `held` is the memory that
 opening it and the first queries have added, in MB.
 
@@ -39,9 +39,9 @@ Ask = Callable[[Vectors], list[int]]
 def vectors(count: int, queries: int) -> tuple[Vectors, Vectors]:
     """Float32 vectors (count, DIM) and queries (queries, DIM) from the same clusters, always the same ones."""
     random = np.random.default_rng(0)
-    centres = random.standard_normal((CLUSTERS, DIM), np.float32)
+    centers = random.standard_normal((CLUSTERS, DIM), np.float32)
     total = count + queries
-    made = centres[random.integers(0, CLUSTERS, total)] + random.standard_normal((total, DIM), np.float32)
+    made = centers[random.integers(0, CLUSTERS, total)] + random.standard_normal((total, DIM), np.float32)
     return made[:count], made[count:]
 
 
@@ -52,19 +52,19 @@ def unit(rows: Vectors) -> Vectors:
 
 
 def build_index(data: Vectors, folder: Path) -> None:
-    """Row by row, as a synchronisation would, and what an approximate search needs."""
+    """Row by row, as a synchronization would, and what an approximate search needs."""
     import pyarrow as pa
 
     from infomax import Index, InfoMax
     from infomax.recipes import DeepInfoMax
-    from infomax.search.folder import Home
+    from infomax.search.folder import IndexFolder
     from infomax.search.lance import LanceStore
     from infomax.search.store import schema, vector_column
     from infomax.search.sync import BATCH, TIDY_AFTER, id_of
 
     recipe = DeepInfoMax(name="tiny", size=8, blocks=(4, 8), dim=DIM, batch=8, epochs=1)
     model = InfoMax(recipe).fit(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8))
-    Home(folder).create(model)
+    IndexFolder(folder).create(model)
     store = LanceStore(folder)
     for commit, low in enumerate(range(0, len(data), BATCH), 1):
         part = data[low : low + BATCH]
@@ -132,7 +132,7 @@ def opened(subject: str, scratch: Path, threads: int) -> Ask:
         held, lance.HELD_AT_MOST = lance.HELD_AT_MOST, 0 if subject == "index-files" else lance.HELD_AT_MOST
         found = index.search(query, K, approximate=subject == "index-approximate")
         lance.HELD_AT_MOST = held
-        return [int(match.picture.path[8:15]) for match in found]
+        return [int(match.image.path[8:15]) for match in found]
 
     return ask
 

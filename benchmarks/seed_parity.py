@@ -1,4 +1,4 @@
-"""Recipe seed-cifar10 beside a plain PyTorch script of the same recipe: kNN accuracy and training throughput.
+"""Recipe dim-cifar10 beside a plain PyTorch script of the same recipe: kNN accuracy and training throughput.
 
     python benchmarks/seed_parity.py --baseline seed_recipe.py --train 'train-*.parquet' --test 'test-*.parquet' \
         --out parity accuracy --epochs 2 10 --seeds 0 1 2
@@ -23,14 +23,14 @@ from typing import Any
 
 import torch
 
-from infomax.devices import bfloat16_pays
+from infomax.devices import bfloat16_is_fast
 from infomax.model import InfoMax
 from infomax.neighbors.knn import knn_accuracy
-from infomax.recipes import SEED_CIFAR10
+from infomax.recipes import DIM_CIFAR10
 from infomax.training.schedule import batches
-from infomax.training.trainer import Training, picker
+from infomax.training.trainer import Trainer, batch_loader
 
-RECIPE = "seed-cifar10"
+RECIPE = "dim-cifar10"
 WARM_UP = 20
 
 
@@ -58,7 +58,7 @@ def our_accuracy(args: argparse.Namespace, seed: int, epochs: int) -> float:
         run = args.out / f"run-seed{seed}"
         model = InfoMax(RECIPE, epochs=epochs, seed=seed, progress=True)
         model.fit(args.train, out=run, resume=(run / "config.json").exists())
-        train, test = model.load_pictures(args.train), model.load_pictures(args.test)
+        train, test = model.load_images(args.train), model.load_images(args.test)
         assert train.labels is not None
         assert test.labels is not None
         accuracy = knn_accuracy(model.embed(train), train.labels, model.embed(test), test.labels, k=20)
@@ -86,19 +86,19 @@ def accuracy(args: argparse.Namespace) -> None:
 
 
 def our_rate(args: argparse.Namespace, steps: int) -> float:
-    """Pictures a second through training steps, after a warm-up, as the baseline counts them."""
-    recipe = SEED_CIFAR10
-    pixels = InfoMax(RECIPE).load_pictures(args.piece, recipe.size).pixels
+    """Images a second through training steps, after a warm-up, as the baseline counts them."""
+    recipe = DIM_CIFAR10
+    pixels = InfoMax(RECIPE).load_images(args.piece, recipe.size).pixels
     device = torch.device("cpu")
-    training = Training(
+    training = Trainer(
         recipe.encoder(),
         recipe.objective(),
         recipe.schedule(),
         steps=WARM_UP + steps,
         device=device,
-        bfloat16=bfloat16_pays(device),
+        bfloat16=bfloat16_is_fast(device),
     )
-    pick = picker(pixels, device)
+    pick = batch_loader(pixels, device)
     order = batches(len(pixels), recipe.batch, 0, 0)
     for indices in order[:WARM_UP]:
         training.learn(pick(indices))

@@ -34,7 +34,7 @@ from PIL import Image
 
 from infomax import InfoMax
 from infomax.recipes import DeepInfoMax
-from infomax.search.folder import Home
+from infomax.search.folder import IndexFolder
 from infomax.search.lance import LanceStore
 from infomax.search.store import schema, vector_column
 from infomax.search.sync import id_of
@@ -44,13 +44,13 @@ DIM, CLUSTERS, COMMIT = 256, 100, 5000
 
 
 def make_index(folder: Path, rows: int) -> list[str]:
-    """An index of random vectors; returns the ids of its pictures."""
+    """An index of random vectors; returns the ids of its images."""
     noise = np.random.default_rng(0)
     recipe = DeepInfoMax(name="tiny", size=8, blocks=(4, 8), dim=DIM, batch=8, epochs=1)
     model = InfoMax(recipe, device="cpu").fit(noise.integers(0, 256, (8, 8, 8, 3), np.uint8))
-    Home(folder).create(model)
+    IndexFolder(folder).create(model)
     store = LanceStore(folder)
-    centres = noise.standard_normal((CLUSTERS, DIM), np.float32)
+    centers = noise.standard_normal((CLUSTERS, DIM), np.float32)
     small = [thumbnail(noise.integers(0, 256, (96, 128, 3), np.uint8)) for _ in range(CLUSTERS)]
     for low in range(0, rows, COMMIT):
         which = noise.integers(0, CLUSTERS, min(COMMIT, rows - low))
@@ -59,7 +59,7 @@ def make_index(folder: Path, rows: int) -> list[str]:
         columns: dict[str, Any] = {name: [value] * len(which) for name, value in constant.items()}
         columns |= {"path": names, "id": [id_of(name) for name in names], "model": [model.fingerprint] * len(which)}
         columns |= {"label": [f"{each:02d}" for each in which], "thumbnail": [small[each].content for each in which]}
-        columns["vector"] = vector_column(centres[which] + noise.standard_normal((len(which), DIM), np.float32))
+        columns["vector"] = vector_column(centers[which] + noise.standard_normal((len(which), DIM), np.float32))
         store.upsert(pa.table({name: columns[name] for name in schema(DIM).names}, schema=schema(DIM)))
     store.compact()
     ids: list[str] = store.page(0, rows, ["id"]).column("id").to_pylist()
@@ -71,7 +71,7 @@ Ask = tuple[str, str, bytes | None]
 
 
 def requests(ids: list[str], rows: int) -> dict[str, Callable[[], Ask]]:
-    """What is asked for, each time for another picture."""
+    """What is asked for, each time for another image."""
     file = BytesIO()
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)).save(file, "jpeg")
     upload = file.getvalue()
@@ -81,13 +81,13 @@ def requests(ids: list[str], rows: int) -> dict[str, Callable[[], Ask]]:
 
     return {
         "the page itself": lambda: ("GET", "/", None),
-        "a page of 100 pictures": lambda: ("GET", f"/api/pictures?offset={random.randrange(rows)}", None),
+        "a page of 100 images": lambda: ("GET", f"/api/images?offset={random.randrange(rows)}", None),
         "a thumbnail": lambda: ("GET", f"/api/thumbnails/{random.choice(ids)}", None),
-        "20 neighbours by id": matches(),
+        "20 neighbors by id": matches(),
         "the same, Euclidean": matches("&metric=euclidean"),
         "the same, of one label": matches("&label=07"),
         "the same, approximate": matches("&approximate=true"),
-        "20 neighbours of an upload": lambda: ("POST", "/api/matches", upload),
+        "20 neighbors of an upload": lambda: ("POST", "/api/matches", upload),
     }
 
 

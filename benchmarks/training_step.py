@@ -1,12 +1,12 @@
 """How much of a training step is the encoder: beside its bare forward and backward, and where the rest goes.
 
-    OMP_NUM_THREADS=1 python benchmarks/training_step.py [--recipes views-fast seed-cifar10] [--rounds 20] [--batch 256]
-    python benchmarks/training_step.py --device cuda --recipes views views-best --rounds 50 [--set compiled=true]
+    OMP_NUM_THREADS=1 python benchmarks/training_step.py [--recipes multiview-fast dim-cifar10] [--rounds 20] [--batch 256]
+    python benchmarks/training_step.py --device cuda --recipes views multiview-best --rounds 50 [--set compiled=true]
 
-Bare is the same encoder, precision and number of pictures or views of the same sizes, as random tensors that lie in
-memory: no data, no views, no objective, no optimiser. The two take turns, a step each; the ratio is that of a round's
+Bare is the same encoder, precision and number of images or views of the same sizes, as random tensors that lie in
+memory: no data, no views, no objective, no optimizer. The two take turns, a step each; the ratio is that of a round's
 two times, and its median over rounds is told, with the quartiles. Then one more series, with a clock at every part. On
-the CPU the clock counts this process's time over its threads, on a GPU wall time between synchronisations.
+the CPU the clock counts this process's time over its threads, on a GPU wall time between synchronizations.
 """
 
 import argparse
@@ -21,56 +21,56 @@ from typing import Any
 import numpy as np
 import torch
 
-from infomax.devices import autocast, bfloat16_pays, choose_device
-from infomax.recipes import DeepInfoMax, ViewInfoMax, find_recipe
+from infomax.devices import autocast, bfloat16_is_fast, choose_device
+from infomax.recipes import DeepInfoMax, MultiViewInfoMax, find_recipe
 from infomax.representation.encoders import Encoder
 from infomax.training import trainer as module
-from infomax.training.trainer import Training, picker
+from infomax.training.trainer import Trainer, batch_loader
 
-PICTURES = 10_000
+IMAGES = 10_000
 WARM_UP = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipes", nargs="+", default=["views-fast", "seed-cifar10"])
+    parser.add_argument("--recipes", nargs="+", default=["multiview-fast", "dim-cifar10"])
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     device = choose_device(options.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or platform.machine()
-    precision = "bfloat16" if bfloat16_pays(device) else "float32"
+    precision = "bfloat16" if bfloat16_is_fast(device) else "float32"
     print(
         f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}, {precision}\n"
     )
     for each in options.recipes:
         recipe = find_recipe(each).with_texts(options.set)
-        assert isinstance(recipe, ViewInfoMax | DeepInfoMax), f"{each} has no steps"
+        assert isinstance(recipe, MultiViewInfoMax | DeepInfoMax), f"{each} has no steps"
         measure(recipe, options.rounds, device)
 
 
-def measure(recipe: ViewInfoMax | DeepInfoMax, rounds: int, device: torch.device) -> None:
+def measure(recipe: MultiViewInfoMax | DeepInfoMax, rounds: int, device: torch.device) -> None:
     """Print the ratio and the profile of one recipe."""
     torch.manual_seed(0)
     clock = clock_of(device)
-    pixels = np.random.default_rng(0).integers(0, 256, (PICTURES, recipe.size, recipe.size, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, recipe.size, recipe.size, 3), np.uint8)
     encoder = recipe.encoder()
-    training = Training(
+    training = Trainer(
         encoder,
         recipe.objective(),
         recipe.schedule(),
         steps=10**6,
-        views=recipe.plan if isinstance(recipe, ViewInfoMax) else None,
+        views=recipe.plan if isinstance(recipe, MultiViewInfoMax) else None,
         device=device,
         bfloat16=True,
-        compiled=isinstance(recipe, ViewInfoMax) and recipe.compiled,
+        compiled=isinstance(recipe, MultiViewInfoMax) and recipe.compiled,
     )
-    pick = picker(pixels, device)
+    pick = batch_loader(pixels, device)
     generator = torch.Generator().manual_seed(0)
 
     def step() -> None:
-        training.learn(pick(torch.randint(PICTURES, (recipe.batch,), generator=generator)))
+        training.learn(pick(torch.randint(IMAGES, (recipe.batch,), generator=generator)))
 
     bare = bare_step(recipe, device)
     ratios, seconds = [], []
@@ -81,17 +81,17 @@ def measure(recipe: ViewInfoMax | DeepInfoMax, rounds: int, device: torch.device
             seconds.append(whole)
     low, middle, high = statistics.quantiles(ratios, n=4)
     rate = recipe.batch / statistics.median(seconds)
-    print(f"{recipe.name}, batch {recipe.batch}, {rounds} rounds: {rate:.0f} pictures/s, ", end="")
+    print(f"{recipe.name}, batch {recipe.batch}, {rounds} rounds: {rate:.0f} images/s, ", end="")
     print(f"{middle:.1%} of the bare encoder's ({low:.1%} to {high:.1%})\n")
     profile(training, step, rounds, device)
 
 
-def bare_step(recipe: ViewInfoMax | DeepInfoMax, device: torch.device) -> Callable[[], None]:
+def bare_step(recipe: MultiViewInfoMax | DeepInfoMax, device: torch.device) -> Callable[[], None]:
     """Forward and backward of a new encoder on random tensors, one for each size of view."""
     encoder: Encoder = recipe.encoder().to(device).train()
-    if isinstance(recipe, ViewInfoMax):
-        shapes = [(view.count * recipe.batch // recipe.parts, view.size) for view in recipe.plan(0.0)]
-        parts = recipe.parts
+    if isinstance(recipe, MultiViewInfoMax):
+        shapes = [(view.count * recipe.batch // recipe.micro_batches, view.size) for view in recipe.plan(0.0)]
+        parts = recipe.micro_batches
         represent = torch.compile(encoder) if recipe.compiled else encoder
     else:
         shapes, parts, represent = [(recipe.batch, recipe.size)], 1, encoder
@@ -122,7 +122,7 @@ def clock_of(device: torch.device) -> Callable[[Callable[[], object]], float]:
     return seconds
 
 
-def profile(training: Training, step: Callable[[], None], rounds: int, device: torch.device) -> None:
+def profile(training: Trainer, step: Callable[[], None], rounds: int, device: torch.device) -> None:
     """Print what each part of a step takes, each waited for, so that together they may take longer than a step."""
     clock, spent = clock_of(device), defaultdict[str, float](float)
 
@@ -138,7 +138,7 @@ def profile(training: Training, step: Callable[[], None], rounds: int, device: t
         (module, "draw", "views"),
         (training, "represent", "encoder, forward"),
         (torch.autograd, "backward", "backward, all of it"),
-        (training.optimiser, "step", "optimiser"),
+        (training.optimizer, "step", "optimizer"),
         (training.objective, "of_views" if training.views else "forward", "objective, forward"),
     ]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in patched]
@@ -147,7 +147,7 @@ def profile(training: Training, step: Callable[[], None], rounds: int, device: t
     whole = sum(clock(step) for _ in range(rounds))
     for owner, name, original in before:
         setattr(owner, name, original)
-    spent["the rest: pictures picked, gradients cleared, sums for the log"] = whole - sum(spent.values())
+    spent["the rest: images picked, gradients cleared, sums for the log"] = whole - sum(spent.values())
     print("| part of a step | ms | share |\n|---|---|---|")
     for part, seconds in sorted(spent.items(), key=lambda item: -item[1]):
         print(f"| {part} | {1e3 * seconds / rounds:.1f} | {seconds / whole:.1%} |")

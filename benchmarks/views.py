@@ -19,24 +19,24 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from infomax.devices import autocast, bfloat16_pays
+from infomax.devices import autocast, bfloat16_is_fast
 from infomax.information.critics import Cosine
-from infomax.representation.augmentation import View, draw
+from infomax.representation.augmentation import CropPolicy, augment
 from infomax.representation.encoders import WhitenedEncoder
-from infomax.representation.objectives import Views
+from infomax.representation.objectives import CrossViewInfo
 
 CPU = torch.device("cpu")
 
 
-def kinds() -> dict[str, tuple[View, ...]]:
+def kinds() -> dict[str, tuple[CropPolicy, ...]]:
     """What is drawn for a step."""
     return {
-        "2 of 32 px": (View(32),),
-        "2 of 24 px": (View(24),),
-        "2 of 16 px": (View(16),),
-        "2 of 32 px, blurred and solarised": (View(32, blur=0.5, solarise=0.2),),
-        "2 of 32 px, 4 of 16 px": (View(32, scale=(0.25, 1.0)), View(16, 4, scale=(0.08, 0.25))),
-        "2 of 32 px, crop alone": (View(32, flip=0.0, jitter=0.0, grey=0.0),),
+        "2 of 32 px": (CropPolicy(32),),
+        "2 of 24 px": (CropPolicy(24),),
+        "2 of 16 px": (CropPolicy(16),),
+        "2 of 32 px, blurred and solarized": (CropPolicy(32, blur=0.5, solarize=0.2),),
+        "2 of 32 px, 4 of 16 px": (CropPolicy(32, scale=(0.25, 1.0)), CropPolicy(16, 4, scale=(0.08, 0.25))),
+        "2 of 32 px, crop alone": (CropPolicy(32, flip=0.0, jitter=0.0, gray=0.0),),
     }
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=10)
     options = parser.parse_args()
-    pictures = torch.randint(0, 256, (options.batch, 32, 32, 3), dtype=torch.uint8)
+    images = torch.randint(0, 256, (options.batch, 32, 32, 3), dtype=torch.uint8)
     seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
 
     @contextmanager
@@ -59,13 +59,13 @@ def main() -> None:
     for _ in range(options.rounds + 1):
         for name, each in kinds().items():
             with timed(name, "views"):
-                views = draw(each, pictures, generator)
+                views = augment(each, images, generator)
             with timed(name, "rest"):
                 steps[name](views)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads,")
-    print(f"torch {torch.__version__}, {'bfloat16' if bfloat16_pays(CPU) else 'float32'}, batch {options.batch},")
+    print(f"torch {torch.__version__}, {'bfloat16' if bfloat16_is_fast(CPU) else 'float32'}, batch {options.batch},")
     print(f"medians of {options.rounds} rounds, CPU time\n")
-    print("| views | us a view | us a picture, rest of the step | views' share of the step |\n|---|---|---|---|")
+    print("| views | us a view | us an image, rest of the step | views' share of the step |\n|---|---|---|---|")
     for name, each in kinds().items():
         drawn, rest = (statistics.median(seconds[name, part][1:]) for part in ("views", "rest"))
         count = options.batch * sum(kind.count for kind in each)
@@ -78,16 +78,16 @@ def step(batch: int, crops: bool) -> Callable[[list[Tensor]], None]:
     """A training step without the drawing of views."""
     torch.manual_seed(0)
     encoder = WhitenedEncoder()
-    objective = Views(Cosine(encoder.dim, encoder.dim, 512, shared=True), targets=2 if crops else None)
-    optimiser = torch.optim.AdamW([*encoder.parameters(), *objective.parameters()], fused=True)
+    objective = CrossViewInfo(Cosine(encoder.dim, encoder.dim, 512, shared=True), targets=2 if crops else None)
+    optimizer = torch.optim.AdamW([*encoder.parameters(), *objective.parameters()], fused=True)
 
     def learn(views: list[Tensor]) -> None:
         with autocast(CPU):
             seen = [each for kind in views for each in encoder(kind).split(batch)]
             value = objective.of_views([(each, each.sample()) for each in seen])
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (-value.total).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
 
     return learn
 

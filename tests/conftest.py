@@ -13,42 +13,42 @@ import torch
 from numpy.typing import NDArray
 
 from infomax.cli import main
-from infomax.recipes import DeepInfoMax, ViewInfoMax
+from infomax.recipes import DeepInfoMax, MultiViewInfoMax
 
 torch.set_num_threads(1)
 
 SMALL = DeepInfoMax(name="small", size=8, blocks=(4, 8), dim=8, batch=16, epochs=2)
 """The article's method at the size of a test."""
 
-SMALL_VIEWS = ViewInfoMax(
+SMALL_VIEWS = MultiViewInfoMax(
     name="small-views",
     size=16,
     dim=8,
     widths=(4, 8),
     batch=16,
-    parts=2,
+    micro_batches=2,
     epochs=2,
     view_size=16,
-    small_views=1,
+    local_crops=1,
     hidden=8,
     rank=4,
     beta=0.5,
 )
 """Information between views at the size of a test, with all that a training can have."""
 
-SMALL_RECIPE = ["--recipe", "seed-cifar10"]
+SMALL_RECIPE = ["--recipe", "dim-cifar10"]
 for setting in ("size=8", "blocks=4,8", "dim=8", "batch=16", "epochs=2"):
     SMALL_RECIPE += ["--set", setting]
 """The options of fit that make it take no time."""
 
 
-def coloured(n: int, side: int = 8, seed: int = 0) -> NDArray[np.uint8]:
-    """Pictures (n, side, side, 3) of one random colour each under noise: easy to tell apart."""
+def colored(n: int, side: int = 8, seed: int = 0) -> NDArray[np.uint8]:
+    """Images (n, side, side, 3) of one random color each under noise: easy to tell apart."""
     random = np.random.default_rng(seed)
-    colours = random.integers(0, 256, (n, 1, 1, 3))
+    colors = random.integers(0, 256, (n, 1, 1, 3))
     noise = random.integers(-20, 21, (n, side, side, 3))
-    pictures: NDArray[np.uint8] = np.clip(colours + noise, 0, 255).astype(np.uint8)
-    return pictures
+    images: NDArray[np.uint8] = np.clip(colors + noise, 0, 255).astype(np.uint8)
+    return images
 
 
 def environment(cache: Path, **more: str) -> dict[str, str]:
@@ -90,7 +90,7 @@ Infomax = Callable[..., Outcome]
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test sees the prepared pictures of another, or of the user."""
+    """No test sees the prepared images of another, or of the user."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("INFOMAX_CACHE", str(folder))
     return folder

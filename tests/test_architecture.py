@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import infomax
-from tests.conftest import SMALL_RECIPE, coloured, environment
+from tests.conftest import SMALL_RECIPE, colored, environment
 from tests.images.conftest import put
 
 HOUSE = Path(infomax.__file__).parent
@@ -53,7 +53,7 @@ def test_imports_point_downward_only() -> None:
         assert seen <= below, f"{path.relative_to(HOUSE)} looks up: {seen - below}"
 
 
-def test_information_is_mathematics_alone_and_objectives_know_no_pictures() -> None:
+def test_information_is_mathematics_alone_and_objectives_know_no_images() -> None:
     for path in (HOUSE / "information").glob("*.py"):
         assert {name.split(".")[1] for name in imports(path)} <= {"information"}
     for path in (HOUSE / "images").glob("*.py"):
@@ -81,8 +81,8 @@ USES = {
 
 @pytest.mark.parametrize("use", USES)
 def test_what_is_heavy_is_not_loaded(tmp_path: Path, cache: Path, use: str) -> None:
-    for index, picture in enumerate(coloured(20)):
-        put(tmp_path / "photos" / f"{index}.png", picture)
+    for index, image in enumerate(colored(20)):
+        put(tmp_path / "photos" / f"{index}.png", image)
     program = f"import sys, json; {USES[use]}; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env=environment(cache), capture_output=True, text=True

@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from infomax.embeddings import read_embeddings, write_embeddings
-from infomax.images import Pictures, load
-from tests.conftest import coloured
+from infomax.images import LoadedImages, load_images
+from tests.conftest import colored
 from tests.images.conftest import put
 
 VECTORS = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 
 
-def collection() -> Pictures:
-    return load(coloured(5), 8)
+def collection() -> LoadedImages:
+    return load_images(colored(5), 8)
 
 
 def test_columns_and_their_types(tmp_path: Path) -> None:
@@ -40,11 +40,11 @@ def test_without_labels_there_is_no_column_of_them(tmp_path: Path) -> None:
     assert np.array_equal(np.stack(table["vector"].to_numpy()), VECTORS)
 
 
-def test_skipped_pictures_leave_gaps_in_the_rows(tmp_path: Path) -> None:
-    for name, picture in zip("abde", coloured(4), strict=True):
-        put(tmp_path / "photos" / f"{name}.png", picture)
+def test_skipped_images_leave_gaps_in_the_rows(tmp_path: Path) -> None:
+    for name, image in zip("abde", colored(4), strict=True):
+        put(tmp_path / "photos" / f"{name}.png", image)
     put(tmp_path / "photos" / "c.png", b"")
-    write_embeddings(tmp_path / "vectors.parquet", load(tmp_path / "photos", 8), VECTORS[:4])
+    write_embeddings(tmp_path / "vectors.parquet", load_images(tmp_path / "photos", 8), VECTORS[:4])
     table = pq.read_table(tmp_path / "vectors.parquet")
     assert table["path"].to_pylist() == ["a.png", "b.png", "d.png", "e.png"]
     assert table["row"].to_pylist() == [0, 1, 3, 4]
@@ -52,9 +52,9 @@ def test_skipped_pictures_leave_gaps_in_the_rows(tmp_path: Path) -> None:
 
 def test_names_that_are_no_text(tmp_path: Path) -> None:
     """A file's name is bytes: what is not UTF-8 is shown by the usual sign, in paths and in labels."""
-    for index, picture in enumerate(coloured(2)):
-        put(tmp_path / "photos" / "caf\udce9" / f"\udcff\n東{index}.png", picture)
-    loaded = load(tmp_path / "photos", 8)
+    for index, image in enumerate(colored(2)):
+        put(tmp_path / "photos" / "caf\udce9" / f"\udcff\n東{index}.png", image)
+    loaded = load_images(tmp_path / "photos", 8)
     write_embeddings(tmp_path / "vectors.parquet", loaded, VECTORS[:2])
     table = pq.read_table(tmp_path / "vectors.parquet")
     assert table["path"].to_pylist() == [f"caf�/�\n東{index}.png" for index in range(2)]

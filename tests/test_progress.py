@@ -17,7 +17,7 @@ def test_says_how_far_and_how_fast_on_stderr(
     assert said.out == ""
     assert "training" in said.err
     assert "100/100" in said.err
-    assert "pictures/s" in said.err
+    assert "images/s" in said.err
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -10,22 +10,22 @@ import torch
 from infomax import InfoMax
 from infomax.errors import InfoMaxError
 from infomax.information import BOUNDS, DIVERGENCES, Separable, all_pairs
-from infomax.recipes import SEED_CIFAR10, SEED_TINY_IMAGENET, DeepInfoMax, find_recipe
+from infomax.recipes import DIM_CIFAR10, DIM_TINY_IMAGENET, DeepInfoMax, find_recipe
 from infomax.representation.objectives import Global
-from tests.conftest import SMALL, coloured
+from tests.conftest import SMALL, colored
 
-CIFAR, TINY = SEED_CIFAR10, SEED_TINY_IMAGENET
+CIFAR, TINY = DIM_CIFAR10, DIM_TINY_IMAGENET
 
 
 def test_the_articles_two_scripts() -> None:
     assert (CIFAR.size, CIFAR.blocks, CIFAR.dim, CIFAR.batch, CIFAR.epochs) == (32, (64, 128, 256), 256, 64, 50)
     assert (TINY.size, TINY.blocks, TINY.dim, TINY.batch, TINY.epochs) == (64, (32, 64, 128, 256), 256, 100, 100)
     for recipe in (CIFAR, TINY):
-        assert (recipe.learning_rate, recipe.divergence, recipe.global_against) == (1e-3, "gan", "code")
+        assert (recipe.learning_rate, recipe.divergence, recipe.global_target) == (1e-3, "gan", "code")
 
 
 def test_an_unknown_recipe_is_told_the_known_ones() -> None:
-    with pytest.raises(InfoMaxError, match=r"unknown recipe 'cifar': choose one of auto, .*seed-cifar10, seed-"):
+    with pytest.raises(InfoMaxError, match=r"unknown recipe 'cifar': choose one of auto, .*dim-cifar10, seed-"):
         find_recipe("cifar")
 
 
@@ -41,7 +41,7 @@ def test_settings_from_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("gama=1", "no setting 'gama' in seed-cifar10: choose one of size, dim, blocks, epochs, batch, "),
+        ("gama=1", "no setting 'gama' in dim-cifar10: choose one of size, dim, blocks, epochs, batch, "),
         ("name=mine", "no setting 'name'"),
         ("", "no setting ''"),
         ("beta", "setting beta=: give a value like beta=1.5"),
@@ -102,23 +102,23 @@ CHOICES = {
     "pairs": ["derangement", "all-pairs"],
     "critic": ["concatenated", "separable", "bilinear"],
     "prior": ["gaussian", "adversarial-uniform", "adversarial-gaussian", "none"],
-    "global_against": ["code", "feature-map"],
+    "global_target": ["code", "feature-map"],
 }
 
 
 @pytest.mark.parametrize(("name", "choice"), [(name, choice) for name, known in CHOICES.items() for choice in known])
 def test_every_choice_trains(name: str, choice: str) -> None:
     recipe = SMALL.with_texts([f"{name}={choice}", "delta=0.5"])
-    model = InfoMax(recipe, epochs=1, device="cpu").fit(coloured(40))
-    untrained = InfoMax(recipe, epochs=1, device="cpu", seed=1).fit(coloured(40))
-    assert np.isfinite(model.transform(coloured(40))).all()
-    assert not np.allclose(model.transform(coloured(40)), untrained.transform(coloured(40)))
+    model = InfoMax(recipe, epochs=1, device="cpu").fit(colored(40))
+    untrained = InfoMax(recipe, epochs=1, device="cpu", seed=1).fit(colored(40))
+    assert np.isfinite(model.transform(colored(40))).all()
+    assert not np.allclose(model.transform(colored(40)), untrained.transform(colored(40)))
 
 
 def test_a_term_of_no_weight_is_left_out() -> None:
     def terms(*texts: str) -> list[str]:
         objective = SMALL.with_texts(texts).objective()
-        seen = SMALL.encoder()(torch.from_numpy(coloured(16)))
+        seen = SMALL.encoder()(torch.from_numpy(colored(16)))
         return list(objective(seen, seen.mean).terms)
 
     assert terms() == ["global", "local", "prior"]
@@ -128,10 +128,10 @@ def test_a_term_of_no_weight_is_left_out() -> None:
 
 def test_bounds_that_live_on_many_negatives_get_them() -> None:
     """Auto: the article's pairs for an f-divergence; a ceiling of ln 2 would make nothing of InfoNCE."""
-    pictures = torch.from_numpy(coloured(16))
+    images = torch.from_numpy(colored(16))
     recipe = SMALL.with_texts(["bound=infonce", "beta=0", "gamma=0"])
     whole = next(part for part in recipe.objective().modules() if isinstance(part, Global))
     assert whole.pairs is all_pairs
     assert isinstance(whole.critic, Separable)
-    seen = recipe.encoder()(pictures)
+    seen = recipe.encoder()(images)
     assert recipe.objective()(seen, seen.mean).total.item() <= math.log(16)

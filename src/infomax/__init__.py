@@ -1,4 +1,4 @@
-"""Features from unlabelled pictures by maximising mutual information, and search by picture."""
+"""Features from unlabeled images by maximizing mutual information, and search by image."""
 
 from typing import TYPE_CHECKING
 

@@ -25,7 +25,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def pictures_at_once(device: torch.device) -> int:
+def embedding_batch_size(device: torch.device) -> int:
     """How many to embed: few enough for a CPU's caches to hold their feature maps, enough to keep a GPU busy."""
     return 500 if device.type == "cuda" else 100
 
@@ -33,8 +33,8 @@ def pictures_at_once(device: torch.device) -> int:
 def batches_on(
     device: torch.device, pixels: UInt8[np.ndarray, "n h w 3"], doing: str, *, shown: bool
 ) -> Iterator[UInt8[Tensor, "b h w 3"]]:
-    """A collection on the device, in order, as many pictures at once as are embedded well; a bar says `doing`."""
-    at_once = pictures_at_once(device)
+    """A collection on the device, in order, as many images at once as are embedded well; a bar says `doing`."""
+    at_once = embedding_batch_size(device)
     with progress_bar(doing, len(pixels), shown=shown) as advance:
         for start in range(0, len(pixels), at_once):
             batch = torch.from_numpy(np.array(pixels[start : start + at_once])).to(device)
@@ -42,7 +42,7 @@ def batches_on(
             advance(len(batch))
 
 
-def bfloat16_pays(device: torch.device) -> bool:
+def bfloat16_is_fast(device: torch.device) -> bool:
     """Whether matrix products in bfloat16 are faster than in float32 there: tensor cores, AVX-512 BF16 or AMX."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -56,7 +56,7 @@ def cpu_has(instructions: str) -> bool:
 
 def autocast(device: torch.device, *, enabled: bool = True) -> AbstractContextManager[object]:
     """Matrix products in bfloat16 where that pays; everything that needs more digits stays in float32."""
-    return torch.autocast(device.type, torch.bfloat16) if enabled and bfloat16_pays(device) else nullcontext()
+    return torch.autocast(device.type, torch.bfloat16) if enabled and bfloat16_is_fast(device) else nullcontext()
 
 
 def cores() -> int:

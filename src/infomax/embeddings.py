@@ -11,19 +11,19 @@ from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images import Pictures
+from infomax.images import LoadedImages
 
 
-def write_embeddings(path: Path, pictures: Pictures, vectors: Float[np.ndarray, "n d"]) -> None:
+def write_embeddings(path: Path, images: LoadedImages, vectors: Float[np.ndarray, "n d"]) -> None:
     """Write columns path (the key), row (its place in the source), label (where known) and vector (d float32).
 
     Raises OSError where that fails; then nothing is left behind.
     """
     values = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
     columns = {
-        "path": _texts(pictures.keys),
-        "row": pa.array(pictures.rows, pa.int64()),
-        **({"label": _texts(pictures.labels)} if pictures.labels is not None else {}),
+        "path": _texts(images.keys),
+        "row": pa.array(images.rows, pa.int64()),
+        **({"label": _texts(images.labels)} if images.labels is not None else {}),
         "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,32 +12,32 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from infomax.devices import batches_on, bfloat16_pays, choose_device
+from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
-from infomax.images import Pictures, SourceLike, load, write_skipped
-from infomax.recipes import AUTO, Fitting, Recipe, choose, find_recipe, recipe_of
+from infomax.images import LoadedImages, SourceLike, load_images, write_skipped
+from infomax.recipes import AUTO, Recipe, TrainingContext, choose_recipe, find_recipe, recipe_from_config
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
-from infomax.training.distributed import Ranks
-from infomax.training.logging import Board
+from infomax.training.distributed import Distributed
+from infomax.training.logging import TensorBoardLogger
 from infomax.training.run_folder import Run
-from infomax.training.trainer import require_pairs
+from infomax.training.trainer import validate_count
 
 
 @final
 class InfoMax:
-    """Features of pictures, learnt without labels by maximising mutual information.
+    """Features of images, learned without labels by maximizing mutual information.
 
-        model = InfoMax(recipe="seed-cifar10", epochs=5).fit("photos/")
+        model = InfoMax(recipe="dim-cifar10", epochs=5).fit("photos/")
         vectors = model.transform("photos/")                                # (n, dim) float32
 
     Args:
         recipe: the name of a recipe, or settings of your own; None or `auto` for the one that suits device, number and
-            size of the pictures, or that of a run to resume.
-        epochs: passes over the pictures, in place of the recipe's.
+            size of the images, or that of a run to resume.
+        epochs: passes over the images, in place of the recipe's.
         device: auto, cpu or cuda.
         seed: fixes initial weights, batches, negatives and noise.
-        cache: where decoded pictures are kept; None for the user's cache folder.
+        cache: where decoded images are kept; None for the user's cache folder.
         progress: whether to draw progress bars on stderr.
 
     Learned attributes: encoder_, objective_ (with its critics; None where a recipe has none), recipe_, config_.
@@ -73,9 +73,9 @@ class InfoMax:
         out: str | Path | None = None,
         resume: bool = False,
         overwrite: bool = False,
-        board: Board | None = None,
+        board: TensorBoardLogger | None = None,
     ) -> "InfoMax":
-        """Learn from a SOURCE of pictures; returns self.
+        """Learn from a SOURCE of images; returns self.
 
         With `out`, the folder RUN gets all that is needed to use, judge and resume the training, kept up to date as it
         goes. `resume` continues an interrupted run, or a finished one up to more epochs; `overwrite` replaces one.
@@ -87,19 +87,19 @@ class InfoMax:
         """
         if resume and (out is None or overwrite):
             raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
-        ranks = Ranks.of_environment()
+        ranks = Distributed.of_environment()
         run = Run(out) if out is not None and ranks.first else None
         before = Run(out).read_config() if out is not None and resume else None
         if before is not None:  # a setting that is newer than the run had its default then
-            before["recipe"] = recipe_of(before["recipe"]).to_dict()
+            before["recipe"] = recipe_from_config(before["recipe"]).to_dict()
         device = choose_device(self.device)
         recipe = self._resolve(before["recipe"] if before else None, source, device)
         if run is not None and before is None:
             run.refuse_unless_free(overwrite=overwrite)  # before the long work of decoding
-        pictures = self.load_pictures(source, recipe.size)
-        require_pairs(len(pictures.pixels), len(pictures.skipped))
-        recipe.require(len(pictures.pixels), ranks.count)
-        config = _configuration(recipe, self.seed, device, ranks, source, pictures)
+        images = self.load_images(source, recipe.size)
+        validate_count(len(images.pixels), len(images.skipped))
+        recipe.validate(len(images.pixels), ranks.count)
+        config = _configuration(recipe, self.seed, device, ranks, source, images)
         if run is not None and before is not None:
             config["precision"] = before["precision"]
             run.refuse_unless_same(before, config)
@@ -109,10 +109,10 @@ class InfoMax:
         with nullcontext() if run is None else run.held():
             if run is not None:
                 run.begin(config, afresh=before is None)
-                write_skipped(run.skipped_file, pictures.skipped)
-            fitting = Fitting(
-                pixels=pictures.pixels,
-                labels=pictures.labels,
+                write_skipped(run.skipped_file, images.skipped)
+            fitting = TrainingContext(
+                pixels=images.pixels,
+                labels=images.labels,
                 seed=self.seed,
                 device=device,
                 bfloat16=config["precision"] == "bfloat16",
@@ -128,37 +128,37 @@ class InfoMax:
         return self
 
     def transform(self, source: SourceLike) -> Float[np.ndarray, "n dim"]:
-        """The codes (the posterior means, float32) of a SOURCE's pictures, in the order of the source.
+        """The codes (the posterior means, float32) of a SOURCE's images, in the order of the source.
 
-        A broken picture has no code and is left out; `load_pictures` tells which those are.
+        A broken image has no code and is left out; `load_images` tells which those are.
         """
-        return self.embed(self.load_pictures(source))
+        return self.embed(self.load_images(source))
 
-    def embed(self, pictures: Pictures) -> Float[np.ndarray, "n dim"]:
-        """The codes of loaded pictures, float32."""
+    def embed(self, images: LoadedImages) -> Float[np.ndarray, "n dim"]:
+        """The codes of loaded images, float32."""
         self._require_fitted()
         device = choose_device(self.device)
         encoder = self.encoder_.to(device).eval()
         with torch.inference_mode():
-            batches = batches_on(device, pictures.pixels, "embedding", shown=self.progress)
+            batches = batches_on(device, images.pixels, "embedding", shown=self.progress)
             return np.concatenate([encoder(batch).mean.cpu().numpy() for batch in batches])
 
-    def load_pictures(self, source: SourceLike, size: int | None = None) -> Pictures:
+    def load_images(self, source: SourceLike, size: int | None = None) -> LoadedImages:
         """Decode a SOURCE to the size that this model takes, or to another."""
         if size is None:
             self._require_fitted()
             size = self.recipe_.size
         cache = Path(self.cache) if self.cache is not None else None
-        return load(source, size, cache=cache, progress=self.progress and Ranks.of_environment().first)
+        return load_images(source, size, cache=cache, progress=self.progress and Distributed.of_environment().first)
 
     @property
     def fingerprint(self) -> str:
-        """A hex digest of all that a code depends on: how a picture enters the encoder, and the encoder's weights.
+        """A hex digest of all that a code depends on: how an image enters the encoder, and the encoder's weights.
 
         Critics and settings of the training are left out, so that it stays the same when those come to mean more.
         """
         self._require_fitted()
-        digest = blake2b(repr(self.recipe_.entrance).encode(), digest_size=16)
+        digest = blake2b(repr(self.recipe_.input_signature).encode(), digest_size=16)
         for name, weight in sorted(self.encoder_.state_dict().items()):
             digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
             digest.update(weight.cpu().contiguous().numpy().tobytes())
@@ -185,7 +185,7 @@ class InfoMax:
         """A model as `save` or a finished `fit` left it. Raises InfoMaxError where there is none."""
         run = Run(path)
         config, weights = run.read_config(), run.read_weights()
-        recipe = recipe_of(config["recipe"])
+        recipe = recipe_from_config(config["recipe"])
         model = cls(recipe, device=device, seed=config["seed"], cache=cache, progress=progress)
         with torch.random.fork_rng(devices=[]):  # the initial weights that are replaced here draw random numbers
             model.encoder_, model.objective_ = recipe.encoder(), recipe.objective()
@@ -201,13 +201,13 @@ class InfoMax:
         return model
 
     def _resolve(self, before: dict[str, Any] | None, source: SourceLike, device: torch.device) -> Recipe:
-        """The recipe in full: the one asked for, else that of the run to resume, else what suits the pictures."""
+        """The recipe in full: the one asked for, else that of the run to resume, else what suits the images."""
         if isinstance(self.recipe, Recipe):
             recipe = self.recipe
         elif self.recipe is None and before is not None:
-            recipe = recipe_of(before)
+            recipe = recipe_from_config(before)
         elif self.recipe is None or self.recipe == AUTO:
-            recipe = choose(source, device).recipe
+            recipe = choose_recipe(source, device).recipe
         else:
             recipe = find_recipe(self.recipe)
         return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
@@ -219,11 +219,11 @@ class InfoMax:
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "encoder_"):
-            raise InfoMaxError("this model has learnt nothing yet: call fit, or InfoMax.load a run")
+            raise InfoMaxError("this model has learned nothing yet: call fit, or InfoMax.load a run")
 
 
 def _configuration(
-    recipe: Recipe, seed: int, device: torch.device, ranks: Ranks, source: SourceLike, pictures: Pictures
+    recipe: Recipe, seed: int, device: torch.device, ranks: Distributed, source: SourceLike, images: LoadedImages
 ) -> dict[str, Any]:
     """What config.json says: all that the result depends on."""
     return {
@@ -231,14 +231,14 @@ def _configuration(
         "seed": seed,
         "device": str(device),
         "ranks": ranks.count,
-        "precision": "bfloat16" if bfloat16_pays(device) else "float32",
+        "precision": "bfloat16" if bfloat16_is_fast(device) else "float32",
         "threads": torch.get_num_threads(),
         "versions": {"infomax": _own_version(), "torch": torch.__version__, "python": platform.python_version()},
         "data": {
             "source": _describe(source),
-            "pictures": len(pictures.pixels),
-            "skipped": len(pictures.skipped),
-            "fingerprint": pictures.fingerprint,
+            "images": len(images.pixels),
+            "skipped": len(images.skipped),
+            "fingerprint": images.fingerprint,
         },
     }
 

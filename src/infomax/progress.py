@@ -8,7 +8,7 @@ Advance = Callable[[int], None]
 
 @contextmanager
 def progress_bar(
-    what: str, total: int, *, unit: str = "pictures", done: int = 0, shown: bool = True
+    what: str, total: int, *, unit: str = "images", done: int = 0, shown: bool = True
 ) -> Iterator[Advance]:
     """A bar over `total` units, `done` of them from before; yields a function that adds so many more to it.
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from infomax import InfoMax
-from tests.conftest import SMALL, SMALL_RECIPE, Infomax, coloured, no_room
+from tests.conftest import SMALL, SMALL_RECIPE, Infomax, colored, no_room
 from tests.images.conftest import noise, put, put_parquet, stored
 
 JPEG, PNG = stored(noise(40, 40), "JPEG"), stored(noise(40, 40))
@@ -43,7 +43,7 @@ def folder(**files: bytes) -> None:
         put(Path("source") / name.replace("_", "."), content)
 
 
-def no_pictures() -> None:
+def no_images() -> None:
     folder(notes_txt=b"hello", table_csv=b"1,2")
 
 
@@ -61,14 +61,14 @@ SOURCES: dict[str, tuple[str, Callable[[], object], str]] = {
     "a name mistyped": ("digit", lambda: None, "did you mean digits?"),
     "no match": ("no-*.parquet", lambda: None, "no file matches 'no-*.parquet'"),
     "empty folder": ("source", folder, "'source' is an empty folder"),
-    "folder without pictures": ("source", no_pictures, "'source' holds no pictures, only 2 files of other kinds"),
-    "one picture": ("source", lambda: folder(a_png=PNG), "1 picture is too few to learn from"),
-    "one sound picture": (
+    "folder without images": ("source", no_images, "'source' holds no images, only 2 files of other kinds"),
+    "one image": ("source", lambda: folder(a_png=PNG), "1 image is too few to learn from"),
+    "one sound image": (
         "source",
         lambda: folder(a_png=PNG, b_png=b"", c_png=b"x"),
-        "1 picture (2 broken ones aside) is too few to learn from",
+        "1 image (2 broken ones aside) is too few to learn from",
     ),
-    "text renamed .jpg": ("source", lambda: folder(a_jpg=b"dear diary"), "none of 1 pictures is sound"),
+    "text renamed .jpg": ("source", lambda: folder(a_jpg=b"dear diary"), "none of 1 images is sound"),
     "truncated JPEG": ("source", lambda: folder(a_jpg=JPEG[:300]), "'a.jpg': truncated"),
     "truncated PNG": ("source", lambda: folder(a_png=PNG[:300]), "'a.png': truncated"),
     "zero bytes": ("source", lambda: folder(a_png=b""), "'a.png': an empty file"),
@@ -78,12 +78,12 @@ SOURCES: dict[str, tuple[str, Callable[[], object], str]] = {
     "an unknown kind of file": ("file.txt", lambda: Path("file.txt").write_text("x"), "'file.txt' is of no supported"),
     "a pipe": ("pipe", lambda: os.mkfifo("pipe"), "'pipe' is neither a folder nor a file"),
     "no parquet": ("source.parquet", lambda: Path("source.parquet").write_bytes(b"PAR1"), "is no parquet file"),
-    "parquet without pictures": ("source.parquet", lambda: columns(x=[1, 2], y=["a", "b"]), "has no column image: "),
+    "parquet without images": ("source.parquet", lambda: columns(x=[1, 2], y=["a", "b"]), "has no column image: "),
     "parquet without rows": ("source.parquet", lambda: put_parquet(Path("source.parquet"), []), "has no rows"),
     "parquet of nulls": (
         "source.parquet",
         lambda: put_parquet(Path("source.parquet"), [None, None]),
-        "none of 2 pictures is sound; the first, 'source.parquet#0': the row holds no picture (null)",
+        "none of 2 images is sound; the first, 'source.parquet#0': the row holds no image (null)",
     ),
     "array of floats": (
         "a.npy",
@@ -97,10 +97,10 @@ SOURCES: dict[str, tuple[str, Callable[[], object], str]] = {
         "is uint8 of shape (4, 3, 8, 8)",
     ),
     "array without rows": ("a.npy", lambda: np.save("a.npy", np.ones((0, 8, 8), np.uint8)), "shape (0, 8, 8)"),
-    "array of one picture": ("a.npy", lambda: np.save("a.npy", coloured(1)), "1 picture is too few to learn from"),
+    "array of one image": ("a.npy", lambda: np.save("a.npy", colored(1)), "1 image is too few to learn from"),
     "no array": ("a.npy", lambda: Path("a.npy").write_bytes(b"x" * 100), "'a.npy' is no .npy file of numbers"),
     "no archive": ("a.npz", lambda: Path("a.npz").write_bytes(b"x" * 100), "'a.npz' is no .npz archive"),
-    "archive without pictures": ("a.npz", lambda: np.savez("a.npz", weights=np.ones(3)), "weights: float64 (3,)"),
+    "archive without images": ("a.npz", lambda: np.savez("a.npz", weights=np.ones(3)), "weights: float64 (3,)"),
 }
 
 
@@ -115,7 +115,7 @@ def test_a_source_that_will_not_do(infomax: Infomax, here: Path, kind: str) -> N
 @pytest.mark.parametrize("kind", ["no such path", "truncated JPEG", "array of floats"])
 def test_it_will_do_for_no_other_command(infomax: Infomax, kind: str) -> None:
     source, make, reason = SOURCES[kind]
-    InfoMax(SMALL, device="cpu").fit(coloured(8), out="run")
+    InfoMax(SMALL, device="cpu").fit(colored(8), out="run")
     make()
     assert reason in infomax("embed", source, "--model", "run", "--out", "v.parquet").failure
     assert reason in infomax("montage", source, "--model", "run", "--out", "m.png").failure
@@ -123,21 +123,21 @@ def test_it_will_do_for_no_other_command(infomax: Infomax, kind: str) -> None:
     assert not Path("m.png").exists()
 
 
-def test_one_picture_has_no_montage(infomax: Infomax) -> None:
-    InfoMax(SMALL, device="cpu").fit(coloured(8), out="run")
-    np.save("a.npy", coloured(1))
+def test_one_image_has_no_montage(infomax: Infomax) -> None:
+    InfoMax(SMALL, device="cpu").fit(colored(8), out="run")
+    np.save("a.npy", colored(1))
     failure = infomax("montage", "a.npy", "--model", "run", "--out", "m.png").failure
-    assert failure == "1 picture has no neighbours: give a collection of 2 or more"
+    assert failure == "1 image has no neighbors: give a collection of 2 or more"
 
 
 def oddities() -> None:
-    """Pictures of all sizes and modes, under names that a terminal cannot show, in a folder that contains itself."""
+    """Images of all sizes and modes, under names that a terminal cannot show, in a folder that contains itself."""
     source = Path("source")
     pixels = noise(20, 30)
     put(source / "one pixel.png", noise(1, 1))
     put(source / "long.png", noise(2, 20_000))
     put(source / "high.png", noise(3000, 1))
-    put(source / "grey.png", pixels[..., 0].copy())
+    put(source / "gray.png", pixels[..., 0].copy())
     put(source / "deep.png", stored(pixels[..., 0].astype(np.uint16) * 257))
     put(source / "alpha.png", noise(9, 9, 4))
     put(source / "palette.gif", stored(Image.fromarray(pixels).quantize(16), "GIF"))
@@ -153,25 +153,25 @@ def oddities() -> None:
 
 ODD = 14
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "text.jpg": (b"dear diary", "not a picture"),
+    "text.jpg": (b"dear diary", "not an image"),
     "cut.jpg": (JPEG[:-600], "truncated"),
     "cut.png": (PNG[:-600], "truncated"),
     "empty.png": (b"", "an empty file"),
     "bomb.png": (bomb(), "too large"),
-    'a\nb,"c".png': (b"no", "not a picture"),
-    "x/caf\udce9.png": (b"no", "not a picture"),
+    'a\nb,"c".png': (b"no", "not an image"),
+    "x/caf\udce9.png": (b"no", "not an image"),
 }
 
 
-def test_broken_pictures_are_skipped_and_told_and_the_rest_is_learnt_from(infomax: Infomax) -> None:
+def test_broken_images_are_skipped_and_told_and_the_rest_is_learned_from(infomax: Infomax) -> None:
     oddities()
     for name, (content, _) in BROKEN.items():
         put(Path("source") / name, content)
     Path("source/dangling.png").symlink_to("gone")
     fitted = infomax("fit", "source", "--out", "run", *SMALL_RECIPE)
     assert fitted.code == 0, fitted
-    assert f"learnt 8 features from {ODD} pictures" in fitted.stdout
-    assert fitted.stderr == f"infomax: skipped {len(BROKEN) + 1} broken pictures: run/skipped.csv\n"
+    assert f"learned 8 features from {ODD} images" in fitted.stdout
+    assert fitted.stderr == f"infomax: skipped {len(BROKEN) + 1} broken images: run/skipped.csv\n"
     with Path("run/skipped.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["where", "reason"]
@@ -185,18 +185,18 @@ def test_broken_pictures_are_skipped_and_told_and_the_rest_is_learnt_from(infoma
 
 
 def test_a_parquet_with_a_null(infomax: Infomax) -> None:
-    pictures: list[bytes | None] = [stored(picture) for picture in coloured(6)]
-    put_parquet(Path("a.parquet"), [*pictures[:2], None, b"broken", *pictures[2:]])
+    images: list[bytes | None] = [stored(image) for image in colored(6)]
+    put_parquet(Path("a.parquet"), [*images[:2], None, b"broken", *images[2:]])
     fitted = infomax("fit", "a.parquet", "--out", "run", *SMALL_RECIPE)
-    assert (fitted.code, fitted.stderr) == (0, "infomax: skipped 2 broken pictures: run/skipped.csv\n")
+    assert (fitted.code, fitted.stderr) == (0, "infomax: skipped 2 broken images: run/skipped.csv\n")
     with Path("run/skipped.csv").open(newline="") as file:
         assert [row[0] for row in csv.reader(file)] == ["where", "a.parquet#2", "a.parquet#3"]
 
 
 @pytest.mark.parametrize("name", ["naïve 東京", "two\nlines", "caf\udce9"])
 def test_names_that_a_terminal_cannot_show(infomax: Infomax, name: str) -> None:
-    for index, picture in enumerate(coloured(6)):
-        put(Path(name) / f"{index}.png", picture)
+    for index, image in enumerate(colored(6)):
+        put(Path(name) / f"{index}.png", image)
     run = f"{name} run"
     assert infomax("fit", name, "--out", run, *SMALL_RECIPE).code == 0
     assert infomax("embed", name, "--model", run, "--out", f"{name}.parquet").code == 0
@@ -207,9 +207,9 @@ def test_names_that_a_terminal_cannot_show(infomax: Infomax, name: str) -> None:
 SETTINGS: dict[str, tuple[list[object], str]] = {
     "unknown recipe": (
         ["--recipe", "cifar"],
-        "unknown recipe 'cifar': choose one of auto, spectral, spectral-fast, views-fast, views, views-best, ",
+        "unknown recipe 'cifar': choose one of auto, spectral, spectral-fast, multiview-fast, views, multiview-best, ",
     ),
-    "unknown setting": (["--set", "gama=1"], "no setting 'gama' in seed-cifar10: choose one of size, "),
+    "unknown setting": (["--set", "gama=1"], "no setting 'gama' in dim-cifar10: choose one of size, "),
     "a setting without a value": (["--set", "beta"], "setting beta=: give a value like beta=1.5"),
     "a value of another kind": (["--set", "dim=big"], "setting dim=big: give a value like dim=256"),
     "no divergence": (["--set", "divergence=no"], "unknown divergence 'no': choose one of "),
@@ -227,7 +227,7 @@ SETTINGS: dict[str, tuple[list[object], str]] = {
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_settings_that_will_not_do(infomax: Infomax, kind: str) -> None:
     words, reason = SETTINGS[kind]
-    recipe = [] if "--recipe" in words or "patches=40" in words else ["--recipe", "seed-cifar10"]
+    recipe = [] if "--recipe" in words or "patches=40" in words else ["--recipe", "dim-cifar10"]
     assert reason in infomax("fit", "digits", "--out", "run", *recipe, *words).failure
     assert not Path("run").exists()
 
@@ -235,12 +235,12 @@ def test_settings_that_will_not_do(infomax: Infomax, kind: str) -> None:
 def test_a_setting_of_unknown_choice_in_a_shell(shell: Infomax) -> None:
     assert (
         "'map': choose one of code, feature-map"
-        in shell("fit", "digits", "--out", "r", "--recipe", "seed-cifar10", "--set", "global_against=map").failure
+        in shell("fit", "digits", "--out", "r", "--recipe", "dim-cifar10", "--set", "global_target=map").failure
     )
 
 
 def test_a_learning_rate_out_of_all_proportion(infomax: Infomax) -> None:
-    np.save("a.npy", coloured(40))
+    np.save("a.npy", colored(40))
     failure = infomax("fit", "a.npy", "--out", "run", *SMALL_RECIPE, "--set", "learning_rate=1e30").failure
     assert failure.startswith("training diverged: ")
     assert "lower the learning rate" in failure
@@ -287,7 +287,7 @@ RUNS: dict[str, tuple[Callable[[], object], list[object], str]] = {
     "config cut off, again": (half_written("config.json", 30), [], "run holds an interrupted run"),
     "checkpoint cut off": (half_written("last.ckpt", 5000), ["--resume"], "last.ckpt is damaged"),
     "no config": (half_written("config.json", None), ["--resume"], "run holds no run (no config.json)"),
-    "of another recipe": (finished, ["--resume", "--epochs", 3, "--recipe", "seed-digits"], "run was begun with "),
+    "of another recipe": (finished, ["--resume", "--epochs", 3, "--recipe", "dim-digits"], "run was begun with "),
     "of another seed": (finished, ["--resume", "--epochs", 3, "--seed", 1], "run was begun with seed 0: resume with"),
     "a file": (lambda: Path("run").write_text("x"), [], "run is a file, and a run is a folder: choose another --out"),
     "a file, overwritten": (lambda: Path("run").write_text("x"), ["--overwrite"], "run is a file"),
@@ -305,7 +305,7 @@ def tree() -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", RUNS)
 def test_a_run_that_will_not_do(infomax: Infomax, kind: str) -> None:
     make, words, reason = RUNS[kind]
-    np.save("a.npy", coloured(40))
+    np.save("a.npy", colored(40))
     make()
     before = tree()
     recipe = [] if {"--resume", "--recipe"} & {*words} else SMALL_RECIPE
@@ -314,7 +314,7 @@ def test_a_run_that_will_not_do(infomax: Infomax, kind: str) -> None:
 
 
 def test_a_damaged_run_may_be_overwritten(infomax: Infomax) -> None:
-    np.save("a.npy", coloured(40))
+    np.save("a.npy", colored(40))
     half_written("config.json", 30)()
     assert infomax("fit", "a.npy", "--out", "run", *SMALL_RECIPE, "--overwrite").code == 0
     assert infomax("embed", "a.npy", "--model", "run", "--out", "v.parquet").code == 0
@@ -332,7 +332,7 @@ MODELS: dict[str, tuple[Callable[[], object], str]] = {
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_model_that_will_not_do(infomax: Infomax, kind: str) -> None:
     make, reason = MODELS[kind]
-    np.save("a.npy", coloured(40))
+    np.save("a.npy", colored(40))
     make()
     for command, out in (("embed", "v.parquet"), ("montage", "m.png")):
         assert reason in infomax(command, "a.npy", "--model", "run", "--out", out).failure
@@ -341,7 +341,7 @@ def test_a_model_that_will_not_do(infomax: Infomax, kind: str) -> None:
 
 @pytest.mark.parametrize("command", ["embed", "montage"])
 def test_results_that_cannot_be_written(infomax: Infomax, command: str) -> None:
-    np.save("a.npy", coloured(40))
+    np.save("a.npy", colored(40))
     finished()
     Path("folder").mkdir()
     failure = infomax(command, "a.npy", "--model", "run", "--out", "folder").failure
@@ -352,7 +352,7 @@ def test_results_that_cannot_be_written(infomax: Infomax, command: str) -> None:
 
 
 FULL: dict[str, tuple[int, list[object], str]] = {
-    "cache": (1_000, ["fit", "b.npy", "--out", "new", *SMALL_RECIPE], "cannot keep prepared pictures in "),
+    "cache": (1_000, ["fit", "b.npy", "--out", "new", *SMALL_RECIPE], "cannot keep prepared images in "),
     "run": (12_000, ["fit", "a.npy", "--out", "new", *SMALL_RECIPE], "File too large: new/last.ckpt: make room there"),
     "vectors": (
         500,
@@ -366,8 +366,8 @@ FULL: dict[str, tuple[int, list[object], str]] = {
 @pytest.mark.parametrize("full", FULL)
 def test_a_full_disk(infomax: Infomax, full: str) -> None:
     limit, words, reason = FULL[full]
-    np.save("a.npy", coloured(40))
-    np.save("b.npy", coloured(40, side=12))
+    np.save("a.npy", colored(40))
+    np.save("b.npy", colored(40, side=12))
     finished()
     before = tree()
     with no_room(limit):

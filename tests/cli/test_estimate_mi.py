@@ -81,7 +81,7 @@ def test_as_a_user_runs_it(shell: Infomax) -> None:
 def test_an_unknown_bound(infomax: Infomax) -> None:
     saved()
     failure = infomax("estimate-mi", "x.npy", "y.npy", "--bound", "mine").failure
-    assert "unknown bound 'mine': choose one of donsker-varadhan, nwj, infonce, smile, nearest-neighbours" in failure
+    assert "unknown bound 'mine': choose one of donsker-varadhan, nwj, infonce, smile, nearest-neighbors" in failure
 
 
 def test_the_answer_in_words_and_in_a_file(infomax: Infomax) -> None:

@@ -9,20 +9,20 @@ from PIL import Image
 
 from infomax import InfoMax
 from infomax.evaluation.explanation import explain
-from tests.conftest import SMALL, Infomax, coloured
+from tests.conftest import SMALL, Infomax, colored
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fitted") / "run"
-    InfoMax(SMALL).fit(coloured(40)).save(folder)
+    InfoMax(SMALL).fit(colored(40)).save(folder)
     return folder
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Path]:
     files = [tmp_path / f"{name}.png" for name in ("cat", "dog")]
-    for file, pixels in zip(files, coloured(2, seed=3), strict=True):
+    for file, pixels in zip(files, colored(2, seed=3), strict=True):
         Image.fromarray(pixels).save(file)
     return files
 
@@ -37,7 +37,7 @@ def test_a_query_and_its_match(shell: Infomax, tmp_path: Path, photos: list[Path
         "unit": "nats",
         "grid": [2, 2],
     }
-    maps = explain(InfoMax.load(run), *coloured(2, seed=3))
+    maps = explain(InfoMax.load(run), *colored(2, seed=3))
     for name, values in vars(maps).items():
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6)
     with Image.open(tmp_path / "heat.png") as image:
@@ -46,7 +46,7 @@ def test_a_query_and_its_match(shell: Infomax, tmp_path: Path, photos: list[Path
 
 
 def test_rows_of_collections(infomax: Infomax, tmp_path: Path, run: Path) -> None:
-    np.save(tmp_path / "some.npy", coloured(5, side=8))
+    np.save(tmp_path / "some.npy", colored(5, side=8))
     file, heat = tmp_path / "some.npy", tmp_path / "heat.png"
     done = infomax("explain", f"{file}#4", "digits#1796", "--model", run, "--out", heat, "--json", tmp_path / "h.json")
     assert done.code == 0, done
@@ -58,11 +58,11 @@ def test_rows_of_collections(infomax: Infomax, tmp_path: Path, run: Path) -> Non
 
 
 def test_infonce_needs_a_reference(infomax: Infomax, tmp_path: Path, photos: list[Path]) -> None:
-    InfoMax(SMALL.with_settings(bound="infonce", epochs=1)).fit(coloured(40)).save(tmp_path / "nce")
+    InfoMax(SMALL.with_settings(bound="infonce", epochs=1)).fit(colored(40)).save(tmp_path / "nce")
     words = ("explain", *photos, "--model", tmp_path / "nce", "--out", tmp_path / "heat.png")
     assert "give a reference" in infomax(*words).failure
     assert not (tmp_path / "heat.png").exists()
-    np.save(tmp_path / "others.npy", coloured(300, seed=9))
+    np.save(tmp_path / "others.npy", colored(300, seed=9))
     done = infomax(*words, "--reference", tmp_path / "others.npy")
     assert done.code == 0, done
     assert (tmp_path / "heat.png").exists()
@@ -73,11 +73,11 @@ def test_what_cannot_be_done_is_one_line(infomax: Infomax, tmp_path: Path, photo
     (tmp_path / "text.png").write_text("text")
     for query, said in (
         (tmp_path / "none.png", "no such file"),
-        (tmp_path / "text.png", "not a picture"),
-        ("digits#1797", "digits has 1797 pictures, the last is digits#1796"),
+        (tmp_path / "text.png", "not an image"),
+        ("digits#1797", "digits has 1797 images, the last is digits#1796"),
         ("digit#3", "no such file or folder"),
     ):
         assert said in infomax("explain", query, file, "--model", run, "--out", heat).failure
-    InfoMax(SMALL.with_settings(beta=0.0, epochs=1)).fit(coloured(40)).save(tmp_path / "global")
+    InfoMax(SMALL.with_settings(beta=0.0, epochs=1)).fit(colored(40)).save(tmp_path / "global")
     assert "no local critic" in infomax("explain", file, file, "--model", tmp_path / "global", "--out", heat).failure
     assert not heat.exists()

@@ -20,13 +20,13 @@ from PIL import Image
 from infomax import InfoMax
 from infomax.evaluation.comparison import compare
 from infomax.representation.encoders import ConvolutionalEncoder
-from tests.conftest import SMALL, Infomax, coloured, environment
+from tests.conftest import SMALL, Infomax, colored, environment
 
 LABELS = ("plain", "<i>odd</i> & $x$")
 
 
 def shades(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Pictures of two kinds, dark and light, under noise."""
+    """Images of two kinds, dark and light, under noise."""
     random = np.random.default_rng(seed)
     labels = np.arange(n) % 2
     pixels = random.integers(0, 160, (n, 8, 8, 3)) + 60 * labels[:, None, None, None]
@@ -35,20 +35,20 @@ def shades(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs, pictures in folders named by their labels, the same in arrays, and their vectors."""
+    """Two runs, images in folders named by their labels, the same in arrays, and their vectors."""
     home = tmp_path_factory.mktemp("judging")
     for name, n, seed in (("train", 60, 1), ("test", 30, 2)):
         pixels, labels = shades(n, seed)
         np.savez(home / f"{name}.npz", images=pixels, labels=labels)
         np.save(home / f"{name}.npy", pixels)
-        for number, (picture, label) in enumerate(zip(pixels, labels, strict=True)):
+        for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
             file = home / name / LABELS[label].replace("/", "_") / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(file)
+            Image.fromarray(image).save(file)
     cache = home / "cache"
-    InfoMax(SMALL, cache=cache, device="cpu").fit(coloured(40), out=home / "first")
+    InfoMax(SMALL, cache=cache, device="cpu").fit(colored(40), out=home / "first")
     other = SMALL.with_settings(alpha=0.0, epochs=3)
-    InfoMax(other, seed=1, cache=cache, device="cpu").fit(coloured(40), out=home / "a<b>&c")
+    InfoMax(other, seed=1, cache=cache, device="cpu").fit(colored(40), out=home / "a<b>&c")
     return home
 
 
@@ -81,7 +81,7 @@ def test_a_model_is_judged_beside_its_floors(shell: Infomax, home: Path) -> None
     assert found["pixels"]["detail"]["dim"] == 192
     assert {*found["random"]} == {"knn", "linear", "detail"}
     assert {name: layer["dim"] for name, layer in found["layers"].items()} == {"conv": 32, "fc": 8}
-    assert 1 <= found["unlabelled"]["effective_rank"] <= 8
+    assert 1 <= found["unlabeled"]["effective_rank"] <= 8
     assert {"embed", "linear", "mlp", "pixels", "random"} <= found["seconds"].keys()
 
 
@@ -116,7 +116,7 @@ def test_vectors_are_judged_as_the_model_that_made_them(infomax: Infomax) -> Non
     of_files = infomax("evaluate", "--vectors", *sources[1])
     assert (of_files.code, of_files.stderr) == (0, "")
     first, second = document(of_model.stdout), document(of_files.stdout)
-    for name in ("n_train", "n_test", "dim", "classes", "knn", "linear", "mlp", "interval", "settings", "unlabelled"):
+    for name in ("n_train", "n_test", "dim", "classes", "knn", "linear", "mlp", "interval", "settings", "unlabeled"):
         assert first[name] == second[name], name
     assert second["model"] is None
     assert not {"pixels", "random", "layers"} & second.keys()
@@ -127,7 +127,7 @@ def test_without_labels_it_tells_what_needs_none(infomax: Infomax) -> None:
     words = ("evaluate", "--model", "first", "--test", "test.npz", "--train", "train.npy")
     found = document(infomax(*words, "--json", "-").stdout)
     assert (found["n_train"], found["n_test"], found["dim"]) == (60, 30, 8)
-    assert found["unlabelled"]["effective_rank"] > 1
+    assert found["unlabeled"]["effective_rank"] > 1
     assert not {"knn", "linear", "mlp", "pixels"} & found.keys()
     assert infomax(*words).stdout.splitlines()[-1] == "no labels in both splits, so no accuracies"
 
@@ -168,17 +168,17 @@ BAD: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
     "one class": (
         lambda: put("train", normal(40), ["a"] * 40),
         lambda: put("test", normal(5), ["a"] * 5),
-        "all training pictures are labelled 'a': give pictures of two labels or more",
+        "all training images are labeled 'a': give images of two labels or more",
     ),
     "a class missing from train": (
         lambda: put("train", normal(40), AB * 20),
         lambda: put("test", normal(4), ["a", "c", "d", "c"]),
-        "3 test pictures have labels that no training picture has, 'c' first: give two sources of the same labels",
+        "3 test images have labels that no training image has, 'c' first: give two sources of the same labels",
     ),
     "fewer than k": (
         lambda: put("train", normal(10), AB * 5),
         lambda: put("test", normal(4), AB * 2),
-        "20 neighbours of 10 labelled training pictures: let 1 to 10 vote",
+        "20 neighbors of 10 labeled training images: let 1 to 10 vote",
     ),
     "NaN in train": (
         lambda: put("train", [*normal(39), [0.0, float("nan"), 1.0]], AB * 20),
@@ -205,7 +205,7 @@ BAD: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
         lambda: pq.write_table(pa.table({"vector": pa.array([], pa.list_(pa.float32(), 3))}), "test"),
         "test holds no vectors: give a file that infomax embed wrote",
     ),
-    "pictures": (
+    "images": (
         lambda: pq.write_table(pa.table({"image": ["x"]}), "train"),
         lambda: put("test", normal(4), AB * 2),
         "train has no column named vector: give a file that infomax embed wrote",
@@ -216,10 +216,10 @@ BAD: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
         "train is no parquet file",
     ),
     "nothing": (lambda: None, lambda: None, "no such file: train: give one that infomax embed wrote"),
-    "a class with one picture each": (
+    "a class with one image each": (
         lambda: put("train", normal(26), [chr(97 + i) for i in range(26)]),
         lambda: put("test", normal(4), AB * 2),
-        "26 training pictures of 26 labels are too few for a classifier: give more of each",
+        "26 training images of 26 labels are too few for a classifier: give more of each",
     ),
 }
 
@@ -232,17 +232,17 @@ def test_vectors_that_cannot_be_judged(infomax: Infomax, case: str) -> None:
     assert message in infomax("evaluate", "--vectors", "--train", "train", "--test", "test").failure
 
 
-BAD_PICTURES: dict[str, tuple[str, str, int, str]] = {
-    "one class": ("one.npz", "test.npz", 20, "all training pictures are labelled '0'"),
-    "other labels": ("train.npz", "other.npz", 20, "30 test pictures have labels that no training picture has, '7'"),
-    "a class missing from train": ("train.npz", "third.npz", 20, "10 test pictures have labels that no training"),
-    "fewer than k": ("train.npz", "test.npz", 99, "99 neighbours of 60 labelled training pictures"),
+BAD_IMAGES: dict[str, tuple[str, str, int, str]] = {
+    "one class": ("one.npz", "test.npz", 20, "all training images are labeled '0'"),
+    "other labels": ("train.npz", "other.npz", 20, "30 test images have labels that no training image has, '7'"),
+    "a class missing from train": ("train.npz", "third.npz", 20, "10 test images have labels that no training"),
+    "fewer than k": ("train.npz", "test.npz", 99, "99 neighbors of 60 labeled training images"),
 }
 
 
 @pytest.fixture
 def bad(here: Path) -> Path:
-    """Beside all that is sound, pictures that set no task."""
+    """Beside all that is sound, images that set no task."""
     pixels, _ = shades(30, 0)
     for name, labels in (("one", np.zeros(30, int)), ("other", np.full(30, 7)), ("third", np.arange(30) % 3)):
         np.savez(here / f"{name}.npz", images=pixels, labels=labels)
@@ -250,10 +250,10 @@ def bad(here: Path) -> Path:
 
 
 @pytest.mark.usefixtures("bad")
-@pytest.mark.parametrize("case", BAD_PICTURES)
+@pytest.mark.parametrize("case", BAD_IMAGES)
 @pytest.mark.parametrize("command", ["evaluate", "compare"])
-def test_pictures_that_no_model_can_be_judged_by(infomax: Infomax, tmp_path: Path, command: str, case: str) -> None:
-    train, test, k, message = BAD_PICTURES[case]
+def test_images_that_no_model_can_be_judged_by(infomax: Infomax, tmp_path: Path, command: str, case: str) -> None:
+    train, test, k, message = BAD_IMAGES[case]
     subject = ("--model", "first") if command == "evaluate" else ("first", "--out", tmp_path / "report")
     assert message in infomax(command, *subject, "--train", train, "--test", test, "-k", k).failure
     assert not [*tmp_path.iterdir()]
@@ -302,7 +302,7 @@ def test_the_page_needs_nothing_else_and_names_are_text(report: Path) -> None:
     assert "a<b>" not in page
     assert "&lt;i&gt;odd&lt;_i&gt; &amp; $x$" in page
     assert "<i>" not in page
-    for text in ("60 training and 30 test pictures", "recipe alpha", "seed", "kNN, cosine", "one hidden layer"):
+    for text in ("60 training and 30 test images", "recipe alpha", "seed", "kNN, cosine", "one hidden layer"):
         assert text in page
 
 
@@ -310,14 +310,14 @@ def test_figures_lie_beside_the_page(report: Path) -> None:
     files = {path.name for path in report.iterdir()}
     terms = {f"curve-{name}.png" for name in ("total", "global", "local", "prior")}
     assert terms | {"accuracies.png", "index.html"} <= files
-    for kind in ("map", "neighbours", "confusion"):
+    for kind in ("map", "neighbors", "confusion"):
         assert {f"{kind}-1-first.png", f"{kind}-2-a-b-c.png"} <= files
     for path in report.glob("*.png"):
         with Image.open(path) as image:
             assert min(image.size) > 100
 
 
-def test_differences_are_those_of_the_same_pictures(report: Path) -> None:
+def test_differences_are_those_of_the_same_images(report: Path) -> None:
     found = document((report.parent / "report.json").read_text())
     first, second = found["runs"]
     assert (first["name"], second["name"]) == ("first", "a<b>&c")

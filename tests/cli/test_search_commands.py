@@ -13,19 +13,19 @@ import pytest
 from PIL import Image
 
 from infomax import Index, InfoMax
-from tests.conftest import SMALL, Infomax, coloured, environment, no_room
+from tests.conftest import SMALL, Infomax, colored, environment, no_room
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fitted") / "run"
-    InfoMax(SMALL).fit(coloured(40)).save(folder)
+    InfoMax(SMALL).fit(colored(40)).save(folder)
     return folder
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    for number, pixels in enumerate(coloured(12)):
+    for number, pixels in enumerate(colored(12)):
         file = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number:02d}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(file)
@@ -53,8 +53,8 @@ def test_a_folder_is_indexed_and_searched(shell: Infomax, tmp_path: Path, photos
     assert result["matches"] == [
         {
             "rank": each.rank,
-            "path": each.picture.path,
-            "label": each.picture.label,
+            "path": each.image.path,
+            "label": each.image.label,
             "distance": each.distance,
             "similarity": each.similarity,
         }
@@ -66,12 +66,12 @@ def test_a_folder_is_indexed_and_searched(shell: Infomax, tmp_path: Path, photos
 def test_an_index_is_brought_up_to_date_without_naming_the_model(infomax: Infomax, index: Path, photos: Path) -> None:
     (photos / "cat" / "00.png").unlink()
     (photos / "dog" / "text.png").write_text("text")
-    Image.fromarray(coloured(1, seed=1)[0]).save(photos / "new.png")
+    Image.fromarray(colored(1, seed=1)[0]).save(photos / "new.png")
     plan = infomax("index", photos, "--index", index, "--prune", "--dry-run")
     assert plan.stdout == "would be added 2, updated 0, unchanged 11, removed 1, skipped 0\n"
     done = infomax("index", photos, "--index", index, "--prune")
     assert done.stdout == "added 1, updated 0, unchanged 11, removed 1, skipped 1\n"
-    assert done.stderr == f"infomax: skipped 1 broken picture: {index}/skipped.csv\n"
+    assert done.stderr == f"infomax: skipped 1 broken image: {index}/skipped.csv\n"
     again = infomax("index", photos, "--index", index, "--json", "-")
     assert document(again.stdout) == {
         "index": str(index),
@@ -91,7 +91,7 @@ def test_a_dry_run_of_a_new_index_makes_none(infomax: Infomax, tmp_path: Path, p
     assert "give --model RUN" in infomax("index", photos, "--index", tmp_path / "new", "--dry-run").failure
 
 
-def test_several_pictures_and_stdin(tmp_path: Path, index: Path, photos: Path, cache: Path) -> None:
+def test_several_images_and_stdin(tmp_path: Path, index: Path, photos: Path, cache: Path) -> None:
     file = photos / "dog" / "01.png"
     command = ["search", str(file), "-", "--index", str(index), "-k", "2", "--metric", "euclidean", "--json", "-"]
     ended = subprocess.run(
@@ -129,7 +129,7 @@ def test_filters(infomax: Infomax, index: Path, photos: Path) -> None:
         assert [each["label"] for each in found["matches"]] == ["cat"] * 6
     none = infomax("search", file, "--index", index, "--label", "x' OR '1'='1", "--json", "-")
     assert document(none.stdout)["matches"] == []
-    assert none.stderr == f"infomax: {index} holds no pictures of that folder or label\n"
+    assert none.stderr == f"infomax: {index} holds no images of that folder or label\n"
 
 
 def test_duplicates_and_outliers(infomax: Infomax, index: Path, photos: Path) -> None:
@@ -159,11 +159,11 @@ def test_what_cannot_be_done_is_one_line(
 ) -> None:
     file = photos / "cat" / "00.png"
     other = tmp_path / "other"
-    InfoMax(SMALL, seed=1).fit(coloured(40)).save(other)
+    InfoMax(SMALL, seed=1).fit(colored(40)).save(other)
     assert "does not exist: make one" in infomax("search", file, "--index", tmp_path / "nowhere").failure
     assert "holds no index" in infomax("search", file, "--index", photos).failure
     assert "no such file" in infomax("search", "nobody.png", "--index", index).failure
-    assert "not a picture" in infomax("search", index / "index.json", "--index", index).failure
+    assert "not an image" in infomax("search", index / "index.json", "--index", index).failure
     assert "made with another model" in infomax("index", photos, "--model", other, "--index", index).failure
     assert "does not exist" in infomax("index", photos, "--index", tmp_path / "nowhere").failure
     assert "no such file or folder" in infomax("index", tmp_path / "nobody", "--index", index).failure
@@ -185,8 +185,8 @@ def rewritten(index: Path, **entries: object) -> None:
     [
         (lambda index: (index / "index.json").unlink(), "holds no index"),
         (lambda index: os.truncate(index / "index.json", 20), "index.json' is damaged"),
-        (lambda index: rmtree(index / "pictures.lance"), "lacks its table pictures.lance"),
-        (lambda index: rmtree(index / "pictures.lance" / "data"), "cannot read the index"),
+        (lambda index: rmtree(index / "images.lance"), "lacks its table images.lance"),
+        (lambda index: rmtree(index / "images.lance" / "data"), "cannot read the index"),
         (lambda index: os.truncate(index / "model" / "model.safetensors", 2000), "model.safetensors is damaged"),
         (lambda index: rewritten(index, dim=9), "has vectors of 8 numbers, and its model gives 9"),
         (lambda index: rewritten(index, model="0"), "is not the model this index was made with"),
@@ -200,7 +200,7 @@ def test_an_index_that_is_half_written_or_does_not_fit_is_one_line(
 
 
 def test_a_full_disk_costs_nothing_that_was_committed(infomax: Infomax, index: Path, photos: Path, run: Path) -> None:
-    Image.fromarray(coloured(1, seed=1)[0]).save(photos / "new.png")
+    Image.fromarray(colored(1, seed=1)[0]).save(photos / "new.png")
     with no_room(2000):
         told = infomax("index", photos, "--index", index).failure
         made = infomax("index", photos, "--model", run, "--index", index.with_name("other")).failure
@@ -216,7 +216,7 @@ def test_a_full_disk_costs_nothing_that_was_committed(infomax: Infomax, index: P
 def test_what_may_not_be_written_can_be_searched(
     infomax: Infomax, tmp_path: Path, index: Path, photos: Path, run: Path
 ) -> None:
-    Image.fromarray(coloured(1, seed=1)[0]).save(photos / "new.png")
+    Image.fromarray(colored(1, seed=1)[0]).save(photos / "new.png")
     for folder in (tmp_path, *tmp_path.parents, run, *run.parents):
         if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
             folder.chmod(0o755)
@@ -233,7 +233,7 @@ def test_what_may_not_be_written_can_be_searched(
     assert len(Index.open(index)) == 12
 
 
-def test_a_picture_deleted_since_it_was_indexed_is_found_and_drawn(
+def test_a_image_deleted_since_it_was_indexed_is_found_and_drawn(
     infomax: Infomax, tmp_path: Path, index: Path, photos: Path
 ) -> None:
     gone, query = photos / "cat" / "00.png", tmp_path / "query.png"

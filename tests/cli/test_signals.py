@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Infomax, Outcome, coloured, environment
+from tests.conftest import Infomax, Outcome, colored, environment
 
-SMALL_RECIPE = ["--recipe", "seed-cifar10"]
+SMALL_RECIPE = ["--recipe", "dim-cifar10"]
 SMALL_RECIPE += [word for name in ("size=8", "blocks=4,8", "dim=8", "batch=16") for word in ("--set", name)]
 PATIENCE = 120.0
 """Seconds after which a process that does not do what is waited for counts as hanging."""
@@ -50,9 +50,9 @@ import time
 from infomax.cli import main
 from infomax.training.trainer import Training
 learn = Training.learn
-def steady(self, pictures):
+def steady(self, images):
     time.sleep(0.03)
-    learn(self, pictures)
+    learn(self, images)
 Training.learn = steady
 main()
 """
@@ -63,7 +63,7 @@ def test_stopped_twice_and_resumed_it_ends_with_the_same_weights(
     tmp_path: Path, cache: Path, infomax: Infomax, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    np.save("a.npy", coloured(40))
+    np.save("a.npy", colored(40))
     fit = ["fit", "a.npy", *SMALL_RECIPE, "--epochs", "40", "--out"]
     assert infomax(*fit, "whole").code == 0
     checkpoint = Path("run/last.ckpt").absolute()
@@ -85,8 +85,8 @@ import pathlib, signal, time
 from infomax.cli import main
 from infomax.training.trainer import Training
 learn = Training.learn
-def slow(self, pictures):
-    learn(self, pictures)
+def slow(self, images):
+    learn(self, images)
     while self.step > 3:
         time.sleep(0.01)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -100,7 +100,7 @@ def test_a_second_signal_ends_it_at_once(
     tmp_path: Path, cache: Path, infomax: Infomax, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    np.save("a.npy", coloured(40))
+    np.save("a.npy", colored(40))
     fit = ["fit", "a.npy", *SMALL_RECIPE, "--epochs", "3", "--out", "run"]
     process = begun(["-c", SLOW, *fit], tmp_path, cache, Path("run/last.ckpt"))
     process.send_signal(signal.SIGINT)
@@ -112,8 +112,8 @@ def test_a_second_signal_ends_it_at_once(
 
 
 def test_stopped_before_it_has_begun(tmp_path: Path, cache: Path) -> None:
-    """While pictures are being decoded there is nothing to save, and no run is left behind."""
-    np.save(tmp_path / "a.npy", coloured(40, side=12))
+    """While images are being decoded there is nothing to save, and no run is left behind."""
+    np.save(tmp_path / "a.npy", colored(40, side=12))
     program = "import infomax.model, pathlib, time; from infomax.cli import main\n"
     program += "infomax.model.load = lambda *a, **k: (pathlib.Path('decoding').touch(), time.sleep(600)); main()"
     words = ["-c", program, "fit", "a.npy", *SMALL_RECIPE, "--out", "run"]

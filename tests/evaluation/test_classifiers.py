@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation import classifiers as probes
-from infomax.evaluation.classifiers import HELD_OUT, Standardisation, fit_linear, fit_mlp, held_out
+from infomax.evaluation.classifiers import HELD_OUT, Standardization, fit_linear, fit_mlp, held_out
 
 
 def clusters(n: int, d: int = 10, classes: int = 4, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Overlapping clusters whose features differ in scale and are far from 0."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, n)
-    centres = np.random.default_rng(99).normal(size=(classes, d))
-    vectors = (centres[labels] + 1.5 * random.normal(size=(n, d))) * np.geomspace(0.01, 100, d) + 7
+    centers = np.random.default_rng(99).normal(size=(classes, d))
+    vectors = (centers[labels] + 1.5 * random.normal(size=(n, d))) * np.geomspace(0.01, 100, d) + 7
     return vectors.astype(np.float32), labels
 
 
@@ -40,19 +40,19 @@ def test_linear_is_scikit_learns_logistic_regression(classes: int) -> None:
     np.testing.assert_allclose(weights.numpy(), theirs.coef_, atol=2e-3)
 
 
-def test_the_penalty_is_the_best_of_all_on_the_held_out_pictures() -> None:
+def test_the_penalty_is_the_best_of_all_on_the_held_out_images() -> None:
     """Trying every penalty from nothing, without warm starts or stopping early, ends at the same one."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
     from sklearn.preprocessing import StandardScaler
 
     vectors, labels = clusters(200, d=30)
-    learnt, held = held_out(labels, seed=0)
+    learned, held = held_out(labels, seed=0)
     x = StandardScaler().fit_transform(vectors)
     losses = []
     for penalty in probes.PENALTIES[:5]:
-        model = LogisticRegression(C=1 / (len(learnt) * penalty), tol=1e-6, max_iter=5000).fit(
-            x[learnt], labels[learnt]
+        model = LogisticRegression(C=1 / (len(learned) * penalty), tol=1e-6, max_iter=5000).fit(
+            x[learned], labels[learned]
         )
         losses.append(log_loss(labels[held], model.predict_proba(x[held])))
     assert fit_linear(vectors, labels, 4).penalty == probes.PENALTIES[int(np.argmin(losses))]
@@ -78,14 +78,14 @@ def test_linear_learns_nothing_from_constants_and_is_not_upset_by_them() -> None
 
 
 @pytest.mark.parametrize("rows", [7, 4096])
-def test_standardised(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standardized(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "ROWS", rows)
     vectors, _ = clusters(50)
-    found = Standardisation.of(vectors)(vectors, np.arange(50)[::-1]).numpy()
+    found = Standardization.of(vectors)(vectors, np.arange(50)[::-1]).numpy()
     wide = vectors.astype(np.float64)
     np.testing.assert_allclose(found[::-1], (wide - wide.mean(0)) / wide.std(0), atol=1e-5)
     pixels = np.random.default_rng(0).integers(0, 256, (50, 6), np.uint8)
-    assert abs(Standardisation.of(pixels)(pixels, np.arange(50)).mean()) < 1e-6
+    assert abs(Standardization.of(pixels)(pixels, np.arange(50)).mean()) < 1e-6
 
 
 def test_mlp_tells_what_no_linear_classifier_can() -> None:
@@ -121,10 +121,10 @@ def test_mlp_stops_before_it_learns_noise_by_heart() -> None:
 
 def test_a_fifth_is_held_out_of_every_class_but_never_all_of_it() -> None:
     labels = np.array([0] * 50 + [1] * 20 + [2] * 2 + [3])
-    learnt, held = held_out(labels, seed=0)
-    assert sorted([*learnt, *held]) == [*range(73)]
-    assert {*labels[learnt].tolist()} == {0, 1, 2, 3}
+    learned, held = held_out(labels, seed=0)
+    assert sorted([*learned, *held]) == [*range(73)]
+    assert {*labels[learned].tolist()} == {0, 1, 2, 3}
     assert [(labels[held] == label).sum() for label in (0, 1)] == [50 // HELD_OUT, 20 // HELD_OUT]
     assert not np.array_equal(held, held_out(labels, seed=1)[1])
-    with pytest.raises(InfoMaxError, match="30 training pictures of 30 labels are too few"):
+    with pytest.raises(InfoMaxError, match="30 training images of 30 labels are too few"):
         held_out(np.arange(30), seed=0)

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.comparison import _names, bootstrap_interval, differing, place
+from infomax.evaluation.comparison import _names, bootstrap_interval, differing, tsne_layout
 
 
-def test_drawing_counts_is_drawing_pictures() -> None:
+def test_drawing_counts_is_drawing_images() -> None:
     """Percentiles of 4,000 plain resamplings; they differ from ours by their own scatter of about 0.003."""
     random = np.random.default_rng(0)
     gains = random.choice([-1, 0, 1], 300, p=[0.1, 0.7, 0.2])
@@ -20,7 +20,7 @@ def test_drawing_counts_is_drawing_pictures() -> None:
 
 
 def test_the_interval_covers_as_often_as_it_says() -> None:
-    """400 splits of 200 pictures, right with probability 0.3: 95 % hold the truth, to 3 standard errors."""
+    """400 splits of 200 images, right with probability 0.3: 95 % hold the truth, to 3 standard errors."""
     random = np.random.default_rng(1)
     intervals = [bootstrap_interval(random.random(200) < 0.3, seed) for seed in range(400)]
     covered = np.mean([low <= 0.3 <= high for low, high in intervals])
@@ -37,7 +37,7 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
 
 
 RARE = 1 - 0.025 ** (1 / 20)
-"""The most that, at 95 %, something can be worth saying of which 20 pictures showed nothing."""
+"""The most that, at 95 %, something can be worth saying of which 20 images showed nothing."""
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ RARE = 1 - 0.025 ** (1 / 20)
     ],
     ids=["all right", "all wrong", "no difference", "all gained"],
 )
-def test_pictures_that_are_all_alike_leave_room_for_others(
+def test_images_that_are_all_alike_leave_room_for_others(
     values: NDArray[np.bool_] | NDArray[np.int64], expected: tuple[float, float]
 ) -> None:
     """Where all are right the interval is Clopper and Pearson's."""
@@ -76,15 +76,15 @@ def test_a_map_keeps_clusters_together_and_is_that_of_its_seed() -> None:
     random = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], 20)
     vectors = (random.normal(size=(3, 16))[labels] * 5 + random.normal(size=(60, 16))).astype(np.float32)
-    found = place(vectors)
-    assert np.array_equal(found, place(vectors))
+    found = tsne_layout(vectors)
+    assert np.array_equal(found, tsne_layout(vectors))
     distances = np.linalg.norm(found[:, None] - found, axis=2) + np.diag(np.full(60, np.inf))
     assert (labels[distances.argmin(1)] == labels).mean() > 0.95
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (3, 3), (5, 1), (4, 2)])
 def test_a_map_of_hardly_anything(shape: tuple[int, int]) -> None:
-    found = place(np.random.default_rng(0).normal(size=shape).astype(np.float32))
+    found = tsne_layout(np.random.default_rng(0).normal(size=shape).astype(np.float32))
     assert found.shape == (shape[0], 2)
     assert np.isfinite(found).all()
-    assert np.isfinite(place(np.zeros((9, 3), np.float32))).all()
+    assert np.isfinite(tsne_layout(np.zeros((9, 3), np.float32))).all()

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from infomax import InfoMax, InfoMaxError
 from infomax.evaluation.explanation import Explanation, explain, local_scores
-from infomax.figures.heatmap import BELOW, SIDE, Drawn, colour, draw_explanation
+from infomax.figures.heatmap import BELOW, SIDE, Drawn, color, draw_explanation
 from infomax.information.divergences import DIVERGENCES
 from infomax.recipes import Spectral
 from infomax.representation.objectives import Local
-from tests.conftest import SMALL, coloured
+from tests.conftest import SMALL, colored
 
 Model = Callable[..., InfoMax]
 
@@ -26,18 +26,18 @@ def model() -> Model:
     def fitted(**settings: str | float) -> InfoMax:
         name = repr(settings)
         if name not in known:
-            known[name] = InfoMax(SMALL.with_settings(epochs=1, **settings), device="cpu").fit(coloured(32))
+            known[name] = InfoMax(SMALL.with_settings(epochs=1, **settings), device="cpu").fit(colored(32))
         return known[name]
 
     return fitted
 
 
-def critic_scores(model: InfoMax, picture: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The local critic's score of each position of one picture with the code of the other, one pair at a time."""
+def critic_scores(model: InfoMax, image: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The local critic's score of each position of one image with the code of the other, one pair at a time."""
     assert model.objective_ is not None
     local = next(part for part in model.objective_.modules() if isinstance(part, Local))
     with torch.no_grad():
-        features = model.encoder_(torch.from_numpy(picture[None])).local[0]
+        features = model.encoder_(torch.from_numpy(image[None])).local[0]
         code = model.encoder_(torch.from_numpy(other[None])).mean[0]
         scores = torch.stack([local.critic(code, feature) for feature in features])
     return scores.double().numpy().reshape(2, 2)
@@ -45,18 +45,18 @@ def critic_scores(model: InfoMax, picture: NDArray[np.uint8], other: NDArray[np.
 
 @pytest.mark.parametrize("divergence", ["gan", "kl", "squared-hellinger", "pearson-chi2"])
 def test_a_score_of_an_f_divergence_is_its_log_ratio(model: Model, divergence: str) -> None:
-    fitted, pictures = model(divergence=divergence), coloured(2, seed=5)
-    (found,) = local_scores(fitted, pictures[:1], pictures[1:])
-    scores = torch.from_numpy(critic_scores(fitted, *pictures))
+    fitted, images = model(divergence=divergence), colored(2, seed=5)
+    (found,) = local_scores(fitted, images[:1], images[1:])
+    scores = torch.from_numpy(critic_scores(fitted, *images))
     np.testing.assert_allclose(found, DIVERGENCES[divergence].log_ratio(scores), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("bound", ["infonce", "donsker-varadhan", "smile"])
 def test_other_scores_become_ratios_that_average_to_one_over_the_reference(model: Model, bound: str) -> None:
-    fitted, reference = model(bound=bound), coloured(12, seed=7)
+    fitted, reference = model(bound=bound), colored(12, seed=7)
     codes = np.repeat(reference, len(reference), axis=0)
     every = local_scores(fitted, np.concatenate([reference] * len(reference)), codes, reference)
-    ratios = np.exp(every).reshape(len(reference), len(reference), -1)  # codes, pictures, positions
+    ratios = np.exp(every).reshape(len(reference), len(reference), -1)  # codes, images, positions
     others = ~np.eye(len(reference), dtype=bool)
     averages = ratios.mean((1, 2)) if bound == "infonce" else ratios[others].mean()
     np.testing.assert_allclose(averages, 1, rtol=1e-3)
@@ -68,18 +68,18 @@ def test_other_scores_become_ratios_that_average_to_one_over_the_reference(model
 @pytest.mark.parametrize("bound", ["infonce", "donsker-varadhan", "smile"])
 def test_without_reference_they_are_refused(model: Model, bound: str) -> None:
     with pytest.raises(InfoMaxError, match="give a reference"):
-        explain(model(bound=bound), *coloured(2))
+        explain(model(bound=bound), *colored(2))
 
 
 def test_what_has_no_map(model: Model) -> None:
     with pytest.raises(InfoMaxError, match="no local critic"):
-        explain(model(beta=0.0), *coloured(2))
+        explain(model(beta=0.0), *colored(2))
     with pytest.raises(InfoMaxError, match="fit a model with another divergence"):
-        explain(model(divergence="total-variation"), *coloured(2))
+        explain(model(divergence="total-variation"), *colored(2))
 
 
 def test_the_four_maps_are_positions_of_one_with_the_code_of_the_other(model: Model) -> None:
-    fitted, (query, match) = model(), coloured(2, seed=5)
+    fitted, (query, match) = model(), colored(2, seed=5)
     maps = explain(fitted, query, match)
     for found, positions, code in (
         (maps.query_by_match, query, match),
@@ -90,10 +90,10 @@ def test_the_four_maps_are_positions_of_one_with_the_code_of_the_other(model: Mo
         np.testing.assert_allclose(found, critic_scores(fitted, positions, code), rtol=1e-4, atol=1e-5)
 
 
-def test_colours_turn_at_nought_and_stop_at_the_ends() -> None:
-    assert colour(0.0, 4.0) == (255, 255, 255)
-    assert colour(-4.0, 4.0) == colour(-np.inf, 4.0) == BELOW
-    warm, cold = colour(1.0, 4.0), colour(-1.0, 4.0)
+def test_colors_turn_at_zero_and_stop_at_the_ends() -> None:
+    assert color(0.0, 4.0) == (255, 255, 255)
+    assert color(-4.0, 4.0) == color(-np.inf, 4.0) == BELOW
+    warm, cold = color(1.0, 4.0), color(-1.0, 4.0)
     assert warm[0] > warm[2]
     assert cold[0] < cold[2]
 
@@ -103,8 +103,8 @@ def test_the_figure_shows_where_the_map_is_high(grid: tuple[int, int]) -> None:
     values = np.full(grid, -2.0)
     values[0, 0] = 2.0
     flat = np.zeros(grid)
-    grey = Drawn(np.full((8, 8, 3), 200, np.uint8), "a name " * 30)
-    image = np.asarray(draw_explanation(grey, grey, Explanation(values, flat, flat, flat))).astype(int)
+    gray = Drawn(np.full((8, 8, 3), 200, np.uint8), "a name " * 30)
+    image = np.asarray(draw_explanation(gray, gray, Explanation(values, flat, flat, flat))).astype(int)
     corner = (24 + SIDE + 16, 72)  # of the first map
     red, _, blue = image[corner[1] + 3, corner[0] + 3]
     assert red > blue
@@ -114,13 +114,13 @@ def test_the_figure_shows_where_the_map_is_high(grid: tuple[int, int]) -> None:
 
 def test_a_model_in_closed_form_tells_positions_too() -> None:
     recipe = Spectral(name="s", size=16, patches=(4,), components=20, atoms=32, channels=8, grid=3, dim=8)
-    pictures = coloured(60, 16)
-    pictures[:, :8, :8] = pictures[::-1, :8, :8]  # a corner of another picture
-    model = InfoMax(recipe).fit(pictures)
-    maps = local_scores(model, pictures[:2], pictures[1::-1].copy())
+    images = colored(60, 16)
+    images[:, :8, :8] = images[::-1, :8, :8]  # a corner of another image
+    model = InfoMax(recipe).fit(images)
+    maps = local_scores(model, images[:2], images[1::-1].copy())
     assert maps.shape == (2, 3, 3)
     assert np.isfinite(maps).all()
     assert maps.min() >= np.log(0.01) - 1e-6
-    own = local_scores(model, pictures, pictures)
-    other = local_scores(model, pictures, np.roll(pictures, 1, 0))
+    own = local_scores(model, images, images)
+    other = local_scores(model, images, np.roll(images, 1, 0))
     assert own.mean() > other.mean()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.figures.montage import TILE, montage_of, pick_queries, save_png
-from infomax.images import load
+from infomax.images import load_images
 from infomax.neighbors.knn import Metric
 from tests.images.conftest import put
 
@@ -18,10 +18,10 @@ N = 12
 
 
 def flat(n: int) -> NDArray[np.uint8]:
-    """Pictures of one colour each, all different, that a tile shows exactly."""
+    """Images of one color each, all different, that a tile shows exactly."""
     steps = np.linspace(10, 240, n).astype(np.uint8)
-    colours = np.stack([steps, steps[::-1], np.full(n, 77, np.uint8)], 1)
-    return np.broadcast_to(colours[:, None, None], (n, 8, 8, 3)).copy()
+    colors = np.stack([steps, steps[::-1], np.full(n, 77, np.uint8)], 1)
+    return np.broadcast_to(colors[:, None, None], (n, 8, 8, 3)).copy()
 
 
 def circle(n: int) -> NDArray[np.float32]:
@@ -30,54 +30,54 @@ def circle(n: int) -> NDArray[np.float32]:
     return np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
 
 
-def tiles(image: Image.Image) -> list[list[tuple[int, ...]]]:
-    """The colours of the pictures on it, row by row: wherever a square of one colour has its upper left corner."""
-    pixels = np.asarray(image).astype(np.int64) @ [1 << 16, 1 << 8, 1]
+def tiles(figure: Image.Image) -> list[list[tuple[int, ...]]]:
+    """The colors of the images on it, row by row: wherever a square of one color has its upper left corner."""
+    pixels = np.asarray(figure).astype(np.int64) @ [1 << 16, 1 << 8, 1]
     inner = pixels[1 : -TILE + 1, 1 : -TILE + 1]
     corner = (inner != pixels[:-TILE, 1 : -TILE + 1]) & (inner != pixels[1 : -TILE + 1, :-TILE])
     rows: dict[int, list[tuple[int, ...]]] = {}
     for y, x in np.argwhere(corner & (inner != 0xFFFFFF)) + 1:
         if (pixels[y : y + TILE, x : x + TILE] == pixels[y, x]).all():
-            rows.setdefault(int(y), []).append(tuple(np.asarray(image)[y, x].tolist()))
+            rows.setdefault(int(y), []).append(tuple(np.asarray(figure)[y, x].tolist()))
     return list(rows.values())
 
 
 def drawn(labels: list[str] | None = None, *, n: int = 3, metric: Metric = "cosine") -> Image.Image:
-    pictures = flat(n)
-    return montage_of(pictures, replace(load(pictures, 8), labels=labels), circle(n), metric=metric)
+    images = flat(n)
+    return montage_of(images, replace(load_images(images, 8), labels=labels), circle(n), metric=metric)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_rows_are_a_query_and_its_nearest(metric: Metric) -> None:
-    pictures = flat(N)
-    image = montage_of(pictures, load(pictures, 8), circle(N), metric=metric, queries=3, neighbours=4, seed=1)
-    colours = [tuple(picture[0, 0].tolist()) for picture in pictures]
-    for query, row in zip(pick_queries(N, 3, 1), tiles(image), strict=True):
-        place = [colours.index(colour) for colour in row]
+    images = flat(N)
+    figure = montage_of(images, load_images(images, 8), circle(N), metric=metric, queries=3, neighbors=4, seed=1)
+    colors = [tuple(image[0, 0].tolist()) for image in images]
+    for query, row in zip(pick_queries(N, 3, 1), tiles(figure), strict=True):
+        place = [colors.index(color) for color in row]
         assert place[0] == query
         assert {*place[1:3]} == {(query - 1) % N, (query + 1) % N}
         assert {*place[3:]} == {(query - 2) % N, (query + 2) % N}
 
 
-def test_a_query_is_not_its_own_neighbour_even_among_copies() -> None:
-    pictures, codes = flat(N), np.ones((N, 3), np.float32)
-    image = montage_of(pictures, load(pictures, 8), codes, queries=N, neighbours=N - 1)
-    rows = tiles(image)
-    assert [row[0] for row in rows] == [tuple(picture[0, 0].tolist()) for picture in pictures]
+def test_a_query_is_not_its_own_neighbor_even_among_copies() -> None:
+    images, codes = flat(N), np.ones((N, 3), np.float32)
+    figure = montage_of(images, load_images(images, 8), codes, queries=N, neighbors=N - 1)
+    rows = tiles(figure)
+    assert [row[0] for row in rows] == [tuple(image[0, 0].tolist()) for image in images]
     assert [len({*row}) for row in rows] == [N] * N
 
 
-def test_there_are_no_more_rows_and_columns_than_pictures() -> None:
-    pictures = flat(3)
-    image = montage_of(pictures, load(pictures, 8), circle(3), queries=10, neighbours=9)
-    assert [len(row) for row in tiles(image)] == [3, 3, 3]
+def test_there_are_no_more_rows_and_columns_than_images() -> None:
+    images = flat(3)
+    figure = montage_of(images, load_images(images, 8), circle(3), queries=10, neighbors=9)
+    assert [len(row) for row in tiles(figure)] == [3, 3, 3]
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_one_picture_has_no_neighbours(n: int) -> None:
-    pictures = flat(2)
-    with pytest.raises(InfoMaxError, match=f"{n} picture has no neighbours: give a collection of 2 or more"):
-        montage_of(pictures, load(pictures, 8), circle(2)[:n])
+def test_one_image_has_no_neighbors(n: int) -> None:
+    images = flat(2)
+    with pytest.raises(InfoMaxError, match=f"{n} image has no neighbors: give a collection of 2 or more"):
+        montage_of(images, load_images(images, 8), circle(2)[:n])
 
 
 def test_a_seed_picks_the_queries() -> None:
@@ -91,21 +91,21 @@ def test_a_seed_picks_the_queries() -> None:
     assert pick_queries(4, 10, 0) == [0, 1, 2, 3]
 
 
-def test_pictures_are_drawn_at_their_own_sharpness_and_skipped_ones_do_not_shift_them(tmp_path: Path) -> None:
+def test_images_are_drawn_at_their_own_sharpness_and_skipped_ones_do_not_shift_them(tmp_path: Path) -> None:
     """The model sees 8 pixels, the figure draws from the files: the row of each in the source must be kept."""
-    pictures = [np.full((90, 90, 3), colour, np.uint8) for colour in (20, 90, 160, 230)]
-    for name, picture in zip("aceg", pictures, strict=True):
-        put(tmp_path / f"{name}.png", picture)
+    images = [np.full((90, 90, 3), color, np.uint8) for color in (20, 90, 160, 230)]
+    for name, image in zip("aceg", images, strict=True):
+        put(tmp_path / f"{name}.png", image)
     put(tmp_path / "b.png", b"broken")
-    loaded = load(tmp_path, 8)
+    loaded = load_images(tmp_path, 8)
     assert loaded.rows == [0, 2, 3, 4]
     codes = np.array([[0.0], [1.0], [3.0], [7.0]], np.float32)
-    image = montage_of(tmp_path, loaded, codes, metric="euclidean", queries=4, neighbours=3)
-    greys = [[colour[0] for colour in row] for row in tiles(image)]
-    assert greys == [[20, 90, 160, 230], [90, 20, 160, 230], [160, 90, 20, 230], [230, 160, 90, 20]]
+    figure = montage_of(tmp_path, loaded, codes, metric="euclidean", queries=4, neighbors=3)
+    grays = [[color[0] for color in row] for row in tiles(figure)]
+    assert grays == [[20, 90, 160, 230], [90, 20, 160, 230], [160, 90, 20, 230], [230, 160, 90, 20]]
 
 
-def test_labels_are_written_under_the_pictures() -> None:
+def test_labels_are_written_under_the_images() -> None:
     plain, cats, dogs = drawn(), drawn(["cat", "cat", "cat"]), drawn(["cat", "cat", "dog"])
     assert plain.size != cats.size
     assert cats.size == dogs.size
@@ -116,11 +116,11 @@ def test_labels_are_written_under_the_pictures() -> None:
 @pytest.mark.parametrize(
     "label", ["a" * 1000, "\udcff", "\x00", "東京 \u202e", "w" * 10_000_000, "W\r\n\tW\u2028W" * 50]
 )
-def test_labels_of_any_kind_stay_under_their_picture(label: str) -> None:
+def test_labels_of_any_kind_stay_under_their_image(label: str) -> None:
     short, long = drawn(["", "", "a"]), drawn([label, label, label])
     assert short.size == long.size
     assert tiles(short) == tiles(long)
-    columns = (np.asarray(short) != 255).any(-1).sum(0) >= 3 * TILE  # with pictures in them, or the rule
+    columns = (np.asarray(short) != 255).any(-1).sum(0) >= 3 * TILE  # with images in them, or the rule
     assert columns.sum() == 3 * TILE + 1
     assert np.array_equal(np.asarray(short)[:, ~columns], np.asarray(long)[:, ~columns])
 
@@ -135,9 +135,9 @@ def test_the_metric_is_named() -> None:
 
 
 def test_a_figure_is_saved_whole_into_a_new_folder(tmp_path: Path) -> None:
-    image = drawn()
-    save_png(image, tmp_path / "new" / "figure.png")
+    figure = drawn()
+    save_png(figure, tmp_path / "new" / "figure.png")
     with Image.open(tmp_path / "new" / "figure.png") as read:
         assert read.format == "PNG"
-        assert np.array_equal(np.asarray(read), np.asarray(image))
+        assert np.array_equal(np.asarray(read), np.asarray(figure))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["figure.png"]

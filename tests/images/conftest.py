@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.decoding import to_square
+from infomax.images.decoding import center_crop_resize
 
 Pixels = NDArray[np.uint8]
 HUGGINGFACE = b'{"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}'
@@ -33,10 +33,10 @@ def put(path: Path, pixels: Pixels | bytes) -> Path:
 
 
 def put_parquet(
-    path: Path, pictures: list[bytes | None], labels: list[int] | None = None, *, names: bool = False, group: int = 2
+    path: Path, images: list[bytes | None], labels: list[int] | None = None, *, names: bool = False, group: int = 2
 ) -> Path:
     image = pa.array(
-        [None if picture is None else {"bytes": picture, "path": None} for picture in pictures],
+        [None if image is None else {"bytes": image, "path": None} for image in images],
         pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
     )
     columns = {"image": image} if labels is None else {"image": image, "label": pa.array(labels, pa.int64())}
@@ -47,13 +47,13 @@ def put_parquet(
 
 @pytest.fixture
 def decodes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many pictures were decoded since it was last asked."""
+    """How many images were decoded since it was last asked."""
     count = 0
 
     def counted(data: bytes | Path | Pixels, size: int) -> Pixels:
         nonlocal count
         count += 1
-        return to_square(data, size)
+        return center_crop_resize(data, size)
 
     def since() -> int:
         nonlocal count

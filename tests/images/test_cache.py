@@ -16,7 +16,7 @@ import pytest
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images import Skipped, load, write_skipped
+from infomax.images import Skipped, load_images, write_skipped
 from infomax.images.cache import STALE, Row, store
 from infomax.images.source import Entry
 from tests.images.conftest import noise, put, put_parquet, stored
@@ -31,11 +31,11 @@ def photos(tmp_path: Path) -> Path:
 
 
 def builds(cache: Path) -> list[Path]:
-    return sorted(cache.glob("pictures/*/[0-9]*"))
+    return sorted(cache.glob("images/*/[0-9]*"))
 
 
 def leftovers(cache: Path) -> list[Path]:
-    return sorted(cache.glob("pictures/*/.*"))
+    return sorted(cache.glob("images/*/.*"))
 
 
 def python(code: str, *arguments: str | Path) -> "subprocess.Popen[str]":
@@ -46,33 +46,33 @@ def python(code: str, *arguments: str | Path) -> "subprocess.Popen[str]":
 
 
 def test_nothing_changed_nothing_decoded(photos: Path, decodes: Callable[[], int]) -> None:
-    first = load(photos, 8)
+    first = load_images(photos, 8)
     assert decodes() == 7
-    again = load(photos, 8)
+    again = load_images(photos, 8)
     assert decodes() == 0
     assert np.array_equal(first.pixels, again.pixels)
     assert (first.keys, first.labels, first.skipped) == (again.keys, again.labels, again.skipped)
     assert first.fingerprint == again.fingerprint
-    assert again.skipped == [Skipped("b/broken.png", "not a picture")]
+    assert again.skipped == [Skipped("b/broken.png", "not an image")]
 
 
 def test_sizes_and_sources_do_not_share(photos: Path, decodes: Callable[[], int]) -> None:
-    load(photos, 8)
-    load(photos, 4)
-    load(photos / "a", 8)
+    load_images(photos, 8)
+    load_images(photos, 4)
+    load_images(photos / "a", 8)
     assert decodes() == 7 + 7 + 3
-    assert load(photos, 4).pixels.shape == (6, 4, 4, 3)
+    assert load_images(photos, 4).pixels.shape == (6, 4, 4, 3)
     assert decodes() == 0
 
 
 def test_only_what_changed_is_decoded(photos: Path, decodes: Callable[[], int]) -> None:
-    load(photos, 8)
+    load_images(photos, 8)
     decodes()
     put(photos / "b/1.png", noise(8, 8, seed=100))
     put(photos / "a/new.png", noise(8, 8, seed=101))
     put(photos / "b/broken.png", noise(8, 8, seed=102))
     (photos / "a/0.png").unlink()
-    changed = load(photos, 8)
+    changed = load_images(photos, 8)
     assert decodes() == 3
     assert changed.keys == ["a/2.png", "a/4.png", "a/new.png", "b/1.png", "b/3.png", "b/5.png", "b/broken.png"]
     assert np.array_equal(changed.pixels, np.stack([noise(8, 8, seed=i) for i in (2, 4, 101, 100, 3, 5, 102)]))
@@ -82,24 +82,24 @@ def test_only_what_changed_is_decoded(photos: Path, decodes: Callable[[], int]) 
 
 def test_a_change_that_keeps_the_size_is_noticed(photos: Path, decodes: Callable[[], int]) -> None:
     path = put(photos / "a/0.bmp", stored(noise(8, 8, seed=1), "BMP"))
-    load(photos, 8)
+    load_images(photos, 8)
     os.utime(put(path, stored(noise(8, 8, seed=2), "BMP")), ns=(1, 1))
     decodes()
-    pictures = load(photos, 8)
+    images = load_images(photos, 8)
     assert decodes() == 1
-    assert np.array_equal(pictures.pixels[pictures.keys.index("a/0.bmp")], noise(8, 8, seed=2))
+    assert np.array_equal(images.pixels[images.keys.index("a/0.bmp")], noise(8, 8, seed=2))
 
 
 def test_a_new_parquet_file_leaves_the_others_alone(tmp_path: Path, decodes: Callable[[], int]) -> None:
     put_parquet(tmp_path / "b.parquet", [stored(noise(4, 4, seed=i)) for i in range(3)], [0, 1, 0], names=True)
-    load(str(tmp_path / "*.parquet"), 4)
+    load_images(str(tmp_path / "*.parquet"), 4)
     put_parquet(tmp_path / "a.parquet", [stored(noise(4, 4, seed=3)), None], [1, 0], names=True)
     decodes()
-    pictures = load(str(tmp_path / "*.parquet"), 4)
+    images = load_images(str(tmp_path / "*.parquet"), 4)
     assert decodes() == 1
-    assert pictures.keys == ["a.parquet#0", "b.parquet#0", "b.parquet#1", "b.parquet#2"]
-    assert pictures.labels == ["dog", "cat", "dog", "cat"]
-    assert np.array_equal(pictures.pixels, np.stack([noise(4, 4, seed=i) for i in (3, 0, 1, 2)]))
+    assert images.keys == ["a.parquet#0", "b.parquet#0", "b.parquet#1", "b.parquet#2"]
+    assert images.labels == ["dog", "cat", "dog", "cat"]
+    assert np.array_equal(images.pixels, np.stack([noise(4, 4, seed=i) for i in (3, 0, 1, 2)]))
 
 
 def test_what_could_not_be_read_is_tried_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,27 +113,27 @@ def test_what_could_not_be_read_is_tried_again(photos: Path, monkeypatch: pytest
     with monkeypatch.context() as context:
         context.setattr(Path, "open", refuse)
         for _ in range(2):
-            assert Skipped("a/2.png", "cannot be read: Permission denied") in load(photos, 8).skipped
-    assert "a/2.png" in load(photos, 8).keys
+            assert Skipped("a/2.png", "cannot be read: Permission denied") in load_images(photos, 8).skipped
+    assert "a/2.png" in load_images(photos, 8).keys
 
 
 def test_the_cache_is_where_it_should_be(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load(photos, 8, cache=tmp_path / "given")
+    load_images(photos, 8, cache=tmp_path / "given")
     assert len(builds(tmp_path / "given")) == 1
     monkeypatch.delenv("INFOMAX_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    load(photos, 8)
+    load_images(photos, 8)
     assert len(builds(tmp_path / "xdg/infomax")) == 1
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    load(photos, 8)
+    load_images(photos, 8)
     assert len(builds(tmp_path / "home/.cache/infomax")) == 1
 
 
 def test_an_older_build_is_removed_but_stays_readable(photos: Path, cache: Path) -> None:
-    first = load(photos, 8)
+    first = load_images(photos, 8)
     put(photos / "a/new.png", noise(8, 8))
-    load(photos, 8)
+    load_images(photos, 8)
     assert len(builds(cache)) == 1
     assert leftovers(cache) == []
     assert np.array_equal(first.pixels[0], noise(8, 8, seed=0))
@@ -183,12 +183,12 @@ def lose_manifest(build: Path) -> None:
 def test_a_damaged_cache_is_built_again(
     damage: Callable[[Path], None], photos: Path, cache: Path, decodes: Callable[[], int]
 ) -> None:
-    before = load(photos, 8).fingerprint
+    before = load_images(photos, 8).fingerprint
     damage(builds(cache)[0])
     decodes()
-    assert load(photos, 8).fingerprint == before
+    assert load_images(photos, 8).fingerprint == before
     assert decodes() == 7
-    assert load(photos, 8).fingerprint == before
+    assert load_images(photos, 8).fingerprint == before
     assert decodes() == 0
     assert len(builds(cache)) == 1
 
@@ -226,13 +226,13 @@ def test_two_processes_at_once(photos: Path, cache: Path, decodes: Callable[[], 
         put(photos / f"c/{i}.png", noise(8, 8, seed=i))
     rivals = [python(LOAD, photos) for _ in range(2)]
     assert [(rival.communicate()[1], rival.returncode) for rival in rivals] == [("", 0)] * 2
-    assert len(load(photos, 8).pixels) == 306
+    assert len(load_images(photos, 8).pixels) == 306
     assert decodes() == 0
     assert leftovers(cache) == []
 
 
 def test_killed_in_the_middle(photos: Path, cache: Path, decodes: Callable[[], int]) -> None:
-    before = load(photos, 8)
+    before = load_images(photos, 8)
     for i in range(60):
         put(photos / f"c/{i}.png", noise(8, 8, seed=i))
     victim = python(KILLED, photos)
@@ -242,12 +242,12 @@ def test_killed_in_the_middle(photos: Path, cache: Path, decodes: Callable[[], i
     (kept,) = builds(cache)
     assert np.array_equal(np.load(kept / "pixels.npy"), before.pixels)
     decodes()
-    assert len(load(photos, 8).pixels) == 66
+    assert len(load_images(photos, 8).pixels) == 66
     assert decodes() == 60
     assert leftovers(cache) == [left]  # it might be somebody's who is still at work
     for path in (*left.iterdir(), left):
         os.utime(path, (time.time() - STALE - 60,) * 2)
-    load(photos, 8)
+    load_images(photos, 8)
     assert leftovers(cache) == []
 
 
@@ -256,7 +256,7 @@ def test_a_full_disk(photos: Path, cache: Path) -> None:
     _, message = victim.communicate()
     assert victim.returncode == 1
     assert re.fullmatch(
-        rf"cannot keep prepared pictures in '{cache}/pictures/64px-\w+' \(File too large\): "
+        rf"cannot keep prepared images in '{cache}/images/64px-\w+' \(File too large\): "
         r"make room there, or set INFOMAX_CACHE to a folder on another disk\n",
         message,
     )
@@ -266,14 +266,14 @@ def test_a_full_disk(photos: Path, cache: Path) -> None:
 def test_a_cache_that_cannot_be_written(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "file", b"in the way")
     with pytest.raises(InfoMaxError, match=r"\(Not a directory\): make room there, or set INFOMAX_CACHE"):
-        load(photos, 8, cache=tmp_path / "file")
+        load_images(photos, 8, cache=tmp_path / "file")
 
     def refuse(self: Path, *arguments: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(InfoMaxError, match=r"\(Read-only file system\): make room there, or set INFOMAX_CACHE"):
-        load(photos, 8)
+        load_images(photos, 8)
 
 
 def test_an_interruption_leaves_nothing(cache: Path) -> None:
@@ -281,25 +281,25 @@ def test_an_interruption_leaves_nothing(cache: Path) -> None:
         yield Row(Entry("a", "1"), None, noise(4, 4))
         raise KeyboardInterrupt
 
-    shelf = cache / "pictures" / "shelf"
+    cache_folder = cache / "images" / "cache_folder"
     with pytest.raises(KeyboardInterrupt):
-        store(shelf, rows(), 4)
-    assert list(shelf.iterdir()) == []
+        store(cache_folder, rows(), 4)
+    assert list(cache_folder.iterdir()) == []
 
 
-def test_no_more_than_a_few_pictures_are_read_ahead(photos: Path, cache: Path) -> None:
+def test_no_more_than_a_few_images_are_read_ahead(photos: Path, cache: Path) -> None:
     written = 0
 
     def rows() -> Iterator[Row]:
         nonlocal written
         for i in range(2000):  # 24 MB in all, through a buffer of one
             yield Row(Entry(str(i), "1"), None, np.zeros((64, 64, 3), np.uint8))
-            (unfinished,) = shelf.iterdir()
+            (unfinished,) = cache_folder.iterdir()
             written = (unfinished / "pixels.npy").stat().st_size
             assert i * 64 * 64 * 3 - written <= 1 << 20
 
-    shelf = cache / "pictures" / "shelf"
-    assert store(shelf, rows(), 64).pixels.shape == (2000, 64, 64, 3)
+    cache_folder = cache / "images" / "cache_folder"
+    assert store(cache_folder, rows(), 64).pixels.shape == (2000, 64, 64, 3)
 
 
 def test_progress_goes_to_stderr(
@@ -307,10 +307,10 @@ def test_progress_goes_to_stderr(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes any stream for a terminal
     monkeypatch.setenv("COLUMNS", "200")
-    load(photos, 8, progress=True)
+    load_images(photos, 8, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
-    assert all(words in re.sub(r"\x1b\[[0-9;?]*\w", "", err) for words in ("preparing", "7/7", "pictures/s"))
+    assert all(words in re.sub(r"\x1b\[[0-9;?]*\w", "", err) for words in ("preparing", "7/7", "images/s"))
 
 
 # the list of what was skipped, and atomic files
@@ -318,9 +318,9 @@ def test_progress_goes_to_stderr(
 
 def test_write_skipped(tmp_path: Path) -> None:
     odd = os.fsdecode(b'\xff,"\n.jpg')
-    write_skipped(tmp_path / "skipped.csv", [Skipped(odd, "not a picture"), Skipped("写真.jpg", "an empty file")])
+    write_skipped(tmp_path / "skipped.csv", [Skipped(odd, "not an image"), Skipped("写真.jpg", "an empty file")])
     content = (tmp_path / "skipped.csv").read_bytes()
-    assert content == b'where,reason\n"\xff,""\n.jpg",not a picture\n' + "写真.jpg,an empty file\n".encode()
+    assert content == b'where,reason\n"\xff,""\n.jpg",not an image\n' + "写真.jpg,an empty file\n".encode()
     with (tmp_path / "skipped.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         assert [row["where"] for row in csv.DictReader(file)] == [odd, "写真.jpg"]
 

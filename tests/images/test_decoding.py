@@ -1,4 +1,4 @@
-"""Every form a picture comes in, against pixels known beforehand or a plain pipeline written differently."""
+"""Every form an image comes in, against pixels known beforehand or a plain pipeline written differently."""
 
 import os
 import struct
@@ -13,12 +13,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.decoding import BrokenPicture, UnreadablePicture, decode, extensions, remarks_silenced, to_square
+from infomax.images.decoding import (
+    BrokenImage,
+    UnreadableImage,
+    center_crop_resize,
+    decode,
+    extensions,
+    no_pillow_warnings,
+)
 from tests.images.conftest import Pixels, noise, put, stored
 
 
 def reason(data: bytes | Path) -> str:
-    with pytest.raises(BrokenPicture) as raised:
+    with pytest.raises(BrokenImage) as raised:
         decode(data, 8)
     return raised.value.reason
 
@@ -28,8 +35,8 @@ def plainly(pixels: Pixels, size: int) -> NDArray[np.float64]:
     side = min(pixels.shape[:2])
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
     scale = max(side / size, 1)
-    centres = (np.arange(size)[:, None] + 0.5) * side / size
-    x = np.abs(np.arange(side) + 0.5 - centres) / scale
+    centers = (np.arange(size)[:, None] + 0.5) * side / size
+    x = np.abs(np.arange(side) + 0.5 - centers) / scale
     inner, outer = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2  # Keys' cubic, a = -1/2
     weights = np.where(x < 1, inner, np.where(x < 2, outer, 0))
     weights /= weights.sum(1, keepdims=True)
@@ -55,7 +62,7 @@ def test_a_square_of_the_right_size_passes_bit_by_bit(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 31), (16, 40), (33, 16)])
-def test_the_centre_is_kept(height: int, width: int) -> None:
+def test_the_center_is_kept(height: int, width: int) -> None:
     pixels = noise(height, width)
     top, left = (height - 16) // 2, (width - 16) // 2
     assert np.array_equal(decode(stored(pixels), 16), pixels[top : top + 16, left : left + 16])
@@ -83,7 +90,7 @@ def test_a_huge_jpeg_read_at_a_fraction_looks_the_same() -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_exif_orientation_is_applied(orientation: int, kind: str) -> None:
-    turned = {  # how a picture lies in a file of each orientation, in NumPy's terms
+    turned = {  # how an image lies in a file of each orientation, in NumPy's terms
         1: lambda p: p,
         2: lambda p: p[:, ::-1],
         3: lambda p: p[::-1, ::-1],
@@ -101,7 +108,7 @@ def test_exif_orientation_is_applied(orientation: int, kind: str) -> None:
     assert np.array_equal(decode(stored(lying, kind, **options), 16), pixels[:, 2:18])
 
 
-def test_broken_exif_does_not_cost_the_picture() -> None:
+def test_broken_exif_does_not_cost_the_image() -> None:
     pixels = noise(16, 16)
     assert np.array_equal(decode(stored(pixels, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage"), 16), pixels)
 
@@ -109,8 +116,8 @@ def test_broken_exif_does_not_cost_the_picture() -> None:
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparency_is_laid_on_head_of_png(mode: str) -> None:
     pixels = noise(16, 16, len(mode))
-    colour, alpha = pixels[..., :-1].astype(float), pixels[..., -1:] / 255
-    expected = colour * alpha + 255 * (1 - alpha)
+    color, alpha = pixels[..., :-1].astype(float), pixels[..., -1:] / 255
+    expected = color * alpha + 255 * (1 - alpha)
     assert np.abs(decode(stored(pixels), 16) - expected).max() <= 1
 
 
@@ -123,7 +130,7 @@ def test_a_transparent_palette_entry_is_head_of_png() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "kind", "colour"),
+    ("image", "kind", "color"),
     [
         (Image.new("1", (4, 4), 1), "PNG", (255, 255, 255)),
         (Image.new("L", (4, 4), 77), "PNG", (77, 77, 77)),
@@ -133,14 +140,14 @@ def test_a_transparent_palette_entry_is_head_of_png() -> None:
         (Image.new("LAB", (4, 4), (255, 128, 128)), "TIFF", (255, 255, 255)),
         (Image.new("YCbCr", (4, 4), (200, 128, 128)), "TIFF", (200, 200, 200)),
     ],
-    ids=["1-bit", "grey", "palette", "CMYK TIFF", "CMYK JPEG", "LAB", "YCbCr"],
+    ids=["1-bit", "gray", "palette", "CMYK TIFF", "CMYK JPEG", "LAB", "YCbCr"],
 )
-def test_every_mode_comes_out_as_rgb(image: Image.Image, kind: str, colour: tuple[int, int, int]) -> None:
-    assert np.abs(decode(stored(image, kind), 4).astype(int) - colour).max() <= 1
+def test_every_mode_comes_out_as_rgb(image: Image.Image, kind: str, color: tuple[int, int, int]) -> None:
+    assert np.abs(decode(stored(image, kind), 4).astype(int) - color).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
-def test_16_bit_grey_is_rescaled_not_clipped(kind: str) -> None:
+def test_16_bit_gray_is_rescaled_not_clipped(kind: str) -> None:
     deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
     dark = deep // 200  # nothing above 327: dark it is and dark it stays
     assert np.array_equal(decode(stored(deep, kind), 16)[..., 0], np.arange(256).reshape(16, 16))
@@ -148,7 +155,7 @@ def test_16_bit_grey_is_rescaled_not_clipped(kind: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
-def test_32_bit_pictures_fill_their_own_range(dtype: type[np.generic]) -> None:
+def test_32_bit_images_fill_their_own_range(dtype: type[np.generic]) -> None:
     deep = np.linspace(-1e6, 1e9, 16).reshape(4, 4).astype(dtype)
     assert np.array_equal(decode(stored(deep, "TIFF"), 4)[..., 0].ravel(), np.rint(np.linspace(0, 255, 16)))
     assert decode(stored(np.full((4, 4), 7, dtype), "TIFF"), 4).max() == 0
@@ -162,7 +169,7 @@ def test_floats_that_are_no_numbers_are_black() -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF", "WEBP"])
 def test_the_first_frame_of_an_animation(kind: str) -> None:
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
     options = {"lossless": True} if kind == "WEBP" else {}
     data = stored(frames[0], kind, save_all=True, append_images=frames[1:], **options)
     assert decode(data, 8)[0, 0].tolist() == [255, 0, 0]
@@ -175,11 +182,11 @@ def test_slivers(height: int, width: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([0, 1, 3, 4]), st.integers(0, 255), st.integers(1, 40))
-def test_a_plain_colour_stays_what_it_is(height: int, width: int, channels: int, level: int, size: int) -> None:
+def test_a_plain_color_stays_what_it_is(height: int, width: int, channels: int, level: int, size: int) -> None:
     pixels = np.full((height, width, channels) if channels else (height, width), level, np.uint8)
     if channels == 4:
         pixels[..., 3] = 255
-    square = to_square(pixels, size)
+    square = center_crop_resize(pixels, size)
     assert square.shape == (size, size, 3)
     assert square.dtype == np.uint8
     assert (square == level).all()
@@ -196,13 +203,13 @@ def test_bytes_and_path_give_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
 def test_truncated(kind: str) -> None:
     data = stored(noise(64, 64), kind)
-    assert any(word in reason(data[: len(data) // 2]) for word in ("truncated", "damaged", "not a picture"))
+    assert any(word in reason(data[: len(data) // 2]) for word in ("truncated", "damaged", "not an image"))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_truncated_jpeg_and_png_say_so(kind: str) -> None:
     data = stored(noise(64, 64), kind)
-    assert reason(data[: len(data) // 2]) == "truncated: the end of the picture is missing"
+    assert reason(data[: len(data) // 2]) == "truncated: the end of the image is missing"
 
 
 def test_no_bytes_at_all(tmp_path: Path) -> None:
@@ -211,10 +218,10 @@ def test_no_bytes_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"hello", b"not a picture, " * 1000, b"%PDF-1.4", b"\x00" * 5000, b"%!PS-Adobe-3.0 EPSF"]
+    "text", [b"hello", b"not an image, " * 1000, b"%PDF-1.4", b"\x00" * 5000, b"%!PS-Adobe-3.0 EPSF"]
 )
 def test_text_renamed(text: bytes) -> None:
-    assert reason(text) == "not a picture"
+    assert reason(text) == "not an image"
 
 
 def test_decompression_bombs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +249,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     path = put(tmp_path / "a.png", noise(8, 8))
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(UnreadablePicture, match="cannot be read: Permission denied"):
+    with pytest.raises(UnreadableImage, match="cannot be read: Permission denied"):
         decode(path, 8)
 
 
@@ -251,24 +258,24 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "ICO", "TGA", "PCX"]),
     st.data(),
 )
-def test_damage_of_any_kind_is_a_broken_picture_or_none(kind: str, data: st.DataObject) -> None:
+def test_damage_of_any_kind_is_a_broken_image_or_none(kind: str, data: st.DataObject) -> None:
     damaged = bytearray(stored(noise(24, 24), kind))
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     try:
-        outcome: Pixels | BrokenPicture = decode(bytes(damaged[: data.draw(st.integers(1, len(damaged)))]), 8)
-    except BrokenPicture as broken:
+        outcome: Pixels | BrokenImage = decode(bytes(damaged[: data.draw(st.integers(1, len(damaged)))]), 8)
+    except BrokenImage as broken:
         outcome = broken
     assert outcome.shape == (8, 8, 3) if isinstance(outcome, np.ndarray) else "\n" not in outcome.reason
 
 
-def test_extensions_are_those_of_pictures() -> None:
+def test_extensions_are_those_of_images() -> None:
     assert {".jpg", ".jpeg", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".avif"} <= extensions()
     assert not {".pdf", ".eps", ".ps", ".h5", ".mpg", ".txt", ".npy", ".parquet", ""} & extensions()
 
 
 def test_warnings_are_only_silenced_inside() -> None:
-    with remarks_silenced(), pytest.raises(BrokenPicture):
-        to_square(head_of_png(10_000, 10_000), 4)
+    with no_pillow_warnings(), pytest.raises(BrokenImage):
+        center_crop_resize(head_of_png(10_000, 10_000), 4)
     with pytest.warns(Image.DecompressionBombWarning), Image.open(BytesIO(head_of_png(10_000, 10_000))):
         pass

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infomax.errors import InfoMaxError
-from infomax.images import Pictures, SourceLike, load, load_some
+from infomax.images import LoadedImages, SourceLike, load_images, load_rows
 from infomax.images.opening import NAMED, open_source
 from infomax.images.source import Source
 from tests.images.conftest import noise, put, put_parquet, stored
@@ -60,14 +60,14 @@ KINDS = [folder, one_parquet, two_parquets, several_files, npz, npy, in_memory]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_gives_the_same_collection(kind: Callable[[Path], SourceLike], tmp_path: Path) -> None:
-    pictures = load(kind(tmp_path), 8)
-    assert np.array_equal(pictures.pixels, np.stack(FIVE))
-    assert pictures.pixels.dtype == np.uint8
-    assert not pictures.pixels.flags.writeable
-    assert pictures.labels == (None if kind in (npy, in_memory) else LABELS)
-    assert pictures.skipped == []
-    assert len(set(pictures.keys)) == 5
-    assert pictures.fingerprint == load(np.stack(FIVE), 8).fingerprint
+    images = load_images(kind(tmp_path), 8)
+    assert np.array_equal(images.pixels, np.stack(FIVE))
+    assert images.pixels.dtype == np.uint8
+    assert not images.pixels.flags.writeable
+    assert images.labels == (None if kind in (npy, in_memory) else LABELS)
+    assert images.skipped == []
+    assert len(set(images.keys)) == 5
+    assert images.fingerprint == load_images(np.stack(FIVE), 8).fingerprint
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,27 +84,27 @@ def test_every_source_reads_what_is_wanted(kind: Callable[[Path], SourceLike], t
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_is_resized_alike(kind: Callable[[Path], SourceLike], tmp_path: Path) -> None:
-    assert load(kind(tmp_path), 12).fingerprint == load(np.stack(FIVE), 12).fingerprint
+    assert load_images(kind(tmp_path), 12).fingerprint == load_images(np.stack(FIVE), 12).fingerprint
 
 
 def test_fingerprint_tells_content_apart(tmp_path: Path) -> None:
     other = np.stack(FIVE)
     other[4, 7, 7, 2] ^= 1
-    assert load(other, 8).fingerprint != load(np.stack(FIVE), 8).fingerprint
+    assert load_images(other, 8).fingerprint != load_images(np.stack(FIVE), 8).fingerprint
     folder(tmp_path / "here")
     folder(tmp_path / "there")
-    assert load(tmp_path / "here/photos", 8).fingerprint == load(tmp_path / "there/photos", 8).fingerprint
+    assert load_images(tmp_path / "here/photos", 8).fingerprint == load_images(tmp_path / "there/photos", 8).fingerprint
 
 
-def test_a_few_pictures_at_another_size(tmp_path: Path, cache: Path) -> None:
+def test_a_few_images_at_another_size(tmp_path: Path, cache: Path) -> None:
     source = put_parquet(tmp_path / "a.parquet", [stored(FIVE[0]), None, stored(FIVE[2]), b"text", stored(FIVE[4])])
-    pictures = load(source, 4)
-    assert pictures.rows == [0, 2, 4]
-    first, gone, last = load_some(source, [0, 1, pictures.rows[-1]], 8)
+    images = load_images(source, 4)
+    assert images.rows == [0, 2, 4]
+    first, gone, last = load_rows(source, [0, 1, images.rows[-1]], 8)
     assert np.array_equal(first, FIVE[0])
     assert (gone == 128).all()
     assert np.array_equal(last, FIVE[4])
-    assert [build.parent.name[:4] for build in cache.glob("pictures/*/*")] == ["4px-"]
+    assert [build.parent.name[:4] for build in cache.glob("images/*/*")] == ["4px-"]
 
 
 # folders
@@ -114,14 +114,14 @@ def test_keys_and_labels_of_a_folder(tmp_path: Path) -> None:
     for name in ("b/2.png", "a/x/y/1.PNG", "top.bmp", ".hidden/3.png", "a/.3.png"):
         put(tmp_path / name, stored(noise(4, 4)))
     put(tmp_path / "a/notes.txt", b"not looked at")
-    pictures = load(tmp_path, 4)
-    assert pictures.keys == ["a/x/y/1.PNG", "b/2.png", "top.bmp"]
-    assert pictures.labels == ["a", "b", ""]
+    images = load_images(tmp_path, 4)
+    assert images.keys == ["a/x/y/1.PNG", "b/2.png", "top.bmp"]
+    assert images.labels == ["a", "b", ""]
 
 
 def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
     put(tmp_path / "a.png", noise(4, 4))
-    assert load(tmp_path, 4).labels is None
+    assert load_images(tmp_path, 4).labels is None
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
@@ -132,19 +132,19 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "photos/real/loop").symlink_to(tmp_path / "photos")
     (tmp_path / "elsewhere/back").symlink_to(tmp_path / "photos/real")
     (tmp_path / "photos/itself").symlink_to("itself")
-    assert load(tmp_path / "photos", 4).keys == ["a link/2.png", "real/1.png"]
+    assert load_images(tmp_path / "photos", 4).keys == ["a link/2.png", "real/1.png"]
 
 
 def test_odd_names_survive(tmp_path: Path) -> None:
     names = ["naïve 写真.png", "two\nlines.png", 'a,"b".png', os.fsdecode(b"\xff\xfe.png")]
     for i, name in enumerate(names):
         put(tmp_path / "ü" / name, noise(4, 4, seed=i))
-    first, again = load(tmp_path, 4), load(tmp_path, 4)
+    first, again = load_images(tmp_path, 4), load_images(tmp_path, 4)
     assert sorted(first.keys) == again.keys == sorted(f"ü/{name}" for name in names)
     assert set(first.labels or ()) == {"ü"}
 
 
-def test_broken_pictures_are_skipped_with_a_reason_and_nothing_else_is_lost(tmp_path: Path) -> None:
+def test_broken_images_are_skipped_with_a_reason_and_nothing_else_is_lost(tmp_path: Path) -> None:
     whole = stored(noise(64, 64), "JPEG")
     put(tmp_path / "whole.jpg", whole)
     put(tmp_path / "half.jpg", whole[: len(whole) // 2])
@@ -155,15 +155,15 @@ def test_broken_pictures_are_skipped_with_a_reason_and_nothing_else_is_lost(tmp_
     (tmp_path / "link.jpg").symlink_to("nowhere")
     for size in (1, 7):
         put(tmp_path / f"{size}.png", noise(size, size, 4))
-    pictures = load(tmp_path, 8)
-    assert pictures.keys == ["1.png", "7.png", "whole.jpg"]
-    assert pictures.pixels.shape == (3, 8, 8, 3)
-    assert {entry.where: entry.reason for entry in pictures.skipped} == {
-        "half.jpg": "truncated: the end of the picture is missing",
-        "half.png": "truncated: the end of the picture is missing",
+    images = load_images(tmp_path, 8)
+    assert images.keys == ["1.png", "7.png", "whole.jpg"]
+    assert images.pixels.shape == (3, 8, 8, 3)
+    assert {entry.where: entry.reason for entry in images.skipped} == {
+        "half.jpg": "truncated: the end of the image is missing",
+        "half.png": "truncated: the end of the image is missing",
         "link.jpg": "there is no such file, or it is a link to nothing",
         "pipe.jpg": "not a regular file",
-        "text.jpg": "not a picture",
+        "text.jpg": "not an image",
         "zero.jpg": "an empty file",
     }
 
@@ -179,18 +179,18 @@ def test_a_folder_that_cannot_be_looked_into_is_listed(tmp_path: Path, monkeypat
         return listing(self)
 
     monkeypatch.setattr(Path, "iterdir", guarded)
-    pictures = load(tmp_path, 4)
-    assert pictures.keys == ["open/1.png"]
-    assert [(entry.where, entry.reason) for entry in pictures.skipped] == [
+    images = load_images(tmp_path, 4)
+    assert images.keys == ["open/1.png"]
+    assert [(entry.where, entry.reason) for entry in images.skipped] == [
         ("shut", "a folder that cannot be looked into")
     ]
     with pytest.raises(InfoMaxError, match=r"cannot be looked into \(Permission denied\)"):
-        load(tmp_path / "shut", 4)
+        load_images(tmp_path / "shut", 4)
 
 
-def test_one_picture_is_a_collection_of_one(tmp_path: Path) -> None:
-    pictures = load(put(tmp_path / "a.png", noise(4, 4)), 4)
-    assert (pictures.keys, pictures.labels, len(pictures.pixels)) == (["a.png"], None, 1)
+def test_one_image_is_a_collection_of_one(tmp_path: Path) -> None:
+    images = load_images(put(tmp_path / "a.png", noise(4, 4)), 4)
+    assert (images.keys, images.labels, len(images.pixels)) == (["a.png"], None, 1)
 
 
 # parquet
@@ -198,12 +198,12 @@ def test_one_picture_is_a_collection_of_one(tmp_path: Path) -> None:
 
 def test_keys_and_nulls_of_parquet(tmp_path: Path) -> None:
     whole = stored(noise(4, 4))
-    pictures = load(put_parquet(tmp_path / "a.parquet", [whole, None, b"text", whole], [0, 1, 1, -1]), 4)
-    assert pictures.keys == ["a.parquet#0", "a.parquet#3"]
-    assert pictures.labels == ["0", "-1"]
-    assert [(entry.where, entry.reason) for entry in pictures.skipped] == [
-        ("a.parquet#1", "the row holds no picture (null)"),
-        ("a.parquet#2", "not a picture"),
+    images = load_images(put_parquet(tmp_path / "a.parquet", [whole, None, b"text", whole], [0, 1, 1, -1]), 4)
+    assert images.keys == ["a.parquet#0", "a.parquet#3"]
+    assert images.labels == ["0", "-1"]
+    assert [(entry.where, entry.reason) for entry in images.skipped] == [
+        ("a.parquet#1", "the row holds no image (null)"),
+        ("a.parquet#2", "not an image"),
     ]
 
 
@@ -211,22 +211,22 @@ def test_parquet_files_of_the_same_name_keep_their_folders(tmp_path: Path) -> No
     for name in "ab":
         (tmp_path / name).mkdir()
         put_parquet(tmp_path / name / "x.parquet", [stored(noise(4, 4))])
-    assert load(str(tmp_path / "**/*.parquet"), 4).keys == ["a/x.parquet#0", "b/x.parquet#0"]
+    assert load_images(str(tmp_path / "**/*.parquet"), 4).keys == ["a/x.parquet#0", "b/x.parquet#0"]
 
 
-def test_any_single_column_of_pictures_will_do(tmp_path: Path) -> None:
+def test_any_single_column_of_images_will_do(tmp_path: Path) -> None:
     table = pq.read_table(put_parquet(tmp_path / "a.parquet", [stored(FIVE[0])], [1])).rename_columns(["img", "label"])
     pq.write_table(table, tmp_path / "b.parquet")
-    assert np.array_equal(load(tmp_path / "b.parquet", 8).pixels[0], FIVE[0])
+    assert np.array_equal(load_images(tmp_path / "b.parquet", 8).pixels[0], FIVE[0])
 
 
 def test_rows_in_the_middle_of_large_groups(tmp_path: Path) -> None:
-    grey = [stored(np.full((2, 2), i % 256, np.uint8)) for i in range(300)]
-    source = open_source(put_parquet(tmp_path / "a.parquet", list(grey), list(range(300)), group=130))
+    gray = [stored(np.full((2, 2), i % 256, np.uint8)) for i in range(300)]
+    source = open_source(put_parquet(tmp_path / "a.parquet", list(gray), list(range(300)), group=130))
     wanted = [0, 63, 64, 129, 130, 131, 259, 260, 299]
     contents = list(source.read(wanted))
     assert [content.label for content in contents] == [str(i) for i in wanted]
-    assert [content.data for content in contents] == [grey[i] for i in wanted]
+    assert [content.data for content in contents] == [gray[i] for i in wanted]
 
 
 def test_a_parquet_file_damaged_inside(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_parquet_file_damaged_inside(tmp_path: Path) -> None:
     data[4:200] = bytes(196)
     path.write_bytes(data)
     with pytest.raises(InfoMaxError, match=r"a\.parquet' is damaged \(.*\): fetch the file again"):
-        load(path, 8)
+        load_images(path, 8)
 
 
 # arrays
@@ -247,17 +247,17 @@ def test_shapes_of_arrays(shape: tuple[int, ...], tmp_path: Path) -> None:
     if shape[-1] == 4:
         pixels[..., 3] = 255
     np.save(tmp_path / "a.npy", pixels)
-    centre = (pixels if len(shape) == 4 else pixels[..., None])[:, :, 1:7, :3]
+    center = (pixels if len(shape) == 4 else pixels[..., None])[:, :, 1:7, :3]
     for source in (pixels, tmp_path / "a.npy"):
-        assert np.array_equal(load(source, 6).pixels, np.broadcast_to(centre, (2, 6, 6, 3)))
+        assert np.array_equal(load_images(source, 6).pixels, np.broadcast_to(center, (2, 6, 6, 3)))
 
 
 def test_an_array_that_fits_is_not_copied(tmp_path: Path, cache: Path) -> None:
     pixels = np.stack(FIVE)
     np.save(tmp_path / "a.npy", pixels)
-    assert np.shares_memory(load(pixels, 8).pixels, pixels)
-    assert isinstance(load(tmp_path / "a.npy", 8).pixels, np.memmap)
-    assert load(tmp_path / "a.npy", 8).keys[4] == "a.npy#4"
+    assert np.shares_memory(load_images(pixels, 8).pixels, pixels)
+    assert isinstance(load_images(tmp_path / "a.npy", 8).pixels, np.memmap)
+    assert load_images(tmp_path / "a.npy", 8).keys[4] == "a.npy#4"
     assert list(cache.iterdir()) == []
     pixels[:] = 0  # still the caller's to change
 
@@ -266,31 +266,31 @@ def test_an_array_that_fits_is_not_copied(tmp_path: Path, cache: Path) -> None:
 def test_names_in_archives(name: str, tmp_path: Path) -> None:
     arrays: dict[str, Any] = {name: np.stack(FIVE), "y": np.arange(5), "mean": np.zeros(3)}
     np.savez(tmp_path / "a.npz", **arrays)
-    pictures = load(tmp_path / "a.npz", 8)
-    assert np.array_equal(pictures.pixels, np.stack(FIVE))
-    assert pictures.labels == list("01234")
+    images = load_images(tmp_path / "a.npz", 8)
+    assert np.array_equal(images.pixels, np.stack(FIVE))
+    assert images.labels == list("01234")
 
 
 # names
 
 
 def test_digits() -> None:
-    whole, train, test = (load(name, 8) for name in ("digits", "digits:train", "digits:test"))
+    whole, train, test = (load_images(name, 8) for name in ("digits", "digits:train", "digits:test"))
     assert (len(whole.pixels), len(train.pixels), len(test.pixels)) == (1797, 1347, 450)
     assert np.array_equal(whole.pixels, np.concatenate([train.pixels, test.pixels]))
     assert whole.keys == train.keys + test.keys
     assert test.keys[0] == "digits#1347"
     assert (whole.labels or [])[:11] == list("01234567890")
     assert (whole.pixels.min(), whole.pixels.max()) == (0, 255)
-    assert load("digits:test", 16).pixels.shape == (450, 16, 16, 3)
+    assert load_images("digits:test", 16).pixels.shape == (450, 16, 16, 3)
 
 
 def test_a_name_wins_over_a_folder_unless_written_as_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     put(Path("digits/a.png"), noise(8, 8))
-    assert len(load("digits", 8).pixels) == 1797
+    assert len(load_images("digits", 8).pixels) == 1797
     for path in ("./digits", Path("digits")):
-        assert load(path, 8).keys == ["a.png"]
+        assert load_images(path, 8).keys == ["a.png"]
 
 
 def test_cifar10_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,12 +298,16 @@ def test_cifar10_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(
         InfoMaxError, match=r"put the files train-\*\.parquet of the public dataset uoft-cs/cifar10 into"
     ):
-        load("cifar10", 8)
+        load_images("cifar10", 8)
     (tmp_path / "cifar10").mkdir()
     put_parquet(tmp_path / "cifar10/train-0.parquet", [stored(p) for p in FIVE[:3]], [0, 1, 0], names=True)
     put_parquet(tmp_path / "cifar10/test-0.parquet", [stored(p) for p in FIVE[3:]], [0, 1], names=True)
-    assert load("cifar10", 8).keys == load("cifar10:train", 8).keys == [f"train-0.parquet#{i}" for i in range(3)]
-    assert load("cifar10:test", 8).labels == ["cat", "dog"]
+    assert (
+        load_images("cifar10", 8).keys
+        == load_images("cifar10:train", 8).keys
+        == [f"train-0.parquet#{i}" for i in range(3)]
+    )
+    assert load_images("cifar10:test", 8).labels == ["cat", "dog"]
 
 
 @pytest.mark.skipif(not CIFAR10.is_dir(), reason="needs CIFAR-10 beside the repository, in ../shared/data/cifar10")
@@ -323,7 +327,7 @@ def test_the_real_cifar10(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refused(source: SourceLike, size: int = 8) -> str:
     with pytest.raises(InfoMaxError) as raised:
-        load(source, size)
+        load_images(source, size)
     message = str(raised.value)
     assert "\n" not in message
     return message
@@ -347,19 +351,19 @@ def test_nothing_there(tmp_path: Path) -> None:
     assert refused([tmp_path / "a.png", tmp_path / "b.png"]).startswith("no such file: ")
 
 
-def test_a_folder_without_pictures(tmp_path: Path) -> None:
+def test_a_folder_without_images(tmp_path: Path) -> None:
     for name in ("a.txt", "b/c.txt", "b/d.pdf", "README"):
         put(tmp_path / name, b"words")
-    expected = "holds no pictures, only 4 files of other kinds (most of all 2 .txt, 1 without extension, 1 .pdf)"
+    expected = "holds no images, only 4 files of other kinds (most of all 2 .txt, 1 without extension, 1 .pdf)"
     assert expected in refused(tmp_path)
 
 
 def test_files_of_no_use(tmp_path: Path) -> None:
-    picture = put(tmp_path / "a.png", noise(4, 4))
+    image = put(tmp_path / "a.png", noise(4, 4))
     parquet = put_parquet(tmp_path / "a.parquet", [stored(noise(4, 4))])
     assert "is of no supported kind" in refused(put(tmp_path / "a.txt", b"words"))
-    assert "is of no supported kind" in refused([picture, tmp_path / "a.txt"])
-    assert "mixes parquet files and pictures" in refused([picture, parquet])
+    assert "is of no supported kind" in refused([image, tmp_path / "a.txt"])
+    assert "mixes parquet files and images" in refused([image, parquet])
     assert "is no parquet file" in refused(put(tmp_path / "b.parquet", b"words"))
     assert "is no parquet file" in refused(put(tmp_path / "b.parquet", b""))
     assert "is no .npy file" in refused(put(tmp_path / "b.npy", b"words"))
@@ -410,11 +414,11 @@ def test_arrays_of_python_objects_are_never_unpickled(tmp_path: Path) -> None:
 def test_archives_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, a=np.stack(FIVE), b=np.stack(FIVE))
-    assert "holds a: uint8 (5, 8, 8, 3), b: uint8 (5, 8, 8, 3): store the pictures under `images`" in refused(path)
+    assert "holds a: uint8 (5, 8, 8, 3), b: uint8 (5, 8, 8, 3): store the images under `images`" in refused(path)
     np.savez(path, a=np.zeros(3))
     assert "holds a: float64 (3,)" in refused(path)
     np.savez(path, images=np.stack(FIVE), labels=np.arange(4))
-    assert "labels of shape (4,) for 5 pictures" in refused(path)
+    assert "labels of shape (4,) for 5 images" in refused(path)
     np.savez(path, images=np.asfortranarray(np.stack(FIVE)))
     assert "is in Fortran order" in refused(path)
     np.savez(path, images=np.zeros((5, 64, 64, 3), np.uint8))
@@ -427,18 +431,18 @@ def test_archives_that_do_not_fit(tmp_path: Path) -> None:
 def test_all_broken(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         put(tmp_path / name, b"text")
-    assert refused(tmp_path).endswith("none of 2 pictures is sound; the first, 'a.jpg': not a picture")
+    assert refused(tmp_path).endswith("none of 2 images is sound; the first, 'a.jpg': not an image")
 
 
 def test_no_size(tmp_path: Path) -> None:
-    assert refused("digits", 0) == "pictures of size 0: give a size of at least 1 pixel"
+    assert refused("digits", 0) == "images of size 0: give a size of at least 1 pixel"
 
 
 def test_nothing_is_lost_in_a_large_mixed_collection(tmp_path: Path) -> None:
     for i in range(120):
         put(tmp_path / f"{i:03}.png", b"" if i % 7 == 0 else noise(3 + i % 5, 3 + i % 4, (1, 3, 4)[i % 3], seed=i))
-    pictures: Pictures = load(tmp_path, 4, workers=3)
-    assert pictures.keys == [f"{i:03}.png" for i in range(120) if i % 7]
-    assert [entry.where for entry in pictures.skipped] == [f"{i:03}.png" for i in range(0, 120, 7)]
-    alone = [load(tmp_path / key, 4).pixels[0] for key in pictures.keys[::20]]
-    assert np.array_equal(pictures.pixels[::20], np.stack(alone))
+    images: LoadedImages = load_images(tmp_path, 4, workers=3)
+    assert images.keys == [f"{i:03}.png" for i in range(120) if i % 7]
+    assert [entry.where for entry in images.skipped] == [f"{i:03}.png" for i in range(0, 120, 7)]
+    alone = [load_images(tmp_path / key, 4).pixels[0] for key in images.keys[::20]]
+    assert np.array_equal(images.pixels[::20], np.stack(alone))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from infomax.information import PEARSON_CHI2, f_divergence
-from infomax.information.closed_form import Directions, PairMoments, directions
+from infomax.information.closed_form import CanonicalDirections, PairMoments, canonical_directions
 
 RANKS = (1, 2, 3, 5)
 
@@ -31,10 +31,10 @@ def moments_of(joint: Tensor, features: Tensor) -> PairMoments:
     return moments
 
 
-def scores(found: Directions, features: Tensor) -> Tensor:
+def scores(found: CanonicalDirections, features: Tensor) -> Tensor:
     """T of every pair of outcomes."""
-    w = (features - found.mean) @ found.weights
-    return 2 * (w * found.values) @ w.T
+    w = (features - found.mean) @ found.directions
+    return 2 * (w * found.correlations) @ w.T
 
 
 def chi2_of_rank(joint: Tensor, rank: int) -> float:
@@ -50,9 +50,9 @@ def test_on_a_table_the_bound_is_the_divergence_restricted_to_the_rank(rank: int
     joint, margin = a_world(seed=seed)
     outcomes = torch.eye(len(joint), dtype=torch.float64)[:, 1:]  # the last indicator follows from the others
     moments = moments_of(joint, outcomes)
-    found = directions(moments, rank)
+    found = canonical_directions(moments, rank)
     exact = chi2_of_rank(joint, rank)
-    assert float(found.values.square().sum()) == pytest.approx(exact, abs=1e-9)
+    assert float(found.correlations.square().sum()) == pytest.approx(exact, abs=1e-9)
     assert found.bound_on(moments) == pytest.approx(exact, abs=1e-9)
     table = scores(found, outcomes)
     value = (joint * table).sum() - (margin[:, None] * margin * (table + table.square() / 4)).sum()
@@ -63,9 +63,11 @@ def test_at_full_rank_it_is_the_density_ratio_and_the_whole_divergence() -> None
     joint, margin = a_world()
     outcomes = torch.eye(len(joint), dtype=torch.float64)[:, 1:]
     product = margin[:, None] * margin
-    found = directions(moments_of(joint, outcomes), 5)
+    found = canonical_directions(moments_of(joint, outcomes), 5)
     torch.testing.assert_close(scores(found, outcomes), 2 * (joint / product - 1), atol=1e-8, rtol=0)
-    assert float(found.values.square().sum()) == pytest.approx(float(((joint / product - 1) ** 2 * product).sum()))
+    assert float(found.correlations.square().sum()) == pytest.approx(
+        float(((joint / product - 1) ** 2 * product).sum())
+    )
 
 
 @pytest.mark.parametrize("rank", RANKS)
@@ -92,9 +94,9 @@ def test_the_bound_on_samples_is_that_of_the_bound_itself() -> None:
     moments, others = PairMoments(4), PairMoments(4)
     moments.add(draws[:30])
     others.add(draws[30:])
-    found = directions(moments, 2)
-    flat = (draws[30:].reshape(-1, 4) - found.mean) @ found.weights
-    table = 2 * (flat * found.values) @ flat.T
+    found = canonical_directions(moments, 2)
+    flat = (draws[30:].reshape(-1, 4) - found.mean) @ found.directions
+    table = 2 * (flat * found.correlations) @ flat.T
     same = torch.kron(torch.eye(30), torch.ones(3, 3) - torch.eye(3)).bool()
     positives = table[same]
     negatives = table.flatten().expand(len(positives), -1)  # all pairs: the product of marginals
@@ -115,7 +117,7 @@ def test_a_pass_in_pieces_is_a_pass_at_once_and_a_loop_over_pairs() -> None:
     x, y = (torch.stack(side) for side in zip(*pairs, strict=True))
     mean = draws.reshape(-1, 3).mean(0)
     slow = (mean, torch.cov(draws.reshape(-1, 3).T, correction=0), x.T @ y / len(x) - mean[:, None] * mean)
-    for one, two, three in zip(whole.centred(), pieces.centred(), slow, strict=True):
+    for one, two, three in zip(whole.centered(), pieces.centered(), slow, strict=True):
         torch.testing.assert_close(one, two)
         torch.testing.assert_close(one, three, atol=1e-6, rtol=1e-5)
 
@@ -130,7 +132,7 @@ def test_of_some_pairs_the_moments_are_those_of_each_pair_as_a_group() -> None:
     for part in torch.split(draws, 7):
         some.add(part)
     alone.add(torch.cat([draws[:, pair] for pair in chosen]))
-    for one, two in zip(some.centred(), alone.centred(), strict=True):
+    for one, two in zip(some.centered(), alone.centered(), strict=True):
         torch.testing.assert_close(one, two, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(some.variance, alone.variance)
 
@@ -140,15 +142,15 @@ def test_independent_draws_give_nothing_on_other_draws() -> None:
     moments, others = PairMoments(5), PairMoments(5)
     moments.add(draws[:2000])
     others.add(draws[2000:])
-    assert abs(directions(moments, 5).bound_on(others)) < 0.01
+    assert abs(canonical_directions(moments, 5).bound_on(others)) < 0.01
 
 
 def test_draws_that_are_all_alike_have_no_directions() -> None:
     moments = PairMoments(3)
     moments.add(torch.full((10, 2, 3), 0.7))
-    found = directions(moments, 2)
-    assert found.values.shape == (0,)
-    assert found.weights.shape == (3, 0)
+    found = canonical_directions(moments, 2)
+    assert found.correlations.shape == (0,)
+    assert found.directions.shape == (3, 0)
     assert found.bound_on(moments) == 0
     with pytest.raises(ValueError, match="2 or more"):
         moments.add(torch.zeros(10, 1, 3))

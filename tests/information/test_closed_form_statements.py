@@ -1,4 +1,4 @@
-"""What docs/mathematics.md says of the closed form beyond tables: normal variables, and the patches of pictures."""
+"""What docs/mathematics.md says of the closed form beyond tables: normal variables, and the patches of images."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from scipy.linalg import eigh
 from torch import Tensor
 
-from infomax.information.closed_form import PairMoments, directions
+from infomax.information.closed_form import PairMoments, canonical_directions
 
 
 def hermite(z: Tensor, degree: int) -> Tensor:
@@ -38,23 +38,23 @@ def test_a_normal_has_the_powers_of_its_correlation_and_hermite_polynomials(rho:
     """s_k = rho^k; what the polynomials up to a degree lack of chi2 = rho^2 / (1 - rho^2) is its geometric tail."""
     degree = 5
     moments, mix = normal_moments(rho, degree)
-    found = directions(moments, degree)
+    found = canonical_directions(moments, degree)
     powers = rho ** torch.arange(1, degree + 1, dtype=torch.float64)
-    torch.testing.assert_close(found.values, powers, atol=1e-7, rtol=0)
-    torch.testing.assert_close((mix @ found.weights).abs(), torch.eye(degree).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.correlations, powers, atol=1e-7, rtol=0)
+    torch.testing.assert_close((mix @ found.directions).abs(), torch.eye(degree).double(), atol=1e-6, rtol=0)
     chi2 = rho**2 / (1 - rho**2)
     assert found.bound_on(moments) == pytest.approx(chi2 * (1 - rho ** (2 * degree)), abs=1e-7)
 
 
-def pictures(count: int = 40, patches: int = 6, dim: int = 4) -> Tensor:
-    """Codes of patches, (count, patches, dim): not centred, of unequal variance, alike within a picture to a degree."""
+def images(count: int = 40, patches: int = 6, dim: int = 4) -> Tensor:
+    """Codes of patches, (count, patches, dim): not centered, of unequal variance, alike within an image to a degree."""
     generator = torch.Generator().manual_seed(1)
     shared, own = (torch.randn(count, k, dim, generator=generator, dtype=torch.float64) for k in (1, patches))
     return (shared * torch.tensor([2.0, 1.0, 0.5, 0.1]) + own).tanh() + 0.3
 
 
 def with_replacement(codes: Tensor) -> PairMoments:
-    """The moments of two patches of one picture, drawn with replacement: second moments of the pictures' means."""
+    """The moments of two patches of one image, drawn with replacement: second moments of the images' means."""
     count, patches, dim = codes.shape
     moments, means, flat = PairMoments(dim), codes.mean(1), codes.flatten(0, 1)
     moments.first, moments.groups = means.sum(0), count
@@ -62,52 +62,54 @@ def with_replacement(codes: Tensor) -> PairMoments:
     return moments
 
 
-def test_patches_are_an_eigenproblem_of_variance_between_pictures() -> None:
-    """C w = lambda V w; lambda is the share of variance between pictures, and two patches differ by 2 (1 - lambda)."""
-    codes = pictures()
+def test_patches_are_an_eigenproblem_of_variance_between_images() -> None:
+    """C w = lambda V w; lambda is the share of variance between images, and two patches differ by 2 (1 - lambda)."""
+    codes = images()
     dim = codes.shape[-1]
-    found = directions(with_replacement(codes), dim)
-    centred = codes - codes.mean((0, 1))
-    v = np.cov(centred.flatten(0, 1).T.numpy(), bias=True)
-    c = np.cov(centred.mean(1).T.numpy(), bias=True)
-    np.testing.assert_allclose(found.values, eigh(c, v, eigvals_only=True)[::-1], atol=1e-9)
-    w = centred @ found.weights
+    found = canonical_directions(with_replacement(codes), dim)
+    centered = codes - codes.mean((0, 1))
+    v = np.cov(centered.flatten(0, 1).T.numpy(), bias=True)
+    c = np.cov(centered.mean(1).T.numpy(), bias=True)
+    np.testing.assert_allclose(found.correlations, eigh(c, v, eigvals_only=True)[::-1], atol=1e-9)
+    w = centered @ found.directions
     torch.testing.assert_close(w.flatten(0, 1).var(0, correction=0), torch.ones(dim).double(), atol=1e-9, rtol=0)
-    torch.testing.assert_close(w.mean(1).var(0, correction=0), found.values, atol=1e-9, rtol=0)
-    assert ((found.values > 0) & (found.values < 1)).all()
+    torch.testing.assert_close(w.mean(1).var(0, correction=0), found.correlations, atol=1e-9, rtol=0)
+    assert ((found.correlations > 0) & (found.correlations < 1)).all()
     differences = (w[:, :, None] - w[:, None]).square().mean((0, 1, 2))
-    torch.testing.assert_close(differences, 2 * (1 - found.values), atol=1e-9, rtol=0)
+    torch.testing.assert_close(differences, 2 * (1 - found.correlations), atol=1e-9, rtol=0)
 
 
 def test_the_patches_critic_has_the_bound_of_its_values() -> None:
     """E_P T - E_Q (T + T^2 / 4) over every pair of patches is sum lambda^2; no other matrix M of that rank has more."""
-    codes = pictures()
+    codes = images()
     count, patches, dim = codes.shape
-    centred = (codes - codes.mean((0, 1))).flatten(0, 1)
+    centered = (codes - codes.mean((0, 1))).flatten(0, 1)
     same = torch.kron(torch.eye(count), torch.ones(patches, patches)).double()
     joint, product = same / same.sum(), torch.full_like(same, 1 / same.numel())
 
     def value(matrix: Tensor) -> float:
-        table = centred @ matrix @ centred.T
+        table = centered @ matrix @ centered.T
         return float((joint * table).sum() - (product * (table + table.square() / 4)).sum())
 
     generator = torch.Generator().manual_seed(2)
     for rank in range(1, dim + 1):
-        found = directions(with_replacement(codes), rank)
-        f, g = found.weights, 2 * found.values * found.weights
-        best = float(found.values.square().sum())
+        found = canonical_directions(with_replacement(codes), rank)
+        f, g = found.directions, 2 * found.correlations * found.directions
+        best = float(found.correlations.square().sum())
         assert value(f @ g.T) == pytest.approx(best, abs=1e-9)
         for _ in range(20):
             left, right = 0.1 * torch.randn(2, dim, rank, generator=generator, dtype=torch.float64)
             assert value((f + left) @ (g + right).T) < best
 
 
-def test_a_code_that_is_not_centred_sees_a_constant_of_value_one() -> None:
+def test_a_code_that_is_not_centered_sees_a_constant_of_value_one() -> None:
     """The solution that tells nothing: with a constant among the codes and no mean taken off, lambda = 1."""
-    codes = pictures()
+    codes = images()
     with_one = torch.cat([codes, torch.ones_like(codes[..., :1])], -1)
     flat, means = with_one.flatten(0, 1), with_one.mean(1)
     values, weights = eigh((means.T @ means / len(means)).numpy(), (flat.T @ flat / len(flat)).numpy())
     assert values[-1] == pytest.approx(1)
     np.testing.assert_allclose(np.abs(weights[:, -1]), [0, 0, 0, 0, 1], atol=1e-9)
-    np.testing.assert_allclose(values[:-1][::-1], directions(with_replacement(codes), 4).values, atol=1e-9)
+    np.testing.assert_allclose(
+        values[:-1][::-1], canonical_directions(with_replacement(codes), 4).correlations, atol=1e-9
+    )

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from infomax.information.critics import CRITICS, Concatenated, Cosine, Critic
-from infomax.information.estimation.critics import CorrectedCritic, GaussianCritic
+from infomax.information.estimation.critics import GaussianCritic, ResidualCritic
 
 
 def features(*shape: int, seed: int = 0) -> Tensor:
@@ -17,7 +17,7 @@ def build(name: str) -> Critic:
     if name in CRITICS:
         return CRITICS[name](3, 2).double()
     x, y = features(50, 3, seed=2), features(50, 2, seed=3)
-    return (GaussianCritic if name == "gaussian" else CorrectedCritic)(x, y + x[:, :2]).double()
+    return (GaussianCritic if name == "gaussian" else ResidualCritic)(x, y + x[:, :2]).double()
 
 
 @pytest.fixture(params=[*CRITICS, "gaussian", "corrected"])
@@ -119,7 +119,7 @@ def _blocks(correlation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return correlation, correlation[:3, :3], correlation[3:, 3:]
 
 
-def test_the_correction_starts_at_nought() -> None:
+def test_the_correction_starts_at_zero() -> None:
     critic, x, y = build("corrected"), features(5, 3), features(5, 2, seed=1)
-    assert isinstance(critic, CorrectedCritic)
+    assert isinstance(critic, ResidualCritic)
     torch.testing.assert_close(critic(x, y), critic.gaussian(x, y))

@@ -52,13 +52,13 @@ def integrated(joint: stats.rv_continuous, reach: float) -> float:
 
 def test_normal_by_quadrature() -> None:
     density = stats.multivariate_normal([0, 0], HALF.numpy()).pdf
-    assert abs(known.bivariate_normal(0.5).information - integrated(density, 9.0)) < 1e-5
+    assert abs(known.bivariate_normal(0.5).mutual_information - integrated(density, 9.0)) < 1e-5
 
 
 @pytest.mark.parametrize("degrees", [3.0, 5.0])
 def test_student_by_quadrature(degrees: float) -> None:
     density = stats.multivariate_t([0, 0], HALF.numpy(), degrees).pdf
-    assert abs(known.student(HALF, 1, degrees).information - integrated(density, 2000.0)) < 1e-3
+    assert abs(known.student(HALF, 1, degrees).mutual_information - integrated(density, 2000.0)) < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_student_by_quadrature(degrees: float) -> None:
 def test_student_as_published(correlation: float, degrees: float, published: float) -> None:
     """Beyond Normal, section 3: the surplus of one degree of freedom is 0.22, of two 0.077."""
     dispersion = torch.tensor([[1, correlation], [correlation, 1]])
-    assert abs(known.student(dispersion, 1, degrees).information - published) < 0.05
+    assert abs(known.student(dispersion, 1, degrees).mutual_information - published) < 0.05
 
 
 @pytest.mark.parametrize("width", [0.1, 0.5, 0.75, 2.0])
@@ -76,19 +76,19 @@ def test_uniform_noise_by_quadrature(width: float) -> None:
     y = np.linspace(-width, 1 + width, 400_001)
     density = (np.clip(y + width, 0, 1) - np.clip(y - width, 0, 1)) / (2 * width)
     entropy = -integrate.trapezoid(np.where(density > 0, density * np.log(np.maximum(density, 1e-300)), 0), y)
-    assert abs(known.uniform_noise(width).information - (entropy - math.log(2 * width))) < 1e-6
+    assert abs(known.uniform_noise(width).mutual_information - (entropy - math.log(2 * width))) < 1e-6
 
 
 def test_uniform_noise_as_published() -> None:
     """Beyond Normal, table of its tasks: 1.7 at 0.1 and 0.3 at 0.75."""
-    assert round(known.uniform_noise(0.1).information, 1) == 1.7
-    assert round(known.uniform_noise(0.75).information, 1) == 0.3
+    assert round(known.uniform_noise(0.1).mutual_information, 1) == 1.7
+    assert round(known.uniform_noise(0.75).mutual_information, 1) == 0.3
 
 
 def test_table_by_hand() -> None:
     joint = torch.tensor([[0.5, 0.0], [0.0, 0.5]])
-    assert abs(known.table(joint).information - math.log(2)) < 1e-12
-    assert abs(known.table(torch.full((2, 3), 1 / 6, dtype=torch.float64)).information) < 1e-12
+    assert abs(known.table(joint).mutual_information - math.log(2)) < 1e-12
+    assert abs(known.table(torch.full((2, 3), 1 / 6, dtype=torch.float64)).mutual_information) < 1e-12
 
 
 def test_forked_noise_by_random_log_ratios() -> None:
@@ -98,13 +98,13 @@ def test_forked_noise_by_random_log_ratios() -> None:
     given_x = (stats.norm.pdf(y, x - 1.5, 0.2) + stats.norm.pdf(y, x + 1.5, 0.2)) / 2
     alone = (stats.norm.pdf(y, -1.5, math.hypot(1, 0.2)) + stats.norm.pdf(y, 1.5, math.hypot(1, 0.2))) / 2
     ratios = np.log(given_x / alone)
-    assert abs(ratios.mean() - task.information) < 4.5 * ratios.std() / math.sqrt(len(ratios))
+    assert abs(ratios.mean() - task.mutual_information) < 4.5 * ratios.std() / math.sqrt(len(ratios))
 
 
 @pytest.mark.parametrize(("shape", "noise"), [(2.0, 1.0), (0.5, 3.0)])
 def test_gamma_noise_by_scipy(shape: float, noise: float) -> None:
     wanted = stats.gamma(shape + noise).entropy() - stats.gamma(noise).entropy()
-    assert abs(known.gamma_noise(shape, noise).information - wanted) < 1e-9
+    assert abs(known.gamma_noise(shape, noise).mutual_information - wanted) < 1e-9
 
 
 @pytest.mark.parametrize("shape", [0.5, 2.0])
@@ -114,23 +114,23 @@ def test_pareto_by_random_log_ratios(shape: float) -> None:
     x, y = (part.numpy().ravel() for part in task.sample(100_000))
     alone = stats.lomax(shape).logpdf(x) + stats.lomax(shape).logpdf(y)
     ratios = np.log(shape * (shape + 1)) - (shape + 2) * np.log1p(x + y) - alone
-    assert abs(ratios.mean() - task.information) < 4.5 * ratios.std() / math.sqrt(len(ratios))
+    assert abs(ratios.mean() - task.mutual_information) < 4.5 * ratios.std() / math.sqrt(len(ratios))
 
 
 def test_sine_by_random_log_ratios() -> None:
-    """The same, with the density of y from its own 2000 centres (fails 7 times in a million)."""
+    """The same, with the density of y from its own 2000 centers (fails 7 times in a million)."""
     task = known.sine(2.0, 0.3)
     x, y = (part.numpy().ravel() for part in task.sample(5_000))
-    centres = np.sin(np.random.default_rng(0).permutation(np.linspace(0, 2 * math.pi, 1000, endpoint=False)))
-    alone = stats.norm.pdf(y[:, None], centres, 0.3).mean(1)
+    centers = np.sin(np.random.default_rng(0).permutation(np.linspace(0, 2 * math.pi, 1000, endpoint=False)))
+    alone = stats.norm.pdf(y[:, None], centers, 0.3).mean(1)
     ratios = stats.norm.logpdf(y, np.sin(2 * x), 0.3) - np.log(alone)
-    assert abs(ratios.mean() - task.information) < 4.5 * ratios.std() / math.sqrt(len(ratios))
+    assert abs(ratios.mean() - task.mutual_information) < 4.5 * ratios.std() / math.sqrt(len(ratios))
 
 
 def test_normals_have_what_was_asked_for() -> None:
-    assert abs(known.sparse_normal(7, 1.5, pairs=3).information - 1.5) < 1e-12
-    assert abs(known.dense_normal(50, 1.0).information - 1.0) < 1e-9
-    assert abs(known.mixed_normal(3, 7, 2.5, seed=1).information - 2.5) < 1e-9
+    assert abs(known.sparse_normal(7, 1.5, pairs=3).mutual_information - 1.5) < 1e-12
+    assert abs(known.dense_normal(50, 1.0).mutual_information - 1.0) < 1e-9
+    assert abs(known.mixed_normal(3, 7, 2.5, seed=1).mutual_information - 2.5) < 1e-9
     with pytest.raises(ValueError, match="more than 1 equally correlated variables"):
         known.dense_normal(1, 50.0)
 

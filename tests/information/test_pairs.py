@@ -12,10 +12,10 @@ from torch import Tensor
 from infomax.information import critics, pairs
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan
 from infomax.information.critics import CRITICS, Critic
-from infomax.information.pairs import PAIRS, all_pairs, derangement, lower_bound
+from infomax.information.pairs import PAIRINGS, all_pairs, derangement, lower_bound
 from tests.information import laws
 
-every_choice = pytest.mark.parametrize("choice", PAIRS.values(), ids=PAIRS.keys())
+every_choice = pytest.mark.parametrize("choice", PAIRINGS.values(), ids=PAIRINGS.keys())
 every_bound = pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS.keys())
 every_critic = pytest.mark.parametrize("name", CRITICS)
 sizes = {"n": st.integers(2, 9), "positions": st.integers(1, 4), "seed": st.integers(0, 1000)}
@@ -33,7 +33,7 @@ def features(*shape: int, seed: int = 0) -> Tensor:
 @every_choice
 @settings(max_examples=30)
 @given(**sizes)
-def test_no_pair_is_its_own_negative(choice: pairs.Pairs, n: int, positions: int, seed: int) -> None:
+def test_no_pair_is_its_own_negative(choice: pairs.Pairing, n: int, positions: int, seed: int) -> None:
     laws.pairs_are_what_they_say(choice, n, positions, seed)
 
 
@@ -48,7 +48,7 @@ def test_every_other_is_met_as_often() -> None:
 
 
 @every_choice
-def test_one_element_has_no_negative(choice: pairs.Pairs) -> None:
+def test_one_element_has_no_negative(choice: pairs.Pairing) -> None:
     with pytest.raises(ValueError, match="use a batch of 2 or more"):
         lower_bound(laws.Naming(), torch.zeros(1, 1), torch.zeros(1, 1), choice)
 

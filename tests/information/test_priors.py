@@ -15,19 +15,19 @@ def test_the_closed_form() -> None:
     laws.is_the_gaussian_kl(GaussianPrior())
 
 
-def test_the_code_minimises_what_the_discriminator_maximises(adversary: AdversarialPrior) -> None:
+def test_the_code_minimizes_what_the_discriminator_maximizes(adversary: AdversarialPrior) -> None:
     laws.pulls_both_ways(adversary, adversary.discriminator)
 
 
-def test_one_optimiser_brings_the_codes_to_the_target(adversary: AdversarialPrior) -> None:
-    """Free codes that start at 3, off-centre, come at least half the way to the centre of either target, 0."""
+def test_one_optimizer_brings_the_codes_to_the_target(adversary: AdversarialPrior) -> None:
+    """Free codes that start at 3, off-center, come at least half the way to the center of either target, 0."""
     generator = torch.Generator().manual_seed(0)
     code = (0.3 * torch.randn(64, 3, generator=generator) + 3).requires_grad_()
-    optimiser = torch.optim.Adam([{"params": [code], "lr": 3e-2}, {"params": adversary.parameters(), "lr": 3e-3}])
+    optimizer = torch.optim.Adam([{"params": [code], "lr": 3e-2}, {"params": adversary.parameters(), "lr": 3e-3}])
     for _ in range(150):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         adversary(code, code, code, generator).backward()
-        optimiser.step()
+        optimizer.step()
     assert code.mean(0).abs().max() < 1.5
 
 

@@ -109,7 +109,7 @@ def all_and_its_own(critic: Critic, x: Tensor, y: Tensor, generator: torch.Gener
 
 
 def all_of_the_same_position(critic: Critic, x: Tensor, y: Tensor, generator: Any) -> tuple[Tensor, Tensor]:
-    """Other pictures, but not at every position."""
+    """Other images, but not at every position."""
     positives, negatives = all_and_its_own(critic, x, y, generator)
     n = len(x)
     return positives, negatives[..., ~torch.eye(n, dtype=torch.bool)].reshape(-1, n, n - 1)

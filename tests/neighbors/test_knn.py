@@ -1,4 +1,4 @@
-"""Nearest neighbours against a slow version in NumPy, and the vote against scikit-learn's."""
+"""Nearest neighbors against a slow version in NumPy, and the vote against scikit-learn's."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.neighbors import knn
-from infomax.neighbors.knn import Metric, knn_accuracy, neighbours, vote
+from infomax.neighbors.knn import Metric, knn_accuracy, neighbors, vote
 
 METRICS: list[Metric] = ["cosine", "euclidean"]
 Vectors = NDArray[np.float32]
@@ -53,7 +53,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_the_same_as_the_slow_version(metric: Metric, n: int, m: int, d: int, k: int) -> None:
     queries, collection = normal(n, d), normal(m, d, seed=1)
-    found = neighbours(queries, collection, k, metric)
+    found = neighbors(queries, collection, k, metric)
     indices, distances = slow(queries, collection, k, metric)
     assert np.array_equal(found.indices, indices)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-5, atol=1e-6)
@@ -64,7 +64,7 @@ def test_the_same_as_the_slow_version(metric: Metric, n: int, m: int, d: int, k:
 def test_leaving_one_out(metric: Metric) -> None:
     collection = normal(40, 4)
     rows = np.array([3, 0, 39, 3])
-    found = neighbours(collection[rows], collection, 39, metric, leave_out=rows)
+    found = neighbors(collection[rows], collection, 39, metric, leave_out=rows)
     indices, distances = slow(collection[rows], collection, 39, metric, rows)
     assert np.array_equal(found.indices, indices)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-5, atol=1e-6)
@@ -83,7 +83,7 @@ def test_of_equally_near_ones_the_first(data: st.DataObject, metric: Metric, m: 
     k = data.draw(st.integers(1, m))
     if metric == "cosine":  # along the axes alone: other directions have no exact unit vector
         collection[:, 1:] *= collection[:, :1] == 0
-    found = neighbours(collection, collection, k, metric)
+    found = neighbors(collection, collection, k, metric)
     indices, distances = slow(collection, collection, k, metric)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-5, atol=1e-6)
     if metric == "euclidean" or d <= 2:
@@ -93,9 +93,9 @@ def test_of_equally_near_ones_the_first(data: st.DataObject, metric: Metric, m: 
 @pytest.mark.parametrize("metric", METRICS)
 def test_of_many_copies_the_first(metric: Metric) -> None:
     collection = np.repeat(normal(3, 8), 100, axis=0)
-    found = neighbours(normal(5, 8, seed=1), collection, 7, metric)
+    found = neighbors(normal(5, 8, seed=1), collection, 7, metric)
     assert all(np.array_equal(row, np.arange(row[0], row[0] + 7)) and row[0] % 100 == 0 for row in found.indices)
-    itself = neighbours(collection[[0, 150]], collection, 3, metric, leave_out=np.array([0, 150]))
+    itself = neighbors(collection[[0, 150]], collection, 3, metric, leave_out=np.array([0, 150]))
     assert itself.indices.tolist() == [[1, 2, 3], [100, 101, 102]]
 
 
@@ -103,15 +103,15 @@ def test_near_copies_far_from_the_origin_are_ranked_exactly() -> None:
     """Where |x|^2 is ten million times the squared distances, the matrix product alone ranks by chance."""
     offsets = np.random.default_rng(0).permutation(200).astype(np.float32)
     collection = np.stack([np.full(200, 4096, np.float32), offsets], 1)
-    found = neighbours(np.array([[4096, -1]], np.float32), collection, 5, "euclidean")
+    found = neighbors(np.array([[4096, -1]], np.float32), collection, 5, "euclidean")
     assert offsets[found.indices[0]].tolist() == [0, 1, 2, 3, 4]
     assert found.distances[0].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_distances_of_a_vector_to_itself_and_to_its_opposite() -> None:
     vectors = normal(200, 64)
-    assert neighbours(vectors, vectors, 1, "euclidean").distances.max() == 0
-    cosine = neighbours(vectors, np.concatenate([vectors, -vectors]), 400, "cosine")
+    assert neighbors(vectors, vectors, 1, "euclidean").distances.max() == 0
+    cosine = neighbors(vectors, np.concatenate([vectors, -vectors]), 400, "cosine")
     assert np.array_equal(cosine.indices[:, 0], np.arange(200))
     assert np.array_equal(cosine.indices[:, -1], np.arange(200, 400))
     assert cosine.distances.min() >= 0
@@ -120,7 +120,7 @@ def test_distances_of_a_vector_to_itself_and_to_its_opposite() -> None:
 
 def test_a_vector_of_zeros_is_at_a_right_angle_to_all() -> None:
     collection = np.array([[0, 0], [1, 0], [-1, 0]], np.float32)
-    found = neighbours(np.array([[0, 0], [2, 0]], np.float32), collection, 3)
+    found = neighbors(np.array([[0, 0], [2, 0]], np.float32), collection, 3)
     assert found.indices.tolist() == [[0, 1, 2], [1, 0, 2]]
     assert found.distances.tolist() == [[1, 1, 1], [0, 1, 2]]
 
@@ -128,17 +128,17 @@ def test_a_vector_of_zeros_is_at_a_right_angle_to_all() -> None:
 def test_length_does_not_matter_to_cosine() -> None:
     queries, collection = normal(6, 5), normal(30, 5, seed=1)
     lengths = np.exp(normal(30, 1, seed=2)).astype(np.float32)
-    one, other = neighbours(queries, collection, 5), neighbours(queries * 8, collection * lengths, 5)
+    one, other = neighbors(queries, collection, 5), neighbors(queries * 8, collection * lengths, 5)
     assert np.array_equal(one.indices, other.indices)
 
 
 @pytest.mark.parametrize("k", [0, -1, 11])
-def test_more_neighbours_than_there_are(k: int) -> None:
+def test_more_neighbors_than_there_are(k: int) -> None:
     vectors = normal(10, 3)
-    with pytest.raises(InfoMaxError, match=f"{k} neighbours of 10 vectors: ask for 1 to 10"):
-        neighbours(vectors, vectors, k)
-    with pytest.raises(InfoMaxError, match="10 neighbours of 9 vectors: ask for 1 to 9"):
-        neighbours(vectors, vectors, 10, leave_out=np.arange(10))
+    with pytest.raises(InfoMaxError, match=f"{k} neighbors of 10 vectors: ask for 1 to 10"):
+        neighbors(vectors, vectors, k)
+    with pytest.raises(InfoMaxError, match="10 neighbors of 9 vectors: ask for 1 to 9"):
+        neighbors(vectors, vectors, 10, leave_out=np.arange(10))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -147,12 +147,12 @@ def test_vectors_that_are_not_finite(which: str, value: float) -> None:
     vectors = {"queries": normal(4, 3), "collection": normal(9, 3)}
     vectors[which][1, 2] = value
     with pytest.raises(InfoMaxError, match=f"the vectors of the {which} hold NaN or infinity"):
-        neighbours(vectors["queries"], vectors["collection"], 2)
+        neighbors(vectors["queries"], vectors["collection"], 2)
 
 
-def test_no_queries_have_no_neighbours() -> None:
+def test_no_queries_have_no_neighbors() -> None:
     for metric in METRICS:
-        assert neighbours(normal(0, 3), normal(9, 3), 2, metric).indices.shape == (0, 2)
+        assert neighbors(normal(0, 3), normal(9, 3), 2, metric).indices.shape == (0, 2)
 
 
 def test_the_most_frequent_class_wins_and_of_equals_the_first() -> None:
@@ -167,9 +167,9 @@ def test_the_vote_is_scikit_learns(metric: Metric, k: int) -> None:
     from sklearn.neighbors import KNeighborsClassifier
 
     random = np.random.default_rng(0)
-    centres = random.normal(size=(5, 6))
+    centers = random.normal(size=(5, 6))
     truth = random.integers(0, 5, 300)
-    vectors = (centres[truth] + random.normal(size=(300, 6))).astype(np.float32)
+    vectors = (centers[truth] + random.normal(size=(300, 6))).astype(np.float32)
     names = np.array(["ant", "bee", "cat", "dog", "eel"])[truth]
     theirs = KNeighborsClassifier(k, algorithm="brute", metric=metric).fit(vectors[:200], names[:200])
     expected = float(theirs.score(vectors[200:], names[200:]))
@@ -184,8 +184,8 @@ def test_a_class_that_only_the_test_has_is_never_right() -> None:
     assert accuracy == 0.5
 
 
-def test_fewer_training_vectors_than_neighbours() -> None:
-    with pytest.raises(InfoMaxError, match="20 neighbours of 5 vectors"):
+def test_fewer_training_vectors_than_neighbors() -> None:
+    with pytest.raises(InfoMaxError, match="20 neighbors of 5 vectors"):
         knn_accuracy(normal(5, 2), ["a"] * 5, normal(2, 2), ["a"] * 2)
 
 
@@ -196,7 +196,7 @@ def as_bytes(vectors: Vectors) -> NDArray[np.int8]:
 in_whole_numbers = pytest.mark.parametrize(
     "whole",
     [
-        pytest.param(True, marks=pytest.mark.skipif(not knn.bytes_pay(), reason="the CPU has no AVX-512 VNNI")),
+        pytest.param(True, marks=pytest.mark.skipif(not knn.int8_is_fast(), reason="the CPU has no AVX-512 VNNI")),
         False,
     ],
     ids=["whole numbers", "floats"],
@@ -210,11 +210,11 @@ in_whole_numbers = pytest.mark.parametrize(
 def test_bytes_the_same_as_the_slow_version(
     metric: Metric, n: int, m: int, d: int, k: int, whole: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(knn, "bytes_pay", lambda: whole)
+    monkeypatch.setattr(knn, "int8_is_fast", lambda: whole)
     queries, collection = as_bytes(normal(n, d)), as_bytes(normal(m, d, seed=1))
     collection[0], queries[0] = -128, 0  # the largest product there is, and a vector without a direction
     leave_out = np.arange(n) if k < m else None
-    found = neighbours(queries, collection, k, metric, leave_out=leave_out)
+    found = neighbors(queries, collection, k, metric, leave_out=leave_out)
     indices, distances = slow(queries.astype(np.float32), collection.astype(np.float32), k, metric, leave_out)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-5, atol=1e-6)
     if metric == "euclidean":  # whose squares are whole numbers in the slow version too, so that equals are equal
@@ -223,20 +223,20 @@ def test_bytes_the_same_as_the_slow_version(
 
 @in_whole_numbers
 def test_of_equally_near_bytes_the_first(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "bytes_pay", lambda: whole)
+    monkeypatch.setattr(knn, "int8_is_fast", lambda: whole)
     collection = as_bytes(np.repeat(normal(3, 8), 100, axis=0))
     for metric in METRICS:
-        found = neighbours(as_bytes(normal(5, 8, seed=1)), collection, 7, metric)
+        found = neighbors(as_bytes(normal(5, 8, seed=1)), collection, 7, metric)
         assert all(np.array_equal(row, np.arange(row[0], row[0] + 7)) and row[0] % 100 == 0 for row in found.indices)
 
 
 @in_whole_numbers
 def test_bytes_are_ranked_by_distances_that_are_not_rounded(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Squared distances from 24,834,719 on, the first of them 1, 3 and 5 apart: float32 holds every second number."""
-    monkeypatch.setattr(knn, "bytes_pay", lambda: whole)
+    monkeypatch.setattr(knn, "int8_is_fast", lambda: whole)
     query = np.zeros((1, 3000), np.int8)
     collection = np.full((40, 3000), 91, np.int8)
     steps = np.random.default_rng(0).permutation(40)
     collection[:, 0] = steps
-    found = neighbours(query, collection, 40, "euclidean")
+    found = neighbors(query, collection, 40, "euclidean")
     assert steps[found.indices[0]].tolist() == list(range(40))

@@ -1,4 +1,4 @@
-"""The map of a collection: neighbours stay neighbours."""
+"""The map of a collection: neighbors stay neighbors."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from infomax.neighbors import projection
-from infomax.neighbors.knn import neighbours
+from infomax.neighbors.knn import neighbors
 from infomax.neighbors.projection import principal_components, project
 
 Vectors = NDArray[np.float32]
@@ -16,19 +16,19 @@ def clusters(count: int, dim: int = 12, seed: int = 0) -> tuple[Vectors, NDArray
     """Points around five directions, and which of them each belongs to."""
     random = np.random.default_rng(seed)
     which = random.integers(0, 5, count)
-    centres = 5 * np.eye(dim)[:5]
-    return (centres[which] + 0.3 * random.normal(size=(count, dim))).astype(np.float32), which
+    centers = 5 * np.eye(dim)[:5]
+    return (centers[which] + 0.3 * random.normal(size=(count, dim))).astype(np.float32), which
 
 
 def kept(vectors: Vectors, points: Vectors, k: int = 15) -> float:
     """The part of each one's k nearest that is among its k nearest on the map."""
     everyone = np.arange(len(points))
-    true = neighbours(vectors, vectors, k, "cosine", leave_out=everyone).indices
-    drawn = neighbours(points, points, k, "euclidean", leave_out=everyone).indices
+    true = neighbors(vectors, vectors, k, "cosine", leave_out=everyone).indices
+    drawn = neighbors(points, points, k, "euclidean", leave_out=everyone).indices
     return float(np.mean([len({*a} & {*b}) / k for a, b in zip(true, drawn, strict=True)]))
 
 
-def test_neighbours_stay_neighbours_more_than_on_the_main_axes() -> None:
+def test_neighbors_stay_neighbors_more_than_on_the_main_axes() -> None:
     """400 of scikit-learn's digits; random points would keep 15 / 399 = 4 %."""
     digits = load_digits().data[:400].astype(np.float32)
     assert kept(digits, project(digits)) > 0.55 > kept(digits, principal_components(digits, 2)) + 0.1
@@ -39,7 +39,7 @@ def test_clusters_are_apart_however_few_anchors(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(projection, "ANCHORS", anchors)
     vectors, which = clusters(300)
     points = project(vectors)
-    nearest = neighbours(points, points, 1, "euclidean", leave_out=np.arange(300)).indices[:, 0]
+    nearest = neighbors(points, points, 1, "euclidean", leave_out=np.arange(300)).indices[:, 0]
     assert (which[nearest] == which).mean() > 0.9
 
 

@@ -54,10 +54,10 @@ def max_pool(x: Array) -> Array:
 
 
 def encode(
-    pictures: NDArray[np.uint8], weights: Weights, blocks: int, scale: float, shift: float, *, training: bool
+    images: NDArray[np.uint8], weights: Weights, blocks: int, scale: float, shift: float, *, training: bool
 ) -> tuple[Array, Array, Array]:
     """Feature map (n, c, h, w), mean and log_var, in the order of the article: activation first, pooling after it."""
-    x = np.moveaxis(pictures.astype(np.float64), 3, 1) * scale + shift
+    x = np.moveaxis(images.astype(np.float64), 3, 1) * scale + shift
 
     def block(x: Array, name: str) -> Array:
         x = convolution(x, numbers(weights[f"{name}.0.weight"]), numbers(weights[f"{name}.0.bias"]))
@@ -100,7 +100,7 @@ def loss(
 ) -> Tensor:
     """alpha * L_global + beta * L_local + gamma * KL, to be made small: eq. (14), pair by pair.
 
-    local: (n, positions, c). others: whose features are the negative of each picture, globally and locally.
+    local: (n, positions, c). others: whose features are the negative of each image, globally and locally.
     """
     n, positions, _ = local.shape
     code = [mean[i] + (log_var[i] / 2).exp() * noise[i] for i in range(n)]

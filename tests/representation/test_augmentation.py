@@ -1,4 +1,4 @@
-"""Views against torchvision picture by picture where it is installed, and against slow loops everywhere."""
+"""Views against torchvision image by image where it is installed, and against slow loops everywhere."""
 
 import colorsys
 import math
@@ -13,7 +13,15 @@ from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.representation.augmentation import Parameters, View, Warp, apply, draw, parameters, warp
+from infomax.representation.augmentation import (
+    CropParameters,
+    CropPolicy,
+    Warp,
+    apply_parameters,
+    augment,
+    sample_parameters,
+    warp,
+)
 
 Array = NDArray[np.float64]
 
@@ -22,15 +30,15 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def pictures(n: int, height: int = 32, width: int = 32, low: int = 0, high: int = 256) -> Tensor:
-    """Smooth colours under noise. Values within 100..150 stay within 0..255 whatever the jitter of PARTS does."""
+def images(n: int, height: int = 32, width: int = 32, low: int = 0, high: int = 256) -> Tensor:
+    """Smooth colors under noise. Values within 100..150 stay within 0..255 whatever the jitter of PARTS does."""
     coarse = torch.rand(n, 3, 4, 4, generator=seeded(1))
     smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
     noisy = 0.7 * smooth + 0.3 * torch.rand(smooth.shape, generator=seeded(2))
     return (low + (high - 1 - low) * noisy).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
-PLAIN = View(size=20, flip=0.0, jitter=0.0, grey=0.0)
+PLAIN = CropPolicy(size=20, flip=0.0, jitter=0.0, gray=0.0)
 PARTS = {
     "crop": PLAIN,
     "crop of few pixels": replace(PLAIN, scale=(0.01, 0.05)),
@@ -42,44 +50,44 @@ PARTS = {
     "saturation": replace(PLAIN, jitter=1.0, brightness=0.0, contrast=0.0, hue=0.0),
     "hue": replace(PLAIN, jitter=1.0, brightness=0.0, contrast=0.0, saturation=0.0),
     "jitter": replace(PLAIN, jitter=1.0),
-    "grey": replace(PLAIN, jitter=1.0, grey=0.5),
+    "gray": replace(PLAIN, jitter=1.0, gray=0.5),
     "blur": replace(PLAIN, blur=0.5),
-    "solarise": replace(PLAIN, solarise=0.5, solarise_above=0.0),  # no value where rounding decides
-    "all": View(size=20, blur=0.5, solarise=0.5, solarise_above=0.0),
+    "solarize": replace(PLAIN, solarize=0.5, solarize_threshold=0.0),  # no value where rounding decides
+    "all": CropPolicy(size=20, blur=0.5, solarize=0.5, solarize_threshold=0.0),
 }
 
 
-def drawn(kind: View, n: int, height: int = 32, width: int = 32, seed: int = 0) -> Parameters:
-    return parameters(kind, n, (height, width), seeded(seed))
+def drawn(kind: CropPolicy, n: int, height: int = 32, width: int = 32, seed: int = 0) -> CropParameters:
+    return sample_parameters(kind, n, (height, width), seeded(seed))
 
 
-# --- the slow version: one picture, one pixel, one change at a time
+# --- the slow version: one image, one pixel, one change at a time
 
 
 def resampled(line: Array, start: int, length: int, size: int) -> Array:
-    """The first axis of `line`, its pixels from start on, at another size: a triangle about each new pixel's centre."""
+    """The first axis of `line`, its pixels from start on, at another size: a triangle about each new pixel's center."""
     step = length / size
     wide = max(step, 1.0)
     out = []
     for index in range(size):
-        centre = start + (index + 0.5) * step
-        weights = [max(0.0, 1 - abs(pixel + 0.5 - centre) / wide) for pixel in range(start, start + length)]
+        center = start + (index + 0.5) * step
+        weights = [max(0.0, 1 - abs(pixel + 0.5 - center) / wide) for pixel in range(start, start + length)]
         out.append(sum(w * line[start + k] for k, w in enumerate(weights)) / sum(weights))
     return np.array(out)
 
 
-def luma(picture: Array) -> Array:
-    return 0.299 * picture[..., 0] + 0.587 * picture[..., 1] + 0.114 * picture[..., 2]
+def luma(image: Array) -> Array:
+    return 0.299 * image[..., 0] + 0.587 * image[..., 1] + 0.114 * image[..., 2]
 
 
-def turned(picture: Array, turns: float) -> Array:
+def turned(image: Array, turns: float) -> Array:
     """Hue by the definition of YUV, pixel by pixel: (B - Y, R - Y), scaled, is a complex number to be turned."""
-    out = np.empty_like(picture)
-    for place in np.ndindex(picture.shape[:2]):
-        y = luma(picture[place])
-        colour = complex(0.492 * (picture[place][2] - y), 0.877 * (picture[place][0] - y))
-        colour *= np.exp(2j * math.pi * turns)
-        blue, red = y + colour.real / 0.492, y + colour.imag / 0.877
+    out = np.empty_like(image)
+    for place in np.ndindex(image.shape[:2]):
+        y = luma(image[place])
+        color = complex(0.492 * (image[place][2] - y), 0.877 * (image[place][0] - y))
+        color *= np.exp(2j * math.pi * turns)
+        blue, red = y + color.real / 0.492, y + color.imag / 0.877
         out[place] = red, (y - 0.299 * red - 0.114 * blue) / 0.587, blue
     return out
 
@@ -91,8 +99,8 @@ def blurred(line: Array, sigma: float, radius: int) -> Array:
     return np.array([np.tensordot(kernel / kernel.sum(), padded[k : k + 2 * radius + 1], 1) for k in range(len(line))])
 
 
-def slow(picture: Tensor, p: Parameters, row: int, size: int) -> Array:
-    x: Array = picture.double().numpy()
+def slow(image: Tensor, p: CropParameters, row: int, size: int) -> Array:
+    x: Array = image.double().numpy()
     x = resampled(x, int(p.top[row]), int(p.height[row]), size)
     x = resampled(x.swapaxes(0, 1), int(p.left[row]), int(p.width[row]), size).swapaxes(0, 1)
     if p.flip[row]:
@@ -108,14 +116,14 @@ def slow(picture: Tensor, p: Parameters, row: int, size: int) -> Array:
             x = factor * x + (1 - factor) * luma(x)[..., None]
         elif p.hue[row]:
             x = turned(x, float(p.hue[row]))
-    if p.grey[row]:
+    if p.gray[row]:
         x = np.repeat(luma(x)[..., None], 3, 2)
     if p.sigma is not None and p.sigma[row]:
         sigma, radius = float(p.sigma[row]), max(1, size // 20)
         x = blurred(blurred(x, sigma, radius).swapaxes(0, 1), sigma, radius).swapaxes(0, 1)
     x = x.clip(0, 255)
-    if p.solarise_above is not None:
-        x = np.where(x >= float(p.solarise_above[row]), 255 - x, x)
+    if p.solarize_threshold is not None:
+        x = np.where(x >= float(p.solarize_threshold[row]), 255 - x, x)
     return x
 
 
@@ -123,18 +131,18 @@ def slow(picture: Tensor, p: Parameters, row: int, size: int) -> Array:
 @pytest.mark.parametrize("name", PARTS)
 def test_views_are_those_of_the_slow_version(name: str, shape: tuple[int, int]) -> None:
     kind = PARTS[name]
-    source, p = pictures(6, *shape), drawn(kind, 6, *shape)
-    found = apply(source, p, kind.size)
-    wanted = np.stack([slow(picture, p, row, kind.size) for row, picture in enumerate(source)])
+    source, p = images(6, *shape), drawn(kind, 6, *shape)
+    found = apply_parameters(source, p, kind.size)
+    wanted = np.stack([slow(image, p, row, kind.size) for row, image in enumerate(source)])
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found.numpy(), wanted, atol=5e-3)
 
 
-# --- torchvision, where it is installed: the same parameters, one picture at a time
+# --- torchvision, where it is installed: the same parameters, one image at a time
 
 
-def theirs(functional: Any, picture: Tensor, p: Parameters, row: int, size: int) -> Tensor:
-    x = picture.permute(2, 0, 1).float() / 255
+def theirs(functional: Any, image: Tensor, p: CropParameters, row: int, size: int) -> Tensor:
+    x = image.permute(2, 0, 1).float() / 255
     box = [int(each[row]) for each in (p.top, p.left, p.height, p.width)]
     x = functional.resized_crop(x, *box, [size, size], antialias=True)
     if p.flip[row]:
@@ -146,12 +154,12 @@ def theirs(functional: Any, picture: Tensor, p: Parameters, row: int, size: int)
             x = change[which](x, factors[which])
         elif p.hue[row]:
             x = functional.adjust_hue(x, float(p.hue[row]))
-    if p.grey[row]:
+    if p.gray[row]:
         x = functional.rgb_to_grayscale(x, 3)
     if p.sigma is not None and p.sigma[row]:
         x = functional.gaussian_blur(x, 2 * max(1, size // 20) + 1, float(p.sigma[row]))
-    if p.solarise_above is not None and p.solarise_above[row] <= 255:
-        x = functional.solarize(x, float(p.solarise_above[row]) / 255)
+    if p.solarize_threshold is not None and p.solarize_threshold[row] <= 255:
+        x = functional.solarize(x, float(p.solarize_threshold[row]) / 255)
     out: Tensor = 255 * x.permute(1, 2, 0)
     return out
 
@@ -159,12 +167,12 @@ def theirs(functional: Any, picture: Tensor, p: Parameters, row: int, size: int)
 @pytest.mark.parametrize("shape", [(32, 32), (40, 64)])
 @pytest.mark.parametrize("name", PARTS)
 def test_views_are_torchvisions_but_for_hue(name: str, shape: tuple[int, int]) -> None:
-    """Everything but hue, to a twentieth of a level, in pictures that no change takes out of 0..255."""
+    """Everything but hue, to a twentieth of a level, in images that no change takes out of 0..255."""
     functional = pytest.importorskip("torchvision.transforms.functional", reason="torchvision is not installed")
     kind = replace(PARTS[name], hue=0.0)
-    source, p = pictures(16, *shape, low=100, high=150), drawn(kind, 16, *shape)
-    found = apply(source, p, kind.size)
-    wanted = torch.stack([theirs(functional, picture, p, row, kind.size) for row, picture in enumerate(source)])
+    source, p = images(16, *shape, low=100, high=150), drawn(kind, 16, *shape)
+    found = apply_parameters(source, p, kind.size)
+    wanted = torch.stack([theirs(functional, image, p, row, kind.size) for row, image in enumerate(source)])
     torch.testing.assert_close(found, wanted, atol=0.05, rtol=0)  # its weights of the luma sum to 0.9999
 
 
@@ -172,11 +180,11 @@ def test_hue_keeps_the_luma_and_turns_as_that_of_hsv_does() -> None:
     """The hue of HSV, in turns, arrives within a fourteenth of one; red goes to yellow, not to violet."""
     kind = replace(PARTS["hue"], hue=0.25)
     hues = np.linspace(0, 1, 48, endpoint=False)
-    colours = np.array([[200 * channel for channel in colorsys.hsv_to_rgb(hue, 0.3, 1)] for hue in hues])
-    source, p = torch.from_numpy(colours)[:, None, None].expand(48, 32, 32, 3), drawn(kind, 48)
-    found = apply(source, p, 1)[:, 0, 0].double().numpy()
-    np.testing.assert_allclose(luma(found), luma(colours), atol=1e-3)
-    arrived = np.array([colorsys.rgb_to_hsv(*colour)[0] for colour in found])
+    colors = np.array([[200 * channel for channel in colorsys.hsv_to_rgb(hue, 0.3, 1)] for hue in hues])
+    source, p = torch.from_numpy(colors)[:, None, None].expand(48, 32, 32, 3), drawn(kind, 48)
+    found = apply_parameters(source, p, 1)[:, 0, 0].double().numpy()
+    np.testing.assert_allclose(luma(found), luma(colors), atol=1e-3)
+    arrived = np.array([colorsys.rgb_to_hsv(*color)[0] for color in found])
     astray = (arrived - hues - p.hue.numpy() + 0.5) % 1 - 0.5
     assert np.abs(astray).max() < 1 / 14
     assert p.hue.abs().max() > 0.2
@@ -185,9 +193,9 @@ def test_hue_keeps_the_luma_and_turns_as_that_of_hsv_does() -> None:
 @pytest.mark.parametrize(
     "how", [Warp(), Warp(turn=40.0, shear=0.0, stretch=0.0), Warp(0.0, 0.5, 0.0), Warp(0.0, 0.0, 0.4)]
 )
-def test_a_warped_picture_is_that_of_the_slow_version(how: Warp) -> None:
+def test_a_warped_image_is_that_of_the_slow_version(how: Warp) -> None:
     """Of each pixel, where it comes from, and SciPy's interpolation there."""
-    source = pictures(5).float()
+    source = images(5).float()
     found = warp(source, how, seeded(7))
     middle = 15.5
     for row, (turn, shear, stretch) in enumerate((2 * torch.rand(3, 5, generator=seeded(7)) - 1).T.tolist()):
@@ -202,14 +210,14 @@ def test_a_warped_picture_is_that_of_the_slow_version(how: Warp) -> None:
 
 
 def test_no_warp_changes_nothing() -> None:
-    torch.testing.assert_close(warp(pictures(3).float(), Warp(0.0, 0.0, 0.0)), pictures(3).float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(warp(images(3).float(), Warp(0.0, 0.0, 0.0)), images(3).float(), atol=1e-3, rtol=0)
 
 
 # --- what is drawn
 
 
-def test_boxes_lie_within_the_picture_with_the_area_and_ratio_asked_for() -> None:
-    kind = View(size=8, scale=(0.2, 0.45), ratio=(0.5, 2.0))  # the greatest area at the greatest ratio fits
+def test_boxes_lie_within_the_image_with_the_area_and_ratio_asked_for() -> None:
+    kind = CropPolicy(size=8, scale=(0.2, 0.45), ratio=(0.5, 2.0))  # the greatest area at the greatest ratio fits
     p = drawn(kind, 20_000, 60, 60)
     assert (p.top >= 0).all()
     assert (p.left >= 0).all()
@@ -227,28 +235,28 @@ def test_boxes_lie_within_the_picture_with_the_area_and_ratio_asked_for() -> Non
         assert place.mean().item() == pytest.approx(0.5, abs=0.015)
 
 
-def test_where_no_box_fits_it_is_the_middle_of_the_picture() -> None:
-    p = drawn(View(size=4, scale=(1.0, 1.0), ratio=(3.0, 3.0)), 5, 30, 30)
+def test_where_no_box_fits_it_is_the_middle_of_the_image() -> None:
+    p = drawn(CropPolicy(size=4, scale=(1.0, 1.0), ratio=(3.0, 3.0)), 5, 30, 30)
     assert p.height.tolist() == [10] * 5
     assert p.width.tolist() == [30] * 5
     assert p.top.tolist() == [10] * 5
-    p = drawn(View(size=4, scale=(1.0, 1.0)), 5, 20, 60)
+    p = drawn(CropPolicy(size=4, scale=(1.0, 1.0)), 5, 20, 60)
     assert p.width.tolist() == [27] * 5
     assert p.left.tolist() == [16] * 5
 
 
 def test_chances_and_factors_are_those_asked_for() -> None:
     n = 40_000
-    kind = View(flip=0.3, jitter=0.6, brightness=0.5, hue=0.2, grey=0.1, blur=0.4, solarise=0.7)
+    kind = CropPolicy(flip=0.3, jitter=0.6, brightness=0.5, hue=0.2, gray=0.1, blur=0.4, solarize=0.7)
     p = drawn(kind, n)
     assert p.sigma is not None
-    assert p.solarise_above is not None
+    assert p.solarize_threshold is not None
     shares = {
         0.3: p.flip,
         0.6: p.brightness != 1,
-        0.1: p.grey,
+        0.1: p.gray,
         0.4: p.sigma > 0,
-        0.7: p.solarise_above == kind.solarise_above,
+        0.7: p.solarize_threshold == kind.solarize_threshold,
     }
     for wanted, happened in shares.items():  # five standard errors
         assert happened.float().mean().item() == pytest.approx(wanted, abs=5 * (wanted * (1 - wanted) / n) ** 0.5)
@@ -259,59 +267,61 @@ def test_chances_and_factors_are_those_asked_for() -> None:
     assert (p.order.sort(1).values == torch.arange(4)).all()
 
 
-def test_factors_are_not_below_nought() -> None:
-    p = drawn(View(jitter=1.0, brightness=3.0, contrast=3.0, saturation=3.0), 1000)
+def test_factors_are_not_below_zero() -> None:
+    p = drawn(CropPolicy(jitter=1.0, brightness=3.0, contrast=3.0, saturation=3.0), 1000)
     assert min(each.min().item() for each in (p.brightness, p.contrast, p.saturation)) >= 0
 
 
 def test_the_generator_alone_decides() -> None:
-    source, kinds = pictures(4), (View(size=16), View(size=8, count=3, blur=0.5, solarise=0.5))
+    source, kinds = images(4), (CropPolicy(size=16), CropPolicy(size=8, count=3, blur=0.5, solarize=0.5))
     before = torch.get_rng_state()
-    one, two, other = (draw(kinds, source, seeded(seed)) for seed in (0, 0, 1))
+    one, two, other = (augment(kinds, source, seeded(seed)) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_views_of_one_picture_differ_and_follow_the_order_of_the_pictures() -> None:
+def test_views_of_one_image_differ_and_follow_the_order_of_the_images() -> None:
     level = torch.arange(8, dtype=torch.uint8).view(8, 1, 1, 1) * 30 + 10
     source = level.expand(8, 32, 32, 3).contiguous()  # crop, flip and contrast change nothing here
-    kind = View(size=12, count=3, brightness=0.0, saturation=0.0, hue=0.0)
-    (views,) = draw((kind,), source, seeded())
+    kind = CropPolicy(size=12, count=3, brightness=0.0, saturation=0.0, hue=0.0)
+    (views,) = augment((kind,), source, seeded())
     assert views.shape == (24, 12, 12, 3)
     torch.testing.assert_close(views, level.repeat(3, 1, 1, 1).float().expand_as(views), atol=1e-3, rtol=0)
-    (views,) = draw((replace(kind, brightness=0.4),), source, seeded())
+    (views,) = augment((replace(kind, brightness=0.4),), source, seeded())
     assert not torch.equal(views[:8], views[8:16])
 
 
-def test_solarise_inverts_what_is_above_its_threshold() -> None:
-    whole = replace(PLAIN, size=32, scale=(1.0, 1.0), ratio=(1.0, 1.0), solarise=1.0, solarise_above=124.5)
-    source = pictures(4)
+def test_solarize_inverts_what_is_above_its_threshold() -> None:
+    whole = replace(PLAIN, size=32, scale=(1.0, 1.0), ratio=(1.0, 1.0), solarize=1.0, solarize_threshold=124.5)
+    source = images(4)
     expected = torch.where(source >= 125, 255 - source, source).float()
-    torch.testing.assert_close(apply(source, drawn(whole, 4), 32), expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(apply_parameters(source, drawn(whole, 4), 32), expected, atol=1e-3, rtol=0)
     assert (source == 125).any()
     assert (source == 124).any()
 
 
 def test_shrinking_does_not_alias() -> None:
-    """A chequerboard of single pixels becomes grey; every second pixel of it alone would be black or white."""
+    """A chequerboard of single pixels becomes gray; every second pixel of it alone would be black or white."""
     board = (torch.arange(32).view(32, 1) + torch.arange(32)) % 2
     source = (board * 255).to(torch.uint8)[None, ..., None].expand(1, 32, 32, 3)
-    (view,) = draw((replace(PLAIN, size=8, count=1, scale=(1.0, 1.0), ratio=(1.0, 1.0)),), source, seeded())
+    (view,) = augment((replace(PLAIN, size=8, count=1, scale=(1.0, 1.0), ratio=(1.0, 1.0)),), source, seeded())
     torch.testing.assert_close(view[:, 1:-1, 1:-1], torch.full((1, 6, 6, 3), 127.5), atol=1e-3, rtol=0)
 
 
-def test_bytes_and_floats_are_the_same_pictures() -> None:
-    source = pictures(3)
-    for one, other in zip(draw((View(),), source, seeded()), draw((View(),), source.double(), seeded()), strict=True):
+def test_bytes_and_floats_are_the_same_images() -> None:
+    source = images(3)
+    for one, other in zip(
+        augment((CropPolicy(),), source, seeded()), augment((CropPolicy(),), source.double(), seeded()), strict=True
+    ):
         assert torch.equal(one, other)
 
 
 def test_autocast_does_not_round_them() -> None:
-    source = pictures(3)
+    source = images(3)
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = draw((View(),), source, seeded())
-    assert torch.equal(rounded[0], draw((View(),), source, seeded())[0])
+        rounded = augment((CropPolicy(),), source, seeded())
+    assert torch.equal(rounded[0], augment((CropPolicy(),), source, seeded())[0])
 
 
 @pytest.mark.parametrize(
@@ -325,7 +335,7 @@ def test_autocast_does_not_round_them() -> None:
         ({"ratio": (0.0, 1.0)}, "ratio of a view"),
         ({"blur_sigma": (2.0, 0.1)}, "blur_sigma"),
         ({"flip": 1.5}, "probability"),
-        ({"grey": math.nan}, "grey of a view is nan"),
+        ({"gray": math.nan}, "gray of a view is nan"),
         ({"brightness": -0.1}, "brightness"),
         ({"contrast": math.inf}, "contrast"),
         ({"hue": 0.6}, "0 to 0.5"),
@@ -333,24 +343,24 @@ def test_autocast_does_not_round_them() -> None:
 )
 def test_settings_that_no_view_can_have_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InfoMaxError, match=message):
-        View(**settings)
+        CropPolicy(**settings)
 
 
-def test_a_view_larger_than_the_pictures_is_refused() -> None:
-    with pytest.raises(InfoMaxError, match="33 px is larger than the pictures of 32 px: make it 32 or less"):
-        draw((View(), View(size=33)), pictures(2, 32, 48))
+def test_a_view_larger_than_the_images_is_refused() -> None:
+    with pytest.raises(InfoMaxError, match="33 px is larger than the images of 32 px: make it 32 or less"):
+        augment((CropPolicy(), CropPolicy(size=33)), images(2, 32, 48))
 
 
 def test_shares_are_drawn_as_in_the_whole_batch() -> None:
     """Bit for bit, and the generator moves on as far: so every process of several knows what the others draw."""
-    kinds = (View(8, 2, blur=0.5, solarise=0.5), View(5, 1, scale=(0.1, 0.3)))
-    pictures = torch.randint(0, 256, (12, 9, 9, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    kinds = (CropPolicy(8, 2, blur=0.5, solarize=0.5), CropPolicy(5, 1, scale=(0.1, 0.3)))
+    images = torch.randint(0, 256, (12, 9, 9, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     whole_generator = torch.Generator().manual_seed(1)
-    whole = [each.reshape(-1, 12, *each.shape[1:]) for each in draw(kinds, pictures, whole_generator)]
+    whole = [each.reshape(-1, 12, *each.shape[1:]) for each in augment(kinds, images, whole_generator)]
     for share in range(3):
         generator, rows = torch.Generator().manual_seed(1), slice(4 * share, 4 * share + 4)
         own = [
-            each.reshape(-1, 4, *each.shape[1:]) for each in draw(kinds, pictures[rows], generator, share=(share, 3))
+            each.reshape(-1, 4, *each.shape[1:]) for each in augment(kinds, images[rows], generator, share=(share, 3))
         ]
         assert all(torch.equal(one, other[:, rows]) for one, other in zip(own, whole, strict=True))
         assert torch.equal(generator.get_state(), whole_generator.get_state())

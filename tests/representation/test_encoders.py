@@ -1,4 +1,4 @@
-"""What every encoder of pictures must do, whatever their size."""
+"""What every encoder of images must do, whatever their size."""
 
 import re
 import sys
@@ -25,7 +25,7 @@ from infomax.representation.encoders import (
     WhitenedEncoder,
 )
 from infomax.representation.encoders.whitened import WhitenedPatches
-from tests.conftest import coloured
+from tests.conftest import colored
 
 BLOCKS = {8: (4, 8), 16: (4, 6), 32: (4, 6, 8), 64: (3, 4, 6, 8)}
 DIM = 5
@@ -38,7 +38,7 @@ def encoder(size: int, blocks: Sequence[int] | None = None) -> ConvolutionalEnco
 
 @dataclass(frozen=True)
 class Case:
-    """An encoder, a size of pictures that it takes, and the grids of positions that it should give."""
+    """An encoder, a size of images that it takes, and the grids of positions that it should give."""
 
     make: Callable[[], Encoder]
     size: int
@@ -91,7 +91,7 @@ def made(name: str) -> Encoder:
 
 
 def shown(name: str, n: int = 3) -> Tensor:
-    return torch.from_numpy(coloured(n, CASES[name].size))
+    return torch.from_numpy(colored(n, CASES[name].size))
 
 
 def tensors(seen: Representation) -> list[Tensor]:
@@ -111,33 +111,33 @@ class TestConformance:
 
     def test_positions_follow_the_grid_row_by_row(self, name: str) -> None:
         encoder, size = made(name).eval(), CASES[name].size
-        grey = torch.full((1, size, size, 3), 128.0)
-        lit = grey.clone()
+        gray = torch.full((1, size, size, 3), 128.0)
+        lit = gray.clone()
         lit[:, -(size // 4) :, : size // 4] = 255  # the lower left corner
         with torch.inference_mode():
-            change = [(a - b).abs().sum(-1)[0] for a, b in zip(encoder(lit).maps(), encoder(grey).maps(), strict=True)]
+            change = [(a - b).abs().sum(-1)[0] for a, b in zip(encoder(lit).maps(), encoder(gray).maps(), strict=True)]
         for each, (rows, columns) in zip(change, CASES[name].grids, strict=True):
             assert each.shape == (rows, columns)
             assert each[-1, 0] > max(each[0, 0], each[0, -1], each[-1, -1])  # what it changes most of the corners
 
-    def test_bytes_and_floats_are_the_same_pictures(self, name: str) -> None:
-        encoder, pictures = made(name).eval(), shown(name)
+    def test_bytes_and_floats_are_the_same_images(self, name: str) -> None:
+        encoder, images = made(name).eval(), shown(name)
         with torch.inference_mode():
-            assert torch.equal(encoder(pictures).mean, encoder(pictures.float()).mean)
-            assert torch.equal(encoder(pictures).local, encoder(pictures.double()).local)
+            assert torch.equal(encoder(images).mean, encoder(images.float()).mean)
+            assert torch.equal(encoder(images).local, encoder(images.double()).local)
 
     def test_the_same_seed_gives_the_same_encoder(self, name: str) -> None:
-        pictures = shown(name)
-        assert torch.equal(made(name).eval()(pictures).mean, made(name).eval()(pictures).mean)
+        images = shown(name)
+        assert torch.equal(made(name).eval()(images).mean, made(name).eval()(images).mean)
 
-    def test_after_training_a_picture_does_not_see_its_batch(self, name: str) -> None:
-        encoder, pictures = made(name), shown(name, 6)
+    def test_after_training_a_image_does_not_see_its_batch(self, name: str) -> None:
+        encoder, images = made(name), shown(name, 6)
         with torch.no_grad():
-            encoder(pictures)  # moves the running statistics
+            encoder(images)  # moves the running statistics
             encoder.eval()
-            together = encoder(pictures)
-            alone = [encoder(picture[None]) for picture in pictures]
-            assert all(torch.equal(a, b) for a, b in zip(tensors(together), tensors(encoder(pictures)), strict=True))
+            together = encoder(images)
+            alone = [encoder(image[None]) for image in images]
+            assert all(torch.equal(a, b) for a, b in zip(tensors(together), tensors(encoder(images)), strict=True))
         torch.testing.assert_close(torch.cat([each.mean for each in alone]), together.mean, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(torch.cat([each.local for each in alone]), together.local, atol=1e-5, rtol=1e-5)
 
@@ -158,30 +158,30 @@ class TestConformance:
             assert gradient.any()
 
     def test_weights_make_another_one_the_same(self, name: str) -> None:
-        """All that was learnt or prepared is in state_dict."""
-        one, pictures = made(name), shown(name)
+        """All that was learned or prepared is in state_dict."""
+        one, images = made(name), shown(name)
         with torch.no_grad():
-            one(pictures)
+            one(images)
         other = CASES[name].make()
         other.load_state_dict(one.state_dict())
         with torch.inference_mode():
-            assert torch.equal(one.eval()(pictures).mean, other.eval()(pictures).mean)
+            assert torch.equal(one.eval()(images).mean, other.eval()(images).mean)
 
     def test_half_precision_changes_little(self, name: str) -> None:
-        encoder, pictures = made(name), shown(name, 6)
+        encoder, images = made(name), shown(name, 6)
         with torch.no_grad():
-            encoder(pictures)
-            exact = encoder.eval()(pictures)
+            encoder(images)
+            exact = encoder.eval()(images)
             with torch.autocast("cpu", torch.bfloat16):
-                rounded = encoder(pictures)
+                rounded = encoder(images)
         assert rounded.mean.dtype == torch.float32
         for one, other in zip(tensors(exact), tensors(rounded), strict=True):
             assert (one - other.float()).norm() < 0.1 * one.norm()
 
     def test_views_that_go_through_together_are_split_again(self, name: str) -> None:
-        encoder, pictures = made(name).eval(), shown(name, 6)
+        encoder, images = made(name).eval(), shown(name, 6)
         with torch.inference_mode():
-            whole = encoder(pictures)
+            whole = encoder(images)
         halves = whole.split(3)
         assert [half.mean.shape for half in halves] == [(3, DIM)] * 2
         assert torch.equal(torch.cat([half.local for half in halves]), whole.local)
@@ -197,9 +197,9 @@ class TestConformance:
 def test_whitened_patches_are_white() -> None:
     """At the places that see no padding: mean 0, and what variance is above the floor becomes 1, uncorrelated."""
     patches = WhitenedPatches(12)
-    pictures = torch.randn(200, 3, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(2).cumsum(3) / 8
-    patches.fit(pictures)
-    out = torch.nn.functional.conv2d(pictures, patches.weight, patches.bias, stride=2).transpose(0, 1).flatten(1)
+    images = torch.randn(200, 3, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(2).cumsum(3) / 8
+    patches.fit(images)
+    out = torch.nn.functional.conv2d(images, patches.weight, patches.bias, stride=2).transpose(0, 1).flatten(1)
     torch.testing.assert_close(out.mean(1), torch.zeros(12), atol=1e-3, rtol=0)
     covariance = torch.cov(out)
     assert (covariance - covariance.diag().diag()).abs().max() < 1e-3
@@ -208,18 +208,18 @@ def test_whitened_patches_are_white() -> None:
     assert (covariance.diag().diff() < 1e-6).all()  # leading components first, the floor holding the last ones back
 
 
-def test_whitened_patches_give_both_signs_and_are_not_learnt() -> None:
+def test_whitened_patches_give_both_signs_and_are_not_learned() -> None:
     patches = WhitenedPatches(4)
     assert list(patches.parameters()) == []
-    pictures = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    out = patches(pictures)
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    out = patches(images)
     assert out.shape == (2, 8, 4, 4)
-    plain = torch.nn.functional.conv2d(pictures, patches.weight, patches.bias, 2, padding=1)
+    plain = torch.nn.functional.conv2d(images, patches.weight, patches.bias, 2, padding=1)
     torch.testing.assert_close(out[:, :4] - out[:, 4:], plain)  # gelu(x) - gelu(-x) = x
 
 
 def test_a_transformer_knows_places() -> None:
-    """Two pictures of the same patches in another order are told apart by the fixed sines and cosines alone."""
+    """Two images of the same patches in another order are told apart by the fixed sines and cosines alone."""
     torch.manual_seed(0)
     encoder = VisionTransformer(4, 12, 1, 3, DIM).eval()
     one = torch.zeros(1, 8, 8, 3)
@@ -255,7 +255,7 @@ def test_missing_timm_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         TimmEncoder("resnet18")
 
 
-@pytest.mark.parametrize(("name", "options"), [("resnet1812", {}), ("resnet18", {"colour": 3})])
+@pytest.mark.parametrize(("name", "options"), [("resnet1812", {}), ("resnet18", {"color": 3})])
 def test_unknown_models_and_options_of_timm_are_refused(name: str, options: dict[str, Any]) -> None:
     pytest.importorskip("timm", reason="timm is not installed")
     with pytest.raises(InfoMaxError, match=f"no model '{name}'"):
@@ -273,14 +273,14 @@ def test_scale_and_shift_are_applied_to_values_of_0_to_255() -> None:
     plain = ConvolutionalEncoder(8, (4,), DIM, scale=1.0, shift=0.0).eval()
     scaled = ConvolutionalEncoder(8, (4,), DIM, scale=1 / 127.5, shift=-1.0).eval()
     scaled.load_state_dict(plain.state_dict())
-    pictures = torch.from_numpy(coloured(2))
+    images = torch.from_numpy(colored(2))
     with torch.inference_mode():
-        torch.testing.assert_close(scaled(pictures).mean, plain(pictures / 127.5 - 1).mean)
+        torch.testing.assert_close(scaled(images).mean, plain(images / 127.5 - 1).mean)
 
 
 def test_recipes_have_the_articles_layouts() -> None:
     with torch.device("meta"):
-        cifar, tiny = RECIPES["seed-cifar10"].encoder(), RECIPES["seed-tiny-imagenet"].encoder()
+        cifar, tiny = RECIPES["dim-cifar10"].encoder(), RECIPES["dim-tiny-imagenet"].encoder()
     assert isinstance(cifar, ConvolutionalEncoder)
     assert isinstance(tiny, ConvolutionalEncoder)
     for made, widths in ((cifar, [64, 128, 256]), (tiny, [32, 64, 128, 256])):
@@ -314,10 +314,10 @@ def test_samples_pass_gradients_to_mean_and_variance() -> None:
 
 
 def test_running_statistics_move_a_tenth_of_the_way_to_those_of_a_batch() -> None:
-    made, pictures = encoder(8), torch.from_numpy(coloured(16)).float()
+    made, images = encoder(8), torch.from_numpy(colored(16)).float()
     convolution, norm = made.low[0][0], made.low[0][1]  # type: ignore[index]
     with torch.no_grad():
-        made(pictures)
-        channels = convolution(pictures.permute(0, 3, 1, 2) * made.scale + made.shift).transpose(0, 1).flatten(1)
+        made(images)
+        channels = convolution(images.permute(0, 3, 1, 2) * made.scale + made.shift).transpose(0, 1).flatten(1)
     torch.testing.assert_close(norm.running_mean, 0.1 * channels.mean(1))
     torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * channels.var(1))

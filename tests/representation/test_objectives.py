@@ -18,15 +18,15 @@ from infomax.information.pairs import all_pairs, derangement
 from infomax.information.priors import AdversarialPrior, GaussianPrior
 from infomax.representation.encoders import Representation
 from infomax.representation.objectives import (
+    CrossPositionInfo,
+    CrossViewInfo,
+    EncodedView,
     Global,
     Local,
     Objective,
-    Positions,
-    Prior,
+    PriorMatching,
     Sum,
     Value,
-    View,
-    Views,
     Weighted,
 )
 
@@ -50,24 +50,30 @@ class TwoViews(Objective):
 
 OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "global": lambda: Global(Concatenated(DIM, DIM, 8)),
-    "global, feature map": lambda: Global(Concatenated(DIM, POSITIONS * CHANNELS, 8), against="feature-map"),
+    "global, feature map": lambda: Global(Concatenated(DIM, POSITIONS * CHANNELS, 8), target="feature-map"),
     "local": lambda: Local(Concatenated(DIM, CHANNELS, 8)),
     "local, all pairs": lambda: Local(Separable(DIM, CHANNELS, 8), BOUNDS["infonce"], all_pairs),
-    "positions": lambda: Positions(Concatenated(CHANNELS, CHANNELS, 8)),
-    "positions, all pairs": lambda: Positions(Bilinear(CHANNELS, CHANNELS), of_name("f-divergence", KL), all_pairs),
-    "views": lambda: TwoViews(Views(Cosine(DIM, DIM, 8, shared=True))),
-    "views, positions": lambda: TwoViews(Views(Cosine(DIM, CHANNELS, 8), against="positions")),
+    "positions": lambda: CrossPositionInfo(Concatenated(CHANNELS, CHANNELS, 8)),
+    "positions, all pairs": lambda: CrossPositionInfo(
+        Bilinear(CHANNELS, CHANNELS), of_name("f-divergence", KL), all_pairs
+    ),
+    "views": lambda: TwoViews(CrossViewInfo(Cosine(DIM, DIM, 8, shared=True))),
+    "views, positions": lambda: TwoViews(CrossViewInfo(Cosine(DIM, CHANNELS, 8), target="positions")),
     "views, chi2 on one negative each": lambda: TwoViews(
-        Views(Concatenated(DIM, CHANNELS, 8), of_name("f-divergence", PEARSON_CHI2), derangement, against="positions")
+        CrossViewInfo(
+            Concatenated(DIM, CHANNELS, 8), of_name("f-divergence", PEARSON_CHI2), derangement, target="positions"
+        )
     ),
     "views among others": lambda: TwoViews(
-        Views(Cosine(DIM, DIM, 8, batch_norm=True))
-        + 0.5 * (Local(Separable(DIM, CHANNELS, 8)) + Prior(GaussianPrior()))
+        CrossViewInfo(Cosine(DIM, DIM, 8, batch_norm=True))
+        + 0.5 * (Local(Separable(DIM, CHANNELS, 8)) + PriorMatching(GaussianPrior()))
     ),
-    "prior": lambda: Prior(GaussianPrior()),
+    "prior": lambda: PriorMatching(GaussianPrior()),
     "weighted": lambda: 0.25 * Local(Concatenated(DIM, CHANNELS, 8)),
-    "sum": lambda: Global(Concatenated(DIM, DIM, 8)) + 0.1 * Prior(GaussianPrior()),
-    "nested": lambda: 2.0 * (Local(Concatenated(DIM, CHANNELS, 8)) + Prior(GaussianPrior())) + Prior(GaussianPrior()),
+    "sum": lambda: Global(Concatenated(DIM, DIM, 8)) + 0.1 * PriorMatching(GaussianPrior()),
+    "nested": lambda: (
+        2.0 * (Local(Concatenated(DIM, CHANNELS, 8)) + PriorMatching(GaussianPrior())) + PriorMatching(GaussianPrior())
+    ),
 }
 
 
@@ -183,14 +189,14 @@ def test_a_sum_adds_totals_and_keeps_terms() -> None:
 
 
 def test_sums_of_sums_are_one_sum() -> None:
-    parts = [Prior(GaussianPrior()) for _ in range(4)]
+    parts = [PriorMatching(GaussianPrior()) for _ in range(4)]
     flat = (parts[0] + parts[1]) + (parts[2] + parts[3])
     assert isinstance(flat, Sum)
     assert list(flat.parts) == parts
 
 
 def prior() -> Objective:
-    return Prior(GaussianPrior())
+    return PriorMatching(GaussianPrior())
 
 
 @pytest.mark.parametrize(
@@ -235,22 +241,22 @@ def test_prior_is_best_at_zero_mean_and_unit_variance() -> None:
     assert value(made("prior"), representation()).total < 0
 
 
-def test_positions_of_one_picture_belong_together_and_none_is_its_own_partner() -> None:
+def test_positions_of_one_image_belong_together_and_none_is_its_own_partner() -> None:
     """A critic that scores 1 where two features are equal sees no pair of a position with itself."""
-    one_hot = torch.eye(POSITIONS)[None].repeat(N, 1, 1)  # every position of every picture is its own kind
+    one_hot = torch.eye(POSITIONS)[None].repeat(N, 1, 1)  # every position of every image is its own kind
     same = Bilinear(POSITIONS, POSITIONS)
     nn.init.eye_(same.form.weight)
-    objective = Positions(same)
+    objective = CrossPositionInfo(same)
     seen = Representation(one_hot, torch.zeros(N, DIM), torch.zeros(N, DIM), (1, POSITIONS))
     for seed in range(20):
         assert value(objective, seen, seed).total.item() == pytest.approx(-2 * math.log(2))
-    by_picture = Representation(
+    by_image = Representation(
         torch.eye(N)[:, None].repeat(1, POSITIONS, 1), torch.zeros(N, DIM), torch.zeros(N, DIM), (1, POSITIONS)
     )
     telling = Bilinear(N, N)
     nn.init.eye_(telling.form.weight)
-    expected = -math.log1p(math.exp(-1)) - math.log(2)  # score 1 in the picture, 0 between pictures
-    assert value(Positions(telling), by_picture).total.item() == pytest.approx(expected)
+    expected = -math.log1p(math.exp(-1)) - math.log(2)  # score 1 in the image, 0 between images
+    assert value(CrossPositionInfo(telling), by_image).total.item() == pytest.approx(expected)
     with pytest.raises(ValueError, match="got 1"):
         value(objective, Representation(seen.local[:, :1], seen.mean, seen.log_var, (1, 1)))
 
@@ -259,9 +265,9 @@ def test_positions_of_one_picture_belong_together_and_none_is_its_own_partner() 
 def test_an_adversarial_prior_is_raised_by_its_discriminator_and_lowered_by_the_encoder(
     target: Literal["uniform", "gaussian"],
 ) -> None:
-    """One optimiser that ascends on the objective, as training does, serves both."""
+    """One optimizer that ascends on the objective, as training does, serves both."""
     torch.manual_seed(0)
-    objective = Prior(AdversarialPrior(DIM, target, hidden=32))
+    objective = PriorMatching(AdversarialPrior(DIM, target, hidden=32))
     codes = torch.full((512, DIM), 3.0).requires_grad_()
     seen = Representation(torch.zeros(512, 1, 1), codes, torch.zeros(512, DIM), (1, 1))
     generator = torch.Generator().manual_seed(0)
@@ -273,7 +279,7 @@ def test_an_adversarial_prior_is_raised_by_its_discriminator_and_lowered_by_the_
     apart = objective(seen, codes, generator).total
     assert apart.item() < -1.0  # -2 ln 2 for codes that no draw of the prior resembles
     (gradient,) = torch.autograd.grad(apart, codes)
-    assert gradient.mean().item() < 0  # ascending brings the codes back towards the prior
+    assert gradient.mean().item() < 0  # ascending brings the codes back toward the prior
 
 
 def test_a_weighted_objective_is_an_objective() -> None:
@@ -282,20 +288,20 @@ def test_a_weighted_objective_is_an_objective() -> None:
     assert doubled.weight == 2
 
 
-@pytest.mark.parametrize("against", ["code", "feature-map"])
-def test_text_is_learnt_with_the_same_objectives(against: str) -> None:
+@pytest.mark.parametrize("target", ["code", "feature-map"])
+def test_text_is_learned_with_the_same_objectives(target: str) -> None:
     """Sentences of five topics: local information rises well above that of chance, -2 ln 2 = -1.386 nats."""
     torch.manual_seed(0)
     encoder = Sentences()
-    name = "global" if against == "code" else "global, feature map"
+    name = "global" if target == "code" else "global, feature map"
     objective = 0.5 * made(name) + 1.5 * made("local") + 0.01 * made("prior")
-    optimiser = torch.optim.Adam([*encoder.parameters(), *objective.parameters()], 0.03)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *objective.parameters()], 0.03)
     generator = torch.Generator().manual_seed(0)
     for step in range(150):
         seen = encoder(sentences(64, seed=step))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         (-objective(seen, seen.sample(generator), generator).total).backward()
-        optimiser.step()
+        optimizer.step()
     with torch.no_grad():
         unseen = encoder(sentences(512, seed=1000))
         terms = objective(unseen, unseen.mean, generator).terms
@@ -306,7 +312,7 @@ def test_text_is_learnt_with_the_same_objectives(against: str) -> None:
 # --- several views
 
 
-def views(count: int, seed: int = 0, n: int = N, grids: tuple[int, ...] = (POSITIONS,)) -> list[View]:
+def views(count: int, seed: int = 0, n: int = N, grids: tuple[int, ...] = (POSITIONS,)) -> list[EncodedView]:
     """Random representations, double precision, with codes drawn from them; grids in turn."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -321,15 +327,17 @@ def views(count: int, seed: int = 0, n: int = N, grids: tuple[int, ...] = (POSIT
     return made
 
 
-def infonce_by_hand(critic: Critic, seen: list[View], against: Literal["code", "positions"], targets: int) -> float:
+def infonce_by_hand(
+    critic: Critic, seen: list[EncodedView], target: Literal["code", "positions"], targets: int
+) -> float:
     """The objective one pair at a time: every view's code, every other target view, every position, every input."""
 
-    def target(view: int, row: int, position: int) -> Tensor:
+    def target_of(view: int, row: int, position: int) -> Tensor:
         representation, code = seen[view]
-        return code[row] if against == "code" else representation.local[row, position]
+        return code[row] if target == "code" else representation.local[row, position]
 
     def length(view: int) -> int:
-        return 1 if against == "code" else seen[view][0].local.shape[1]
+        return 1 if target == "code" else seen[view][0].local.shape[1]
 
     bounds = []
     for view, (_, codes) in enumerate(seen):
@@ -339,9 +347,9 @@ def infonce_by_hand(critic: Critic, seen: list[View], against: Literal["code", "
             for position in range(length(other)):
                 gains = []
                 for row in range(len(codes)):
-                    positive = critic(codes[row], target(other, row, position)).item()
+                    positive = critic(codes[row], target_of(other, row, position)).item()
                     negatives = [
-                        critic(codes[row], target(any_view, stranger, place)).item()
+                        critic(codes[row], target_of(any_view, stranger, place)).item()
                         for any_view in range(targets)
                         for stranger in range(len(codes))
                         for place in range(length(any_view))
@@ -354,15 +362,15 @@ def infonce_by_hand(critic: Critic, seen: list[View], against: Literal["code", "
 
 
 @pytest.mark.parametrize("targets", [None, 1, 2])
-@pytest.mark.parametrize("against", ["code", "positions"])
-def test_views_are_the_mean_over_ordered_pairs(against: Literal["code", "positions"], targets: int | None) -> None:
-    critic = Cosine(DIM, DIM if against == "code" else CHANNELS, 8).double()
+@pytest.mark.parametrize("target", ["code", "positions"])
+def test_views_are_the_mean_over_ordered_pairs(target: Literal["code", "positions"], targets: int | None) -> None:
+    critic = Cosine(DIM, DIM if target == "code" else CHANNELS, 8).double()
     seen = views(3, n=4, grids=(3, 3, 2))
-    result = Views(critic, against=against, targets=targets).of_views(seen)
+    result = CrossViewInfo(critic, target=target, targets=targets).of_views(seen)
     with torch.no_grad():
-        wanted = infonce_by_hand(critic, seen, against, targets or 3)
+        wanted = infonce_by_hand(critic, seen, target, targets or 3)
     assert result.total.item() == pytest.approx(wanted, abs=1e-9)
-    assert list(result.terms) == [f"views-{against}"]
+    assert list(result.terms) == [f"views-{target}"]
 
 
 def test_two_views_with_a_shared_head_are_simclrs_loss() -> None:
@@ -373,13 +381,13 @@ def test_two_views_with_a_shared_head_are_simclrs_loss() -> None:
         both = torch.cat([torch.nn.functional.normalize(critic.f(code), dim=1) for _, code in seen])
         logits = (both @ both.T / 0.5).masked_fill(torch.eye(2 * N, dtype=torch.bool), -math.inf)
         loss = torch.nn.functional.cross_entropy(logits, torch.arange(2 * N).roll(N)).item()
-        bound = Views(critic).of_views(seen).total.item()
+        bound = CrossViewInfo(critic).of_views(seen).total.item()
     assert bound == pytest.approx(math.log(2 * N - 1) - loss, abs=1e-9)
 
 
-@pytest.mark.parametrize("against", ["code", "positions"])
-def test_gradients_of_views(against: Literal["code", "positions"]) -> None:
-    objective = Views(Cosine(DIM, DIM if against == "code" else CHANNELS, 5, rank=4).double(), against=against)
+@pytest.mark.parametrize("target", ["code", "positions"])
+def test_gradients_of_views(target: Literal["code", "positions"]) -> None:
+    objective = CrossViewInfo(Cosine(DIM, DIM if target == "code" else CHANNELS, 5, rank=4).double(), target=target)
     seen = views(2, n=3, grids=(2,))
 
     def total(*parts: Tensor) -> Tensor:
@@ -393,9 +401,9 @@ def test_gradients_of_views(against: Literal["code", "positions"]) -> None:
     assert torch.autograd.gradcheck(total, inputs)
 
 
-@pytest.mark.parametrize("against", ["code", "positions"])
-def test_neither_the_order_of_views_nor_of_the_batch_matters(against: Literal["code", "positions"]) -> None:
-    objective = Views(Cosine(DIM, DIM if against == "code" else CHANNELS, 8).double(), against=against)
+@pytest.mark.parametrize("target", ["code", "positions"])
+def test_neither_the_order_of_views_nor_of_the_batch_matters(target: Literal["code", "positions"]) -> None:
+    objective = CrossViewInfo(Cosine(DIM, DIM if target == "code" else CHANNELS, 8).double(), target=target)
     seen = views(3)
     values = [objective.of_views(list(each)).total for each in permutations(seen)]
     order = torch.randperm(N, generator=torch.Generator().manual_seed(5))
@@ -406,9 +414,9 @@ def test_neither_the_order_of_views_nor_of_the_batch_matters(against: Literal["c
     torch.testing.assert_close(torch.stack(values), values[0].expand(len(values)), atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize(("against", "negatives"), [("code", 2 * (N - 1)), ("positions", 2 * (N - 1) * POSITIONS)])
+@pytest.mark.parametrize(("target", "negatives"), [("code", 2 * (N - 1)), ("positions", 2 * (N - 1) * POSITIONS)])
 def test_views_never_tell_more_than_the_log_of_the_candidates(
-    against: Literal["code", "positions"], negatives: int
+    target: Literal["code", "positions"], negatives: int
 ) -> None:
     """At scores as good as can be, each code's own targets high above all others, the bound is just below ln(m + 1)."""
     own = torch.eye(N).double()
@@ -417,7 +425,7 @@ def test_views_never_tell_more_than_the_log_of_the_candidates(
     for sharpness in (0.0, 1.0, 50.0):
         with torch.no_grad():
             critic.form.weight.copy_(sharpness * own)
-        value = Views(critic, against=against).of_views(seen).total.item()
+        value = CrossViewInfo(critic, target=target).of_views(seen).total.item()
         assert value <= math.log(negatives + 1) + 1e-12
     assert value == pytest.approx(math.log(negatives + 1))
 
@@ -428,13 +436,13 @@ def test_a_view_does_not_foretell_itself() -> None:
     critic = Bilinear(2 * N, 2 * N).double()
     torch.nn.init.eye_(critic.form.weight)
     seen = [(Representation(code.unsqueeze(1), code, None, (1, 1)), code) for code in (one, other)]
-    for against in ("code", "positions"):
-        assert Views(critic, against=against).of_views(seen).total.item() == pytest.approx(0)
+    for target in ("code", "positions"):
+        assert CrossViewInfo(critic, target=target).of_views(seen).total.item() == pytest.approx(0)
 
 
 @pytest.mark.parametrize("scores_held", [1, 100, 2**22])
 def test_memory_does_not_change_the_value(scores_held: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    objective = Views(Cosine(DIM, CHANNELS, 8).double(), against="positions")
+    objective = CrossViewInfo(Cosine(DIM, CHANNELS, 8).double(), target="positions")
     whole = objective.of_views(views(2)).total
     monkeypatch.setattr("infomax.information.pairs.MOST_SCORES_HELD", scores_held)
     torch.testing.assert_close(objective.of_views(views(2)).total, whole, atol=1e-12, rtol=0)
@@ -442,7 +450,7 @@ def test_memory_does_not_change_the_value(scores_held: int, monkeypatch: pytest.
 
 def test_objectives_of_one_view_are_averaged_over_views() -> None:
     seen = views(3)
-    objective = Prior(GaussianPrior())
+    objective = PriorMatching(GaussianPrior())
     alone = [objective(representation, code).total for representation, code in seen]
     both = (2.0 * objective + objective).of_views(seen)
     assert both.total.item() == pytest.approx(3 * torch.stack(alone).mean().item())
@@ -451,18 +459,18 @@ def test_objectives_of_one_view_are_averaged_over_views() -> None:
 
 
 def test_one_view_or_no_target_is_refused() -> None:
-    objective = Views(Cosine(DIM, DIM, 8).double())
+    objective = CrossViewInfo(Cosine(DIM, DIM, 8).double())
     ((seen, code),) = views(1)
     with pytest.raises(ValueError, match="two or more views"):
         objective(seen, code)
     with pytest.raises(ValueError, match="two or more views"):
         (objective + prior()).of_views([(seen, code)])
     with pytest.raises(ValueError, match="at least one view"):
-        Views(Cosine(DIM, DIM, 8), targets=0)
+        CrossViewInfo(Cosine(DIM, DIM, 8), targets=0)
 
 
 def test_a_gaussian_prior_of_a_deterministic_code_is_refused_and_an_adversarial_one_is_not() -> None:
     seen = Representation(torch.zeros(N, 1, 1), torch.zeros(N, DIM), None, (1, 1))
     with pytest.raises(ValueError, match="use a stochastic encoder"):
         prior()(seen, seen.sample())
-    assert Prior(AdversarialPrior(DIM))(seen, seen.sample()).total.isfinite()
+    assert PriorMatching(AdversarialPrior(DIM))(seen, seen.sample()).total.isfinite()

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from infomax.information.pairs import random_derangement
-from infomax.recipes import SEED_CIFAR10, SEED_TINY_IMAGENET
+from infomax.recipes import DIM_CIFAR10, DIM_TINY_IMAGENET
 from infomax.recipes.deep_infomax import DeepInfoMax
 from infomax.representation.encoders import ConvolutionalEncoder, Representation
 from infomax.representation.objectives import Objective
-from tests.conftest import coloured
+from tests.conftest import colored
 from tests.representation.oracle import encode, loss, numbers
 
 LAYOUTS = {
-    "32": replace(SEED_CIFAR10, blocks=(3, 4, 5), dim=6),
-    "64": replace(SEED_TINY_IMAGENET, blocks=(2, 3, 4, 5), dim=6),
+    "32": replace(DIM_CIFAR10, blocks=(3, 4, 5), dim=6),
+    "64": replace(DIM_TINY_IMAGENET, blocks=(2, 3, 4, 5), dim=6),
 }
 
 
@@ -37,12 +37,12 @@ def made(recipe: DeepInfoMax) -> tuple[ConvolutionalEncoder, Objective]:
 def test_encoder_is_the_articles(layout: str, training: bool) -> None:
     recipe = LAYOUTS[layout]
     encoder, _ = made(recipe)
-    pictures = coloured(3, recipe.size)
+    images = colored(3, recipe.size)
     weights = {name: weight.clone() for name, weight in encoder.state_dict().items()}
     with torch.no_grad():
-        representation = encoder.train(training)(torch.from_numpy(pictures))
+        representation = encoder.train(training)(torch.from_numpy(images))
     feature_map, mean, log_var = encode(
-        pictures, weights, len(recipe.blocks), recipe.scale, recipe.shift, training=training
+        images, weights, len(recipe.blocks), recipe.scale, recipe.shift, training=training
     )
     assert feature_map.shape == (3, 5, 4, 4)
     local = np.array([[feature_map[n, :, i, j] for i in range(4) for j in range(4)] for n in range(3)])
@@ -51,21 +51,21 @@ def test_encoder_is_the_articles(layout: str, training: bool) -> None:
     np.testing.assert_allclose(numbers(representation.log_var), log_var, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("picture_weight", ["low.0.0.weight", "low.1.1.weight", "high.1.1.bias", "log_var.weight"])
-def test_encoder_gradient_is_that_of_the_oracle(picture_weight: str) -> None:
+@pytest.mark.parametrize("image_weight", ["low.0.0.weight", "low.1.1.weight", "high.1.1.bias", "log_var.weight"])
+def test_encoder_gradient_is_that_of_the_oracle(image_weight: str) -> None:
     recipe = DeepInfoMax(name="tiny", size=8, blocks=(2, 3), dim=2, batch=4, epochs=1)
     encoder, _ = made(recipe)
-    pictures, step = coloured(4), 1e-5
-    parameter = dict(encoder.named_parameters())[picture_weight]
-    representation = encoder(torch.from_numpy(pictures))
+    images, step = colored(4), 1e-5
+    parameter = dict(encoder.named_parameters())[image_weight]
+    representation = encoder(torch.from_numpy(images))
     (representation.local.sum() + (representation.mean * representation.log_var).sum()).backward()
     assert parameter.grad is not None
     place = np.unravel_index(int(parameter.grad.abs().argmax()), tuple(parameter.shape))
 
     def value(change: float) -> float:
         weights = {name: weight.clone() for name, weight in encoder.state_dict().items()}
-        weights[picture_weight][place] += change
-        feature_map, mean, log_var = encode(pictures, weights, 2, recipe.scale, recipe.shift, training=True)
+        weights[image_weight][place] += change
+        feature_map, mean, log_var = encode(images, weights, 2, recipe.scale, recipe.shift, training=True)
         return float(feature_map.sum() + (mean * log_var).sum())
 
     slope = (value(step) - value(-step)) / (2 * step)
@@ -86,19 +86,19 @@ def library_loss(objective: Objective, representation: Representation, seed: int
     return -value
 
 
-@pytest.mark.parametrize("against", ["code", "feature-map"])
+@pytest.mark.parametrize("target", ["code", "feature-map"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_loss_is_the_articles(layout: str, against: str) -> None:
-    recipe = LAYOUTS[layout].with_settings(global_against=against)
+def test_loss_is_the_articles(layout: str, target: str) -> None:
+    recipe = LAYOUTS[layout].with_settings(global_target=target)
     encoder, objective = made(recipe)
     with torch.no_grad():
-        seen = encoder(torch.from_numpy(coloured(5, recipe.size)))
+        seen = encoder(torch.from_numpy(colored(5, recipe.size)))
     local, mean, log_var = (tensor.clone().requires_grad_() for tensor in (seen.local, seen.mean, seen.log_var))
     weights: dict[str, Tensor] = dict(objective.named_parameters())
 
     ours = library_loss(objective, Representation(local, mean, log_var, seen.grid), seed=3)
     noise, others = draws(5, recipe.dim, seed=3)
-    plain = loss(local, mean, log_var, noise, weights, others, 0.5, 1.5, 0.01, against_map=against == "feature-map")
+    plain = loss(local, mean, log_var, noise, weights, others, 0.5, 1.5, 0.01, against_map=target == "feature-map")
 
     assert ours.item() == pytest.approx(plain.item(), abs=1e-6)
     inputs = [local, mean, log_var, *weights.values()]
@@ -110,7 +110,7 @@ def test_planted_mistakes_are_seen() -> None:
     recipe = LAYOUTS["32"]
     encoder, objective = made(recipe)
     with torch.no_grad():
-        seen = encoder(torch.from_numpy(coloured(5, 32)))
+        seen = encoder(torch.from_numpy(colored(5, 32)))
         ours = library_loss(objective, seen, seed=3).item()
     (noise, (whole, local)), weights = draws(5, recipe.dim, seed=3), dict(objective.named_parameters())
     mutants = {

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax import Index, InfoMax
-from infomax.search.folder import Home
+from infomax.search.folder import IndexFolder
 from infomax.search.lance import LanceStore
 from infomax.search.store import Store
-from tests.conftest import SMALL, coloured
+from tests.conftest import SMALL, colored
 from tests.search.memory import MemoryStore
 
 NewStore = Callable[[int], Store]
@@ -19,7 +19,7 @@ NewIndex = Callable[[], Index]
 
 @pytest.fixture(scope="session")
 def model() -> InfoMax:
-    return InfoMax(SMALL).fit(coloured(40))
+    return InfoMax(SMALL).fit(colored(40))
 
 
 @pytest.fixture(params=["lance", "lance without a copy in memory", "memory"])
@@ -37,7 +37,7 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 @pytest.fixture
 def new_index(new_store: NewStore, model: InfoMax, tmp_path: Path) -> NewIndex:
     def make() -> Index:
-        home = Home(tmp_path / "index")
+        home = IndexFolder(tmp_path / "index")
         home.create(model)
         return Index(home, new_store(model.recipe_.dim), device="cpu")
 
@@ -46,9 +46,9 @@ def new_index(new_store: NewStore, model: InfoMax, tmp_path: Path) -> NewIndex:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """30 pictures in two folders, and one beside them."""
+    """30 images in two folders, and one beside them."""
     folder = tmp_path / "photos"
-    for number, pixels in enumerate(coloured(31, 12)):
+    for number, pixels in enumerate(colored(31, 12)):
         save(folder / ("cat", "dog", "")[number % 2 if number < 30 else 2] / f"{number:02d}.png", pixels)
     return folder
 
@@ -60,9 +60,9 @@ def save(path: Path, pixels: NDArray[np.uint8]) -> Path:
 
 
 def content(index: Index) -> list[tuple[object, ...]]:
-    """All that an index says, but for vectors and times: what two indexes of the same pictures agree in."""
-    pictures, _ = index.vectors()
-    return [(each.path, each.label, each.width, each.height, each.size, index.thumbnail(each.id)) for each in pictures]
+    """All that an index says, but for vectors and times: what two indexes of the same images agree in."""
+    images, _ = index.vectors()
+    return [(each.path, each.label, each.width, each.height, each.size, index.thumbnail(each.id)) for each in images]
 
 
 def assert_same(index: Index, other: Index) -> None:
@@ -71,4 +71,4 @@ def assert_same(index: Index, other: Index) -> None:
 
 
 def paths(found: Sequence[object]) -> list[str]:
-    return [each.picture.path for each in found]  # type: ignore[attr-defined]
+    return [each.image.path for each in found]  # type: ignore[attr-defined]

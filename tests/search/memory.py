@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from infomax.neighbors.knn import Metric
-from infomax.search.store import EVERYTHING, Near, Where, schema, vector_column
+from infomax.search.store import EVERYTHING, Filter, SearchResult, schema, vector_column
 from infomax.search.sync import id_of
 
 Vectors = NDArray[np.float32]
@@ -29,17 +29,17 @@ class MemoryStore:
             self.rows.pop(path, None)
         self.writes += 1
 
-    def count(self, where: Where = EVERYTHING) -> int:
+    def count(self, where: Filter = EVERYTHING) -> int:
         return len(self.counted(where))
 
     def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
         return self.table([row for row in self.rows.values() if row["id"] in ids]).select(list(columns))
 
-    def page(self, offset: int, limit: int, columns: Sequence[str], where: Where = EVERYTHING) -> pa.Table:
+    def page(self, offset: int, limit: int, columns: Sequence[str], where: Filter = EVERYTHING) -> pa.Table:
         rows = sorted(self.counted(where), key=lambda row: row["path"].encode())
         return self.table(rows[offset : offset + limit]).select(list(columns))
 
-    def scan(self, columns: Sequence[str], where: Where = EVERYTHING) -> Iterator[pa.RecordBatch]:
+    def scan(self, columns: Sequence[str], where: Filter = EVERYTHING) -> Iterator[pa.RecordBatch]:
         yield from self.table(self.counted(where)).select(list(columns)).to_batches(max_chunksize=7)
 
     def nearest(
@@ -48,13 +48,13 @@ class MemoryStore:
         k: int,
         metric: Metric,
         columns: Sequence[str],
-        where: Where = EVERYTHING,
+        where: Filter = EVERYTHING,
         *,
         approximate: bool = False,  # noqa: ARG002
-    ) -> Near:
+    ) -> SearchResult:
         rows = self.counted(where)
         near = sorted(rows, key=lambda row: distance(vector, np.array(row["vector"], np.float32), metric))
-        return Near.of(self.table(near[:k]), columns, vector, metric)
+        return SearchResult.of(self.table(near[:k]), columns, vector, metric)
 
     def compact(self) -> None:
         pass
@@ -65,7 +65,7 @@ class MemoryStore:
     def bytes(self) -> int:
         return 0
 
-    def counted(self, where: Where) -> list[dict[str, Any]]:
+    def counted(self, where: Filter) -> list[dict[str, Any]]:
         return [
             row
             for row in self.rows.values()
@@ -77,9 +77,9 @@ class MemoryStore:
         return pa.Table.from_pylist(rows, schema=schema(self.dim))
 
 
-def paths_of(near: Near) -> list[str]:
+def paths_of(near: SearchResult) -> list[str]:
     """What was found, where only the path was asked for."""
-    return [path for (path,) in near.facts]
+    return [path for (path,) in near.columns]
 
 
 def distance(a: Vectors, b: Vectors, metric: Metric) -> float:
@@ -112,7 +112,7 @@ def rows_of(
         "path": list(paths),
         "id": [id_of(path) for path in paths],
         "hash": [mark] * count,
-        "stamp": ["1:1"] * count,
+        "version": ["1:1"] * count,
         "size": [1] * count,
         "mtime": [1.0] * count,
         "width": [3] * count,

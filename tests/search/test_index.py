@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from infomax import Index, InfoMax, InfoMaxError
 from infomax.neighbors.groups import groups_above
 from infomax.neighbors.knn import Metric
-from infomax.neighbors.knn import neighbours as nearest_of
+from infomax.neighbors.knn import neighbors as nearest_of
 from infomax.search.store import Store
 from infomax.search.thumbnails import thumbnail
-from tests.conftest import SMALL, coloured, environment, no_room
+from tests.conftest import SMALL, colored, environment, no_room
 from tests.search.conftest import NewIndex, content, paths, save
 from tests.search.memory import MemoryStore, Vectors, brute_force, cloud, rows_of
 
@@ -76,7 +76,7 @@ def test_a_vector_of_zeros_is_at_cosine_distance_one(new_index: NewIndex, k: int
     for query in (vectors[0], -vectors[5], vectors[3]):
         found = index.search(query, k)
         assert paths(found) == [path for path, _ in brute_force(query, names, vectors, k, "cosine")]
-        assert all(match.distance == 1 for match in found if match.picture.path in {names[3], names[20], names[21]})
+        assert all(match.distance == 1 for match in found if match.image.path in {names[3], names[20], names[21]})
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,9 +84,9 @@ def test_a_vector_of_zeros_is_at_cosine_distance_one(new_index: NewIndex, k: int
     rows=st.lists(st.lists(st.sampled_from([-1e4, -1.0, 0.0, 1e-3, 1.0, 1.001]), min_size=8, max_size=8), min_size=1)
 )
 def test_any_vectors_are_ranked_as_by_brute_force(rows: list[list[float]], model: InfoMax, tmp_path: Path) -> None:
-    from infomax.search.folder import Home
+    from infomax.search.folder import IndexFolder
 
-    home = Home(tmp_path / "index")
+    home = IndexFolder(tmp_path / "index")
     if not home.exists:
         home.create(model)
     index, vectors = Index(home, MemoryStore(8)), np.array(rows, np.float32)
@@ -98,7 +98,7 @@ def test_any_vectors_are_ranked_as_by_brute_force(rows: list[list[float]], model
         assert found == sorted(found)
 
 
-def test_filters_choose_which_pictures_count(new_index: NewIndex) -> None:
+def test_filters_choose_which_images_count(new_index: NewIndex) -> None:
     index, vectors = new_index(), cloud(60)
     labels: list[str | None] = [("it's", "<b>", None)[number % 4 % 3] for number in range(60)]
     names = filled(index, vectors, labels)
@@ -115,7 +115,7 @@ def test_filters_choose_which_pictures_count(new_index: NewIndex) -> None:
     assert index.search(vectors[0], folder="/p/'; --") == []
 
 
-def test_more_like_this_leaves_the_picture_itself_out(new_index: NewIndex) -> None:
+def test_more_like_this_leaves_the_image_itself_out(new_index: NewIndex) -> None:
     index, vectors = new_index(), cloud(30)
     vectors[9] = vectors[4]
     names = filled(index, vectors)
@@ -127,7 +127,7 @@ def test_more_like_this_leaves_the_picture_itself_out(new_index: NewIndex) -> No
     assert [match.rank for match in found] == [1, 2, 3, 4, 5]
     assert found[0].distance == 0
     assert len(index.similar(four.id, 99)) == 29
-    with pytest.raises(InfoMaxError, match="no picture"):
+    with pytest.raises(InfoMaxError, match="no image"):
         index.similar("x' OR '1'='1")
 
 
@@ -136,13 +136,11 @@ def test_near_duplicates_are_those_of_all_pairs(new_index: NewIndex) -> None:
     vectors[10:14] = vectors[10] * np.array([[1], [2], [3], [0.5]], np.float32)
     vectors[40] = vectors[41] + 1e-3
     vectors[60:62] = 0
-    names = filled(index, vectors, thumbnails=[thumbnail(coloured(1, 12)[0]).content] * 90)  # all look the same
+    names = filled(index, vectors, thumbnails=[thumbnail(colored(1, 12)[0]).content] * 90)  # all look the same
     for threshold in (0.9999, 0.9, 0.5):
         found = index.duplicates(threshold)
-        assert {tuple(each.path for each in group.pictures) for group in found} == linked(names, vectors, threshold)
-        assert [len(group.pictures) for group in found] == sorted(
-            (len(group.pictures) for group in found), reverse=True
-        )
+        assert {tuple(each.path for each in group.images) for group in found} == linked(names, vectors, threshold)
+        assert [len(group.images) for group in found] == sorted((len(group.images) for group in found), reverse=True)
         assert all(threshold <= group.similarity <= 1 for group in found)
     assert len(index.duplicates(0.9999)) == 2
     assert index.duplicates(1.0)[0].similarity == 1
@@ -150,7 +148,7 @@ def test_near_duplicates_are_those_of_all_pairs(new_index: NewIndex) -> None:
 
 def test_what_does_not_look_the_same_is_no_duplicate(new_index: NewIndex) -> None:
     index, vectors = new_index(), np.ones((40, 8), np.float32)
-    filled(index, vectors, thumbnails=[thumbnail(each).content for each in coloured(40, 12)])
+    filled(index, vectors, thumbnails=[thumbnail(each).content for each in colored(40, 12)])
     assert index.duplicates(1.0) == []
 
 
@@ -192,7 +190,7 @@ def test_outliers_are_far_from_their_nearest(new_index: NewIndex) -> None:
     near = nearest_of(vectors, vectors, 3, "euclidean", leave_out=np.arange(40))
     mean = near.distances.mean(1)
     assert paths(found) == [names[row] for row in np.argsort(-mean)[:5]]
-    assert found[0].picture.path == names[17]
+    assert found[0].image.path == names[17]
     np.testing.assert_allclose([each.distance for each in found], np.sort(mean)[::-1][:5], rtol=1e-6)
     assert len(index.outliers(99, k=99)) == 40
 
@@ -210,17 +208,17 @@ def test_an_empty_index_answers_with_nothing(new_index: NewIndex) -> None:
 
 def test_the_three_lines_of_the_readme(model: InfoMax, photos: Path, tmp_path: Path) -> None:
     found = Index.create(tmp_path / "photos.index", model).add(photos).search(photos / "cat" / "04.png", k=9)
-    codes, keys = model.transform(photos), model.load_pictures(photos).keys
+    codes, keys = model.transform(photos), model.load_images(photos).keys
     expected = brute_force(codes[keys.index("cat/04.png")], [str(photos / key) for key in keys], codes, 9, "cosine")
     assert paths(found) == [path for path, _ in expected]
     assert found[0].distance == pytest.approx(0, abs=1e-6)
-    assert found[0].picture.label == "cat"
+    assert found[0].image.label == "cat"
 
 
 def test_a_query_may_be_a_file_its_content_or_pixels(model: InfoMax, photos: Path, tmp_path: Path) -> None:
     index = Index.create(tmp_path / "index", model).add(photos)
     file = photos / "dog" / "01.png"
-    pixels = coloured(31, 12)[1]
+    pixels = colored(31, 12)[1]
     for query in (file, str(file), file.read_bytes(), pixels):
         assert paths(index.search(query, 1)) == [str(file)]
 
@@ -229,7 +227,7 @@ def test_thumbnails_and_facts_come_from_the_index_alone(model: InfoMax, tmp_path
     wide = np.zeros((600, 1200, 3), np.uint8)
     wide[..., 0] = 200
     file = save(tmp_path / "p" / "wide.png", wide)
-    small = save(tmp_path / "p" / "small.png", coloured(1, 12)[0])
+    small = save(tmp_path / "p" / "small.png", colored(1, 12)[0])
     index = Index.create(tmp_path / "index", model).add(tmp_path / "p")
     file.unlink()
     one, two = index.page()
@@ -244,24 +242,24 @@ def test_thumbnails_and_facts_come_from_the_index_alone(model: InfoMax, tmp_path
     assert data is not None
     with Image.open(BytesIO(data)) as image:
         assert (image.format, image.size) == ("WEBP", (256, 128))
-    red, grey = index.tiles([two.id, "nobody"], 4)
+    red, gray = index.tiles([two.id, "nobody"], 4)
     assert abs(red.reshape(-1, 3).mean(0) - (200, 0, 0)).max() < 12
-    assert (grey == 128).all()
+    assert (gray == 128).all()
     assert index.thumbnail("nobody") is None
-    assert index.picture("nobody") is None
-    assert index.picture(two.id) == two
+    assert index.image("nobody") is None
+    assert index.image(two.id) == two
 
 
 def test_statistics(model: InfoMax, photos: Path, tmp_path: Path) -> None:
     index = Index.create(tmp_path / "index", model).add(photos)
     numbers = index.statistics()
-    assert (numbers.pictures, numbers.dim, numbers.model) == (31, 8, model.fingerprint)
+    assert (numbers.images, numbers.dim, numbers.model) == (31, 8, model.fingerprint)
     assert numbers.labels == {"cat": 15, "dog": 15, None: 1}
     assert numbers.folders == {str(photos): 1, str(photos / "cat"): 15, str(photos / "dog"): 15}
     assert numbers.bytes > 0
 
 
-def test_pictures_are_removed_by_path(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+def test_images_are_removed_by_path(model: InfoMax, photos: Path, tmp_path: Path) -> None:
     index = Index.create(tmp_path / "index", model).add(photos)
     index.remove([str(photos / "30.png")])
     assert len(index) == 30
@@ -284,7 +282,7 @@ def test_another_model_is_refused(model: InfoMax, tmp_path: Path) -> None:
     Index.create(tmp_path / "index", model)
     again = Index.create(tmp_path / "index", model)
     assert len(again) == 0
-    other = InfoMax(SMALL, seed=1).fit(coloured(40))
+    other = InfoMax(SMALL, seed=1).fit(colored(40))
     with pytest.raises(InfoMaxError, match=r"was made with another model: use that one, which is in '.*model'"):
         Index.create(tmp_path / "index", other)
     other.save(tmp_path / "index" / "model")
@@ -296,7 +294,7 @@ def test_a_fingerprint_outlives_saving_and_tells_models_apart(model: InfoMax, tm
     model.save(tmp_path / "run")
     assert InfoMax.load(tmp_path / "run").fingerprint == model.fingerprint
     others = [InfoMax(SMALL, seed=1), InfoMax(SMALL.with_settings(shift=-0.4))]
-    prints = {model.fingerprint, *(each.fit(coloured(40)).fingerprint for each in others)}
+    prints = {model.fingerprint, *(each.fit(colored(40)).fingerprint for each in others)}
     assert len(prints) == 3
 
 
@@ -312,9 +310,9 @@ def test_k_has_to_be_positive(model: InfoMax, tmp_path: Path, k: int) -> None:
 
 def test_queries_that_will_not_do(model: InfoMax, tmp_path: Path) -> None:
     index = Index.create(tmp_path / "index", model)
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     refused: dict[str | Path | bytes, str] = {
-        tmp_path / "text.png": "not a picture",
+        tmp_path / "text.png": "not an image",
         tmp_path / "nobody.png": "no such file",
         tmp_path: "a folder",
         b"": "an empty file",
@@ -357,11 +355,11 @@ def test_folders_that_hold_no_index(model: InfoMax, tmp_path: Path) -> None:
             "vectors of 8 numbers",
         ),
         (lambda index: (index / "index.json").unlink(), "holds no index"),
-        (lambda index: (index / "pictures.lance").rename(index / "x"), "lacks its table"),
-        (lambda index: [file.unlink() for file in (index / "pictures.lance" / "_versions").iterdir()], "cannot open"),
+        (lambda index: (index / "images.lance").rename(index / "x"), "lacks its table"),
+        (lambda index: [file.unlink() for file in (index / "images.lance" / "_versions").iterdir()], "cannot open"),
         (lambda index: (index / "model" / "model.safetensors").unlink(), "has no model yet"),
         (lambda index: (index / "model" / "model.safetensors").write_bytes(b"x"), "is damaged"),
-        (lambda index: [file.unlink() for file in (index / "pictures.lance" / "data").iterdir()], "cannot read"),
+        (lambda index: [file.unlink() for file in (index / "images.lance" / "data").iterdir()], "cannot read"),
     ],
 )
 def test_a_damaged_index_is_told_in_one_line(

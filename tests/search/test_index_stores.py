@@ -7,7 +7,7 @@ import pytest
 from infomax.errors import InfoMaxError
 from infomax.neighbors.knn import Metric
 from infomax.search.lance import LanceStore
-from infomax.search.store import EVERYTHING, Store, Where, vectors_of
+from infomax.search.store import EVERYTHING, Filter, Store, vectors_of
 from infomax.search.sync import id_of
 from tests.search.conftest import NewStore
 from tests.search.memory import MemoryStore, cloud, paths_of, rows_of
@@ -15,7 +15,7 @@ from tests.search.memory import MemoryStore, cloud, paths_of, rows_of
 HOSTILE = [
     "o'brien",
     "x' OR '1'='1",
-    "'; DROP TABLE pictures; --",
+    "'; DROP TABLE images; --",
     'a"b',
     "back\\slash",
     "trailing\\",
@@ -76,10 +76,10 @@ def test_a_folder_counts_with_all_below_it_and_not_its_namesakes(new_store: NewS
     store = new_store(8)
     names = ["/p/a/1", "/p/a/b/2", "/p/ab/3", "/p/a.png", "/p/a0", "/q/p/a/4", "/p/o'x%/5", "/p/o'xy/6"]
     store.upsert(rows_of(names, cloud(len(names))))
-    assert store.page(0, 9, ["path"], Where("/p/a")).column("path").to_pylist() == ["/p/a/1", "/p/a/b/2"]
-    assert store.page(0, 9, ["path"], Where("/p/o'x%")).column("path").to_pylist() == ["/p/o'x%/5"]
-    assert store.count(Where("")) == len(names)
-    assert store.count(Where("/nowhere")) == 0
+    assert store.page(0, 9, ["path"], Filter("/p/a")).column("path").to_pylist() == ["/p/a/1", "/p/a/b/2"]
+    assert store.page(0, 9, ["path"], Filter("/p/o'x%")).column("path").to_pylist() == ["/p/o'x%/5"]
+    assert store.count(Filter("")) == len(names)
+    assert store.count(Filter("/nowhere")) == 0
 
 
 @pytest.mark.parametrize("label", HOSTILE)
@@ -88,15 +88,15 @@ def test_a_label_is_compared_whatever_it_holds(new_store: NewStore, label: str) 
     names = [f"/p/{number}" for number in range(len(HOSTILE) + 1)]
     store.upsert(rows_of(names, cloud(len(names)), [*HOSTILE, None]))
     expected = names[HOSTILE.index(label)]
-    assert store.page(0, 99, ["path"], Where(label=label)).column("path").to_pylist() == [expected]
-    found = store.nearest(cloud(1)[0], 99, "euclidean", ["path"], Where("/p", label))
+    assert store.page(0, 99, ["path"], Filter(label=label)).column("path").to_pylist() == [expected]
+    found = store.nearest(cloud(1)[0], 99, "euclidean", ["path"], Filter("/p", label))
     assert paths_of(found) == [expected]
     assert store.count() == len(names)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("where", [EVERYTHING, Where("/p/1"), Where(label="odd"), Where("/p/0", "even")])
-def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, where: Where) -> None:
+@pytest.mark.parametrize("where", [EVERYTHING, Filter("/p/1"), Filter(label="odd"), Filter("/p/0", "even")])
+def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, where: Filter) -> None:
     names = [f"/p/{number % 3}/{number:03d}" for number in range(200)]
     rows = rows_of(names, cloud(200), ["odd" if number % 2 else "even" for number in range(200)])
     store, oracle = new_store(8), MemoryStore(8)
@@ -104,7 +104,7 @@ def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, whe
         each.upsert(rows)
     for query in cloud(5, seed=1):
         found, right = (each.nearest(query, 12, metric, ["label", "path"], where) for each in (store, oracle))
-        assert found.facts == right.facts
+        assert found.columns == right.columns
         assert np.array_equal(found.distances, right.distances)
         assert np.array_equal(found.cosines, right.cosines)
 
@@ -126,14 +126,14 @@ def test_a_reader_sees_at_once_what_another_has_written(tmp_path_factory: pytest
     for number in range(1, 4):
         writer.upsert(rows_of([f"{number}"], cloud(1)))
         assert reader.count() == number
-        assert len(reader.nearest(cloud(1)[0], 9, "cosine", ["path"]).facts) == number
+        assert len(reader.nearest(cloud(1)[0], 9, "cosine", ["path"]).columns) == number
     writer.remove(["1"])
     writer.compact()
     assert sorted(everything(reader)) == ["2", "3"]
 
 
 def test_approximate_search_finds_nearly_all_and_later_rows_too(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """5500 vectors around 40 centres; 20 queries of 10 matches each: recall of 0.98 allows 4 misses in 200."""
+    """5500 vectors around 40 centers; 20 queries of 10 matches each: recall of 0.98 allows 4 misses in 200."""
     random = np.random.default_rng(0)
     vectors = (
         random.normal(size=(40, 16))[random.integers(0, 40, 5500)] + 0.3 * random.normal(size=(5500, 16))
@@ -157,8 +157,8 @@ def test_approximate_search_finds_nearly_all_and_later_rows_too(tmp_path_factory
 
 def test_a_folder_without_a_sound_store_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("empty")
-    with pytest.raises(InfoMaxError, match=r"lacks its table pictures\.lance: index again"):
+    with pytest.raises(InfoMaxError, match=r"lacks its table images\.lance: index again"):
         LanceStore(folder)
-    (folder / "pictures.lance").mkdir()
+    (folder / "images.lance").mkdir()
     with pytest.raises(InfoMaxError, match="cannot open the index"):
         LanceStore(folder)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from infomax import Index, InfoMax
 from infomax.neighbors.projection import project
 from infomax.search import map as mapping
-from tests.conftest import coloured
+from tests.conftest import colored
 
 Vectors = NDArray[np.float32]
 
@@ -26,13 +26,13 @@ def test_a_map_is_computed_once_and_again_when_rows_have_changed(
     monkeypatch.setattr(mapping, "project", counted)
     index = Index.create(tmp_path / "index", model, device="cpu")
     assert index.map().ids == []
-    index.add(coloured(12))
+    index.add(colored(12))
     drawn = index.map()
     assert drawn.ids == [each.id for each in index.page(0, 12)]
     again = Index.open(tmp_path / "index").map()
     assert np.array_equal(again.positions, drawn.positions)
     assert computed == [0, 12]
-    index.add(coloured(13, seed=1))
+    index.add(colored(13, seed=1))
     assert len(index.map().ids) == 13
     (tmp_path / "index" / "map.safetensors").write_bytes(b"damaged")
     assert np.array_equal(index.map().positions, Index.open(tmp_path / "index").map().positions)

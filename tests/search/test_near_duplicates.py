@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.datasets import load_sample_images
 
-from infomax.search.near_duplicates import Looks, alike
+from infomax.search.near_duplicates import ImageComparer, is_near_duplicate
 from infomax.search.thumbnails import SMALLEST, smallest, thumbnail
 
 Changed = Callable[[Image.Image], Image.Image]
@@ -66,19 +66,19 @@ def small(images: Sequence[Image.Image]) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", COPIES)
-def test_a_copy_looks_like_its_picture_and_no_other(pieces: list[Image.Image], name: str) -> None:
-    same = alike(small(pieces), small([COPIES[name](piece) for piece in pieces]))
+def test_a_copy_looks_like_its_image_and_no_other(pieces: list[Image.Image], name: str) -> None:
+    same = is_near_duplicate(small(pieces), small([COPIES[name](piece) for piece in pieces]))
     assert np.array_equal(same, np.eye(len(pieces), dtype=bool)), np.argwhere(same != np.eye(len(pieces), dtype=bool))
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_copy_looks_different(pieces: list[Image.Image], name: str) -> None:
-    assert not alike(small(pieces), small([OTHERS[name](piece) for piece in pieces])).any()
+    assert not is_near_duplicate(small(pieces), small([OTHERS[name](piece) for piece in pieces])).any()
 
 
-def test_pictures_without_detail_are_the_same_in_the_same_colour_only() -> None:
-    colours = [(200, 30, 30), (30, 200, 30), (203, 31, 29), (90, 90, 90), (255, 255, 255), (0, 0, 0)]
-    same = alike(*2 * [small([Image.new("RGB", (20, 20), colour) for colour in colours])])
+def test_images_without_detail_are_the_same_in_the_same_color_only() -> None:
+    colors = [(200, 30, 30), (30, 200, 30), (203, 31, 29), (90, 90, 90), (255, 255, 255), (0, 0, 0)]
+    same = is_near_duplicate(*2 * [small([Image.new("RGB", (20, 20), color) for color in colors])])
     assert [tuple(pair) for pair in np.argwhere(np.triu(same, 1))] == [(0, 2)]
 
 
@@ -88,13 +88,13 @@ def test_a_ship_makes_the_difference_before_one_sky() -> None:
     ships[0][30:40, 10:30] = (80, 60, 60)
     ships[1][34:40, 40:60] = (150, 30, 30)
     ships[2][31:41, 10:30] = (85, 62, 60)
-    same = alike(*2 * [small([Image.fromarray(ship) for ship in ships])])
+    same = is_near_duplicate(*2 * [small([Image.fromarray(ship) for ship in ships])])
     assert [tuple(pair) for pair in np.argwhere(np.triu(same, 1))] == [(0, 2)]
 
 
 def test_it_does_not_matter_which_comes_first(pieces: list[Image.Image]) -> None:
     mixed = small([*pieces, *(COPIES["trimmed"](piece) for piece in pieces)])
-    same = alike(mixed, mixed)
+    same = is_near_duplicate(mixed, mixed)
     assert np.array_equal(same, same.T)
     assert same.diagonal().all()
 
@@ -108,13 +108,13 @@ def test_each_thumbnail_is_read_once_and_a_lost_one_is_like_none(pieces: list[Im
         asked.extend(ids)
         return {each: contents[each] for each in ids if each in contents}
 
-    looks = Looks([str(row) for row in range(6)], thumbnails)
+    looks = ImageComparer([str(row) for row in range(6)], thumbnails)
     assert looks.same(np.array([0, 1]), np.array([3, 4])).tolist() == [[True, False], [False, False]]
     assert looks.same(np.array([2, 1, 4]), np.array([5, 4])).tolist() == [[True, False], [False, False], [False, False]]
     assert sorted(asked) == ["0", "1", "2", "3", "4", "5"]
 
 
-def test_the_smallest_picture_is_the_whole_of_it() -> None:
+def test_the_smallest_image_is_the_whole_of_it() -> None:
     halves = np.zeros((20, 200, 3), np.uint8)
     halves[:, 100:, 0] = 240
     pixels = smallest(thumbnail(halves).content)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.neighbors.distances import measured
+from infomax.neighbors.distances import exact_distances
 from infomax.neighbors.knn import Metric
 from infomax.search.lance import LanceStore
-from infomax.search.snapshot import Snapshot, reached
-from infomax.search.store import EVERYTHING, PICTURE, Where
+from infomax.search.snapshot import Snapshot, kth_largest_floor
+from infomax.search.store import EVERYTHING, IMAGE_COLUMNS, Filter
 from tests.search.memory import Vectors, cloud, distance, paths_of, rows_of
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
@@ -43,7 +43,7 @@ def test_no_left_out_row_is_nearer(rows: list[list[float]], k: int, metric: Metr
     vectors = np.array(rows, np.float32)
     found = paths_of(of(vectors).nearest(vectors[0], k, metric, ["path"], EVERYTHING))
     assert len(found) == len(set(found)) == min(k, len(rows))
-    far = dict(zip(names(len(rows)), measured(vectors[0], vectors, metric)[0].tolist(), strict=True))
+    far = dict(zip(names(len(rows)), exact_distances(vectors[0], vectors, metric)[0].tolist(), strict=True))
     assert [far[path] for path in found] == sorted(far.values())[:k]
 
 
@@ -56,15 +56,17 @@ def test_rows_that_differ_by_less_than_float32_can_tell_are_ranked(metric: Metri
     snapshot, paths = of(vectors), names(len(vectors))
     order = sorted(range(len(vectors)), key=lambda row: paths[row])
     for query in (vectors[0], vectors[5]):
-        far = measured(query, vectors, metric)[0]
+        far = exact_distances(query, vectors, metric)[0]
         expected = sorted(order, key=lambda row: far[row])[:9]
         found = paths_of(snapshot.nearest(query, 9, metric, ["path"], EVERYTHING))
         assert found == [paths[row] for row in expected]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("where", [EVERYTHING, Where("/p/1"), Where(label="odd"), Where("/p/2", "odd"), Where("/q")])
-def test_only_what_counts_is_found(metric: Metric, where: Where) -> None:
+@pytest.mark.parametrize(
+    "where", [EVERYTHING, Filter("/p/1"), Filter(label="odd"), Filter("/p/2", "odd"), Filter("/q")]
+)
+def test_only_what_counts_is_found(metric: Metric, where: Filter) -> None:
     vectors = cloud(3000)
     labels: list[str | None] = [("odd", "even", None)[number % 5 % 3] for number in range(3000)]
     paths = names(3000)
@@ -77,8 +79,8 @@ def test_only_what_counts_is_found(metric: Metric, where: Where) -> None:
     snapshot, query = of(vectors, labels), cloud(1, seed=1)[0]
     near = sorted(rows, key=lambda row: distance(query, vectors[row], metric))[:5]
     found = snapshot.nearest(query, 5, metric, ["label", "path"], where)
-    assert found.facts == [(labels[row], paths[row]) for row in near]
-    distances, cosines = measured(query, vectors[near], metric)
+    assert found.columns == [(labels[row], paths[row]) for row in near]
+    distances, cosines = exact_distances(query, vectors[near], metric)
     assert np.array_equal(found.distances, distances)
     assert np.array_equal(found.cosines, cosines)
     assert snapshot.count(where) == len(rows)
@@ -89,15 +91,15 @@ def test_only_what_counts_is_found(metric: Metric, where: Where) -> None:
 def test_at_least_k_reach_it(values: list[float], k: int) -> None:
     array = np.array(values, np.float32)
     k = min(k, len(array))
-    assert (array >= reached(array, k)).sum() >= k
+    assert (array >= kth_largest_floor(array, k)).sum() >= k
 
 
 def test_nothing_is_held_of_nothing() -> None:
     snapshot = of(np.empty((0, 8), np.float32))
     near = snapshot.nearest(cloud(1)[0], 3, "cosine", ["path"], EVERYTHING)
-    assert (near.facts, near.distances.shape, near.cosines.shape) == ([], (0,), (0,))
+    assert (near.columns, near.distances.shape, near.cosines.shape) == ([], (0,), (0,))
     assert len(snapshot.fetch(["x"], ["path"])) == 0
-    assert snapshot.count(Where(label="x")) == 0
+    assert snapshot.count(Filter(label="x")) == 0
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_of_a_crowd_only_one_takes_the_copy_and_the_others_wait(
 def test_counting_all_is_no_reason_to_hold_them(store: LanceStore) -> None:
     assert [store.count() for _ in range(3)] == [20] * 3
     assert held(store) is None
-    assert [store.count(Where("/p/1")) for _ in range(3)] == [7] * 3
+    assert [store.count(Filter("/p/1")) for _ in range(3)] == [7] * 3
     assert held(store) is not None
     assert store.count() == 20
 
@@ -187,4 +189,4 @@ def test_a_large_index_is_not_held(store: LanceStore, monkeypatch: pytest.Monkey
     copy = held(store)
     assert copy is not None
     assert copy.vectors.nbytes == 20 * 8 * 4
-    assert all(len(facts) == len(PICTURE) for facts in copy.facts)
+    assert all(len(facts) == len(IMAGE_COLUMNS) for facts in copy.columns)

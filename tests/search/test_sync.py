@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from infomax import Index, InfoMax, InfoMaxError
 from infomax.search.lance import LanceStore
 from infomax.search.sync import Changes
-from tests.conftest import coloured
+from tests.conftest import colored
 from tests.images.conftest import put_parquet, stored
 from tests.search.conftest import assert_same, save
 
@@ -23,7 +23,7 @@ def index(model: InfoMax, tmp_path: Path) -> Index:
 
 @pytest.fixture
 def embedded(monkeypatch: pytest.MonkeyPatch) -> Embedded:
-    """How many pictures were embedded since it was last asked."""
+    """How many images were embedded since it was last asked."""
     count, transform = 0, InfoMax.transform
 
     def counted(self: InfoMax, source: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -56,11 +56,11 @@ def scratch(index: Index, model: InfoMax, *sources: Path) -> Index:
 def test_only_what_is_new_or_changed_is_embedded(
     index: Index, model: InfoMax, photos: Path, embedded: Embedded
 ) -> None:
-    assert counts(index.synchronise(photos)) == (31, 0, 0, 0, 0)
+    assert counts(index.synchronize(photos)) == (31, 0, 0, 0, 0)
     assert embedded() == 31
-    assert counts(index.synchronise(photos)) == (0, 0, 31, 0, 0)
+    assert counts(index.synchronize(photos)) == (0, 0, 31, 0, 0)
     assert embedded() == 0
-    new = coloured(6, 12, seed=1)
+    new = colored(6, 12, seed=1)
     save(photos / "cat" / "00.png", new[0])
     save(photos / "dog" / "01.png", new[1])
     for number in range(2, 6):
@@ -68,20 +68,20 @@ def test_only_what_is_new_or_changed_is_embedded(
     (photos / "cat" / "02.png").unlink()
     (photos / "30.png").unlink()
     (photos / "dog" / "03.png").rename(photos / "cat" / "03.png")
-    assert counts(index.synchronise(photos)) == (5, 2, 26, 0, 0)
+    assert counts(index.synchronize(photos)) == (5, 2, 26, 0, 0)
     assert embedded() == 7
     assert len(index) == 36
-    assert counts(index.synchronise(photos, prune=True)) == (0, 0, 33, 0, 3)
+    assert counts(index.synchronize(photos, prune=True)) == (0, 0, 33, 0, 3)
     assert embedded() == 0
     assert_same(index, scratch(index, model, photos))
 
 
-def test_a_touched_picture_is_not_embedded_again(index: Index, photos: Path, embedded: Embedded) -> None:
+def test_a_touched_image_is_not_embedded_again(index: Index, photos: Path, embedded: Embedded) -> None:
     index.add(photos)
     embedded()
     for name in ("cat/00.png", "30.png"):
         os.utime(photos / name, (5, 5))
-    assert counts(index.synchronise(photos)) == (0, 0, 31, 0, 0)
+    assert counts(index.synchronize(photos)) == (0, 0, 31, 0, 0)
     assert embedded() == 0
     assert {each.mtime for each in index.page(limit=99) if each.path.endswith(("cat/00.png", "30.png"))} == {5}
     hashed = 0
@@ -98,27 +98,27 @@ def test_a_touched_picture_is_not_embedded_again(index: Index, photos: Path, emb
 
 def test_a_change_that_keeps_size_and_time_is_the_only_one_missed(index: Index, photos: Path) -> None:
     file = photos / "30.bmp"
-    save(file, coloured(1, 12)[0])
+    save(file, colored(1, 12)[0])
     index.add(photos)
     before = file.stat()
-    save(file, coloured(1, 12, seed=1)[0])
+    save(file, colored(1, 12, seed=1)[0])
     assert file.stat().st_size == before.st_size
-    assert counts(index.synchronise(photos))[1] == 1
+    assert counts(index.synchronize(photos))[1] == 1
 
 
 def test_nothing_is_pruned_unless_asked_and_only_under_the_folder_named(index: Index, photos: Path) -> None:
     index.add(photos)
-    other = save(photos.with_name("photos2") / "a.png", coloured(1)[0])
+    other = save(photos.with_name("photos2") / "a.png", colored(1)[0])
     index.add(other.parent)
     for gone in (photos / "cat" / "00.png", photos / "dog" / "01.png", other):
         gone.unlink()
-    save(other.with_name("b.png"), coloured(1)[0])
-    assert counts(index.synchronise(photos)) == (0, 0, 29, 0, 0)
-    assert counts(index.synchronise(photos / "dog", prune=True))[4] == 1
+    save(other.with_name("b.png"), colored(1)[0])
+    assert counts(index.synchronize(photos)) == (0, 0, 29, 0, 0)
+    assert counts(index.synchronize(photos / "dog", prune=True))[4] == 1
     assert len(index) == 31
-    assert counts(index.synchronise(photos, prune=True))[4] == 1
+    assert counts(index.synchronize(photos, prune=True))[4] == 1
     assert index.count(folder=other.parent) == 1
-    assert counts(index.synchronise(other.parent, prune=True)) == (1, 0, 0, 0, 1)
+    assert counts(index.synchronize(other.parent, prune=True)) == (1, 0, 0, 0, 1)
 
 
 def test_what_cannot_be_seen_has_not_vanished(index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,37 +132,37 @@ def test_what_cannot_be_seen_has_not_vanished(index: Index, photos: Path, monkey
         return listed(path)
 
     monkeypatch.setattr(Path, "iterdir", closed)
-    assert counts(index.synchronise(photos, prune=True)) == (0, 0, 16, 1, 0)
+    assert counts(index.synchronize(photos, prune=True)) == (0, 0, 16, 1, 0)
     monkeypatch.undo()
     photos.rename(photos.with_name("elsewhere"))
     photos.mkdir()
     with pytest.raises(InfoMaxError, match="is an empty folder"):
-        index.synchronise(photos, prune=True)
+        index.synchronize(photos, prune=True)
     photos.rmdir()
     with pytest.raises(InfoMaxError, match="no such file or folder"):
-        index.synchronise(photos, prune=True)
+        index.synchronize(photos, prune=True)
     assert len(index) == 31
 
 
-def test_a_picture_that_breaks_keeps_its_row_until_pruned(index: Index, model: InfoMax, photos: Path) -> None:
+def test_a_image_that_breaks_keeps_its_row_until_pruned(index: Index, model: InfoMax, photos: Path) -> None:
     index.add(photos)
     (photos / "cat" / "00.png").write_bytes(b"broken")
-    assert counts(index.synchronise(photos)) == (0, 0, 30, 1, 0)
+    assert counts(index.synchronize(photos)) == (0, 0, 30, 1, 0)
     assert len(index) == 31
-    assert counts(index.synchronise(photos, prune=True)) == (0, 0, 30, 1, 1)
+    assert counts(index.synchronize(photos, prune=True)) == (0, 0, 30, 1, 1)
     assert_same(index, scratch(index, model, photos))
 
 
-def test_skipped_pictures_are_listed_with_reasons(index: Index, photos: Path) -> None:
+def test_skipped_images_are_listed_with_reasons(index: Index, photos: Path) -> None:
     (photos / "empty.png").touch()
     (photos / "text.jpg").write_text("text")
     (photos / "line\nbreak.png").symlink_to("nowhere")
     os.mkfifo(photos / "pipe.png")
-    changes = index.synchronise(photos)
+    changes = index.synchronize(photos)
     assert counts(changes) == (31, 0, 0, 4, 0)
     assert {Path(each.where).name: each.reason for each in changes.skipped} == {
         "empty.png": "an empty file",
-        "text.jpg": "not a picture",
+        "text.jpg": "not an image",
         "line\nbreak.png": "there is no such file, or it is a link to nothing",
         "pipe.png": "not a regular file",
     }
@@ -181,82 +181,82 @@ def test_a_dry_run_counts_and_writes_nothing(index: Index, photos: Path, embedde
         return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
 
     before = state()
-    assert counts(index.synchronise(photos, dry_run=True)) == (31, 0, 0, 0, 0)
+    assert counts(index.synchronize(photos, dry_run=True)) == (31, 0, 0, 0, 0)
     assert state() == before
     index.add(photos)
     embedded()
-    save(photos / "new.png", coloured(1)[0])
-    save(photos / "cat" / "00.png", coloured(1)[0])
+    save(photos / "new.png", colored(1)[0])
+    save(photos / "cat" / "00.png", colored(1)[0])
     os.utime(photos / "cat" / "02.png", (5, 5))
     (photos / "dog" / "01.png").unlink()
     before = state()
-    assert counts(index.synchronise(photos, prune=True, dry_run=True)) == (1, 1, 29, 0, 1)
+    assert counts(index.synchronize(photos, prune=True, dry_run=True)) == (1, 1, 29, 0, 1)
     assert state() == before
     assert embedded() == 0
-    assert counts(index.synchronise(photos, prune=True)) == (1, 1, 29, 0, 1)
+    assert counts(index.synchronize(photos, prune=True)) == (1, 1, 29, 0, 1)
 
 
-def test_folders_in_each_other_have_one_row_for_one_picture(index: Index, photos: Path, embedded: Embedded) -> None:
+def test_folders_in_each_other_have_one_row_for_one_image(index: Index, photos: Path, embedded: Embedded) -> None:
     index.add(photos / "cat")
     assert index.statistics().labels == {None: 15}
     embedded()
-    assert counts(index.synchronise(photos)) == (16, 0, 15, 0, 0)
+    assert counts(index.synchronize(photos)) == (16, 0, 15, 0, 0)
     assert embedded() == 16
     assert index.statistics().labels == {"cat": 15, "dog": 15, None: 1}
     link = photos.with_name("link")
     link.symlink_to(photos)
-    assert counts(index.synchronise(link)) == (0, 0, 31, 0, 0)
+    assert counts(index.synchronize(link)) == (0, 0, 31, 0, 0)
 
 
-HOSTILE = ["o'brien.png", "'; DROP TABLE pictures; --.png", 'a"b\\.png', "new\nline.png", "é日本🦊 %_.png", "<b>.png"]
+HOSTILE = ["o'brien.png", "'; DROP TABLE images; --.png", 'a"b\\.png', "new\nline.png", "é日本🦊 %_.png", "<b>.png"]
 
 
 def test_hostile_names_are_names(index: Index, model: InfoMax, tmp_path: Path) -> None:
     folder = tmp_path / "it's; -- <b>"
-    for name, pixels in zip(HOSTILE, coloured(len(HOSTILE)), strict=True):
+    for name, pixels in zip(HOSTILE, colored(len(HOSTILE)), strict=True):
         save(folder / "l'abel\n--" / name, pixels)
     undecodable = Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png"))
     undecodable.write_bytes((folder / "l'abel\n--" / HOSTILE[0]).read_bytes())
-    assert counts(index.synchronise(folder)) == (7, 0, 0, 0, 0)
-    assert counts(index.synchronise(folder)) == (0, 0, 7, 0, 0)
+    assert counts(index.synchronize(folder)) == (7, 0, 0, 0, 0)
+    assert counts(index.synchronize(folder)) == (0, 0, 7, 0, 0)
     assert {Path(each.path).name for each in index.page()} == {*HOSTILE, "\\udcff.png"}
     assert len(index.search(undecodable, 9, folder=folder, label="l'abel\n--")) == 6
     for path in list(folder.rglob("*.png")):
         os.utime(path, (5, 5))
-    assert counts(index.synchronise(folder)) == (0, 0, 7, 0, 0)
+    assert counts(index.synchronize(folder)) == (0, 0, 7, 0, 0)
     undecodable.unlink()
     (folder / "l'abel\n--" / HOSTILE[1]).unlink()
-    assert counts(index.synchronise(folder, prune=True)) == (0, 0, 5, 0, 2)
+    assert counts(index.synchronize(folder, prune=True)) == (0, 0, 5, 0, 2)
     assert_same(index, scratch(index, model, folder))
 
 
 def test_any_source_can_be_indexed(index: Index, tmp_path: Path, embedded: Embedded) -> None:
-    pictures = coloured(6)
-    put_parquet(tmp_path / "a.parquet", [stored(each) for each in pictures], [0, 1, 0, 1, 0, 1], names=True)
-    np.save(tmp_path / "b.npy", pictures[:4])
-    np.savez(tmp_path / "c.npz", images=pictures[:3], labels=np.arange(3))
+    images = colored(6)
+    put_parquet(tmp_path / "a.parquet", [stored(each) for each in images], [0, 1, 0, 1, 0, 1], names=True)
+    np.save(tmp_path / "b.npy", images[:4])
+    np.savez(tmp_path / "c.npz", images=images[:3], labels=np.arange(3))
     for source, count in {"a.parquet": 6, "b.npy": 4, "c.npz": 3}.items():
-        assert counts(index.synchronise(tmp_path / source, prune=True)) == (count, 0, 0, 0, 0)
-        assert counts(index.synchronise(tmp_path / source, prune=True)) == (0, 0, count, 0, 0)
-    assert counts(index.synchronise(pictures)) == (6, 0, 0, 0, 0)
-    assert counts(index.synchronise("digits:test")) == (450, 0, 0, 0, 0)
+        assert counts(index.synchronize(tmp_path / source, prune=True)) == (count, 0, 0, 0, 0)
+        assert counts(index.synchronize(tmp_path / source, prune=True)) == (0, 0, count, 0, 0)
+    assert counts(index.synchronize(images)) == (6, 0, 0, 0, 0)
+    assert counts(index.synchronize("digits:test")) == (450, 0, 0, 0, 0)
     embedded()
-    assert counts(index.synchronise("digits:test")) == (0, 0, 450, 0, 0)
+    assert counts(index.synchronize("digits:test")) == (0, 0, 450, 0, 0)
     assert embedded() == 0
     assert index.count(label="dog") == 3
     paths = {each.path for each in index.page(limit=1000)}
     assert {f"{tmp_path}/a.parquet#5", f"{tmp_path}/b.npy#3", f"{tmp_path}/c.npz#2", "array#5", "digits#1796"} <= paths
-    put_parquet(tmp_path / "a.parquet", [stored(each) for each in pictures[[0, 2, 1]]], [1, 0, 1], names=True)
+    put_parquet(tmp_path / "a.parquet", [stored(each) for each in images[[0, 2, 1]]], [1, 0, 1], names=True)
     embedded()
-    assert counts(index.synchronise(tmp_path / "a.parquet", prune=True)) == (0, 2, 1, 0, 3)
+    assert counts(index.synchronize(tmp_path / "a.parquet", prune=True)) == (0, 2, 1, 0, 3)
     assert embedded() == 2
     assert [each.label for each in index.page(0, 3, folder=None)] == ["dog", "cat", "dog"]
-    np.save(tmp_path / "b.npy", pictures[:2])
-    assert counts(index.synchronise(tmp_path / "b.npy", prune=True)) == (0, 0, 2, 0, 2)
-    save(tmp_path / "few" / "a.png", pictures[0])
-    assert counts(index.synchronise(str(tmp_path / "few" / "*.png"))) == (1, 0, 0, 0, 0)
+    np.save(tmp_path / "b.npy", images[:2])
+    assert counts(index.synchronize(tmp_path / "b.npy", prune=True)) == (0, 0, 2, 0, 2)
+    save(tmp_path / "few" / "a.png", images[0])
+    assert counts(index.synchronize(str(tmp_path / "few" / "*.png"))) == (1, 0, 0, 0, 0)
     with pytest.raises(InfoMaxError, match="to prune, name the folder"):
-        index.synchronise(str(tmp_path / "few" / "*.png"), prune=True)
+        index.synchronize(str(tmp_path / "few" / "*.png"), prune=True)
 
 
 def test_every_batch_is_committed(index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,10 +271,10 @@ def test_every_batch_is_committed(index: Index, photos: Path, monkeypatch: pytes
 
     monkeypatch.setattr(LanceStore, "upsert", failing)
     with pytest.raises(KeyboardInterrupt):
-        index.synchronise(photos, batch=4)
+        index.synchronize(photos, batch=4)
     assert sizes == [4, 8, 12]
     monkeypatch.undo()
-    assert counts(index.synchronise(photos, batch=4)) == (19, 0, 12, 0, 0)
+    assert counts(index.synchronize(photos, batch=4)) == (19, 0, 12, 0, 0)
 
 
 def test_conflicts_are_tried_again_and_other_failures_told(

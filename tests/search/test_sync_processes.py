@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infomax import Index, InfoMax
-from tests.conftest import coloured, environment
+from tests.conftest import colored, environment
 from tests.search.conftest import assert_same, save
 
 KILLS = int(os.environ.get("INFOMAX_KILLS", "2"))
@@ -31,24 +31,24 @@ from infomax import InfoMax
 model = InfoMax.load(run)
 print("ready", flush=True)
 sys.stdin.readline()
-Index.create(index, model).synchronise(photos, batch=5)
+Index.create(index, model).synchronize(photos, batch=5)
 """
 
 READER = """
 import sys, threading
 from infomax import Index
-index, picture = sys.argv[1:]
+index, image = sys.argv[1:]
 opened, ended = Index.open(index), threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-print(len(opened.search(picture, 999)), flush=True)
+print(len(opened.search(image, 999)), flush=True)
 last = False
 while not last:
     last = ended.is_set()
-    found = [each.picture.path for each in opened.search(picture, 999)]
+    found = [each.image.path for each in opened.search(image, 999)]
     assert len(set(found)) == len(found)
     print(len(found), flush=True)
 """
-"""Searches until its stdin is closed and once more, and prints how many pictures it has found each time."""
+"""Searches until its stdin is closed and once more, and prints how many images it has found each time."""
 
 
 def indexer(index: Path, photos: Path, run: Path, cache: Path) -> subprocess.Popen[str]:
@@ -74,7 +74,7 @@ def go(child: subprocess.Popen[str]) -> None:
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many")
-    for number, pixels in enumerate(coloured(100)):
+    for number, pixels in enumerate(colored(100)):
         save(folder / f"{number % 3}" / f"{number:03d}.png", pixels)
     return folder
 
@@ -108,7 +108,7 @@ def test_a_kill_costs_no_committed_row(
     before = [each.path for each in index.page(limit=999)]
     assert committed <= len(before) <= committed + 5
     assert len(set(before)) == len(before) == len(index)
-    changes = index.synchronise(many)
+    changes = index.synchronize(many)
     assert (changes.added, changes.updated, changes.unchanged) == (100 - len(before), 0, len(before))
     assert_same(index, expected)
 
@@ -118,13 +118,13 @@ def test_two_indexers_and_two_readers_lose_nothing(
 ) -> None:
     expected, run, _ = whole
     Index.create(tmp_path / "index", model)
-    picture = many / "0" / "000.png"
+    image = many / "0" / "000.png"
     reader = Index.open(tmp_path / "index")
     with ExitStack() as stack:
         children = [stack.enter_context(indexer(tmp_path / "index", many, run, cache)) for _ in range(2)]
         other = stack.enter_context(
             subprocess.Popen(
-                [sys.executable, "-c", READER, str(tmp_path / "index"), str(picture)],
+                [sys.executable, "-c", READER, str(tmp_path / "index"), str(image)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -137,13 +137,13 @@ def test_two_indexers_and_two_readers_lose_nothing(
             go(child)
         seen = [0]
         while any(child.poll() is None for child in children):
-            seen.append(len(reader.search(picture, 999)))
+            seen.append(len(reader.search(image, 999)))
             assert seen == sorted(seen)
             time.sleep(0.05)
         told = [int(line) for line in other.communicate()[0].splitlines()]
     assert [child.returncode for child in (*children, other)] == [0, 0, 0]
     assert told == sorted(told)
     assert told[-1] == 100
-    pictures = reader.page(limit=999)
-    assert len(pictures) == len({each.path for each in pictures}) == 100
+    images = reader.page(limit=999)
+    assert len(images) == len({each.path for each in images}) == 100
     assert_same(reader, expected)

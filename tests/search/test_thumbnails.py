@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infomax.images.decoding import ORIENTATION, BrokenPicture, to_square
+from infomax.images.decoding import ORIENTATION, BrokenImage, center_crop_resize
 from infomax.search.thumbnails import SIDE, square_and_thumbnail, thumbnail
-from tests.conftest import coloured
+from tests.conftest import colored
 
 
 def encoded(width: int, height: int, kind: str, turn: int = 1) -> bytes:
-    """A picture whose pixels all differ, to be turned as its EXIF orientation says."""
-    image = Image.fromarray(coloured(1, 20)[0]).resize((width, height), Image.Resampling.BICUBIC)
+    """An image whose pixels all differ, to be turned as its EXIF orientation says."""
+    image = Image.fromarray(colored(1, 20)[0]).resize((width, height), Image.Resampling.BICUBIC)
     exif = Image.Exif()
     exif[ORIENTATION] = turn
     file = BytesIO()
@@ -39,13 +39,13 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     ("kind", "size", "times"),
     [("png", (900, 600), 1), ("jpeg", (90, 60), 1), ("jpeg", (900, 600), 2), ("jpeg", (3200, 2400), 1)],
 )
-def test_a_picture_is_decoded_once_for_the_model_and_the_page(
+def test_a_image_is_decoded_once_for_the_model_and_the_page(
     opened: list[object], kind: str, size: tuple[int, int], times: int, turn: int
 ) -> None:
     data = encoded(*size, kind, turn)
     square, small = square_and_thumbnail(data, 16)
     assert len(opened) == times
-    assert np.array_equal(square, to_square(data, 16))
+    assert np.array_equal(square, center_crop_resize(data, 16))
     assert (small.width, small.height) == (size if turn < 5 else size[::-1])
     with Image.open(BytesIO(small.content)) as image:
         assert max(image.size) == min(SIDE, max(size))
@@ -54,15 +54,15 @@ def test_a_picture_is_decoded_once_for_the_model_and_the_page(
 
 
 def test_pixels_will_do() -> None:
-    pixels = coloured(1, 40)[0]
+    pixels = colored(1, 40)[0]
     square, small = square_and_thumbnail(pixels, 8)
-    assert np.array_equal(square, to_square(pixels, 8))
+    assert np.array_equal(square, center_crop_resize(pixels, 8))
     assert small == thumbnail(pixels)
     assert (small.width, small.height) == (40, 40)
 
 
 def test_what_is_broken_is_said() -> None:
     whole = encoded(90, 60, "png")
-    for data, why in ((whole[:-900], "truncated"), (b"", "an empty file"), (b"text", "not a picture")):
-        with pytest.raises(BrokenPicture, match=why):
+    for data, why in ((whole[:-900], "truncated"), (b"", "an empty file"), (b"text", "not an image")):
+        with pytest.raises(BrokenImage, match=why):
             square_and_thumbnail(data, 8)

@@ -27,16 +27,19 @@ from infomax.recipes import Recipe
 from infomax.training import closed_form as spectral
 from infomax.training import trainer as training
 from infomax.training.run_folder import Run
-from tests.conftest import SMALL, SMALL_VIEWS, coloured
+from tests.conftest import SMALL, SMALL_VIEWS, colored
 from tests.training.test_closed_form import LITTLE, textured
 
 EPOCHS = 4
-LEARNT: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
-    "article": (SMALL, coloured(75)),
-    "views": (SMALL_VIEWS.with_settings(late=0.4, late_size=20, size=20, epochs=EPOCHS), coloured(85, side=20)),
+LEARNED: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
+    "article": (SMALL, colored(75)),
+    "views": (
+        SMALL_VIEWS.with_settings(final_fraction=0.4, final_view_size=20, size=20, epochs=EPOCHS),
+        colored(85, side=20),
+    ),
     "spectral": (LITTLE, textured(85)),
 }
-"""In batches of 16: five steps an epoch, the article's last of them with 11 pictures."""
+"""In batches of 16: five steps an epoch, the article's last of them with 11 images."""
 
 
 def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
@@ -45,16 +48,16 @@ def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: b
     vars(spectral).update(CHECKPOINT_SECONDS=seconds, BATCH=16)
     if moment is not None:
         plan(moment)
-    recipe, pictures = LEARNT[name]
+    recipe, images = LEARNED[name]
     epochs = None if name == "spectral" else EPOCHS
-    InfoMax(recipe, epochs=epochs, device="cpu", seed=7).fit(pictures, out=out, resume=resume)
+    InfoMax(recipe, epochs=epochs, device="cpu", seed=7).fit(images, out=out, resume=resume)
 
 
 def plan(moment: str) -> None:
     """Make the process end by SIGKILL at that moment."""
     kind, count = moment.split(":")
     owner, name = {
-        "learn": (training.Training, "learn"),
+        "learn": (training.Trainer, "learn"),
         "save": (Run, "write_checkpoint"),
         "log": (Run, "log"),
         "config": (Run, "write_config"),

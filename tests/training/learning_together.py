@@ -20,38 +20,38 @@ import numpy as np
 import torch
 
 from infomax.cli import main
-from infomax.recipes import ViewInfoMax
+from infomax.recipes import MultiViewInfoMax
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
-from infomax.training.distributed import Ranks
-from infomax.training.trainer import Training
-from tests.conftest import coloured
+from infomax.training.distributed import Distributed
+from infomax.training.trainer import Trainer
+from tests.conftest import colored
 
 CPU = torch.device("cpu")
 
-SMALL = ViewInfoMax(
-    name="together", size=16, dim=6, widths=(4, 8), epochs=1, batch=16, view_size=16, late_size=16, hidden=8, rank=4,
+SMALL = MultiViewInfoMax(
+    name="together", size=16, dim=6, widths=(4, 8), epochs=1, batch=16, view_size=16, final_view_size=16, hidden=8, rank=4,
     alpha=0.7, beta=0.4, gamma=0.1,
 )  # fmt: skip
 TOGETHER = {
-    "batch norm, InfoNCE, small views": SMALL.with_settings(small_views=1, views=3),
-    "in two parts": SMALL.with_settings(parts=2),
+    "batch norm, InfoNCE, small views": SMALL.with_settings(local_crops=1, views=3),
+    "in two parts": SMALL.with_settings(micro_batches=2),
     "a prior, noise and derangements": SMALL.with_settings(prior="gaussian", pairs="derangement", bound="f-divergence"),
     "no batch norm": SMALL.with_settings(network="vit"),
 }
 
 
-def begun(recipe: ViewInfoMax) -> tuple[Encoder, Objective]:
+def begun(recipe: MultiViewInfoMax) -> tuple[Encoder, Objective]:
     torch.manual_seed(3)
     return recipe.encoder().double(), recipe.objective().double()
 
 
-def gradients(recipe: ViewInfoMax, ranks: Ranks) -> dict[str, torch.Tensor]:
+def gradients(recipe: MultiViewInfoMax, ranks: Distributed) -> dict[str, torch.Tensor]:
     """Of one step, by name, and the running statistics after it."""
     encoder, objective = begun(recipe)
-    training = Training(encoder, objective, recipe.schedule(), steps=9, views=recipe.plan, device=CPU, ranks=ranks)
-    pictures = torch.from_numpy(coloured(16, side=16))
-    training.learn(pictures[ranks.share(torch.arange(16), recipe.parts)])
+    training = Trainer(encoder, objective, recipe.schedule(), steps=9, views=recipe.plan, device=CPU, ranks=ranks)
+    images = torch.from_numpy(colored(16, side=16))
+    training.learn(images[ranks.share(torch.arange(16), recipe.micro_batches)])
     parts = {"encoder": encoder, "objective": objective}
     found = {f"{part}.{name}": each.grad for part, module in parts.items() for name, each in module.named_parameters()}
     buffers = {f"{part}.{name}": each for part, module in parts.items() for name, each in module.named_buffers()}
@@ -59,16 +59,16 @@ def gradients(recipe: ViewInfoMax, ranks: Ranks) -> dict[str, torch.Tensor]:
 
 
 def fits(folder: Path, what: str, rank: int) -> None:
-    learn = Training.learn
+    learn = Trainer.learn
 
-    def watched(self: Training, pictures: torch.Tensor) -> None:
+    def watched(self: Trainer, images: torch.Tensor) -> None:
         if rank == 1 and self.step == 2 and what in ("dies", "stops"):
             os.kill(os.getpid(), signal.SIGKILL if what == "dies" else signal.SIGTERM)
-        learn(self, pictures)
+        learn(self, images)
 
-    Training.learn = watched  # type: ignore[method-assign]
+    Trainer.learn = watched  # type: ignore[method-assign]
     run = folder / {"whole": "whole", "dies": "dead"}.get(what, "stopped")
-    sys.argv = ["infomax", "fit", str(folder / "pictures.npy"), "--out", str(run), *SHARED_RECIPE]
+    sys.argv = ["infomax", "fit", str(folder / "images.npy"), "--out", str(run), *SHARED_RECIPE]
     sys.argv += ["--resume"] if what == "goes-on" else []
     main()
 
@@ -91,7 +91,7 @@ def forked(folder: Path, what: str, rank: int, port: int) -> int:
         with (folder / f"{what}-{rank}.err").open("w") as said:
             os.dup2(said.fileno(), 2)
         if what == "gradient":
-            ranks = Ranks.of_environment()
+            ranks = Distributed.of_environment()
             with ranks.joined(CPU):
                 found = {name: gradients(recipe, ranks) for name, recipe in TOGETHER.items()}
             torch.save(found, folder / f"{rank}.pt")
@@ -106,15 +106,24 @@ def forked(folder: Path, what: str, rank: int, port: int) -> int:
     os._exit(code)
 
 
-SHARED_RECIPE = ["--recipe", "views-fast", "--epochs", "3"]
-for setting in ("size=16", "widths=4,8", "dim=8", "hidden=8", "rank=4", "batch=16", "view_size=16", "late_size=16"):
+SHARED_RECIPE = ["--recipe", "multiview-fast", "--epochs", "3"]
+for setting in (
+    "size=16",
+    "widths=4,8",
+    "dim=8",
+    "hidden=8",
+    "rank=4",
+    "batch=16",
+    "view_size=16",
+    "final_view_size=16",
+):
     SHARED_RECIPE += ["--set", setting]
 
 
 if __name__ == "__main__":
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much, once for all children
     folder, endings = Path(sys.argv[1]), {}
-    np.save(folder / "pictures.npy", coloured(70, side=16))
+    np.save(folder / "images.npy", colored(70, side=16))
     for what in sys.argv[2:]:
         port = free_port()
         children = [forked(folder, what, rank, port) for rank in range(2)]

@@ -1,4 +1,4 @@
-"""The closed form written differently: NumPy, explicit matrices, one picture, one patch, one pair at a time."""
+"""The closed form written differently: NumPy, explicit matrices, one image, one patch, one pair at a time."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,9 +7,9 @@ from scipy.linalg import eigh
 Array = NDArray[np.float64]
 
 
-def counts(picture: NDArray[np.uint8], weights: dict[str, Array], patch: int, stride: int, threshold: float) -> Array:
-    """The sparse code of every patch of one picture, (rows, columns, 2 * pairs): atoms, then their mirror images."""
-    planes = picture.astype(np.float64).transpose(2, 0, 1) / 255
+def histograms(image: NDArray[np.uint8], weights: dict[str, Array], patch: int, stride: int, threshold: float) -> Array:
+    """The sparse code of every patch of one image, (rows, columns, 2 * pairs): atoms, then their mirror images."""
+    planes = image.astype(np.float64).transpose(2, 0, 1) / 255
     side = (planes.shape[1] - patch) // stride + 1
     atoms = np.concatenate([weights["atoms"], weights["atoms"] @ weights["mirror"]])
     codes = np.zeros((side, side, len(atoms)))
@@ -50,7 +50,7 @@ def moments(groups: list[Array]) -> tuple[Array, Array, Array]:
 
 
 def directions(groups: list[Array], ridge: float, variance: float | None = None) -> tuple[Array, Array, Array]:
-    """Values, largest first, weights and mean, of the generalised eigenproblem."""
+    """Values, largest first, weights and mean, of the generalized eigenproblem."""
     mean, single, pair = moments(groups)
     common = single.diagonal().mean() if variance is None else variance
     values, weights = eigh(pair, single + ridge * common * np.eye(len(mean)))

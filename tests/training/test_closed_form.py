@@ -16,7 +16,7 @@ from infomax.recipes import SPECTRAL_FAST, Spectral
 from infomax.representation.encoders import SpectralEncoder
 from infomax.representation.encoders.spectral import Box
 from infomax.training import closed_form as spectral
-from infomax.training.closed_form import PAIRS, Question, ViewSettings
+from infomax.training.closed_form import CELL_PAIRS, CcaSettings, ViewSettings
 from infomax.training.interruption import TrainingInterrupted
 from infomax.training.schedule import numbered_generator
 from tests.training import spectral_oracle as oracle
@@ -25,7 +25,7 @@ LITTLE = Spectral(
     name="little",
     size=16,
     patches=(4, 6),
-    grey_patches=(4,),
+    gray_patches=(4,),
     stride=2,
     components=20,
     atoms=32,
@@ -33,36 +33,36 @@ LITTLE = Spectral(
     grid=3,
     chiral_grid=4,
     dim=12,
-    region_pictures=300,
-    view_pictures=300,
+    cell_images=300,
+    view_images=300,
 )
 
 
 def textured(n: int, side: int = 16, seed: int = 0) -> NDArray[np.uint8]:
-    """Pictures of gratings, each of one direction, wavelength and colour: something for patches to tell apart."""
+    """Images of gratings, each of one direction, wavelength and color: something for patches to tell apart."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:side, :side]
     angle, wave, phase = random.uniform(0, np.pi, n), random.uniform(3, 9, n), random.uniform(0, 6, n)
     along = np.cos(angle)[:, None, None] * x + np.sin(angle)[:, None, None] * y
     grating = np.sin(2 * np.pi * along / wave[:, None, None] + phase[:, None, None])
-    colours = random.uniform(0.2, 1, (n, 1, 1, 3))
-    pictures = 127 + 100 * grating[..., None] * colours + random.normal(0, 6, (n, side, side, 3))
-    levels: NDArray[np.uint8] = pictures.clip(0, 255).astype(np.uint8)
+    colors = random.uniform(0.2, 1, (n, 1, 1, 3))
+    images = 127 + 100 * grating[..., None] * colors + random.normal(0, 6, (n, side, side, 3))
+    levels: NDArray[np.uint8] = images.clip(0, 255).astype(np.uint8)
     return levels
 
 
 def leaning(n: int, seed: int = 0) -> NDArray[np.uint8]:
     """Gratings that all lean one way, as handwriting does; in the mirror they lean the other way."""
     many = textured(8 * n, seed=seed)
-    grey = many.mean(3)
-    slope = (np.diff(grey, axis=1)[:, :, 1:] * np.diff(grey)[:, 1:]).mean((1, 2))
+    gray = many.mean(3)
+    slope = (np.diff(gray, axis=1)[:, :, 1:] * np.diff(gray)[:, 1:]).mean((1, 2))
     chosen: NDArray[np.uint8] = many[slope > 100][:n]
     assert len(chosen) == n
     return chosen
 
 
-def fitted(pictures: NDArray[np.uint8], recipe: Spectral = LITTLE, **options: Any) -> InfoMax:
-    return InfoMax(recipe, seed=3).fit(pictures, **options)
+def fitted(images: NDArray[np.uint8], recipe: Spectral = LITTLE, **options: Any) -> InfoMax:
+    return InfoMax(recipe, seed=3).fit(images, **options)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def precise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def together(places: list[tuple[int, int]], pairs: str) -> list[tuple[int, int]]:
     """Which cells are paired, by number, once each."""
-    least, most = {"all": (1, 99), "neighbours": (1, 1), "distant": (4, 99)}[pairs]
+    least, most = {"all": (1, 99), "neighbors": (1, 1), "distant": (4, 99)}[pairs]
     return [
         (i, j)
         for i, one in enumerate(places)
@@ -83,31 +83,31 @@ def together(places: list[tuple[int, int]], pairs: str) -> list[tuple[int, int]]
 
 
 @pytest.mark.usefixtures("precise")
-@pytest.mark.parametrize("mirror", ["alike", "apart"])
-@pytest.mark.parametrize("pairs", PAIRS)
+@pytest.mark.parametrize("mirror", ["invariant", "chiral"])
+@pytest.mark.parametrize("pairs", CELL_PAIRS)
 def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
-    """Of 500 pictures, as many as a question takes: the values of the regions' eigenproblem, and every feature."""
-    pictures = textured(500)
-    one = LITTLE.with_settings(patches=(4,), grey_patches=(), region_pictures=500, region_pairs=pairs, mirror=mirror)
-    grid, channels = (3, 8) if mirror == "alike" else (4, 3)  # 3 * 2 * 8 numbers, for 4 * 4 cells
-    model = fitted(pictures, one)
+    """Of 500 images, as many as a question takes: the values of the regions' eigenproblem, and every feature."""
+    images = textured(500)
+    one = LITTLE.with_settings(patches=(4,), gray_patches=(), cell_images=500, cell_pairs=pairs, mirror=mirror)
+    grid, channels = (3, 8) if mirror == "invariant" else (4, 3)  # 3 * 2 * 8 numbers, for 4 * 4 cells
+    model = fitted(images, one)
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
-    words, maps = encoder.words[0], encoder.maps[0]
+    words, maps = encoder.codebooks[0], encoder.local_projections[0]
     weights = {name: buffer.double().numpy() for name, buffer in words.named_buffers()}
-    counted = [oracle.cells(oracle.counts(each, weights, 4, 2, one.threshold), grid) for each in pictures]
-    learnt_from = spectral.Learning(
-        encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False
-    )._learnt_from(Question(500, 1.0, 8))
+    counted = [oracle.cells(oracle.histograms(each, weights, 4, 2, one.threshold), grid) for each in images]
+    learned_from = spectral.ClosedFormTrainer(
+        encoder, images, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False
+    )._learned_from(CcaSettings(500, 1.0, 8))
     chosen = together([(row, column) for row in range(grid) for column in range(grid)], pairs)
     halved = []
     for half in (0, 1):
-        cells = [oracle.halves(counted[row])[half].reshape(grid**2, -1) for row in learnt_from]
+        cells = [oracle.halves(counted[row])[half].reshape(grid**2, -1) for row in learned_from]
         halved.append([each[list(pair)] for each in cells for pair in chosen])
     variance = float(np.mean([np.concatenate(groups).var(0).mean() for groups in halved]))
     found = []
     for groups in halved:
-        values, vectors, mean = oracle.directions(groups, one.region_ridge, variance)
+        values, vectors, mean = oracle.directions(groups, one.cell_ridge, variance)
         found.append((values, vectors, mean))
     leading = np.sort(np.concatenate([found[0][0], found[1][0]]))[::-1][:channels]
     even = int((maps.sign > 0).sum())
@@ -119,7 +119,7 @@ def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
         feature = np.concatenate(parts, -1).reshape(grid**2, -1)
         expected.append(feature / np.linalg.norm(feature, axis=1, keepdims=True))
     with torch.inference_mode():
-        local = encoder(torch.from_numpy(pictures[:20])).local.double().numpy()
+        local = encoder(torch.from_numpy(images[:20])).local.double().numpy()
     turned = np.sign((local * np.array(expected)).sum((0, 1)))  # an eigenvector has no sign of its own
     np.testing.assert_allclose(local * turned, expected, atol=1e-4)
 
@@ -127,51 +127,53 @@ def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
 @pytest.mark.usefixtures("precise")
 def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectral, "BATCH", 300)
-    pictures = textured(500)
-    model = fitted(pictures)
+    images = textured(500)
+    model = fitted(images)
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
-    learning = spectral.Learning(encoder, pictures, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False)
-    rows = learning._learnt_from(Question(300, LITTLE.view_ridge, 12))
+    learning = spectral.ClosedFormTrainer(encoder, images, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False)
+    rows = learning._learned_from(CcaSettings(300, LITTLE.view_ridge, 12))
     with torch.inference_mode():
-        batch = torch.from_numpy(pictures[rows])
+        batch = torch.from_numpy(images[rows])
         (views,) = learning._views(batch, numbered_generator(3, 0))
         values, weights, mean = oracle.directions(list(views.double().numpy()), LITTLE.view_ridge)
-        whole = encoder(torch.from_numpy(pictures[:20]))
-        folded = encoder.fold(whole.local).double().numpy()
+        whole = encoder(torch.from_numpy(images[:20]))
+        folded = encoder.mirror_average(whole.local).double().numpy()
     expected = (folded - mean) @ weights[:, :12] * values[:12]
     code = whole.mean.double().numpy()
     turned = np.sign((code * expected).sum(0))
     np.testing.assert_allclose(code * turned, expected, atol=1e-4)
 
 
-def test_few_pictures_are_gone_over_again_in_other_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    """100 pictures, of which 90 are learnt from, 4 times at most, and 300 at most."""
+def test_few_images_are_gone_over_again_in_other_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 images, of which 90 are learned from, 4 times at most, and 300 at most."""
     drawn: list[torch.Tensor] = []
-    views = spectral.Learning._views
+    views = spectral.ClosedFormTrainer._views
 
-    def noted(self: spectral.Learning, pictures: torch.Tensor, generator: torch.Generator) -> Iterator[torch.Tensor]:
-        for each in views(self, pictures, generator):
+    def noted(
+        self: spectral.ClosedFormTrainer, images: torch.Tensor, generator: torch.Generator
+    ) -> Iterator[torch.Tensor]:
+        for each in views(self, images, generator):
             drawn.append(each)
             yield each
 
-    monkeypatch.setattr(spectral.Learning, "_views", noted)
+    monkeypatch.setattr(spectral.ClosedFormTrainer, "_views", noted)
     monkeypatch.setattr(spectral, "BATCH", 90)
     fitted(textured(100), LITTLE.with_settings(view_rounds=4))
     *rounds, held_out = drawn
     assert [len(each) for each in rounds] == [90, 90, 90, 30]
     assert len(held_out) == 10
-    torch.testing.assert_close(rounds[0][:30, 0], rounds[3][:, 0])  # the pictures themselves
+    torch.testing.assert_close(rounds[0][:30, 0], rounds[3][:, 0])  # the images themselves
     assert all((rounds[0][:30, view] - rounds[3][:, view]).abs().amax() > 0.1 for view in range(5, 10))  # copies
     drawn.clear()
     fitted(textured(100), LITTLE.with_settings(view_rounds=2))
     assert [len(each) for each in drawn] == [90, 90, 10]
 
 
-def test_a_mirrored_picture_has_the_same_code() -> None:
-    pictures = textured(200)
-    model = fitted(pictures)
-    codes, mirrored = model.transform(pictures), model.transform(np.ascontiguousarray(pictures[:, :, ::-1]))
+def test_a_mirrored_image_has_the_same_code() -> None:
+    images = textured(200)
+    model = fitted(images)
+    codes, mirrored = model.transform(images), model.transform(np.ascontiguousarray(images[:, :, ::-1]))
     spread = codes.std()
     assert np.abs(codes - mirrored).max() < 0.02 * spread  # but for bfloat16, the same
     assert np.abs(codes - codes[::-1]).max() > spread
@@ -192,23 +194,23 @@ def test_features_find_the_same_texture_again() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path: Path) -> None:
-    pictures = textured(150)
-    one, two = fitted(pictures).transform(pictures), fitted(pictures).transform(pictures)
-    other = InfoMax(LITTLE, seed=4).fit(pictures).transform(pictures)
+    images = textured(150)
+    one, two = fitted(images).transform(images), fitted(images).transform(images)
+    other = InfoMax(LITTLE, seed=4).fit(images).transform(images)
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
-    pictures = textured(100)
-    model = fitted(pictures, out=tmp_path / "run")
+    images = textured(100)
+    model = fitted(images, out=tmp_path / "run")
     again = InfoMax.load(tmp_path / "run")
-    np.testing.assert_array_equal(model.transform(pictures), again.transform(pictures))
+    np.testing.assert_array_equal(model.transform(images), again.transform(images))
     assert again.fingerprint == model.fingerprint
     assert again.recipe_ == LITTLE
 
 
-def test_the_log_tells_the_bound_on_pictures_learnt_from_and_on_others(tmp_path: Path) -> None:
+def test_the_log_tells_the_bound_on_images_learned_from_and_on_others(tmp_path: Path) -> None:
     fitted(textured(300), out=tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["question"] for line in lines] == ["regions", "views"]
@@ -232,8 +234,8 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, make: Callable[[int], NDArray[np.uint8]]
 ) -> None:
     monkeypatch.setattr(spectral, "BATCH", 80)
-    pictures = make(260)
-    whole = fitted(pictures, out=tmp_path / "whole")
+    images = make(260)
+    whole = fitted(images, out=tmp_path / "whole")
 
     def stopping() -> Iterator[_Stop]:
         yield _Stop(after)
@@ -243,9 +245,9 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
 
         patched.setattr(spectral, "stop_signals", contextmanager(stopping))
         with pytest.raises(TrainingInterrupted, match="--resume"):
-            fitted(pictures, out=tmp_path / "run")
-    resumed = fitted(pictures, out=tmp_path / "run", resume=True)
-    np.testing.assert_array_equal(whole.transform(pictures), resumed.transform(pictures))
+            fitted(images, out=tmp_path / "run")
+    resumed = fitted(images, out=tmp_path / "run", resume=True)
+    np.testing.assert_array_equal(whole.transform(images), resumed.transform(images))
     assert resumed.fingerprint == whole.fingerprint
     logs = [
         [line["question"] for line in map(json.loads, (tmp_path / run / "log.jsonl").read_text().splitlines())]
@@ -255,38 +257,38 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
 
 
 COLLECTIONS = {
-    "200 pictures": textured(200),
-    "two pictures": textured(2),
-    "twenty pictures": textured(20),
+    "200 images": textured(200),
+    "two images": textured(2),
+    "twenty images": textured(20),
     "fewer patches than atoms": textured(3),
-    "plain pictures of many colours": np.repeat(np.repeat(textured(30, 1), 16, 1), 16, 2),
+    "plain images of many colors": np.repeat(np.repeat(textured(30, 1), 16, 1), 16, 2),
 }
 
 
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_a_small_collection_gives_finite_codes(name: str) -> None:
-    pictures = COLLECTIONS[name]
-    codes = fitted(pictures, LITTLE.with_settings(atoms=512, channels=60, dim=300)).transform(pictures)
-    assert codes.shape == (len(pictures), 300)
+    images = COLLECTIONS[name]
+    codes = fitted(images, LITTLE.with_settings(atoms=512, channels=60, dim=300)).transform(images)
+    assert codes.shape == (len(images), 300)
     assert np.isfinite(codes).all()
     assert codes.std(0).max() > 0
 
 
 ALIKE = {
-    "one colour": np.full((30, 16, 16, 3), 90, np.uint8),
-    "one picture": textured(1),
+    "one color": np.full((30, 16, 16, 3), 90, np.uint8),
+    "one image": textured(1),
 }
 
 
 @pytest.mark.parametrize("name", ALIKE)
 def test_nothing_to_learn_from_is_said(name: str) -> None:
-    with pytest.raises(InfoMaxError, match=r"one colour|all alike|too few to learn from"):
+    with pytest.raises(InfoMaxError, match=r"one color|all alike|too few to learn from"):
         fitted(ALIKE[name])
 
 
-def test_identical_pictures_give_finite_codes_or_a_clear_error() -> None:
-    pictures = np.repeat(textured(1), 30, 0)
-    codes = fitted(pictures).transform(pictures)  # crops of one picture still differ
+def test_identical_images_give_finite_codes_or_a_clear_error() -> None:
+    images = np.repeat(textured(1), 30, 0)
+    codes = fitted(images).transform(images)  # crops of one image still differ
     assert np.isfinite(codes).all()
 
 
@@ -294,15 +296,15 @@ def test_a_box_is_a_mean_over_its_part() -> None:
     model = fitted(textured(50))
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
-    pictures = textured(3)
-    corner = np.ascontiguousarray(pictures[:, :10, :10])
-    words = encoder.words[0]
+    images = textured(3)
+    corner = np.ascontiguousarray(images[:, :10, :10])
+    words = encoder.codebooks[0]
     with torch.inference_mode():
-        planes = torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255
+        planes = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
         box = Box(0.0, 0.0, 4 / 7)  # 4 of 7 positions at stride 2: the first 10 of 16 pixels
         seen = words(planes, (box,), 3, bfloat16=False)
         alone = [
-            oracle.cells(oracle.counts(each, _numbers(words), 4, 2, words.threshold), 3).reshape(9, -1)
+            oracle.cells(oracle.histograms(each, _numbers(words), 4, 2, words.threshold), 3).reshape(9, -1)
             for each in corner
         ]
     np.testing.assert_allclose(seen[:, 0].double().numpy(), alone, atol=1e-5)
@@ -317,10 +319,10 @@ BAD = {
     "stride=0": "stride is 0: use 1 or more",
     "atoms=3": "an even number",
     "grid=20": "grid",
-    "grid=1": "a grid of 1 has no neighbours pairs of cells",
+    "grid=1": "a grid of 1 has no neighbors pairs of cells",
     "chiral_grid=0": "chiral_grid is 0: use 1 or more",
-    "channels=1": "use 2 or more, or mirror=alike",
-    "region_pairs=near": "choose one of all, neighbours, distant",
+    "channels=1": "use 2 or more, or mirror=invariant",
+    "cell_pairs=near": "choose one of all, neighbors, distant",
     "mirror=maybe": "choose one of auto, alike, apart",
 }
 
@@ -337,14 +339,14 @@ BAD = {
     ],
 )
 def test_a_chiral_grid_is_as_fine_as_patches_and_channels_let_it_be(text: str, finest: int) -> None:
-    recipe = SPECTRAL_FAST.with_texts([text, "mirror=apart"])
+    recipe = SPECTRAL_FAST.with_texts([text, "mirror=chiral"])
     encoder = recipe.encoder()
     encoder.chiral.fill_(True)
     assert encoder.grid == finest
-    assert encoder.leading >= (2 if finest > recipe.grid else 1)
+    assert encoder.n_channels >= (2 if finest > recipe.grid else 1)
     with torch.inference_mode():
         seen = encoder(torch.zeros(1, 32, 32, 3))
-    assert seen.local.shape == (1, finest**2, 2 * encoder.leading)
+    assert seen.local.shape == (1, finest**2, 2 * encoder.n_channels)
     assert torch.isfinite(seen.mean).all()
 
 
@@ -359,21 +361,21 @@ def test_epochs_are_refused() -> None:
         InfoMax("spectral", epochs=3).fit(textured(20))
 
 
-def test_without_held_out_pictures_the_log_says_none(tmp_path: Path) -> None:
+def test_without_held_out_images_the_log_says_none(tmp_path: Path) -> None:
     fitted(textured(9), out=tmp_path / "run")
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert line["chi2_held_out"] is None
 
 
-def test_the_regions_critic_prefers_a_pictures_own_cells() -> None:
+def test_the_regions_critic_prefers_a_images_own_cells() -> None:
     model = fitted(textured(400))
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
-    pictures = torch.from_numpy(textured(100, seed=1))
+    images = torch.from_numpy(textured(100, seed=1))
     with torch.inference_mode():
-        own = encoder.scores(pictures, pictures).mean()
-        other = torch.stack([encoder.scores(pictures, pictures.roll(shift, 0)) for shift in range(1, 100)]).mean()
-    assert own > 10 * abs(other)  # of different pictures E (r - 1) = 0
+        own = encoder.scores(images, images).mean()
+        other = torch.stack([encoder.scores(images, images.roll(shift, 0)) for shift in range(1, 100)]).mean()
+    assert own > 10 * abs(other)  # of different images E (r - 1) = 0
 
 
 def chiral(model: InfoMax) -> bool:
@@ -382,10 +384,10 @@ def chiral(model: InfoMax) -> bool:
 
 
 def told(run: Path) -> float:
-    """Which part of the pictures was told from their mirror images."""
+    """Which part of the images was told from their mirror images."""
     first, *rest = map(json.loads, (run / "log.jsonl").read_text().splitlines())
-    assert not any("told_from_mirror_image" in line for line in rest)
-    return float(first["told_from_mirror_image"])
+    assert not any("mirror_classification_accuracy" in line for line in rest)
+    return float(first["mirror_classification_accuracy"])
 
 
 def test_a_collection_that_looks_otherwise_in_the_mirror_is_told_from_one_that_does_not(tmp_path: Path) -> None:
@@ -397,17 +399,17 @@ def test_a_collection_that_looks_otherwise_in_the_mirror_is_told_from_one_that_d
     assert chiral(InfoMax.load(tmp_path / "one-way"))
 
 
-@pytest.mark.parametrize(("mirror", "pictures"), [("alike", leaning(200)), ("apart", textured(200))])
-def test_what_is_said_of_the_mirror_goes(tmp_path: Path, mirror: str, pictures: NDArray[np.uint8]) -> None:
-    model = fitted(pictures, LITTLE.with_settings(mirror=mirror), out=tmp_path / "run")
-    turned = np.ascontiguousarray(pictures[:, :, ::-1])
-    codes, mirrored = model.transform(pictures), model.transform(turned)
+@pytest.mark.parametrize(("mirror", "images"), [("invariant", leaning(200)), ("chiral", textured(200))])
+def test_what_is_said_of_the_mirror_goes(tmp_path: Path, mirror: str, images: NDArray[np.uint8]) -> None:
+    model = fitted(images, LITTLE.with_settings(mirror=mirror), out=tmp_path / "run")
+    turned = np.ascontiguousarray(images[:, :, ::-1])
+    codes, mirrored = model.transform(images), model.transform(turned)
     codes, mirrored = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (codes, mirrored))
     cosines = (codes * mirrored).sum(1)
-    assert chiral(model) == (mirror == "apart")
-    assert cosines.mean() > 0.999 if mirror == "alike" else cosines.mean() < 0.8
+    assert chiral(model) == (mirror == "chiral")
+    assert cosines.mean() > 0.999 if mirror == "invariant" else cosines.mean() < 0.8
     line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
-    assert line["told_from_mirror_image"] is None
+    assert line["mirror_classification_accuracy"] is None
 
 
 def test_a_chiral_code_is_made_from_finer_cells_of_fewer_channels() -> None:
@@ -415,7 +417,7 @@ def test_a_chiral_code_is_made_from_finer_cells_of_fewer_channels() -> None:
     assert isinstance(encoder, SpectralEncoder)
     with torch.inference_mode():
         seen = encoder(torch.from_numpy(leaning(7)))
-        folded = encoder.fold(seen.local)
+        folded = encoder.mirror_average(seen.local)
     assert seen.grid == (5, 5)
     assert seen.local.shape == (7, 25, encoder.channels)
     assert encoder.channels == 3 * 2  # three kinds of patches; 3 * 2 * 10 numbers of each, for 5 * 5 cells
@@ -428,6 +430,6 @@ def test_a_chiral_code_is_made_from_finer_cells_of_fewer_channels() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_like_its_mirror_image_is_told_by_chance(seed: int) -> None:
     odd = torch.randn(200, 300, generator=torch.Generator().manual_seed(seed))
-    assert 0.35 < spectral.told_apart(odd) < 0.65
-    assert spectral.told_apart(odd + 1) > 0.95
-    assert spectral.told_apart(torch.zeros(9, 4)) == 0.5
+    assert 0.35 < spectral.mirror_classification_accuracy(odd) < 0.65
+    assert spectral.mirror_classification_accuracy(odd + 1) > 0.95
+    assert spectral.mirror_classification_accuracy(torch.zeros(9, 4)) == 0.5

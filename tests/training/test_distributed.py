@@ -12,8 +12,8 @@ import torch
 
 from infomax import InfoMax, InfoMaxError
 from infomax.cli import main
-from infomax.training.distributed import PATIENCE, Ranks
-from tests.conftest import SMALL, coloured, environment
+from infomax.training.distributed import PATIENCE, Distributed
+from tests.conftest import SMALL, colored, environment
 from tests.training.learning_together import SHARED_RECIPE, TOGETHER, gradients
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def endings(folder: Path, what: str) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("case", TOGETHER)
 def test_the_gradient_of_two_is_that_of_one(together: Path, case: str) -> None:
     """With negatives from both shares, in float64: to rounding. Each alone has another gradient, and no better."""
-    alone = gradients(TOGETHER[case], Ranks())
+    alone = gradients(TOGETHER[case], Distributed())
     assert [code for code, _ in endings(together, "gradient")] == [0, 0], endings(together, "gradient")
     first, second = (torch.load(together / f"{rank}.pt")[case] for rank in range(2))
     assert alone.keys() == first.keys() == second.keys()
@@ -50,19 +50,19 @@ def test_the_gradient_of_two_is_that_of_one(together: Path, case: str) -> None:
 
 
 def test_two_processes_by_torchrun_are_one_training(together: Path, tmp_path: Path, cache: Path) -> None:
-    """The first alone writes and speaks; what is learnt is what one process learns, to rounding, of bfloat16 mostly."""
+    """The first alone writes and speaks; what is learned is what one process learns, to rounding, of bfloat16 mostly."""
     variables = {name: value for name, value in environment(cache).items() if name != "PYTHONWARNINGS"}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    fit = ["infomax", "fit", str(together / "pictures.npy"), *SHARED_RECIPE, "--out", "run"]
+    fit = ["infomax", "fit", str(together / "images.npy"), *SHARED_RECIPE, "--out", "run"]
     ended = subprocess.run([*launch, *fit], cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("learnt 8 features from 70 pictures") == 1
-    two, pictures = tmp_path / "run", np.load(together / "pictures.npy")
+    assert ended.stdout.count("learned 8 features from 70 images") == 1
+    two, images = tmp_path / "run", np.load(together / "images.npy")
     assert (two / "model.safetensors").read_bytes() == (together / "whole" / "model.safetensors").read_bytes()
-    one = InfoMax(InfoMax.load(two).recipe_, device="cpu").fit(pictures, out=tmp_path / "one")
+    one = InfoMax(InfoMax.load(two).recipe_, device="cpu").fit(images, out=tmp_path / "one")
     assert {each.name for each in two.iterdir()} == {each.name for each in (tmp_path / "one").iterdir()}
-    codes = one.transform(pictures)
-    assert np.abs(codes - InfoMax.load(two).transform(pictures)).max() < 0.1 * np.abs(codes).max()
+    codes = one.transform(images)
+    assert np.abs(codes - InfoMax.load(two).transform(images)).max() < 0.1 * np.abs(codes).max()
 
 
 def test_when_one_dies_the_others_end_with_one_line(together: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_signal_to_one_stops_all_at_one_step_and_they_go_on_bit_for_bit(togeth
     [
         (
             ["--set", "batch=15"],
-            "a batch of 15 pictures cannot be shared equally among 2 processes: use a multiple of 2",
+            "a batch of 15 images cannot be shared equally among 2 processes: use a multiple of 2",
         ),
         (["--recipe", "spectral-fast"], "recipe spectral-fast learns in one process: start it without torchrun"),
     ],
@@ -99,11 +99,11 @@ def test_a_signal_to_one_stops_all_at_one_step_and_they_go_on_bit_for_bit(togeth
 def test_what_cannot_be_shared_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: list[str], reason: str
 ) -> None:
-    np.save(tmp_path / "pictures.npy", coloured(40, side=16))
+    np.save(tmp_path / "images.npy", colored(40, side=16))
     for name, value in {"RANK": "0", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     recipe = words if "--recipe" in words else [*SHARED_RECIPE, *words]
-    command = ["infomax", "fit", str(tmp_path / "pictures.npy"), "--out", str(tmp_path / "run"), *recipe]
+    command = ["infomax", "fit", str(tmp_path / "images.npy"), "--out", str(tmp_path / "run"), *recipe]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit):
         main()
@@ -114,21 +114,21 @@ def test_what_cannot_be_shared_is_refused_before_anything_is_written(
 def test_alone_it_is_the_first_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    ranks = Ranks.of_environment()
-    assert (ranks, ranks.first) == (Ranks(0, 1), True)
+    ranks = Distributed.of_environment()
+    assert (ranks, ranks.first) == (Distributed(0, 1), True)
     assert ranks.share(torch.arange(7), 2).tolist() == [*range(7)]
 
 
 def test_shares_of_parts_come_together_in_order() -> None:
     batch = torch.arange(24)
-    shares = [Ranks(rank, 3).share(batch, parts=2).view(2, -1) for rank in range(3)]
+    shares = [Distributed(rank, 3).share(batch, 2).view(2, -1) for rank in range(3)]
     assert torch.cat(shares, 1).flatten().tolist() == [*range(24)]
 
 
 def test_a_run_of_two_is_not_resumed_by_one(tmp_path: Path) -> None:
-    InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
+    InfoMax(SMALL, device="cpu").fit(colored(40), out=tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["ranks"] == 1
     (tmp_path / "config.json").write_text(json.dumps({**config, "ranks": 2}))
     with pytest.raises(InfoMaxError, match="was begun by 2 processes, not 1: resume with as many"):
-        InfoMax(SMALL, epochs=3, device="cpu").fit(coloured(40), out=tmp_path, resume=True)
+        InfoMax(SMALL, epochs=3, device="cpu").fit(colored(40), out=tmp_path, resume=True)

@@ -12,11 +12,11 @@ import pytest
 from infomax import InfoMax, InfoMaxError
 from infomax.training import logging as board
 from infomax.training import trainer as training
-from infomax.training.logging import Board
-from tests.conftest import SMALL, coloured
+from infomax.training.logging import TensorBoardLogger
+from tests.conftest import SMALL, colored
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-PICTURES = coloured(40)
+IMAGES = colored(40)
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -50,22 +50,22 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_number_of_the_log_is_a_point(tmp_path: Path) -> None:
-    with Board(tmp_path / "run" / "tensorboard") as shown:
-        InfoMax(SMALL, device="cpu").fit(PICTURES, out=tmp_path / "run", board=shown)
+    with TensorBoardLogger(tmp_path / "run" / "tensorboard") as shown:
+        InfoMax(SMALL, device="cpu").fit(IMAGES, out=tmp_path / "run", board=shown)
     drawn = curves(tmp_path / "run" / "tensorboard")
     assert drawn == expected(tmp_path / "run")
     assert {"step/total", "epoch/local", "health/effective_rank", "health/critics/local/positives"} <= drawn.keys()
     assert [step for step, _ in drawn["epoch/total"]] == [3, 6]
 
 
-def test_a_resumed_training_has_one_curve_also_over_what_was_learnt_without_a_board(tmp_path: Path) -> None:
+def test_a_resumed_training_has_one_curve_also_over_what_was_learned_without_a_board(tmp_path: Path) -> None:
     run = tmp_path / "run"
     for epochs, shown in ((1, True), (2, False), (3, True), (4, True)):
         if shown:
-            with Board(run / "tensorboard") as drawing:
-                InfoMax(SMALL, epochs=epochs, device="cpu").fit(PICTURES, out=run, resume=epochs > 1, board=drawing)
+            with TensorBoardLogger(run / "tensorboard") as drawing:
+                InfoMax(SMALL, epochs=epochs, device="cpu").fit(IMAGES, out=run, resume=epochs > 1, board=drawing)
         else:
-            InfoMax(SMALL, epochs=epochs, device="cpu").fit(PICTURES, out=run, resume=True)
+            InfoMax(SMALL, epochs=epochs, device="cpu").fit(IMAGES, out=run, resume=True)
     drawn = curves(run / "tensorboard")
     assert drawn == expected(run)
     assert [step for step, _ in drawn["epoch/total"]] == [3, 6, 9, 12]
@@ -73,34 +73,34 @@ def test_a_resumed_training_has_one_curve_also_over_what_was_learnt_without_a_bo
 
 def test_overwriting_a_run_takes_its_curves_along(tmp_path: Path) -> None:
     for overwrite in (False, True):
-        with Board(tmp_path / "tensorboard") as shown:
-            InfoMax(SMALL, device="cpu").fit(PICTURES, out=tmp_path, overwrite=overwrite, board=shown)
+        with TensorBoardLogger(tmp_path / "tensorboard") as shown:
+            InfoMax(SMALL, device="cpu").fit(IMAGES, out=tmp_path, overwrite=overwrite, board=shown)
     assert len([*(tmp_path / "tensorboard").iterdir()]) == 1
     assert curves(tmp_path / "tensorboard") == expected(tmp_path)
 
 
 def test_a_board_needs_no_run(tmp_path: Path) -> None:
-    with Board(tmp_path) as shown:
+    with TensorBoardLogger(tmp_path) as shown:
         assert [*tmp_path.iterdir()] == []  # nothing is written before there is something to tell
-        InfoMax(SMALL, device="cpu").fit(PICTURES, board=shown)
+        InfoMax(SMALL, device="cpu").fit(IMAGES, board=shown)
     assert [step for step, _ in curves(tmp_path)["epoch/total"]] == [3, 6]
 
 
-def test_pictures_stand_at_the_last_step(tmp_path: Path) -> None:
-    picture = coloured(1)[0]
-    with Board(tmp_path) as shown:
+def test_images_stand_at_the_last_step(tmp_path: Path) -> None:
+    image = colored(1)[0]
+    with TensorBoardLogger(tmp_path) as shown:
         shown.begin([{"kind": "epoch", "step": 7, "epoch": 1, "total": math.pi}])
-        shown.show("neighbours", picture)
-    (event,) = event_accumulator.EventAccumulator(str(tmp_path)).Reload().Images("neighbours")
+        shown.show("neighbors", image)
+    (event,) = event_accumulator.EventAccumulator(str(tmp_path)).Reload().Images("neighbors")
     assert (event.step, event.width, event.height) == (7, 8, 8)
     from io import BytesIO
 
     from PIL import Image
 
-    assert np.array_equal(np.asarray(Image.open(BytesIO(event.encoded_image_string))), picture)
+    assert np.array_equal(np.asarray(Image.open(BytesIO(event.encoded_image_string))), image)
 
 
 def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board, "find_spec", lambda _: None)
     with pytest.raises(InfoMaxError, match=r"not installed: pip install 'infomax\[tensorboard\]'"):
-        Board(tmp_path)
+        TensorBoardLogger(tmp_path)

@@ -14,7 +14,7 @@ from infomax import InfoMax, InfoMaxError
 from infomax.training import trainer as training
 from infomax.training.interruption import TrainingInterrupted
 from infomax.training.run_folder import Run
-from tests.conftest import SMALL, SMALL_VIEWS, coloured, environment
+from tests.conftest import SMALL, SMALL_VIEWS, colored, environment
 
 ROOT = Path(__file__).parents[2]
 STEPS = 20
@@ -71,7 +71,7 @@ def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def killed_in_closed_form(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All stories of a recipe that is learnt in closed form."""
+    """All stories of a recipe that is learned in closed form."""
     return lived("spectral", IN_CLOSED_FORM, tmp_path_factory.mktemp("killed"))
 
 
@@ -94,16 +94,16 @@ class Stopped:
     """Makes a training in this process stop as a signal would: at some steps of the whole training."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
-        learn = training.Training.learn
+        learn = training.Trainer.learn
 
-        def watched(self: training.Training, pictures: Any) -> None:
-            learn(self, pictures)
+        def watched(self: training.Trainer, images: Any) -> None:
+            learn(self, images)
             if self.step in steps:
                 import signal
 
                 signal.raise_signal(signal.SIGTERM)
 
-        monkeypatch.setattr(training.Training, "learn", watched)
+        monkeypatch.setattr(training.Trainer, "learn", watched)
 
 
 @pytest.fixture
@@ -125,59 +125,59 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stopped_by_a_signal_and_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[int, ...]
 ) -> None:
-    pictures = coloured(75)
-    model = InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "whole")
+    images = colored(75)
+    model = InfoMax(SMALL, epochs=4, device="cpu").fit(images, out=tmp_path / "whole")
     Stopped(monkeypatch, *steps)
     for index, step in enumerate(steps):
         with pytest.raises(TrainingInterrupted, match=f"stopped at step {step}, in epoch .* of 4; saved in .*--resume"):
-            InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=index > 0)
-    resumed = InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=True)
+            InfoMax(SMALL, epochs=4, device="cpu").fit(images, out=tmp_path / "stopped", resume=index > 0)
+    resumed = InfoMax(SMALL, epochs=4, device="cpu").fit(images, out=tmp_path / "stopped", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
-    assert (resumed.transform(pictures) == model.transform(pictures)).all()
+    assert (resumed.transform(images) == model.transform(images)).all()
 
 
 @pytest.mark.parametrize(
-    "settings", [{"optimiser": "adamw"}, {"optimiser": "lars", "learning_rate": 1.0}, {"parts": 1}]
+    "settings", [{"optimizer": "adamw"}, {"optimizer": "lars", "learning_rate": 1.0}, {"parts": 1}]
 )
-def test_every_optimiser_goes_on_bit_for_bit(
+def test_every_optimizer_goes_on_bit_for_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:
-    pictures, recipe = coloured(50, side=16), SMALL_VIEWS.with_settings(decay="cosine", **settings)
-    InfoMax(recipe, device="cpu").fit(pictures, out=tmp_path / "whole")
+    images, recipe = colored(50, side=16), SMALL_VIEWS.with_settings(decay="cosine", **settings)
+    InfoMax(recipe, device="cpu").fit(images, out=tmp_path / "whole")
     Stopped(monkeypatch, 1, 4)
     for resume in (False, True):
         with pytest.raises(TrainingInterrupted):
-            InfoMax(recipe, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=resume)
-    InfoMax(recipe, device="cpu").fit(pictures, out=tmp_path / "stopped", resume=True)
+            InfoMax(recipe, device="cpu").fit(images, out=tmp_path / "stopped", resume=resume)
+    InfoMax(recipe, device="cpu").fit(images, out=tmp_path / "stopped", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
 def test_a_rate_that_falls_to_nothing_has_no_more_epochs_to_go_on_to(tmp_path: Path) -> None:
-    pictures = coloured(40, side=16)
-    InfoMax(SMALL_VIEWS, device="cpu").fit(pictures, out=tmp_path)
+    images = colored(40, side=16)
+    InfoMax(SMALL_VIEWS, device="cpu").fit(images, out=tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InfoMaxError, match="was begun with 2 epochs, at the end of which its learning rate is to be 0"):
-        InfoMax(SMALL_VIEWS, epochs=3, device="cpu").fit(pictures, out=tmp_path, resume=True)
+        InfoMax(SMALL_VIEWS, epochs=3, device="cpu").fit(images, out=tmp_path, resume=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.usefixtures("often")
 def test_a_finished_run_goes_on_to_more_epochs_as_if_it_had_never_stopped(tmp_path: Path) -> None:
-    pictures = coloured(75)
-    InfoMax(SMALL, epochs=4, device="cpu").fit(pictures, out=tmp_path / "whole")
+    images = colored(75)
+    InfoMax(SMALL, epochs=4, device="cpu").fit(images, out=tmp_path / "whole")
     for epochs in (1, 3, 4):
-        InfoMax(SMALL, epochs=epochs, device="cpu").fit(pictures, out=tmp_path / "longer", resume=epochs > 1)
+        InfoMax(SMALL, epochs=epochs, device="cpu").fit(images, out=tmp_path / "longer", resume=epochs > 1)
     assert_same_run(tmp_path / "whole", tmp_path / "longer")
     assert Run(tmp_path / "longer").read_config() == Run(tmp_path / "whole").read_config()
 
 
 def test_the_recipe_need_not_be_said_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = coloured(75)
-    whole = InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path / "whole")
+    images = colored(75)
+    whole = InfoMax(SMALL, device="cpu").fit(images, out=tmp_path / "whole")
     Stopped(monkeypatch, 4)
     with pytest.raises(TrainingInterrupted):
-        InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path / "stopped")
-    resumed = InfoMax(device="cpu").fit(pictures, out=tmp_path / "stopped", resume=True)
+        InfoMax(SMALL, device="cpu").fit(images, out=tmp_path / "stopped")
+    resumed = InfoMax(device="cpu").fit(images, out=tmp_path / "stopped", resume=True)
     assert resumed.recipe_ == whole.recipe_
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
@@ -185,7 +185,7 @@ def test_the_recipe_need_not_be_said_again(tmp_path: Path, monkeypatch: pytest.M
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nothing more to do": ({}, "has finished its 2 epochs: for more, add --epochs N to --resume"),
     "fewer epochs": ({"epochs": 1}, "has finished its 2 epochs"),
-    "another recipe": ({"recipe": "seed-digits", "epochs": 3}, "was begun with recipe small, not seed-digits"),
+    "another recipe": ({"recipe": "dim-digits", "epochs": 3}, "was begun with recipe small, not dim-digits"),
     "another setting": ({"recipe": SMALL.with_settings(beta=0.0), "epochs": 3}, "was begun with beta 1.5, not 0.0"),
     "another seed": ({"seed": 1, "epochs": 3}, "was begun with seed 0: resume with --seed 0"),
 }
@@ -193,29 +193,29 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_resuming_as_another_training_is_refused_and_changes_nothing(tmp_path: Path, case: str) -> None:
-    out, pictures = tmp_path / "run", coloured(40)
-    InfoMax(SMALL, device="cpu").fit(pictures, out=out)
+    out, images = tmp_path / "run", colored(40)
+    InfoMax(SMALL, device="cpu").fit(images, out=out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     changes, reason = REFUSED[case]
     with pytest.raises(InfoMaxError, match=reason):
-        InfoMax(**{"recipe": SMALL, "device": "cpu", **changes}).fit(pictures, out=out, resume=True)
+        InfoMax(**{"recipe": SMALL, "device": "cpu", **changes}).fit(images, out=out, resume=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_resuming_with_other_pictures_is_refused(tmp_path: Path) -> None:
-    InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
-    with pytest.raises(InfoMaxError, match="was begun with other pictures"):
-        InfoMax(SMALL, epochs=3, device="cpu").fit(coloured(40, seed=1), out=tmp_path, resume=True)
+def test_resuming_with_other_images_is_refused(tmp_path: Path) -> None:
+    InfoMax(SMALL, device="cpu").fit(colored(40), out=tmp_path)
+    with pytest.raises(InfoMaxError, match="was begun with other images"):
+        InfoMax(SMALL, epochs=3, device="cpu").fit(colored(40, seed=1), out=tmp_path, resume=True)
 
 
 def test_resuming_to_fewer_epochs_than_were_begun_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = coloured(75)
+    images = colored(75)
     Stopped(monkeypatch, 7)
     with pytest.raises(TrainingInterrupted):
-        InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=tmp_path)
+        InfoMax(SMALL, epochs=3, device="cpu").fit(images, out=tmp_path)
     with pytest.raises(InfoMaxError, match="is in epoch 2 already: resume with --epochs 2 or more"):
-        InfoMax(SMALL, epochs=1, device="cpu").fit(pictures, out=tmp_path, resume=True)
-    InfoMax(SMALL, epochs=2, device="cpu").fit(pictures, out=tmp_path, resume=True)
+        InfoMax(SMALL, epochs=1, device="cpu").fit(images, out=tmp_path, resume=True)
+    InfoMax(SMALL, epochs=2, device="cpu").fit(images, out=tmp_path, resume=True)
     assert [line["step"] for line in lines(tmp_path)] == [5, 10]
 
 
@@ -223,8 +223,8 @@ def test_resuming_to_fewer_epochs_than_were_begun_is_refused(tmp_path: Path, mon
 def test_a_finished_run_is_kept_where_its_checkpoint_will_not_do(tmp_path: Path, damage: str) -> None:
     import torch
 
-    pictures, checkpoint = coloured(40), tmp_path / "last.ckpt"
-    InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path)
+    images, checkpoint = colored(40), tmp_path / "last.ckpt"
+    InfoMax(SMALL, device="cpu").fit(images, out=tmp_path)
     content = checkpoint.read_bytes()
     checkpoint.unlink()
     if damage == "another dictionary":
@@ -232,16 +232,16 @@ def test_a_finished_run_is_kept_where_its_checkpoint_will_not_do(tmp_path: Path,
     elif damage != "gone":
         checkpoint.write_bytes({"cut off": content[:-1000], "another file": b"GIF89a", "empty": b""}[damage])
     with pytest.raises(InfoMaxError, match=r"last\.ckpt.*--overwrite"):
-        InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=tmp_path, resume=True)
-    assert len(InfoMax.load(tmp_path).transform(pictures)) == 40
+        InfoMax(SMALL, epochs=3, device="cpu").fit(images, out=tmp_path, resume=True)
+    assert len(InfoMax.load(tmp_path).transform(images)) == 40
 
 
 def test_a_checkpoint_holds_nothing_that_could_run_code(tmp_path: Path) -> None:
     import torch
 
-    InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
+    InfoMax(SMALL, device="cpu").fit(colored(40), out=tmp_path)
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
-    assert {"encoder", "objective", "optimiser", "generator", "epoch", "batch", "step"} <= checkpoint.keys()
+    assert {"encoder", "objective", "optimizer", "generator", "epoch", "batch", "step"} <= checkpoint.keys()
 
 
 GARBAGE: dict[str, bytes] = {
@@ -254,25 +254,25 @@ GARBAGE: dict[str, bytes] = {
 
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_a_damaged_log_is_told_in_one_line_and_nothing_is_touched(tmp_path: Path, kind: str) -> None:
-    InfoMax(SMALL, device="cpu").fit(coloured(40), out=tmp_path)
+    InfoMax(SMALL, device="cpu").fit(colored(40), out=tmp_path)
     with (tmp_path / "log.jsonl").open("ab") as file:
         file.write(GARBAGE[kind])
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InfoMaxError, match=r"log\.jsonl is damaged in line 3: delete that line, or all from it on$"):
-        InfoMax(SMALL, epochs=3, device="cpu").fit(coloured(40), out=tmp_path, resume=True)
+        InfoMax(SMALL, epochs=3, device="cpu").fit(colored(40), out=tmp_path, resume=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_run_from_before_a_setting_existed_is_one_with_its_default(tmp_path: Path) -> None:
-    pictures = coloured(40)
-    InfoMax(SMALL, device="cpu").fit(pictures, out=tmp_path)
+    images = colored(40)
+    InfoMax(SMALL, device="cpu").fit(images, out=tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     del config["recipe"]["delta"], config["recipe"]["prior"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     other = SMALL.with_settings(prior="none", epochs=3)
     with pytest.raises(InfoMaxError, match="was begun with prior gaussian, not none"):
-        InfoMax(other, device="cpu").fit(pictures, out=tmp_path, resume=True)
-    InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=tmp_path, resume=True)
+        InfoMax(other, device="cpu").fit(images, out=tmp_path, resume=True)
+    InfoMax(SMALL, epochs=3, device="cpu").fit(images, out=tmp_path, resume=True)
     assert json.loads((tmp_path / "config.json").read_text())["recipe"]["prior"] == "gaussian"
 
 
@@ -287,8 +287,8 @@ with Run(sys.argv[1]).held():
 
 def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
     """The lock goes with the process, however it ends, and leaves no file behind."""
-    pictures, out = coloured(40), tmp_path / "run"
-    InfoMax(SMALL, device="cpu").fit(pictures, out=out)
+    images, out = colored(40), tmp_path / "run"
+    InfoMax(SMALL, device="cpu").fit(images, out=out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     other = subprocess.Popen([sys.executable, "-c", HOLDING, str(out)], stdout=subprocess.PIPE, text=True)
     try:
@@ -296,10 +296,10 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
         assert other.stdout.readline() == "held\n"
         for resume in (True, False):
             with pytest.raises(InfoMaxError, match=f"another process is training in {out}: wait for it, stop it, or"):
-                InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=out, resume=resume, overwrite=not resume)
+                InfoMax(SMALL, epochs=3, device="cpu").fit(images, out=out, resume=resume, overwrite=not resume)
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     finally:
         other.kill()
         other.communicate()
-    InfoMax(SMALL, epochs=3, device="cpu").fit(pictures, out=out, resume=True)
+    InfoMax(SMALL, epochs=3, device="cpu").fit(images, out=out, resume=True)
     assert {path.name for path in out.iterdir()} == before.keys()

@@ -17,12 +17,12 @@ def schedule(**changes: Any) -> Schedule:
 
 
 def test_the_articles_rate_is_constant() -> None:
-    assert {schedule().pace(step, 100) for step in range(100)} == {1.0}
+    assert {schedule().lr_factor(step, 100) for step in range(100)} == {1.0}
 
 
 @pytest.mark.parametrize(("decay", "half"), [("linear", 0.5), ("cosine", 0.5), ("constant", 1.0)])
 def test_it_rises_then_falls(decay: str, half: float) -> None:
-    paces = [schedule(warm_up=0.2, decay=decay).pace(step, 50) for step in range(50)]
+    paces = [schedule(warmup=0.2, decay=decay).lr_factor(step, 50) for step in range(50)]
     assert paces[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert paces[10] == 1.0
     assert paces[30] == pytest.approx(half)  # half way from 10 to 50
@@ -37,11 +37,11 @@ def test_it_rises_then_falls(decay: str, half: float) -> None:
     n=st.integers(2, 300),
     seed=st.integers(0, 99),
     ranks=st.integers(1, 3),
-    parts=st.integers(1, 3),
+    micro_batches=st.integers(1, 3),
     whole=st.booleans(),
 )
 def test_batches_can_be_shared_equally(n: int, seed: int, ranks: int, parts: int, whole: bool) -> None:
-    plan = schedule(batch=36, parts=parts, whole=whole)
+    plan = schedule(batch=36, micro_batches=parts, whole=whole)
     drawn = plan.batches(n, seed, 3, ranks)
     sizes = [len(batch) for batch in drawn]
     left = n - sum(sizes)
@@ -53,16 +53,16 @@ def test_batches_can_be_shared_equally(n: int, seed: int, ranks: int, parts: int
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"optimiser": "sgd"}, "unknown optimiser 'sgd': choose one of adam, adamw, lars, muon"),
+    ({"optimizer": "sgd"}, "unknown optimizer 'sgd': choose one of adam, adamw, lars, muon"),
     ({"decay": "step"}, "unknown decay 'step': choose one of constant, linear, cosine"),
-    ({"weight_decay": 0.1}, "weight_decay is 0.1, and adam has none: use optimiser=adamw"),
-    ({"weight_decay": -1.0, "optimiser": "adamw"}, "weight_decay is -1.0: use 0 or a small positive number"),
-    ({"vector_rate": 0.0}, "vector_rate is 0.0: use a positive number"),
-    ({"warm_up": 1.5}, "warm_up is 1.5: give a share of the training"),
-    ({"warm_up": math.nan}, "warm_up is nan"),
+    ({"weight_decay": 0.1}, "weight_decay is 0.1, and adam has none: use optimizer=adamw"),
+    ({"weight_decay": -1.0, "optimizer": "adamw"}, "weight_decay is -1.0: use 0 or a small positive number"),
+    ({"adamw_learning_rate": 0.0}, "adamw_learning_rate is 0.0: use a positive number"),
+    ({"warmup": 1.5}, "warmup is 1.5: give a share of the training"),
+    ({"warmup": math.nan}, "warmup is nan"),
     ({"parts": 3}, "a batch of 16 in 3 parts: make parts equal"),
     ({"parts": 0}, "a batch of 16 in 0 parts"),
-    ({"parts": 16}, "a batch of 16 in 16 parts: make parts equal, of 2 pictures or more"),
+    ({"parts": 16}, "a batch of 16 in 16 parts: make parts equal, of 2 images or more"),
 ]
 
 
@@ -75,21 +75,21 @@ def test_what_makes_no_sense(changes: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "n", "ranks", "reason"),
     [
-        ({}, 100, 3, "a batch of 16 pictures cannot be shared equally among 3 processes: use a multiple of 3"),
+        ({}, 100, 3, "a batch of 16 images cannot be shared equally among 3 processes: use a multiple of 3"),
         (
             {"parts": 4},
             100,
             8,
-            "16 pictures in 4 parts cannot be shared equally among 8 processes: use a multiple of 32",
+            "16 images in 4 parts cannot be shared equally among 8 processes: use a multiple of 32",
         ),
-        ({"whole": True}, 15, 1, "batch is 16, and there are 15 pictures: use --set batch=15 or less"),
+        ({"whole": True}, 15, 1, "batch is 16, and there are 15 images: use --set batch=15 or less"),
     ],
 )
 def test_what_cannot_be_done(changes: dict[str, Any], n: int, ranks: int, reason: str) -> None:
     with pytest.raises(InfoMaxError, match=reason):
-        schedule(**changes).require(n, ranks)
+        schedule(**changes).validate(n, ranks)
 
 
 def test_the_article_learns_from_less_than_a_batch() -> None:
-    schedule().require(5)
+    schedule().validate(5)
     assert [len(batch) for batch in schedule().batches(5, 0, 0)] == [5]

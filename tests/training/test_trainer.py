@@ -22,13 +22,13 @@ from infomax.training.diagnostics import HealthWarning
 from infomax.training.run_folder import Run
 from infomax.training.schedule import Schedule, batches
 from infomax.training.trainer import TrainingDiverged, fit
-from tests.conftest import SMALL, coloured
+from tests.conftest import SMALL, colored
 from tests.training.test_diagnostics import SOUND
 
 
 @settings(deadline=None)
 @given(n=st.integers(2, 200), size=st.integers(2, 70), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 10**6))
-def test_batches_are_a_partition_but_for_a_last_single_picture(n: int, size: int, seed: int, epoch: int) -> None:
+def test_batches_are_a_partition_but_for_a_last_single_image(n: int, size: int, seed: int, epoch: int) -> None:
     drawn = batches(n, size, seed, epoch)
     sizes = [len(batch) for batch in drawn]
     assert sizes[:-1] == [size] * (len(sizes) - 1)
@@ -47,7 +47,7 @@ def test_batches_follow_from_seed_and_epoch_alone() -> None:
     assert len({tuple(order(seed, epoch)) for seed in range(4) for epoch in range(4)}) == 16
 
 
-def test_every_picture_is_left_out_now_and_then() -> None:
+def test_every_image_is_left_out_now_and_then() -> None:
     left_out = Counter[int]()
     for epoch in range(400):
         left_out.update({*range(17)} - {*torch.cat(batches(17, 16, 0, epoch)).tolist()})
@@ -74,14 +74,14 @@ def log(run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in run.log_file.read_text().splitlines()]
 
 
-def test_learns_what_tells_pictures_apart(tmp_path: Path) -> None:
-    """Pictures of one colour each: a critic that tells nothing scores -2 ln 2 = -1.386 nats, a perfect one 0.
+def test_learns_what_tells_images_apart(tmp_path: Path) -> None:
+    """Images of one color each: a critic that tells nothing scores -2 ln 2 = -1.386 nats, a perfect one 0.
 
     Over seeds 0 to 5 the local bound ended between -0.40 and -0.30 nats, the global one between -0.22 and -0.10.
     """
     encoder, objective = made()
     run = begun(tmp_path)
-    fit(encoder, objective, coloured(128), schedule(epochs=25, learning_rate=3e-3), run=run)
+    fit(encoder, objective, colored(128), schedule(epochs=25, learning_rate=3e-3), run=run)
     epochs = [line for line in log(run) if line["kind"] == "epoch"]
     assert epochs[0]["local"] == pytest.approx(-2 * math.log(2), abs=0.2)
     assert epochs[-1]["local"] > -0.7
@@ -100,16 +100,16 @@ def test_only_training_flips_the_sign() -> None:
             return Value(representation.mean.mean(), {})
 
     encoder, _ = made()
-    pictures = torch.from_numpy(coloured(64))
-    before = encoder(pictures).mean.mean().item()
-    fit(encoder, Large(), pictures.numpy(), schedule(learning_rate=0.01, epochs=4))
-    assert encoder(pictures).mean.mean().item() > before + 0.5
+    images = torch.from_numpy(colored(64))
+    before = encoder(images).mean.mean().item()
+    fit(encoder, Large(), images.numpy(), schedule(learning_rate=0.01, epochs=4))
+    assert encoder(images).mean.mean().item() > before + 0.5
 
 
 def test_the_result_is_ready_for_use_and_a_function_of_the_seed() -> None:
     def trained(seed: int) -> dict[str, torch.Tensor]:
         encoder, objective = made()
-        fit(encoder, objective, coloured(40), schedule(), seed=seed)
+        fit(encoder, objective, colored(40), schedule(), seed=seed)
         assert not any(part.training for whole in (encoder, objective) for part in whole.modules())
         return encoder.state_dict()
 
@@ -121,7 +121,7 @@ def test_the_result_is_ready_for_use_and_a_function_of_the_seed() -> None:
 def test_the_log_tells_steps_and_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "LOG_STEPS", 4)
     run = begun(tmp_path)
-    fit(*made(), coloured(49), schedule(epochs=2), run=run)  # 3 batches of 16 an epoch, one picture left out
+    fit(*made(), colored(49), schedule(epochs=2), run=run)  # 3 batches of 16 an epoch, one image left out
     places = [(line["kind"], line["step"], line["epoch"]) for line in log(run)]
     assert places == [("epoch", 3, 1), ("step", 4, 2), ("epoch", 6, 2)]
     fields = {"kind", "step", "epoch", "total", "global", "local", "prior", "seconds", "images_per_second"}
@@ -132,11 +132,11 @@ def test_the_log_tells_steps_and_epochs(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_log_tells_the_health_of_every_epoch(tmp_path: Path) -> None:
     run = begun(tmp_path)
-    fit(*made(), coloured(40), schedule(epochs=2), labels=["warm", "cold"] * 20, run=run)
+    fit(*made(), colored(40), schedule(epochs=2), labels=["warm", "cold"] * 20, run=run)
     for line in log(run):
         told = line["health"]
         assert told.keys() == {
-            "dim", "effective_rank", "spread", "dead", "active", "kl", "ceiling", "critics", "knn"
+            "dim", "effective_rank", "spread", "dead", "active", "kl", "information_upper_bound", "critics", "knn"
         }  # fmt: skip
         assert 1 <= told["effective_rank"] <= told["dim"] == 8
         assert told["critics"].keys() == {"global", "local"}
@@ -150,7 +150,7 @@ def test_looking_at_the_health_changes_no_bit_of_the_training(prior: str, monkey
         torch.manual_seed(0)
         recipe = SMALL.with_settings(prior=prior, epochs=3)
         encoder, objective = recipe.encoder(), recipe.objective()
-        fit(encoder, objective, coloured(50), recipe.schedule(), seed=5, labels=labels)
+        fit(encoder, objective, colored(50), recipe.schedule(), seed=5, labels=labels)
         return [*encoder.state_dict().values(), *objective.state_dict().values()]
 
     looked_at = [trained(None), trained(["a", "b"] * 25)]
@@ -159,17 +159,17 @@ def test_looking_at_the_health_changes_no_bit_of_the_training(prior: str, monkey
         assert all(map(torch.equal, trained(None), weights))
 
 
-AILING = replace(SOUND, ceiling=0.01)
+COLLAPSED = replace(SOUND, information_upper_bound=0.01)
 
 
 def test_a_collapse_is_warned_of_once_and_logged_as_long_as_it_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = iter([SOUND, AILING, AILING, SOUND, AILING, replace(SOUND, dead=0.9)])
+    seen = iter([SOUND, COLLAPSED, COLLAPSED, SOUND, COLLAPSED, replace(SOUND, dead=0.9)])
     monkeypatch.setattr(training, "examined", lambda *_: next(seen))
     run = begun(tmp_path)
     with pytest.warns(HealthWarning) as caught:
-        fit(*made(), coloured(128), schedule(epochs=6, batch=2), run=run)
+        fit(*made(), colored(128), schedule(epochs=6, batch=2), run=run)
     first, second = (str(each.message) for each in caught)
     assert first.startswith("epoch 2: the posterior has collapsed: ")
     assert second.startswith("epoch 6: the code has collapsed: ")
@@ -180,10 +180,10 @@ def test_a_collapse_is_warned_of_once_and_logged_as_long_as_it_lasts(
 def test_a_warning_made_an_error_stops_a_training_that_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "examined", lambda *_: AILING)
+    monkeypatch.setattr(training, "examined", lambda *_: COLLAPSED)
     run = begun(tmp_path)
     with pytest.raises(HealthWarning, match="lower gamma"):
-        fit(*made(), coloured(128), schedule(epochs=3, batch=2), run=run)
+        fit(*made(), colored(128), schedule(epochs=3, batch=2), run=run)
     checkpoint = run.read_checkpoint()
     assert checkpoint is not None
     assert (checkpoint["epoch"], checkpoint["step"]) == (1, 64)
@@ -194,7 +194,7 @@ def test_codes_that_are_not_finite_are_a_divergence(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(training, "examined", lambda *_: None)
     run = begun(tmp_path)
     with pytest.raises(TrainingDiverged, match="a weight is not finite by step 3, in epoch 1"):
-        fit(*made(), coloured(48), schedule(), run=run)
+        fit(*made(), colored(48), schedule(), run=run)
     assert not run.log_file.read_text()
 
 
@@ -209,27 +209,27 @@ def test_the_progress_bar_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
         yield told.append
 
     monkeypatch.setattr(training, "progress_bar", bar)
-    fit(*made(), coloured(50), schedule(epochs=2))
+    fit(*made(), colored(50), schedule(epochs=2))
     assert told[0] == sum(told[1:]) == 100
 
 
 def test_outside_the_main_thread_it_trains_all_the_same() -> None:
     encoder, objective = made()
-    thread = threading.Thread(target=fit, args=(encoder, objective, coloured(32), schedule()))
+    thread = threading.Thread(target=fit, args=(encoder, objective, colored(32), schedule()))
     thread.start()
     thread.join()
     assert not encoder.training
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_too_few_pictures(n: int) -> None:
-    with pytest.raises(InfoMaxError, match=f"{n} picture is too few to learn from: a negative pair takes two"):
-        fit(*made(), coloured(2)[:n], schedule())
+def test_too_few_images(n: int) -> None:
+    with pytest.raises(InfoMaxError, match=f"{n} image is too few to learn from: a negative pair takes two"):
+        fit(*made(), colored(2)[:n], schedule())
 
 
-def test_two_pictures_are_enough() -> None:
+def test_two_images_are_enough() -> None:
     encoder, objective = made()
-    fit(encoder, objective, coloured(2), schedule())
+    fit(encoder, objective, colored(2), schedule())
     assert all(weight.isfinite().all() for weight in encoder.parameters())
 
 
@@ -273,7 +273,7 @@ def test_a_training_that_diverges_keeps_the_last_good_checkpoint(tmp_path: Path,
     run = begun(tmp_path)
     torch.manual_seed(0)
     with pytest.raises(TrainingDiverged) as raised:
-        fit(SMALL.encoder(), Poisoned(step, kind), coloured(64), schedule(epochs=3), run=run)  # 4 steps an epoch
+        fit(SMALL.encoder(), Poisoned(step, kind), colored(64), schedule(epochs=3), run=run)  # 4 steps an epoch
     message = str(raised.value)
     assert "\n" not in message
     assert message.startswith("training diverged: ")
@@ -293,7 +293,7 @@ def test_a_training_that_diverges_keeps_the_last_good_checkpoint(tmp_path: Path,
 def test_a_learning_rate_out_of_all_proportion(tmp_path: Path) -> None:
     run = begun(tmp_path)
     with pytest.raises(TrainingDiverged, match=r"is not finite by step \d+, in epoch \d+.*now 1e\+30"):
-        fit(*made(), coloured(64), schedule(epochs=3, learning_rate=1e30), run=run)
+        fit(*made(), colored(64), schedule(epochs=3, learning_rate=1e30), run=run)
     assert run.read_checkpoint() is None
 
 
@@ -305,5 +305,5 @@ def test_running_statistics_that_are_not_finite_are_not_saved(tmp_path: Path) ->
             if name.endswith("running_var"):
                 statistics.fill_(math.inf)
     with pytest.raises(TrainingDiverged):
-        fit(encoder, objective, coloured(64), schedule(), run=run)
+        fit(encoder, objective, colored(64), schedule(), run=run)
     assert run.read_checkpoint() is None

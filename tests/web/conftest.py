@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from infomax import Index, InfoMax
-from tests.conftest import SMALL, coloured, environment
+from tests.conftest import SMALL, colored, environment
 
 EVIL = "<img src=x onerror=window.hacked=1>"
 """A label and the name of a file that must stay text."""
@@ -24,7 +24,7 @@ LABELS = ("cat", "dog", EVIL)
 
 @dataclass(frozen=True)
 class Served:
-    """A server of 45 pictures: of each label 15, 5 of which lie a folder deeper. The file `gone` was deleted since."""
+    """A server of 45 images: of each label 15, 5 of which lie a folder deeper. The file `gone` was deleted since."""
 
     address: str
     index: Index
@@ -39,13 +39,13 @@ class Served:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `photos` and `photos.index`, to be copied by whoever changes it."""
     folder = tmp_path_factory.mktemp("collection")
-    for number, pixels in enumerate(coloured(45, 32)):
+    for number, pixels in enumerate(colored(45, 32)):
         below = "holiday" if number % 9 > 5 else ""
         name = f"{EVIL}.png" if number == 2 else f"{number:02d}.png"
         file = folder / "photos" / LABELS[number % 3] / below / name
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(file)
-    model = InfoMax(SMALL, device="cpu").fit(coloured(40))
+    model = InfoMax(SMALL, device="cpu").fit(colored(40))
     Index.create(folder / "photos.index", model, device="cpu").add(folder / "photos")
     return folder
 
@@ -114,9 +114,9 @@ def client(served: Served) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def picture() -> bytes:
-    """A picture from elsewhere."""
-    return png(Image.fromarray(coloured(1, 40, seed=9)[0]))
+def image() -> bytes:
+    """An image from elsewhere."""
+    return png(Image.fromarray(colored(1, 40, seed=9)[0]))
 
 
 def png(image: Image.Image) -> bytes:

@@ -20,17 +20,17 @@ from infomax.neighbors.knn import Metric
 from infomax.search.index import Match
 from infomax.web.security import HEADERS
 from infomax.web.uploads import BYTES
-from tests.conftest import coloured
+from tests.conftest import colored
 from tests.web.conftest import EVIL, LABELS, Served, png, serving
 
 
 def found(answer: httpx.Response) -> list[tuple[str, float]]:
     assert answer.status_code == 200, answer.text
-    return [(match["picture"]["path"], match["distance"]) for match in answer.json()["matches"]]
+    return [(match["image"]["path"], match["distance"]) for match in answer.json()["matches"]]
 
 
 def expected(matches: list[Match]) -> list[tuple[str, float]]:
-    return [(match.picture.path, match.distance) for match in matches]
+    return [(match.image.path, match.distance) for match in matches]
 
 
 def error(answer: httpx.Response, status: int) -> str:
@@ -43,23 +43,23 @@ def error(answer: httpx.Response, status: int) -> str:
 
 
 def ids(client: httpx.Client) -> list[str]:
-    return [each["id"] for each in client.get("/api/pictures?limit=500").json()["pictures"]]
+    return [each["id"] for each in client.get("/api/images?limit=500").json()["images"]]
 
 
 def test_statistics_count_labels_and_folders_with_all_below_them(client: httpx.Client, served: Served) -> None:
     answer = client.get("/api/statistics").json()
     root = str(served.photos)
-    assert (answer["name"], answer["pictures"], answer["dim"], answer["root"]) == ("photos.index", 45, 8, root)
-    assert answer["labels"] == [{"label": label, "pictures": 15} for label in sorted(LABELS)]
-    assert {each["folder"].removeprefix(root): each["pictures"] for each in answer["folders"]} == {
+    assert (answer["name"], answer["images"], answer["dim"], answer["root"]) == ("photos.index", 45, 8, root)
+    assert answer["labels"] == [{"label": label, "images": 15} for label in sorted(LABELS)]
+    assert {each["folder"].removeprefix(root): each["images"] for each in answer["folders"]} == {
         f"/{label}{below}": count for label in LABELS for below, count in (("", 15), ("/holiday", 5))
     }
 
 
 def test_pages_are_those_of_the_index(client: httpx.Client, served: Served) -> None:
-    pages = [client.get("/api/pictures", params={"offset": offset, "limit": 20}).json() for offset in (0, 20, 40, 60)]
-    assert [(page["total"], len(page["pictures"])) for page in pages] == [(45, 20), (45, 20), (45, 5), (45, 0)]
-    paths = [each["path"] for page in pages for each in page["pictures"]]
+    pages = [client.get("/api/images", params={"offset": offset, "limit": 20}).json() for offset in (0, 20, 40, 60)]
+    assert [(page["total"], len(page["images"])) for page in pages] == [(45, 20), (45, 20), (45, 5), (45, 0)]
+    paths = [each["path"] for page in pages for each in page["images"]]
     assert paths == [each.path for each in served.index.page(0, 45)]
 
 
@@ -70,14 +70,14 @@ def test_pages_are_those_of_the_index(client: httpx.Client, served: Served) -> N
 def test_filters(client: httpx.Client, served: Served, folder: str | None, label: str | None, count: int) -> None:
     given = {"label": label, "folder": None if folder is None else str(served.photos / folder)}
     params = {name: value for name, value in given.items() if value is not None}
-    page = client.get("/api/pictures", params=params).json()
-    assert (page["total"], len(page["pictures"])) == (count, count)
+    page = client.get("/api/images", params=params).json()
+    assert (page["total"], len(page["images"])) == (count, count)
     matches = found(client.get("/api/matches", params={"id": ids(client)[0], "k": 50, **params}))
-    assert {path for path, _ in matches} == {each["path"] for each in page["pictures"]} - {served.index.page()[0].path}
+    assert {path for path, _ in matches} == {each["path"] for each in page["images"]} - {served.index.page()[0].path}
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_neighbours_are_those_of_the_index(client: httpx.Client, served: Served, metric: Metric) -> None:
+def test_neighbors_are_those_of_the_index(client: httpx.Client, served: Served, metric: Metric) -> None:
     for one in (ids(client)[0], ids(client)[17]):
         for k in (1, 10, 1000):
             answer = client.get("/api/matches", params={"id": one, "k": k, "metric": metric})
@@ -88,27 +88,27 @@ def test_neighbours_are_those_of_the_index(client: httpx.Client, served: Served,
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_an_upload_and_the_link_to_it_find_the_same(
-    client: httpx.Client, served: Served, picture: bytes, metric: Metric
+    client: httpx.Client, served: Served, image: bytes, metric: Metric
 ) -> None:
     given = {"k": 7, "metric": metric}
-    answer = client.post("/api/matches", params=given, content=picture, headers={"content-type": "image/png"})
-    assert found(answer) == expected(served.index.search(picture, 7, metric=metric))
+    answer = client.post("/api/matches", params=given, content=image, headers={"content-type": "image/png"})
+    assert found(answer) == expected(served.index.search(image, 7, metric=metric))
     again = client.get("/api/matches", params={**given, "vector": answer.json()["vector"]})
     assert again.json() == answer.json()
 
 
 def test_thumbnails_come_from_the_index(client: httpx.Client, served: Served) -> None:
-    for one in client.get("/api/pictures").json()["pictures"]:
+    for one in client.get("/api/images").json()["images"]:
         answer = client.get(one["thumbnail"])
         assert answer.headers["content-type"] == "image/webp"
         assert answer.content == served.index.thumbnail(one["id"])
         assert "immutable" in answer.headers["cache-control"]
 
 
-def test_a_picture_says_whether_its_file_is_still_there(tmp_path: Path, template: Path) -> None:
+def test_a_image_says_whether_its_file_is_still_there(tmp_path: Path, template: Path) -> None:
     copytree(template / "photos.index", tmp_path / "i")
     photos = tmp_path / "photos"
-    for number, pixels in enumerate(coloured(4, 16)):
+    for number, pixels in enumerate(colored(4, 16)):
         photos.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(photos / f"{number}.png")
     Index.open(tmp_path / "i", device="cpu").add(photos)
@@ -118,14 +118,14 @@ def test_a_picture_says_whether_its_file_is_still_there(tmp_path: Path, template
     (tmp_path / "secret").write_text("secret")
     (photos / "3.png").symlink_to(tmp_path / "secret")
     with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
-        some = client.get("/api/pictures", params={"folder": str(photos)}).json()["pictures"]
+        some = client.get("/api/images", params={"folder": str(photos)}).json()["images"]
         assert [each["state"] for each in some] == ["there", "gone", "changed", "changed"]
         for each in some:
-            assert client.get(f"/api/pictures/{each['id']}").json() == each
+            assert client.get(f"/api/images/{each['id']}").json() == each
             assert client.get(each["thumbnail"]).content[8:12] == b"WEBP"
 
 
-def test_the_map_has_every_picture_once(client: httpx.Client, served: Served) -> None:
+def test_the_map_has_every_image_once(client: httpx.Client, served: Served) -> None:
     while (answer := client.get("/api/map")).status_code == 202:
         assert answer.json() == {"computing": 45}
     drawn = answer.json()
@@ -141,28 +141,28 @@ def test_the_map_has_every_picture_once(client: httpx.Client, served: Served) ->
 def test_what_other_processes_add_appears_at_once(tmp_path: Path, template: Path) -> None:
     copytree(template / "photos.index", tmp_path / "i")
     with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
-        assert client.get("/api/statistics").json()["pictures"] == 45
+        assert client.get("/api/statistics").json()["images"] == 45
         while client.get("/api/map").status_code == 202:
             pass
-        Index.open(tmp_path / "i", device="cpu").add(coloured(5, seed=3))
-        assert client.get("/api/statistics").json()["pictures"] == 50
-        assert client.get("/api/pictures").json()["total"] == 50
+        Index.open(tmp_path / "i", device="cpu").add(colored(5, seed=3))
+        assert client.get("/api/statistics").json()["images"] == 50
+        assert client.get("/api/images").json()["total"] == 50
         assert len(found(client.get("/api/matches", params={"id": ids(client)[0], "k": 99}))) == 49
         deadline = time.monotonic() + 60
         while len((drawn := client.get("/api/map").json())["ids"]) != 50 or not drawn["current"]:
             assert time.monotonic() < deadline
 
 
-def test_fifty_clients_at_once_all_get_their_own_answers(served: Served, picture: bytes) -> None:
+def test_fifty_clients_at_once_all_get_their_own_answers(served: Served, image: bytes) -> None:
     with served.client() as client:
         every = ids(client)
         right = {one: expected(served.index.similar(one, 5)) for one in every}
-        uploaded = expected(served.index.search(picture, 5))
+        uploaded = expected(served.index.search(image, 5))
 
         def ask(number: int) -> bool:
             one = every[number % len(every)]
             if number % 5 == 4:
-                return found(client.post("/api/matches?k=5", content=picture)) == uploaded
+                return found(client.post("/api/matches?k=5", content=image)) == uploaded
             if number % 5 == 3:
                 return client.get(f"/api/thumbnails/{one}").content == served.index.thumbnail(one)
             return found(client.get("/api/matches", params={"id": one, "k": 5})) == right[one]
@@ -177,12 +177,12 @@ NOBODY = "0" * 32
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/api/pictures?limit=0", 422, "limit: input should be greater"),
-        ("/api/pictures?offset=-1", 422, "offset"),
-        ("/api/pictures?offset=x", 422, "valid integer"),
-        (f"/api/pictures/{NOBODY}", 404, "no such picture"),
-        (f"/api/thumbnails/{NOBODY}", 404, "no such picture"),
-        (f"/api/matches?id={NOBODY}", 404, "no such picture"),
+        ("/api/images?limit=0", 422, "limit: input should be greater"),
+        ("/api/images?offset=-1", 422, "offset"),
+        ("/api/images?offset=x", 422, "valid integer"),
+        (f"/api/images/{NOBODY}", 404, "no such image"),
+        (f"/api/thumbnails/{NOBODY}", 404, "no such image"),
+        (f"/api/matches?id={NOBODY}", 404, "no such image"),
         (f"/api/matches?id={NOBODY}&k=0", 422, "k: input should be greater"),
         (f"/api/matches?id={NOBODY}&k=1001", 422, "k: input should be less"),
         (f"/api/matches?id={NOBODY}&metric=taxicab", 422, "'cosine' or 'euclidean'"),
@@ -203,7 +203,7 @@ def test_another_method_is_refused(client: httpx.Client) -> None:
     assert error(client.delete("/api/statistics"), 405) == "Method Not Allowed"
 
 
-def test_uploads_that_are_no_pictures_are_refused(client: httpx.Client, tmp_path: Path) -> None:
+def test_uploads_that_are_no_images_are_refused(client: httpx.Client, tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (exec, (f"open({str(tmp_path / 'loaded')!r}, 'w')",))
@@ -211,13 +211,13 @@ def test_uploads_that_are_no_pictures_are_refused(client: httpx.Client, tmp_path
     def post(content: bytes, kind: str = "application/octet-stream") -> httpx.Response:
         return client.post("/api/matches", content=content, headers={"content-type": kind})
 
-    assert "no picture was sent" in error(post(b""), 400)
-    assert "text/plain is no picture" in error(post(b"hello", "text/plain"), 415)
-    assert "multipart/form-data is no picture" in error(post(b"--x", "multipart/form-data; boundary=x"), 415)
-    assert "not a picture" in error(post(b"hello", "image/png"), 422)
-    assert "not a picture" in error(post(pickle.dumps(Hostile())), 422)
+    assert "no image was sent" in error(post(b""), 400)
+    assert "text/plain is no image" in error(post(b"hello", "text/plain"), 415)
+    assert "multipart/form-data is no image" in error(post(b"--x", "multipart/form-data; boundary=x"), 415)
+    assert "not an image" in error(post(b"hello", "image/png"), 422)
+    assert "not an image" in error(post(pickle.dumps(Hostile())), 422)
     assert not (tmp_path / "loaded").exists()
-    whole = png(Image.fromarray(coloured(1, 64)[0]))
+    whole = png(Image.fromarray(colored(1, 64)[0]))
     assert "truncated" in error(post(whole[: len(whole) // 2]), 422)
 
 
@@ -262,12 +262,12 @@ def test_a_body_without_an_end_is_cut_off(
     assert client.get("/api/statistics").status_code == 200
 
 
-def test_uploads_are_written_nowhere(client: httpx.Client, served: Served, picture: bytes) -> None:
+def test_uploads_are_written_nowhere(client: httpx.Client, served: Served, image: bytes) -> None:
     def files() -> list[str]:
         return sorted(str(path) for path in served.index.path.parent.rglob("*"))
 
     before = files()
-    assert client.post("/api/matches", content=picture).status_code == 200
+    assert client.post("/api/matches", content=image).status_code == 200
     assert files() == before
 
 
@@ -285,7 +285,7 @@ def test_uploads_are_written_nowhere(client: httpx.Client, served: Served, pictu
         "/api/thumbnails/..%2f..%2findex.json",
         "/api/thumbnails/../../index.json",
         "/api/thumbnails/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
-        "/api/pictures/%252e%252e%252fetc%252fpasswd",
+        "/api/images/%252e%252e%252fetc%252fpasswd",
         "/index.json",
         "/model/config.json",
     ],
@@ -303,7 +303,7 @@ def test_no_path_leads_to_a_file(served: Served, path: str) -> None:
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.7:8000", "", "127.0.0.1.nip.io"])
 def test_other_names_are_refused(client: httpx.Client, host: str) -> None:
-    assert "open it at localhost or 127.0.0.1" in error(client.get("/api/pictures", headers={"host": host}), 400)
+    assert "open it at localhost or 127.0.0.1" in error(client.get("/api/images", headers={"host": host}), 400)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8000", "[::1]:8000", "localhost."])
@@ -362,8 +362,8 @@ def test_the_interface_is_documented(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {
         "/api/statistics",
-        "/api/pictures",
-        "/api/pictures/{id}",
+        "/api/images",
+        "/api/images/{id}",
         "/api/thumbnails/{id}",
         "/api/matches",
         "/api/map",

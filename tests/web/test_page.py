@@ -98,7 +98,7 @@ def until(page: Page, condition: str) -> None:
 def test_the_wall_fills_the_screen_and_pages_lead_through_all(page: Page, served: Served) -> None:
     visit(page, served)
     loaded(page)
-    expect(page.locator("#count")).to_have_text("45 pictures")
+    expect(page.locator("#count")).to_have_text("45 images")
     seen: list[str] = []
     for _ in range(9):
         bottom = page.locator(".pager").bounding_box()
@@ -122,12 +122,12 @@ def test_the_wall_fills_the_screen_and_pages_lead_through_all(page: Page, served
     expect(tiles(page).first).to_have_attribute("title", seen[0])
 
 
-def test_a_click_shows_the_neighbours_with_their_distances(page: Page, served: Served) -> None:
+def test_a_click_shows_the_neighbors_with_their_distances(page: Page, served: Served) -> None:
     visit(page, served)
     path = tiles(page).nth(3).get_attribute("title")
     tiles(page).nth(3).click()
     expect(page.locator(".query h1")).to_have_attribute("title", str(path))
-    expect(page.locator("h2")).to_contain_text("20 neighbours by cosine distance")
+    expect(page.locator("h2")).to_contain_text("20 neighbors by cosine distance")
     (one,) = query(page)["near"]
     assert page.locator(".caption b").all_inner_texts() == [
         f"{match.distance:.4f}" for match in served.index.similar(one, 20)
@@ -139,8 +139,8 @@ def test_metric_and_number_are_in_the_link_and_survive_a_reload(page: Page, serv
     visit(page, served, f"/?near={one}")
     page.get_by_text("Euclidean", exact=True).click()
     expect(page.locator("h2")).to_contain_text("by Euclidean distance")
-    page.get_by_label("Neighbours").first.select_option("10")
-    expect(page.locator("h2")).to_contain_text("10 neighbours")
+    page.get_by_label("Neighbors").first.select_option("10")
+    expect(page.locator("h2")).to_contain_text("10 neighbors")
     assert (query(page)["metric"], query(page)["k"]) == (["euclidean"], ["10"])
     page.get_by_label("Approximate").check()
     expect(page.locator("h2")).to_contain_text("approximate: a few may be missing")
@@ -149,7 +149,7 @@ def test_metric_and_number_are_in_the_link_and_survive_a_reload(page: Page, serv
     far = page.locator(".caption b").all_inner_texts()
     assert far == [f"{match.distance:.4f}" for match in served.index.similar(one, 10, metric="euclidean")]
     page.reload()
-    expect(page.locator("h2")).to_contain_text("10 neighbours by Euclidean distance")
+    expect(page.locator("h2")).to_contain_text("10 neighbors by Euclidean distance")
     assert page.locator(".caption b").all_inner_texts() == far
 
 
@@ -166,32 +166,32 @@ def test_filters(page: Page, served: Served) -> None:
     count = served.index.count(folder=Path(folder), label="dog")
     expect(tiles(page)).to_have_count(count)
     visit(page, served, "/?label=nobody")
-    page.get_by_role("link", name="Show all 45 pictures").click()
+    page.get_by_role("link", name="Show all 45 images").click()
     expect(page.locator(".place")).to_contain_text("of 45")
 
 
-def found_by_upload(page: Page, served: Served, picture: bytes) -> None:
-    expect(page.locator("h1", has_text="Your picture")).to_be_visible()
-    expect(page.get_by_alt_text("The picture you gave")).to_be_visible()
-    expected = [f"{match.distance:.4f}" for match in served.index.search(picture, 20)]
+def found_by_upload(page: Page, served: Served, image: bytes) -> None:
+    expect(page.locator("h1", has_text="Your image")).to_be_visible()
+    expect(page.get_by_alt_text("The image you gave")).to_be_visible()
+    expected = [f"{match.distance:.4f}" for match in served.index.search(image, 20)]
     assert page.locator(".caption b").all_inner_texts() == expected
 
 
-def test_a_chosen_picture_and_the_link_to_it(page: Page, served: Served, picture: bytes) -> None:
+def test_a_chosen_image_and_the_link_to_it(page: Page, served: Served, image: bytes) -> None:
     visit(page, served)
     with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Search by picture").click()
-    chooser.value.set_files({"name": "mine.png", "mimeType": "image/png", "buffer": picture})
-    found_by_upload(page, served, picture)
+        page.get_by_role("button", name="Search by image").click()
+    chooser.value.set_files({"name": "mine.png", "mimeType": "image/png", "buffer": image})
+    found_by_upload(page, served, image)
     page.reload()
-    found_by_upload(page, served, picture)
+    found_by_upload(page, served, image)
     page.get_by_text("Euclidean", exact=True).click()
     expect(page.locator("h2")).to_contain_text("Euclidean")
-    expected = [f"{match.distance:.4f}" for match in served.index.search(picture, 20, metric="euclidean")]
+    expected = [f"{match.distance:.4f}" for match in served.index.search(image, 20, metric="euclidean")]
     assert page.locator(".caption b").all_inner_texts() == expected
     elsewhere = page.context.new_page()
     elsewhere.goto(page.url)
-    expect(elsewhere.get_by_text("not the picture itself")).to_be_visible()
+    expect(elsewhere.get_by_text("not the image itself")).to_be_visible()
     assert elsewhere.locator(".caption b").all_inner_texts() == expected
 
 
@@ -208,34 +208,34 @@ HAND_OVER = """([kind, content, name, type]) => {
 }"""
 
 
-def test_a_pasted_and_a_dropped_picture(page: Page, served: Served, picture: bytes) -> None:
+def test_a_pasted_and_a_dropped_image(page: Page, served: Served, image: bytes) -> None:
     visit(page, served)
-    page.evaluate(HAND_OVER, ["paste", list(picture), "image.png", "image/png"])
-    found_by_upload(page, served, picture)
+    page.evaluate(HAND_OVER, ["paste", list(image), "image.png", "image/png"])
+    found_by_upload(page, served, image)
     page.keyboard.press("Escape")
     expect(page.locator(".pager")).to_be_visible()
-    page.evaluate(HAND_OVER, ["drop", list(picture), "image.png", "image/png"])
+    page.evaluate(HAND_OVER, ["drop", list(image), "image.png", "image/png"])
     assert page.evaluate("window.overlay") is True
-    found_by_upload(page, served, picture)
+    found_by_upload(page, served, image)
     expect(page.locator("#drop")).to_be_hidden()
 
 
-def test_what_is_no_picture_is_said_in_words(page: Page, served: Served) -> None:
+def test_what_is_no_image_is_said_in_words(page: Page, served: Served) -> None:
     visit(page, served)
     page.evaluate(HAND_OVER, ["drop", list(b"hello"), "note.txt", "text/plain"])
-    expect(page.get_by_role("alert")).to_contain_text("Text/plain is no picture")
+    expect(page.get_by_role("alert")).to_contain_text("Text/plain is no image")
     expect(tiles(page)).not_to_have_count(0)
     page.evaluate(HAND_OVER, ["paste", list(b"hello"), "note.png", "image/png"])
-    expect(page.get_by_role("alert")).to_contain_text("not a picture")
+    expect(page.get_by_role("alert")).to_contain_text("not an image")
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_role("alert")).to_be_empty()
     visit(page, served, "/?near=" + "0" * 32)
-    expect(page.get_by_role("alert")).to_contain_text("No such picture in this index")
-    page.get_by_role("link", name="All pictures").last.click()
+    expect(page.get_by_role("alert")).to_contain_text("No such image in this index")
+    page.get_by_role("link", name="All images").last.click()
     expect(tiles(page)).not_to_have_count(0)
 
 
-def test_a_deleted_picture_shows_its_thumbnail_and_says_so(page: Page, served: Served) -> None:
+def test_a_deleted_image_shows_its_thumbnail_and_says_so(page: Page, served: Served) -> None:
     one = next(each.id for each in served.index.page(0, 45) if each.path == served.gone)
     visit(page, served, f"/?near={one}")
     loaded(page)
@@ -268,7 +268,7 @@ def on_the_map(page: Page, place: int) -> tuple[float, float]:
 def test_the_map(page: Page, served: Served) -> None:
     visit(page, served, "/?view=map")
     expect(page.locator("canvas")).to_be_visible()
-    pictures = served.index.page(0, 45)
+    images = served.index.page(0, 45)
     page.mouse.move(*on_the_map(page, 7))
     expect(page.locator(".card b")).not_to_have_text("")
     before = on_the_map(page, 7)
@@ -286,7 +286,7 @@ def test_the_map(page: Page, served: Served) -> None:
     page.mouse.click(*moved)
     expect(page.locator(".query h1")).to_be_visible()
     (near,) = query(page)["near"]
-    assert near in {each.id for each in pictures}
+    assert near in {each.id for each in images}
     page.go_back()
     page.locator(".legend a").first.click()
     page.wait_for_url("**label=**")
@@ -359,7 +359,7 @@ VIEWS: dict[str, tuple[str, Literal["light", "dark"]]] = {
 
 
 def test_screenshots_for_the_readme(browser: Browser, served: Served, tmp_path: Path) -> None:
-    """They stay where INFOMAX_SCREENSHOTS says, and are of the index INFOMAX_SHOWN and the picture INFOMAX_SHOWN_ID."""
+    """They stay where INFOMAX_SCREENSHOTS says, and are of the index INFOMAX_SHOWN and the image INFOMAX_SHOWN_ID."""
     folder, shown = Path(os.environ.get("INFOMAX_SCREENSHOTS", tmp_path)), os.environ.get("INFOMAX_SHOWN")
     index = Index.open(shown, device="cpu") if shown else served.index
     one = os.environ.get("INFOMAX_SHOWN_ID") or index.page(len(index) // 2, 1)[0].id

@@ -24,8 +24,8 @@ EXAMPLES = int(os.environ.get("INFOMAX_FUZZ", "8"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 OPERATIONS = [
     ("GET", "/api/statistics"),
-    ("GET", "/api/pictures"),
-    ("GET", "/api/pictures/{id}"),
+    ("GET", "/api/images"),
+    ("GET", "/api/images/{id}"),
     ("GET", "/api/thumbnails/{id}"),
     ("GET", "/api/matches"),
     ("POST", "/api/matches"),
@@ -78,7 +78,7 @@ def test_random_requests_are_answered(
 @given(data=st.data())
 def test_random_addresses_are_answered(served: Served, data: st.DataObject) -> None:
     method = data.draw(st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]))
-    path = data.draw(st.sampled_from(["/", "/static/", "/api/", "/api/pictures/", "/api/thumbnails/"]))
+    path = data.draw(st.sampled_from(["/", "/static/", "/api/", "/api/images/", "/api/thumbnails/"]))
     rest = data.draw(st.text(alphabet="./\\%2eE5cC0ab~;:@?#& é", max_size=24))
     with httpx.Client(trust_env=False, timeout=60) as client:
         answer = client.request(method, served.address + path + rest)  # beside a base address "//" would name a host

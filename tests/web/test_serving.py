@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from infomax import InfoMax
-from infomax.web.security import Guard, host_name, is_loopback
-from tests.conftest import SMALL, Infomax, coloured, environment
+from infomax.web.security import CrossOriginProtection, host_name, is_loopback
+from tests.conftest import SMALL, Infomax, colored, environment
 from tests.web.conftest import as_by_a_user, serving
 
 
@@ -20,7 +20,7 @@ def test_what_cannot_be_served_is_one_line(infomax: Infomax, tmp_path: Path, tem
     assert "does not exist: make one" in infomax("serve", "--index", tmp_path / "nowhere").failure
     assert "holds no index" in infomax("serve", "--index", template / "photos").failure
     copytree(template / "photos.index", tmp_path / "other")
-    InfoMax(SMALL, seed=1).fit(coloured(40)).save(tmp_path / "other" / "model")
+    InfoMax(SMALL, seed=1).fit(colored(40)).save(tmp_path / "other" / "model")
     assert "not the model this index was made with" in infomax("serve", "--index", tmp_path / "other").failure
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -47,13 +47,13 @@ def test_other_machines_are_let_in_only_when_asked_for_and_with_a_warning(templa
 def test_an_index_that_vanishes_is_said_to_be_unusable(template: Path, tmp_path: Path) -> None:
     copytree(template / "photos.index", tmp_path / "i")
     with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
-        rmtree(tmp_path / "i" / "pictures.lance")
-        answer = client.get("/api/pictures")
+        rmtree(tmp_path / "i" / "images.lance")
+        answer = client.get("/api/images")
         assert answer.status_code == 503
         assert "cannot read the index" in answer.json()["error"]
 
 
-def test_an_index_that_may_only_be_read_is_served(template: Path, tmp_path: Path, picture: bytes) -> None:
+def test_an_index_that_may_only_be_read_is_served(template: Path, tmp_path: Path, image: bytes) -> None:
     copytree(template / "photos.index", tmp_path / "i")
     files = sorted((tmp_path / "i").rglob("*"))
     for each in (tmp_path / "i", *files):
@@ -65,7 +65,7 @@ def test_an_index_that_may_only_be_read_is_served(template: Path, tmp_path: Path
         while (answer := client.get("/api/map")).status_code == 202:
             pass
         assert len(answer.json()["ids"]) == 45
-        found = client.post("/api/matches?k=45&approximate=true", content=picture)
+        found = client.post("/api/matches?k=45&approximate=true", content=image)
         assert len(found.json()["matches"]) == 45
     assert sorted((tmp_path / "i").rglob("*")) == files
     for each in (tmp_path / "i", *files):
@@ -108,7 +108,7 @@ def test_which_names_are_this_machine() -> None:
         *[True] * 4,
         *[False] * 2,
     ]
-    guard = Guard(lambda *_: None, "photos.example")  # type: ignore[arg-type]
+    guard = CrossOriginProtection(lambda *_: None, "photos.example")  # type: ignore[arg-type]
     assert guard.is_own(["photos.example:8000"])
     assert not guard.is_own(["evil.example"])
     assert not guard.is_own(["localhost", "evil.example"])

@@ -28,7 +28,7 @@ INTERRUPTED = 130
 """The exit code that typer makes of a KeyboardInterrupt."""
 
 app = typer.Typer(
-    help="Features from unlabelled pictures by maximising mutual information, and search by picture.",
+    help="Features from unlabeled images by maximizing mutual information, and search by image.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.options import Device, JsonFile, Neighbours, Seed, Test, Train
+from infomax.cli.options import Device, JsonFile, Neighbors, Seed, Test, Train
 from infomax.cli.output import write_json
 
 
@@ -15,12 +15,12 @@ def compare(
     test: Test,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for the report.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report that is in DIR.")] = False,
-    k: Neighbours = 20,
+    k: Neighbors = 20,
     seed: Seed = 0,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Put runs side by side: one page with figures, neighbours, maps, curves and settings, to read anywhere."""
+    """Put runs side by side: one page with figures, neighbors, maps, curves and settings, to read anywhere."""
     from infomax.evaluation import comparison
     from infomax.figures.report import refuse_unless_free, to_dict, write_report
 

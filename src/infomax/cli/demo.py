@@ -1,4 +1,4 @@
-"""demo: everything once, on pictures that come along."""
+"""demo: everything once, on images that come along."""
 
 from pathlib import Path
 from shutil import rmtree
@@ -18,27 +18,27 @@ def demo(
     host: Host = "127.0.0.1",
     port: Port = 8000,
 ) -> None:
-    """Learn scikit-learn's handwritten digits without their labels, and show what was learnt."""
+    """Learn scikit-learn's handwritten digits without their labels, and show what was learned."""
     from infomax.figures.montage import montage_of, save_png
     from infomax.model import InfoMax
     from infomax.neighbors.knn import knn_accuracy
 
-    model = InfoMax("seed-digits", progress=True).fit("digits:train", out=out, overwrite=True)
-    train, test = model.load_pictures("digits:train"), model.load_pictures("digits:test")
+    model = InfoMax("dim-digits", progress=True).fit("digits:train", out=out, overwrite=True)
+    train, test = model.load_images("digits:train"), model.load_images("digits:test")
     codes, test_codes = model.embed(train), model.embed(test)
     assert train.labels is not None
     assert test.labels is not None
-    learnt = knn_accuracy(codes, train.labels, test_codes, test.labels)
+    learned = knn_accuracy(codes, train.labels, test_codes, test.labels)
     flat, test_flat = (each.pixels.reshape(len(each.pixels), -1).astype("float32") for each in (train, test))
     raw = knn_accuracy(flat, train.labels, test_flat, test.labels)
     figure = out / "figures" / "montage.png"
     save_png(montage_of("digits:test", test, test_codes), figure)
-    print(f"Learnt from {len(train.keys)} handwritten digits, without their labels.")
+    print(f"Learned from {len(train.keys)} handwritten digits, without their labels.")
     print(
-        f"20 nearest neighbours name a new digit right in {learnt:.1%} of {len(test.keys)} ({raw:.1%} by raw pixels)."
+        f"20 nearest neighbors name a new digit right in {learned:.1%} of {len(test.keys)} ({raw:.1%} by raw pixels)."
     )
-    print(f"Ten digits with their nearest neighbours: {figure}")
-    print("Next, with pictures of your own:")
+    print(f"Ten digits with their nearest neighbors: {figure}")
+    print("Next, with images of your own:")
     print("  infomax fit PHOTOS --out RUN")
     print("  infomax montage PHOTOS --model RUN --out montage.png")
     if serve:

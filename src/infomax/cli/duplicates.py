@@ -1,32 +1,32 @@
-"""duplicates: groups of near-identical pictures."""
+"""duplicates: groups of near-identical images."""
 
 from typing import Annotated
 
 import typer
 
-from infomax.cli.options import IndexFolder, JsonFile
+from infomax.cli.options import IndexOption, JsonFile
 from infomax.cli.output import write_json
 
 
 def duplicates(
-    index: IndexFolder,
+    index: IndexOption,
     threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="Only pictures of at least this cosine are compared.")
+        float, typer.Option("--threshold", metavar="T", help="Only images of at least this cosine are compared.")
     ] = 0.8,
     json_file: JsonFile = None,
 ) -> None:
-    """List groups of near-identical pictures: near to the model, and in what they show."""
+    """List groups of near-identical images: near to the model, and in what they show."""
     from infomax.search.index import Index
 
     groups = Index.open(index).duplicates(threshold)
     if json_file is not None:
         documents = [
-            {"similarity": group.similarity, "paths": [each.path for each in group.pictures]} for group in groups
+            {"similarity": group.similarity, "paths": [each.path for each in group.images]} for group in groups
         ]
         write_json(json_file, {"threshold": threshold, "groups": documents})
     if json_file != "-":
         for group in groups:
-            print(f"{len(group.pictures)} pictures, similarity at least {group.similarity:.6f}")
-            for each in group.pictures:
+            print(f"{len(group.images)} images, similarity at least {group.similarity:.6f}")
+            for each in group.images:
                 print(f"       {' '.join(each.path.splitlines())}")
         print(f"{len(groups)} {'group' if len(groups) == 1 else 'groups'} at a threshold of {threshold}")

@@ -17,9 +17,9 @@ def embed(
     ],
     device: Device = "auto",
 ) -> None:
-    """Write the feature vector of every picture to a parquet file."""
+    """Write the feature vector of every image to a parquet file."""
     from infomax.embeddings import write_embeddings
 
-    loaded, pictures = load_both(model, source, device)
-    write_embeddings(out, pictures, loaded.embed(pictures))
-    print(f"{len(pictures.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")
+    loaded, images = load_both(model, source, device)
+    write_embeddings(out, images, loaded.embed(images))
+    print(f"{len(images.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")

@@ -12,8 +12,8 @@ from infomax.cli.output import write_json
 if TYPE_CHECKING:
     from infomax.evaluation.evaluate import Evaluation
     from infomax.evaluation.proxies.measure import Proxies
-    from infomax.evaluation.scores import Verdict
-from infomax.cli.options import Neighbours, Test, Train
+    from infomax.evaluation.scores import Predictions
+from infomax.cli.options import Neighbors, Test, Train
 
 
 def evaluate(
@@ -30,15 +30,15 @@ def evaluate(
         bool,
         typer.Option("--proxies", help="Also I(X;Z), the code's dependence and a decoder's MS-SSIM. Takes minutes."),
     ] = False,
-    k: Neighbours = 20,
+    k: Neighbors = 20,
     seed: Seed = 0,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Tell how good features are: nearest neighbours and classifiers on them, beside pixels and untrained features."""
+    """Tell how good features are: nearest neighbors and classifiers on them, beside pixels and untrained features."""
     from infomax.cli.loading import load_both
     from infomax.embeddings import read_embeddings
-    from infomax.evaluation.evaluate import Labelled, evaluate_model, evaluate_vectors
+    from infomax.evaluation.evaluate import LabeledFeatures, evaluate_model, evaluate_vectors
 
     if (model is None) is not vectors:
         raise typer.BadParameter("give either --model RUN, or --vectors with two files of vectors")
@@ -49,14 +49,14 @@ def evaluate(
     measured = None
     if model is None:
         first, second = (read_embeddings(Path(file)) for file in (train, test))
-        splits = Labelled(first.vectors, first.labels), Labelled(second.vectors, second.labels)
+        splits = LabeledFeatures(first.vectors, first.labels), LabeledFeatures(second.vectors, second.labels)
         found = evaluate_vectors(*splits, k=k, seed=seed)
     else:
         loaded, training = load_both(model, train, device)
-        testing = loaded.load_pictures(test)
+        testing = loaded.load_images(test)
         found = evaluate_model(loaded, training, testing, k=k, layers=layers, seed=seed)
         if proxies:
-            from infomax.evaluation.proxies.measure import proxies as measure
+            from infomax.evaluation.proxies.measure import measure_proxies as measure
 
             measured = measure(loaded, training, testing, seed=seed)
     if json_file is not None:
@@ -77,7 +77,7 @@ def evaluate(
 def _tell(found: "Evaluation") -> None:
     """A table for people: a row for each set of features, a column for each way to judge it."""
     print(f"{found.n_train} training and {found.n_test} test vectors of {found.dim} numbers")
-    print(f"effective rank {found.unlabelled['effective_rank']:.1f}, mean spread {found.unlabelled['spread']:.3g}")
+    print(f"effective rank {found.unlabeled['effective_rank']:.1f}, mean spread {found.unlabeled['spread']:.3g}")
     if found.code is None or found.task is None:
         print("no labels in both splits, so no accuracies")
         return
@@ -85,8 +85,8 @@ def _tell(found: "Evaluation") -> None:
     print(f"right in the test split, with a 95 % interval; kNN by majority of {found.code.k}")
     titles = {"knn_cosine": "kNN cosine", "knn_euclidean": "kNN Euclidean", "linear": "linear", "mlp": "hidden layer"}
     print("".join([f"{'features':<20}{'numbers':>8}", *(f"{title:>18}" for title in titles.values())]))
-    rows = {"code": found.code, **found.layers, "untrained encoder": found.floors.get("random")}
-    for name, judged in {**rows, "raw pixels": found.floors.get("pixels")}.items():
+    rows = {"code": found.code, **found.layers, "untrained encoder": found.baselines.get("random")}
+    for name, judged in {**rows, "raw pixels": found.baselines.get("pixels")}.items():
         if judged is not None:
             cells = (_cell(judged.headline.get(title)) for title in titles)
             print("".join([f"{name:<20}{judged.dim:>8}", *(f"{cell:>18}" for cell in cells)]))
@@ -100,11 +100,11 @@ def _tell_proxies(measured: "Proxies") -> None:
     print(f"dependence of the code's dimensions (NDM): {ndm.value:.2f} ± {2 * ndm.standard_error:.2f} nats")
     print(
         f"a decoder restores MS-SSIM {decoded.ms_ssim:.3f} ± {2 * decoded.standard_error:.3f}; "
-        f"the mean picture, {decoded.mean_picture:.3f}"
+        f"the mean image, {decoded.mean_image:.3f}"
     )
 
 
-def _cell(verdict: "Verdict | None") -> str:
+def _cell(verdict: "Predictions | None") -> str:
     if verdict is None:
         return "-"
     low, high = verdict.interval

@@ -1,4 +1,4 @@
-"""explain: where in two pictures their match comes from."""
+"""explain: where in two images their match comes from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-REFERENCE_PICTURES = 256
+REFERENCE_IMAGES = 256
 
 
 def explain(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="A picture, or a row of a collection: digits#5.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="An image, or a row of a collection: digits#5.")],
     match: Annotated[str, typer.Argument(metavar="MATCH", help="Another, photos.parquet#7 say.")],
     model: Model,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
@@ -26,13 +26,13 @@ def explain(
         typer.Option(
             "--reference",
             metavar="SOURCE",
-            help="Pictures such as the model learnt from; InfoNCE, Donsker-Varadhan and SMILE need them.",
+            help="LoadedImages such as the model learned from; InfoNCE, Donsker-Varadhan and SMILE need them.",
         ),
     ] = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Draw which positions of two pictures go with each other's code, in nats."""
+    """Draw which positions of two images go with each other's code, in nats."""
     from dataclasses import asdict
 
     from infomax.evaluation import explanation
@@ -43,9 +43,9 @@ def explain(
     loaded = InfoMax.load(model, device=device)
     pair = [_pixels(name, loaded.recipe_.size) for name in (query, match)]
     drawn = [Drawn(_pixels(name, SIDE), name) for name in (query, match)]
-    others = None if reference is None else loaded.load_pictures(reference).pixels
+    others = None if reference is None else loaded.load_images(reference).pixels
     if others is not None:
-        others = others[:: max(1, len(others) // REFERENCE_PICTURES)][:REFERENCE_PICTURES]
+        others = others[:: max(1, len(others) // REFERENCE_IMAGES)][:REFERENCE_IMAGES]
     maps = explanation.explain(loaded, pair[0], pair[1], others)
     save_png(draw_explanation(drawn[0], drawn[1], maps), out)
     if json_file is not None:
@@ -59,8 +59,8 @@ def explain(
 
 
 def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
-    """A picture as a square: the file of that name, else the row after the # of a SOURCE."""
-    from infomax.images.decoding import BrokenPicture, decode, remarks_silenced, to_square
+    """An image as a square: the file of that name, else the row after the # of a SOURCE."""
+    from infomax.images.decoding import BrokenImage, center_crop_resize, decode, no_pillow_warnings
     from infomax.images.opening import open_source
 
     source, mark, row = name.rpartition("#")
@@ -70,15 +70,15 @@ def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
         found = open_source(source)
         if int(row) >= len(found.entries):
             raise InfoMaxError(
-                f"{name}: {source} has {len(found.entries)} pictures, the last is {source}#{len(found.entries) - 1}"
+                f"{name}: {source} has {len(found.entries)} images, the last is {source}#{len(found.entries) - 1}"
             )
         content = next(found.read([int(row)])).data
-        if isinstance(content, BrokenPicture):
+        if isinstance(content, BrokenImage):
             raise content
-        with remarks_silenced():
-            return to_square(content, size)
-    except BrokenPicture as broken:
-        raise InfoMaxError(f"{name} cannot be explained: {broken.reason}; give a picture") from None
+        with no_pillow_warnings():
+            return center_crop_resize(content, size)
+    except BrokenImage as broken:
+        raise InfoMaxError(f"{name} cannot be explained: {broken.reason}; give an image") from None
 
 
 def _finite(values: "NDArray[np.float64]") -> list[list[Any]]:

@@ -15,10 +15,10 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder for the model, log and checkpoints.")],
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto looks at device and pictures."),
+        typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto looks at device and images."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the pictures; the recipe's own if left out.")
+        int | None, typer.Option("--epochs", help="Passes over the images; the recipe's own if left out.")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -44,12 +44,12 @@ def fit(
         bool, typer.Option("--tensorboard", help="Show the training in TensorBoard too, from RUN/tensorboard.")
     ] = False,
 ) -> None:
-    """Learn features from a collection of pictures, without labels."""
+    """Learn features from a collection of images, without labels."""
     from infomax.devices import choose_device
     from infomax.model import InfoMax
-    from infomax.recipes import AUTO, choose, find_recipe, recipe_of
-    from infomax.training.distributed import Ranks
-    from infomax.training.logging import Board
+    from infomax.recipes import AUTO, choose_recipe, find_recipe, recipe_from_config
+    from infomax.training.distributed import Distributed
+    from infomax.training.logging import TensorBoardLogger
     from infomax.training.run_folder import Run
 
     choices = {"bound": bound, "divergence": divergence, "prior": prior}
@@ -58,24 +58,24 @@ def fit(
     if recipe is not None and recipe != AUTO:
         chosen = find_recipe(recipe)
     elif resume and not overwrite:
-        chosen = recipe_of(Run(out).read_config()["recipe"])
+        chosen = recipe_from_config(Run(out).read_config()["recipe"])
     else:
-        chosen, reason = choose(source, choose_device(device))
+        chosen, reason = choose_recipe(source, choose_device(device))
     model = InfoMax(chosen.with_texts(texts), epochs=epochs, device=device, seed=seed, progress=True)
-    with Board(out / "tensorboard") if tensorboard else nullcontext() as board, health_warnings_told():
+    with TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as board, health_warnings_told():
         model.fit(source, out=out, resume=resume, overwrite=overwrite, board=board)
-        if not Ranks.of_environment().first:
+        if not Distributed.of_environment().first:
             return
         if board is not None:
             import numpy as np
 
             from infomax.figures.montage import montage_of
 
-            pictures = model.load_pictures(source)
-            board.show("neighbours", np.asarray(montage_of(source, pictures, model.embed(pictures))))
+            images = model.load_images(source)
+            board.show("neighbors", np.asarray(montage_of(source, images, model.embed(images))))
     data = model.config_["data"]
     tell_skipped(data["skipped"], str(out / "skipped.csv"))
     if reason:
         print(f"recipe {chosen.name} was chosen for {reason}; --recipe NAME takes another")
-    print(f"learnt {model.recipe_.dim} features from {data['pictures']} pictures; the model is in {out}")
+    print(f"learned {model.recipe_.dim} features from {data['images']} images; the model is in {out}")
     print(f"see what it finds alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png")

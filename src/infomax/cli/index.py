@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.options import Device, IndexFolder, JsonFile, Source
+from infomax.cli.options import Device, IndexOption, JsonFile, Source
 from infomax.cli.output import tell_skipped, write_json
 
 
 def index(
     source: Source,
-    index: IndexFolder,
+    index: IndexOption,
     model: Annotated[
         Path | None, typer.Option("--model", metavar="RUN", help="The folder that infomax fit wrote; for a new index.")
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Also remove pictures that have vanished from SOURCE, or are broken now.")
+        bool, typer.Option("--prune", help="Also remove images that have vanished from SOURCE, or are broken now.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; decode and write nothing.")
@@ -24,18 +24,18 @@ def index(
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Make an index of pictures, or bring it up to date: only what is new or changed is embedded."""
-    from infomax.search.index import Index, preview
+    """Make an index of images, or bring it up to date: only what is new or changed is embedded."""
+    from infomax.search.index import Index, plan
 
     if dry_run and not index.exists():
-        changes = preview(source, model)
+        changes = plan(source, model)
     else:
         opened = (
             Index.open(index, device=device, progress=True)
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
-        changes = opened.synchronise(source, prune=prune, dry_run=dry_run)
+        changes = opened.synchronize(source, prune=prune, dry_run=dry_run)
     skipped = index / "skipped.csv"
     if changes.skipped:
         first = changes.skipped[0]

@@ -14,16 +14,16 @@ def montage(
     model: Model,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
     metric: MetricName = "cosine",
-    queries: Annotated[int, typer.Option("--queries", min=1, help="Rows: pictures picked at random.")] = 10,
-    neighbours: Annotated[int, typer.Option("--neighbours", min=1, help="Columns: the nearest of each.")] = 9,
+    queries: Annotated[int, typer.Option("--queries", min=1, help="Rows: images picked at random.")] = 10,
+    neighbors: Annotated[int, typer.Option("--neighbors", min=1, help="Columns: the nearest of each.")] = 9,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Draw random pictures, each with its nearest neighbours in the collection."""
+    """Draw random images, each with its nearest neighbors in the collection."""
     from infomax.figures.montage import montage_of, save_png
 
-    loaded, pictures = load_both(model, source, device)
-    codes = loaded.embed(pictures)
-    image = montage_of(source, pictures, codes, metric=metric, queries=queries, neighbours=neighbours, seed=seed)
-    save_png(image, out)
+    loaded, images = load_both(model, source, device)
+    codes = loaded.embed(images)
+    figure = montage_of(source, images, codes, metric=metric, queries=queries, neighbors=neighbors, seed=seed)
+    save_png(figure, out)
     print(f"the figure is {out}")

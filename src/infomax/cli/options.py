@@ -9,7 +9,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A folder of pictures, parquet files (a quoted glob is fine), a .npy or .npz of uint8 pictures, "
+        help="A folder of images, parquet files (a quoted glob is fine), a .npy or .npz of uint8 images, "
         "or a name: digits, cifar10.",
     ),
 ]
@@ -23,11 +23,11 @@ JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is stdout, and nothing else.")
 ]
 
-IndexFolder = Annotated[Path, typer.Option("--index", metavar="DIR", help="The folder of the index.")]
+IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="The folder of the index.")]
 Host = Annotated[str, typer.Option("--host", help="Where to listen; 0.0.0.0 lets other machines in.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
 Train = Annotated[
-    str, typer.Option("--train", metavar="SOURCE", help="Pictures whose labels the classifiers may learn from.")
+    str, typer.Option("--train", metavar="SOURCE", help="LoadedImages whose labels the classifiers may learn from.")
 ]
-Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other pictures, to judge them by.")]
-Neighbours = Annotated[int, typer.Option("-k", min=1, help="How many nearest neighbours vote.")]
+Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other images, to judge them by.")]
+Neighbors = Annotated[int, typer.Option("-k", min=1, help="How many nearest neighbors vote.")]

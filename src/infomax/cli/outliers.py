@@ -4,27 +4,27 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.options import IndexFolder, JsonFile, MetricName
+from infomax.cli.options import IndexOption, JsonFile, MetricName
 from infomax.cli.output import write_json
 
 
 def outliers(
-    index: IndexFolder,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many pictures.")] = 20,
+    index: IndexOption,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 20,
     k: Annotated[int, typer.Option("-k", min=1, help="Over how many nearest the distance is averaged.")] = 10,
     metric: MetricName = "cosine",
     json_file: JsonFile = None,
 ) -> None:
-    """List the pictures that are least like the rest."""
+    """List the images that are least like the rest."""
     from infomax.search.index import Index
 
     found = Index.open(index).outliers(n, k=k, metric=metric)
     if json_file is not None:
         documents = [
-            {"rank": rank, "path": each.picture.path, "label": each.picture.label, "distance": each.distance}
+            {"rank": rank, "path": each.image.path, "label": each.image.label, "distance": each.distance}
             for rank, each in enumerate(found, 1)
         ]
         write_json(json_file, {"metric": metric, "k": k, "outliers": documents})
     if json_file != "-":
         for rank, each in enumerate(found, 1):
-            print(f"{rank:>5}  {each.distance:<10.6f}  {' '.join(each.picture.path.splitlines())}")
+            print(f"{rank:>5}  {each.distance:<10.6f}  {' '.join(each.image.path.splitlines())}")

@@ -22,9 +22,9 @@ def write_json(file: str, document: object) -> None:
 
 
 def tell_skipped(count: int, where: str) -> None:
-    """Say on stderr how many broken pictures were left out, and where the reasons are."""
+    """Say on stderr how many broken images were left out, and where the reasons are."""
     if count:
-        print(f"infomax: skipped {count} broken {'picture' if count == 1 else 'pictures'}: {where}", file=sys.stderr)
+        print(f"infomax: skipped {count} broken {'image' if count == 1 else 'images'}: {where}", file=sys.stderr)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""search: find what is most like a picture."""
+"""search: find what is most like an image."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infomax.cli.options import Device, IndexFolder, JsonFile, MetricName
+from infomax.cli.options import Device, IndexOption, JsonFile, MetricName
 from infomax.cli.output import write_json
 
 if TYPE_CHECKING:
@@ -14,32 +14,30 @@ if TYPE_CHECKING:
 
 
 def search(
-    pictures: Annotated[list[str], typer.Argument(metavar="PICTURE...", help="Files to search with; - is stdin.")],
-    index: IndexFolder,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files to search with; - is stdin.")],
+    index: IndexOption,
     k: Annotated[int, typer.Option("-k", min=1, help="How many matches.")] = 10,
     metric: MetricName = "cosine",
     approximate: Annotated[
         bool, typer.Option("--approximate", help="Faster in a large index, but may miss a few matches.")
     ] = False,
-    folder: Annotated[
-        str | None, typer.Option("--folder", metavar="F", help="Only pictures below this folder.")
-    ] = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="L", help="Only pictures with this label.")] = None,
+    folder: Annotated[str | None, typer.Option("--folder", metavar="F", help="Only images below this folder.")] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="L", help="Only images with this label.")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", metavar="FILE.png", help="Draw the matches.")] = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Find the pictures of an index that are most like a picture."""
+    """Find the images of an index that are most like an image."""
     from infomax.search.index import Index
 
     opened = Index.open(index, device=device)
-    queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in pictures]
+    queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
     found = [
         opened.search(query, k, metric=metric, approximate=approximate, folder=folder, label=label) for query in queries
     ]
     if not any(found):
         print(
-            f"infomax: {index} holds no pictures{' of that folder or label' if folder or label else ''}",
+            f"infomax: {index} holds no images{' of that folder or label' if folder or label else ''}",
             file=sys.stderr,
         )
     if figure is not None:
@@ -50,15 +48,15 @@ def search(
     if json_file is not None:
         documents = [
             {"query": name, "metric": metric, "approximate": approximate, "matches": [_match(each) for each in matches]}
-            for name, matches in zip(pictures, found, strict=True)
+            for name, matches in zip(images, found, strict=True)
         ]
         write_json(json_file, documents[0] if len(documents) == 1 else documents)
     if json_file != "-":
         kind = f"by {'approximate search, ' if approximate else ''}{metric} distance"
-        for name, matches in zip(pictures, found, strict=True):
+        for name, matches in zip(images, found, strict=True):
             print(f"{name}: {len(matches)} {'match' if len(matches) == 1 else 'matches'}, {kind}")
             for each in matches:
-                end = f"{each.picture.path}  {each.picture.label or ''}".rstrip()
+                end = f"{each.image.path}  {each.image.label or ''}".rstrip()
                 print(f"{each.rank:>5}  {each.distance:<10.6f}  {' '.join(end.splitlines())}")
         if figure is not None:
             print(f"the figure is {figure}")
@@ -67,8 +65,8 @@ def search(
 def _match(match: "Match") -> dict[str, Any]:
     return {
         "rank": match.rank,
-        "path": match.picture.path,
-        "label": match.picture.label,
+        "path": match.image.path,
+        "label": match.image.label,
         "distance": match.distance,
         "similarity": match.similarity,
     }

@@ -1,6 +1,6 @@
 """Classifiers that are trained on frozen features, to tell how much of the labels these hold: linear, and one deeper.
 
-Both standardise the features by the training split and choose their one setting (the penalty, the number of epochs) by
+Both standardize the features by the training split and choose their one setting (the penalty, the number of epochs) by
 the cross-entropy on a held-out fifth of it; then they are trained again on all of it. The test split chooses nothing.
 """
 
@@ -24,7 +24,7 @@ ROWS = 4096
 """Vectors that are converted or classified at a time."""
 
 HELD_OUT = 5
-"""Every fifth picture of a class helps to choose, in place of learning."""
+"""Every fifth image of a class helps to choose, in place of learning."""
 
 PENALTIES = tuple(10.0**-power for power in range(8))
 """Weights of |W|^2 / 2 beside the mean cross-entropy, from strong to weak."""
@@ -40,18 +40,18 @@ HIDDEN, DROPOUT = 200, 0.1
 """Units of the one hidden layer and how many of them are dropped (Deep InfoMax, arXiv 1808.06670, section 4)."""
 
 BATCH, LEARNING_RATE, MAX_EPOCHS, PATIENCE = 256, 1e-3, 50, 3
-"""How the hidden layer is trained: by Adam, until so many epochs in a row were no better on the held-out pictures."""
+"""How the hidden layer is trained: by Adam, until so many epochs in a row were no better on the held-out images."""
 
 
 @dataclass(frozen=True)
-class Standardisation:
+class Standardization:
     """What makes every feature of the training split have mean 0 and variance 1; a constant feature becomes 0."""
 
     mean: Float[np.ndarray, " d"]
     scale: Float[np.ndarray, " d"]
 
     @classmethod
-    def of(cls, vectors: Num[np.ndarray, "n d"]) -> "Standardisation":
+    def of(cls, vectors: Num[np.ndarray, "n d"]) -> "Standardization":
         """By the mean and the spread of these vectors, summed in float64."""
         n = len(vectors)
         mean = sum(vectors[part].sum(0, dtype=np.float64) for part in _parts(n)) / n
@@ -61,7 +61,7 @@ class Standardisation:
         return cls(mean, np.where(deviation > rounding, deviation, np.inf))
 
     def __call__(self, vectors: Num[np.ndarray, "n d"], rows: Int[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
-        """Some of the vectors, standardised, float32; never is more than a part of them converted at a time."""
+        """Some of the vectors, standardized, float32; never is more than a part of them converted at a time."""
         out = np.empty((len(rows), vectors.shape[1]), np.float32)
         for part in _parts(len(rows)):
             out[part] = (vectors[rows[part]] - self.mean) / self.scale
@@ -71,78 +71,78 @@ class Standardisation:
 @final
 @dataclass(frozen=True)
 class LinearClassifier:
-    """Multinomial logistic regression on standardised features.
+    """Multinomial logistic regression on standardized features.
 
     penalty: the weight of |W|^2 / 2 beside the mean cross-entropy; scikit-learn's C is 1 / (n * penalty)
     """
 
-    standardisation: Standardisation
+    standardization: Standardization
     weights: Float[Tensor, "classes d"]
     bias: Float[Tensor, " classes"]
     penalty: float
 
     def predict(self, vectors: Num[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
         """The class of each vector."""
-        return _predicted(vectors, self.standardisation, lambda x: linear(x, self.weights, self.bias))
+        return _predicted(vectors, self.standardization, lambda x: linear(x, self.weights, self.bias))
 
 
 @final
 @dataclass(frozen=True)
 class MlpClassifier:
-    """One hidden layer of 200 units with ReLU and dropout 0.1 on standardised features, trained for `epochs`."""
+    """One hidden layer of 200 units with ReLU and dropout 0.1 on standardized features, trained for `epochs`."""
 
-    standardisation: Standardisation
+    standardization: Standardization
     network: nn.Module
     epochs: int
 
     def predict(self, vectors: Num[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
         """The class of each vector."""
-        return _predicted(vectors, self.standardisation, self.network.eval())
+        return _predicted(vectors, self.standardization, self.network.eval())
 
 
 def fit_linear(
     vectors: Num[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], classes: int, *, seed: int = 0
 ) -> LinearClassifier:
-    """The linear classifier with the penalty of PENALTIES that the held-out pictures are best predicted with.
+    """The linear classifier with the penalty of PENALTIES that the held-out images are best predicted with.
 
     The penalties are tried from strong to weak, each from where the last one ended, until they get worse. `labels` are
-    0..classes-1. Raises InfoMaxError where no label has a picture to spare.
+    0..classes-1. Raises InfoMaxError where no label has an image to spare.
     """
-    standardisation, (x, y), learnt = _prepared(vectors, labels, seed)
+    standardization, (x, y), learned = _prepared(vectors, labels, seed)
     best: Affine = (torch.zeros(classes, x.shape[1]), torch.zeros(classes))
     some = x[:SAMPLE]
     covariance = some.T @ some / len(some)
     least, chosen = np.inf, PENALTIES[0]
     for penalty in PENALTIES:
-        tried = _minimised(x[:learnt], y[:learnt], penalty, best, ROUGHLY, covariance)
-        loss = float(cross_entropy(linear(x[learnt:], *tried), y[learnt:]))
+        tried = _minimized(x[:learned], y[:learned], penalty, best, ROUGHLY, covariance)
+        loss = float(cross_entropy(linear(x[learned:], *tried), y[learned:]))
         if loss >= least:
             break
         best, least, chosen = tried, loss, penalty
-    return LinearClassifier(standardisation, *_minimised(x, y, chosen, best, EXACTLY, covariance), chosen)
+    return LinearClassifier(standardization, *_minimized(x, y, chosen, best, EXACTLY, covariance), chosen)
 
 
 def fit_mlp(
     vectors: Num[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], classes: int, *, seed: int = 0
 ) -> MlpClassifier:
-    """The classifier of one hidden layer, trained for as many epochs as the held-out pictures are best predicted after.
+    """The classifier of one hidden layer, trained for as many epochs as the held-out images are best predicted after.
 
     The same seed gives the same classifier on the same number of threads. Raises InfoMaxError as `fit_linear` does.
     """
-    standardisation, (x, y), learnt = _prepared(vectors, labels, seed)
+    standardization, (x, y), learned = _prepared(vectors, labels, seed)
     least, epochs = np.inf, 0
-    for epoch, network in enumerate(_epochs(x[:learnt], y[:learnt], classes, seed), 1):
+    for epoch, network in enumerate(_epochs(x[:learned], y[:learned], classes, seed), 1):
         with torch.inference_mode():
-            loss = float(cross_entropy(network(x[learnt:]), y[learnt:]))
+            loss = float(cross_entropy(network(x[learned:]), y[learned:]))
         if loss < least:
             least, epochs = loss, epoch
         if epoch - epochs >= PATIENCE or epoch == MAX_EPOCHS:
             break
     *_, network = islice(_epochs(x, y, classes, seed), epochs)
-    return MlpClassifier(standardisation, network, epochs)
+    return MlpClassifier(standardization, network, epochs)
 
 
-def held_out(labels: Int[np.ndarray, " n"], seed: int) -> tuple[Int[np.ndarray, " learnt"], Int[np.ndarray, " held"]]:
+def held_out(labels: Int[np.ndarray, " n"], seed: int) -> tuple[Int[np.ndarray, " learned"], Int[np.ndarray, " held"]]:
     """Rows to learn from and rows to choose by, at random: every fifth of a class, but never all of it.
 
     Raises InfoMaxError where there are none to choose by.
@@ -153,22 +153,22 @@ def held_out(labels: Int[np.ndarray, " n"], seed: int) -> tuple[Int[np.ndarray, 
     held = (np.arange(len(labels)) % HELD_OUT == HELD_OUT - 1) & ~first
     if not held.any():
         raise InfoMaxError(
-            f"{len(labels)} training pictures of {first.sum()} labels are too few for a classifier: give more of each"
+            f"{len(labels)} training images of {first.sum()} labels are too few for a classifier: give more of each"
         )
     return by_class[~held], by_class[held]
 
 
 def _prepared(
     vectors: Num[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], seed: int
-) -> tuple[Standardisation, tuple[Float[Tensor, "n d"], Int[Tensor, " n"]], int]:
-    """All vectors standardised, and labels; first those to learn from, which are so many, then the held-out ones."""
-    learnt, held = held_out(labels, seed)
-    order = np.concatenate([np.random.default_rng(seed).permutation(learnt), held])
-    standardisation = Standardisation.of(vectors)
-    return standardisation, (standardisation(vectors, order), torch.from_numpy(labels[order])), len(learnt)
+) -> tuple[Standardization, tuple[Float[Tensor, "n d"], Int[Tensor, " n"]], int]:
+    """All vectors standardized, and labels; first those to learn from, which are so many, then the held-out ones."""
+    learned, held = held_out(labels, seed)
+    order = np.concatenate([np.random.default_rng(seed).permutation(learned), held])
+    standardization = Standardization.of(vectors)
+    return standardization, (standardization(vectors, order), torch.from_numpy(labels[order])), len(learned)
 
 
-def _minimised(
+def _minimized(
     x: Float[Tensor, "n d"],
     y: Int[Tensor, " n"],
     penalty: float,
@@ -219,26 +219,26 @@ def _epochs(x: Float[Tensor, "n d"], y: Int[Tensor, " n"], classes: int, seed: i
         network = nn.Sequential(
             nn.Linear(x.shape[1], HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, classes)
         )
-    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
+    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
     while True:
         network.train()
         with torch.random.fork_rng(devices=[]):  # dropout knows no other generator
             torch.default_generator.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
             for rows in torch.split(torch.randperm(len(x), generator=generator), BATCH):
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 torch.autograd.backward(cross_entropy(network(x[rows]), y[rows]))
-                optimiser.step()
+                optimizer.step()
         yield network.eval()
 
 
 def _predicted(
     vectors: Num[np.ndarray, "n d"],
-    standardisation: Standardisation,
+    standardization: Standardization,
     logits: Callable[[Float[Tensor, "b d"]], Float[Tensor, "b classes"]],
 ) -> Int[np.ndarray, " n"]:
     rows = np.arange(len(vectors))
     with torch.inference_mode():
-        parts = [logits(standardisation(vectors, rows[part])).argmax(1) for part in _parts(len(vectors))]
+        parts = [logits(standardization(vectors, rows[part])).argmax(1) for part in _parts(len(vectors))]
     return torch.cat(parts).numpy()
 
 

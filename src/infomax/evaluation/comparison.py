@@ -1,4 +1,4 @@
-"""Several runs judged by the same pictures: what sets them apart, and how sure that is."""
+"""Several runs judged by the same images: what sets them apart, and how sure that is."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.evaluate import Evaluation, Labelled, evaluate_vectors, judge_pixels
-from infomax.evaluation.scores import Judgement, K
-from infomax.images import Pictures
+from infomax.evaluation.evaluate import Evaluation, LabeledFeatures, evaluate_vectors, score_pixels
+from infomax.evaluation.scores import FeatureScores, K
+from infomax.images import LoadedImages
 from infomax.model import InfoMax
-from infomax.neighbors.knn import neighbours
+from infomax.neighbors.knn import neighbors
 from infomax.training.run_folder import Run
 
 QUERIES, MATCHES = 8, 8
-"""Test pictures whose neighbours are shown, and training pictures beside each."""
+"""Test images whose neighbors are shown, and training images beside each."""
 
 MAPPED = 1_000
-"""Test pictures on a map."""
+"""Test images on a map."""
 
 PERPLEXITY = 30.0
-"""About how many neighbours of each point a map keeps near."""
+"""About how many neighbors of each point a map keeps near."""
 
 DRAWS = 10_000
-"""How many times the test pictures are drawn again."""
+"""How many times the test images are drawn again."""
 
 TAIL = 2.5
 """Per cent on either side of an interval."""
@@ -34,14 +34,14 @@ TAIL = 2.5
 
 @final
 @dataclass(frozen=True)
-class Judged:
+class RunScores:
     """One run.
 
     settings: of the run, by name, as text
     curves: by name of a quantity of the log, (steps, values)
-    matches: (QUERIES, MATCHES), the nearest training pictures of each query by cosine
+    matches: (QUERIES, MATCHES), the nearest training images of each query by cosine
     queried, matched: pixels of the queries and of their matches, of the size that the run takes
-    places: (MAPPED, 2), where the mapped test pictures lie
+    places: (MAPPED, 2), where the mapped test images lie
     """
 
     name: str
@@ -57,14 +57,14 @@ class Judged:
 @final
 @dataclass(frozen=True)
 class Comparison:
-    """Runs judged by the same pictures.
+    """Runs judged by the same images.
 
     train_labels, test_labels: as the sources have them
-    queries, mapped: rows of the test pictures that are shown and mapped; queried: the former for the first run
-    pixels: the judgement on raw pixels, the floor; None without labels
+    queries, mapped: rows of the test images that are shown and mapped; queried: the former for the first run
+    pixels: the judgment on raw pixels, the floor; None without labels
     """
 
-    runs: list[Judged]
+    runs: list[RunScores]
     train: str
     test: str
     train_labels: Sequence[str] | None
@@ -72,39 +72,39 @@ class Comparison:
     queries: Int[np.ndarray, " q"]
     queried: UInt8[np.ndarray, "q s s 3"]
     mapped: Int[np.ndarray, " mapped"]
-    pixels: Judgement | None
+    pixels: FeatureScores | None
 
 
 def compare(
     paths: Sequence[Path], train: str, test: str, *, k: int = K, seed: int = 0, device: str = "auto"
 ) -> Comparison:
-    """Judge finished runs by the same training and test pictures; progress goes to stderr.
+    """Judge finished runs by the same training and test images; progress goes to stderr.
 
     Raises InfoMaxError for a folder that holds no finished run, and as `evaluate_vectors` does.
     """
     models = {name: InfoMax.load(path, device=device, progress=True) for name, path in _names(paths).items()}
-    judged: list[Judged] = []
+    judged: list[RunScores] = []
     for path, (name, model) in zip(paths, models.items(), strict=True):
-        sources = model.load_pictures(train), model.load_pictures(test)
+        sources = model.load_images(train), model.load_images(test)
         if not judged:
             queries, mapped = (_some(len(sources[1].keys), count, seed) for count in (QUERIES, MAPPED))
             first = sources
-        judged.append(_judged(name, path, model, sources, queries, mapped, k, seed))
-    splits = [Labelled(each.pixels, each.labels) for each in first]
+        judged.append(_scored(name, path, model, sources, queries, mapped, k, seed))
+    splits = [LabeledFeatures(each.pixels, each.labels) for each in first]
     task = judged[0].evaluation.task
-    pixels = None if task is None else judge_pixels(task, *splits, k=k, seed=seed)
+    pixels = None if task is None else score_pixels(task, *splits, k=k, seed=seed)
     known, asked = (split.labels for split in splits)
     return Comparison(judged, train, test, known, asked, queries, first[1].pixels[queries], mapped, pixels)
 
 
 def bootstrap_interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean, when the n pictures are drawn again with replacement (Efron 1979).
+    """The 95 % percentile interval of the mean, when the n images are drawn again with replacement (Efron 1979).
 
-    `values` are whether a picture was right, or (whole numbers, -1 to 1) that minus the same of another run: a paired
-    difference. How often each is drawn is multinomial, which spares drawing pictures one by one.
+    `values` are whether an image was right, or (whole numbers, -1 to 1) that minus the same of another run: a paired
+    difference. How often each is drawn is multinomial, which spares drawing images one by one.
 
     Where all are the same, drawing them again shows no spread though there may be some. Then the share that other
-    pictures may have of the farthest other values is at most 1 - 0.025^(1/n), as Clopper & Pearson (1934) have it.
+    images may have of the farthest other values is at most 1 - 0.025^(1/n), as Clopper & Pearson (1934) have it.
     """
     kinds, counts = np.unique(values.astype(np.int64), return_counts=True)
     if len(kinds) == 1:
@@ -122,7 +122,7 @@ def differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
     return [name for name in names if len({each.get(name) for each in settings}) > 1]
 
 
-def place(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarray, "n 2"]:
+def tsne_layout(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarray, "n 2"]:
     """A map on which near directions lie near each other: t-SNE (van der Maaten & Hinton 2008) of scikit-learn.
 
     It starts from the first two principal components, so that its large-scale layout is theirs.
@@ -144,21 +144,23 @@ def place(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarray,
     return found
 
 
-def _judged(
+def _scored(
     name: str,
     path: Path,
     model: InfoMax,
-    sources: tuple[Pictures, Pictures],
+    sources: tuple[LoadedImages, LoadedImages],
     queries: Int[np.ndarray, " q"],
     mapped: Int[np.ndarray, " mapped"],
     k: int,
     seed: int,
-) -> Judged:
+) -> RunScores:
     train, test = sources
     codes, test_codes = model.embed(train), model.embed(test)
-    evaluation = evaluate_vectors(Labelled(codes, train.labels), Labelled(test_codes, test.labels), k=k, seed=seed)
-    nearest = neighbours(test_codes[queries], codes, min(MATCHES, len(codes))).indices
-    return Judged(
+    evaluation = evaluate_vectors(
+        LabeledFeatures(codes, train.labels), LabeledFeatures(test_codes, test.labels), k=k, seed=seed
+    )
+    nearest = neighbors(test_codes[queries], codes, min(MATCHES, len(codes))).indices
+    return RunScores(
         name,
         dict(_flat(model.config_)),
         evaluation,
@@ -166,7 +168,7 @@ def _judged(
         nearest,
         test.pixels[queries],
         train.pixels[nearest],
-        place(test_codes[mapped], seed),
+        tsne_layout(test_codes[mapped], seed),
     )
 
 

@@ -1,4 +1,4 @@
-"""How good features are, in one document: those of a model beside their floors, or any given vectors."""
+"""How good features are, in one document: those of a model beside their baselines, or any given vectors."""
 
 import time
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from jaxtyping import Int, Num
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.layers import layer_vectors, lower_layers, untrained_vectors
-from infomax.evaluation.scores import Judgement, K, Task, judge
-from infomax.images import Pictures
+from infomax.evaluation.scores import FeatureScores, K, LabelSplit, score_features
+from infomax.images import LoadedImages
 from infomax.model import InfoMax
 from infomax.training.diagnostics import effective_rank
 
@@ -24,7 +24,7 @@ Rows = Int[np.ndarray, " rows"] | slice
 
 @final
 @dataclass(frozen=True)
-class Labelled:
+class LabeledFeatures:
     """The vectors (or pixels) of one split, and the labels: None without any, "" where a single one is missing."""
 
     vectors: Num[np.ndarray, "n ..."]
@@ -47,21 +47,21 @@ class Evaluation:
     """What is known of features.
 
     n_train, n_test: vectors that took part: where some have a label, those
-    unlabelled: figures that need no labels: effective_rank, of dim at most; spread, the mean standard deviation
+    unlabeled: figures that need no labels: effective_rank, of dim at most; spread, the mean standard deviation
     task, code: None where a split has no labels
-    floors: by name: pixels; random, an untrained encoder of the same shape
+    baselines: by name: pixels; random, an untrained encoder of the same shape
     layers: by name: conv and fc, below the code
-    seconds: wall time of what is no part of a judgement
+    seconds: wall time of what is no part of a judgment
     """
 
     n_train: int
     n_test: int
     dim: int
-    unlabelled: dict[str, float]
-    task: Task | None = None
-    code: Judgement | None = None
-    floors: dict[str, Judgement] = field(default_factory=dict)
-    layers: dict[str, Judgement] = field(default_factory=dict)
+    unlabeled: dict[str, float]
+    task: LabelSplit | None = None
+    code: FeatureScores | None = None
+    baselines: dict[str, FeatureScores] = field(default_factory=dict)
+    layers: dict[str, FeatureScores] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,8 +71,8 @@ class Evaluation:
         if self.task is not None and self.code is not None:
             document |= {"classes": len(self.task.names), "chance": self.task.chance, **self.code.to_dict()}
             seconds |= document["seconds"]
-        document |= {"unlabelled": self.unlabelled}
-        for name, floor in self.floors.items():
+        document |= {"unlabeled": self.unlabeled}
+        for name, floor in self.baselines.items():
             full = floor.to_dict()
             document[name] = {"knn": full["knn"]["cosine"], "linear": full["linear"], "detail": full}
             seconds[name] = round(sum(floor.seconds.values()), 2)
@@ -81,7 +81,7 @@ class Evaluation:
         return document | {"seconds": seconds}
 
 
-def evaluate_vectors(train: Labelled, test: Labelled, *, k: int = K, seed: int = 0) -> Evaluation:
+def evaluate_vectors(train: LabeledFeatures, test: LabeledFeatures, *, k: int = K, seed: int = 0) -> Evaluation:
     """Judge vectors, whatever made them. Where some of a split have labels, those without take no part.
 
     Raises InfoMaxError for vectors that are not finite or of two lengths, and for labels that set no task.
@@ -93,53 +93,57 @@ def evaluate_vectors(train: Labelled, test: Labelled, *, k: int = K, seed: int =
         if not np.isfinite(split.vectors).all():
             raise InfoMaxError(f"the {name} vectors hold NaN or infinity: evaluate finite ones only")
     task = _task(train, test, k)
-    code = judge(task, train.vectors[train.known], test.vectors[test.known], k=k, seed=seed) if task else None
+    code = score_features(task, train.vectors[train.known], test.vectors[test.known], k=k, seed=seed) if task else None
     return Evaluation(len(train), len(test), d, _without_labels(test.vectors[test.known]), task, code)
 
 
 def evaluate_model(
-    model: InfoMax, train: Pictures, test: Pictures, *, k: int = K, layers: bool = False, seed: int = 0
+    model: InfoMax, train: LoadedImages, test: LoadedImages, *, k: int = K, layers: bool = False, seed: int = 0
 ) -> Evaluation:
     """Judge the codes of a model beside raw pixels and an untrained encoder, and its lower layers where asked for.
 
     Floors are judged by the majority of k by cosine and by the linear classifier. Raises as `evaluate_vectors` does.
     """
     began = time.perf_counter()
-    codes = Labelled(model.embed(train), train.labels), Labelled(model.embed(test), test.labels)
+    codes = LabeledFeatures(model.embed(train), train.labels), LabeledFeatures(model.embed(test), test.labels)
     seconds = {"embed": round(time.perf_counter() - began, 2)}
     found = evaluate_vectors(*codes, k=k, seed=seed)
     if found.task is None:
         return replace(found, seconds=seconds)
-    splits = Labelled(train.pixels, train.labels), Labelled(test.pixels, test.labels)
+    splits = LabeledFeatures(train.pixels, train.labels), LabeledFeatures(test.pixels, test.labels)
     pixels = splits[0].vectors[splits[0].known], splits[1].vectors[splits[1].known]
-    floors = {"pixels": judge_pixels(found.task, *splits, k=k, seed=seed)}
+    baselines = {"pixels": score_pixels(found.task, *splits, k=k, seed=seed)}
     if (untrained := untrained_vectors(model, *pixels, seed)) is not None:
-        floors["random"] = _judge_floor(found.task, *untrained, k=k, seed=seed)
-    below: dict[str, Judgement] = {}
+        baselines["random"] = _score_baseline(found.task, *untrained, k=k, seed=seed)
+    below: dict[str, FeatureScores] = {}
     for layer in lower_layers(model) if layers else ():
-        below[layer] = judge(found.task, *(layer_vectors(model, each, layer) for each in pixels), k=k, seed=seed)
-    return replace(found, floors=floors, layers=below, seconds=seconds)
+        below[layer] = score_features(
+            found.task, *(layer_vectors(model, each, layer) for each in pixels), k=k, seed=seed
+        )
+    return replace(found, baselines=baselines, layers=below, seconds=seconds)
 
 
-def judge_pixels(task: Task, train: Labelled, test: Labelled, *, k: int = K, seed: int = 0) -> Judgement:
-    """The floor of raw pixels: -128 to 127, grey at the origin, so that a cosine tells more than brightness."""
+def score_pixels(
+    task: LabelSplit, train: LabeledFeatures, test: LabeledFeatures, *, k: int = K, seed: int = 0
+) -> FeatureScores:
+    """The floor of raw pixels: -128 to 127, gray at the origin, so that a cosine tells more than brightness."""
     flat = []
     for split in (train, test):
         pixels = split.vectors[split.known]
         flat.append((pixels.reshape(len(pixels), -1) ^ 128).view(np.int8))  # pixels - 128
-    return _judge_floor(task, *flat, k=k, seed=seed)
+    return _score_baseline(task, *flat, k=k, seed=seed)
 
 
-def _judge_floor(
-    task: Task, train: Num[np.ndarray, "m d"], test: Num[np.ndarray, "n d"], *, k: int, seed: int
-) -> Judgement:
-    return judge(task, train, test, k=k, ks=(k,), metrics=("cosine",), probes=("linear",), seed=seed)
+def _score_baseline(
+    task: LabelSplit, train: Num[np.ndarray, "m d"], test: Num[np.ndarray, "n d"], *, k: int, seed: int
+) -> FeatureScores:
+    return score_features(task, train, test, k=k, ks=(k,), metrics=("cosine",), probes=("linear",), seed=seed)
 
 
-def _task(train: Labelled, test: Labelled, k: int) -> Task | None:
+def _task(train: LabeledFeatures, test: LabeledFeatures, k: int) -> LabelSplit | None:
     if train.labels is None or test.labels is None:
         return None
-    return Task.of([label for label in train.labels if label], [label for label in test.labels if label], k)
+    return LabelSplit.of([label for label in train.labels if label], [label for label in test.labels if label], k)
 
 
 def _without_labels(vectors: Num[np.ndarray, "n d"]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What a model has besides its code: the layers below it, and what an encoder that has learnt nothing would make.
+"""What a model has besides its code: the layers below it, and what an encoder that has learned nothing would make.
 
 Here alone the evaluation looks into an encoder; everything else of it sees arrays.
 """
@@ -18,7 +18,7 @@ Layer = Literal["conv", "fc", "code"]
 Pixels = UInt8[np.ndarray, "n h w 3"]
 
 CALIBRATION = 2_000
-"""Pictures that the batch norms of an untrained encoder see."""
+"""Images that the batch norms of an untrained encoder see."""
 
 CALIBRATED_AT_ONCE = 500
 """Enough for the statistics of a batch to be those of the collection."""
@@ -33,7 +33,7 @@ def lower_layers(model: InfoMax) -> tuple[Layer, ...]:
 
 
 def layer_vectors(model: InfoMax, pixels: Pixels, layer: Layer) -> Float[np.ndarray, "n d"]:
-    """One layer of the trained encoder, of every picture; a feature map is flattened."""
+    """One layer of the trained encoder, of every image; a feature map is flattened."""
     encoder = _encoder(model)
     assert encoder is not None, f"no encoder, no layer {layer}: ask lower_layers first"
     return _vectors(encoder, pixels, layer, model)
@@ -44,8 +44,8 @@ def untrained_vectors(
 ) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]] | None:
     """The codes of an encoder of the same shape with random weights; None for a model that has no such encoder.
 
-    What an encoder takes from pictures without learning, it may take: its batch norms use the statistics of some
-    training pictures. With those it is initialised with, all codes are nearly parallel, and the floor is too low.
+    What an encoder takes from images without learning, it may take: its batch norms use the statistics of some
+    training images. With those it is initialized with, all codes are nearly parallel, and the floor is too low.
 
     In the precision of training, which takes half the time on some CPUs: a floor bears that, where codes that are
     stored and compared elsewhere would not.
@@ -69,13 +69,13 @@ def _encoder(model: InfoMax) -> Encoder | None:
 
 
 @torch.no_grad()
-def _calibrate(encoder: Encoder, pictures: Tensor) -> None:
-    """Set the statistics of every batch norm to their means over the batches of these pictures."""
+def _calibrate(encoder: Encoder, images: Tensor) -> None:
+    """Set the statistics of every batch norm to their means over the batches of these images."""
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # a plain mean, from the beginning
     encoder.train()
-    for batch in torch.split(pictures, CALIBRATED_AT_ONCE):
+    for batch in torch.split(images, CALIBRATED_AT_ONCE):
         encoder(batch)
 
 

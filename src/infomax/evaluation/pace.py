@@ -9,7 +9,7 @@ from infomax.progress import progress_bar
 STEPS_TIMED = 20
 
 
-def paced(what: str, steps: int, *, shown: bool) -> Iterator[int]:
+def timed_steps(what: str, steps: int, *, shown: bool) -> Iterator[int]:
     """1 to `steps`; after the first few, where stderr is no terminal to draw a bar on, it tells the time left."""
     with progress_bar(what, steps, unit="steps", shown=shown) as advance:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""All figures that labels give of frozen features: nearest neighbours that vote, and classifiers trained on them."""
+"""All figures that labels give of frozen features: nearest neighbors that vote, and classifiers trained on them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.classifiers import fit_linear, fit_mlp
-from infomax.neighbors.knn import Metric, neighbours, vote, vote_weights
+from infomax.neighbors.knn import Metric, neighbors, vote, vote_weights
 
 Vote = Literal["majority", "weighted"]
 Probe = Literal["linear", "mlp"]
@@ -22,7 +22,7 @@ VOTES: tuple[Vote, ...] = ("majority", "weighted")
 PROBES: tuple[Probe, ...] = ("linear", "mlp")
 
 K = 20
-"""Neighbours that vote in the figure that stands for all."""
+"""Neighbors that vote in the figure that stands for all."""
 
 KS = (1, 5, 20, 200)
 
@@ -31,7 +31,7 @@ CONFIDENCE = 0.95
 
 @final
 @dataclass(frozen=True)
-class Task:
+class LabelSplit:
     """What is to be told: the classes' names, in order, and the class of every training and test vector."""
 
     names: list[str]
@@ -39,7 +39,7 @@ class Task:
     test: Int[np.ndarray, " n"]
 
     @classmethod
-    def of(cls, train_labels: Sequence[str], test_labels: Sequence[str], k: int = K) -> "Task":
+    def of(cls, train_labels: Sequence[str], test_labels: Sequence[str], k: int = K) -> "LabelSplit":
         """The task that these labels set.
 
         Raises InfoMaxError for fewer than k training labels, for a single class, and where the test split has a label
@@ -47,15 +47,15 @@ class Task:
         """
         names, train = np.unique(np.asarray(train_labels, dtype=str), return_inverse=True)
         if not 1 <= k <= len(train):
-            raise InfoMaxError(f"{k} neighbours of {len(train)} labelled training pictures: let 1 to {len(train)} vote")
+            raise InfoMaxError(f"{k} neighbors of {len(train)} labeled training images: let 1 to {len(train)} vote")
         if len(names) < 2:
-            raise InfoMaxError(f"all training pictures are labelled '{names[0]}': give pictures of two labels or more")
+            raise InfoMaxError(f"all training images are labeled '{names[0]}': give images of two labels or more")
         if not len(test_labels):
-            raise InfoMaxError("no labelled test pictures: give some")
+            raise InfoMaxError("no labeled test images: give some")
         if unknown := sorted({*test_labels} - {*names.tolist()}):
             count = sum(label in unknown for label in test_labels)
             raise InfoMaxError(
-                f"{count} test pictures have labels that no training picture has, '{unknown[0]}' first: "
+                f"{count} test images have labels that no training image has, '{unknown[0]}' first: "
                 "give two sources of the same labels"
             )
         return cls(names.tolist(), train, np.searchsorted(names, np.asarray(test_labels, dtype=str)))
@@ -68,50 +68,50 @@ class Task:
 
 @final
 @dataclass(frozen=True)
-class Verdict:
+class Predictions:
     """What a classifier called the test vectors, and which of them it got right."""
 
     predicted: Int[np.ndarray, " n"]
-    right: Bool[np.ndarray, " n"]
+    correct: Bool[np.ndarray, " n"]
 
     @property
     def accuracy(self) -> float:
         """The fraction that is right, 0..1."""
-        return float(self.right.mean())
+        return float(self.correct.mean())
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the accuracy on pictures of this kind, for these features and this training split.
+        """The 95 % interval of the accuracy on images of this kind, for these features and this training split.
 
         Wilson's score interval (1927): it stays in 0..1 and holds near both ends.
         """
         from scipy.stats import binomtest
 
-        found = binomtest(int(self.right.sum()), len(self.right)).proportion_ci(CONFIDENCE, "wilson")
+        found = binomtest(int(self.correct.sum()), len(self.correct)).proportion_ci(CONFIDENCE, "wilson")
         return float(found.low), float(found.high)
 
 
 @final
 @dataclass(frozen=True)
-class Judgement:
-    """The verdicts on one set of features.
+class FeatureScores:
+    """The predictions on one set of features.
 
-    k: the number of neighbours whose majority stands for all
-    knn: by number of neighbours, metric and kind of vote
+    k: the number of neighbors whose majority stands for all
+    knn: by number of neighbors, metric and kind of vote
     probes: linear and mlp, as far as they were asked for
-    settings: what the probes chose on held-out training pictures
+    settings: what the probes chose on held-out training images
     seconds: the wall time of each part
     """
 
     dim: int
     k: int
-    knn: dict[tuple[int, Metric, Vote], Verdict]
-    probes: dict[Probe, Verdict]
+    knn: dict[tuple[int, Metric, Vote], Predictions]
+    probes: dict[Probe, Predictions]
     settings: dict[str, float]
     seconds: dict[str, float]
 
     @property
-    def headline(self) -> dict[str, Verdict]:
+    def headline(self) -> dict[str, Predictions]:
         """The figures that stand for all: majority of k by either metric, and the probes."""
         votes = {f"knn_{metric}": self.knn.get((self.k, metric, "majority")) for metric in METRICS}
         return {name: each for name, each in [*votes.items(), *self.probes.items()] if each is not None}
@@ -123,22 +123,22 @@ class Judgement:
             "dim": self.dim,
             "knn": {
                 "k": self.k,
-                **{metric: verdict.accuracy for metric, verdict in chosen.items()},
-                "interval": {metric: verdict.interval for metric, verdict in chosen.items()},
+                **{metric: predicted.accuracy for metric, predicted in chosen.items()},
+                "interval": {metric: predicted.interval for metric, predicted in chosen.items()},
                 "votes": [
                     {"k": k, "metric": metric, "vote": kind, "accuracy": each.accuracy, "interval": each.interval}
                     for (k, metric, kind), each in self.knn.items()
                 ],
             },
-            **{name: verdict.accuracy for name, verdict in self.probes.items()},
-            "interval": {name: verdict.interval for name, verdict in self.probes.items()},
+            **{name: predicted.accuracy for name, predicted in self.probes.items()},
+            "interval": {name: predicted.interval for name, predicted in self.probes.items()},
             "settings": self.settings,
             "seconds": self.seconds,
         }
 
 
-def judge(
-    task: Task,
+def score_features(
+    task: LabelSplit,
     train: Num[np.ndarray, "m d"],
     test: Num[np.ndarray, "n d"],
     *,
@@ -147,44 +147,44 @@ def judge(
     metrics: Sequence[Metric] = METRICS,
     probes: Sequence[Probe] = PROBES,
     seed: int = 0,
-) -> Judgement:
+) -> FeatureScores:
     """Judge features by what they tell of the task. `ks` that exceed the training vectors are left out.
 
     Raises InfoMaxError for vectors that are not finite, and where there is too little to train a probe on.
     """
     seconds: dict[str, float] = {}
     asked = sorted({k, *(each for each in ks if each <= len(train))})
-    knn: dict[tuple[int, Metric, Vote], Verdict] = {}
+    knn: dict[tuple[int, Metric, Vote], Predictions] = {}
     for metric in metrics:
         with _timed(seconds, f"knn_{metric}"):
-            found = neighbours(test, train, asked[-1], metric)
+            found = neighbors(test, train, asked[-1], metric)
             labels, weights = task.train[found.indices], vote_weights(found.distances, metric)
             for few, kind in product(asked, VOTES):
                 counted = weights[:, :few] if kind == "weighted" else None
-                knn[few, metric, kind] = _verdict(vote(labels[:, :few], len(task.names), counted), task)
-    verdicts: dict[Probe, Verdict] = {}
+                knn[few, metric, kind] = _predictions(vote(labels[:, :few], len(task.names), counted), task)
+    predictions: dict[Probe, Predictions] = {}
     settings: dict[str, float] = {}
     for probe in probes:
         with _timed(seconds, probe):
             if probe == "linear":
                 line = fit_linear(train, task.train, len(task.names), seed=seed)
-                verdicts[probe], settings["linear_penalty"] = _verdict(line.predict(test), task), line.penalty
+                predictions[probe], settings["linear_penalty"] = _predictions(line.predict(test), task), line.penalty
             else:
                 deeper = fit_mlp(train, task.train, len(task.names), seed=seed)
-                verdicts[probe], settings["mlp_epochs"] = _verdict(deeper.predict(test), task), deeper.epochs
-    return Judgement(train.shape[1], k, knn, verdicts, settings, seconds)
+                predictions[probe], settings["mlp_epochs"] = _predictions(deeper.predict(test), task), deeper.epochs
+    return FeatureScores(train.shape[1], k, knn, predictions, settings, seconds)
 
 
-def confusion(task: Task, verdict: Verdict) -> Float[np.ndarray, "classes classes"]:
+def confusion(task: LabelSplit, predicted: Predictions) -> Float[np.ndarray, "classes classes"]:
     """Row i, column j: the fraction of the test vectors of class i that were called j; 0 for a class without any."""
     classes = len(task.names)
-    counts = np.bincount(task.test * classes + verdict.predicted, minlength=classes**2).reshape(classes, classes)
+    counts = np.bincount(task.test * classes + predicted.predicted, minlength=classes**2).reshape(classes, classes)
     shares: Float[np.ndarray, "classes classes"] = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     return shares
 
 
-def _verdict(predicted: Int[np.ndarray, " n"], task: Task) -> Verdict:
-    return Verdict(predicted, predicted == task.test)
+def _predictions(predicted: Int[np.ndarray, " n"], task: LabelSplit) -> Predictions:
+    return Predictions(predicted, predicted == task.test)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Maps of pointwise information drawn over the pictures they belong to."""
+"""Maps of pointwise information drawn over the images they belong to."""
 
 import math
 from dataclasses import dataclass
@@ -7,30 +7,30 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from infomax.evaluation.explanation import Explanation, Map
+from infomax.evaluation.explanation import Explanation, Heat
 
 SIDE, GAP, MARGIN, HEAD, CAPTION = 256, 16, 24, 72, 36
-BAR, LEGEND = 14, 36  # width of the colour bar, and of the numbers beside it
+BAR, LEGEND = 14, 36  # width of the color bar, and of the numbers beside it
 INK, FAINT, PAPER = "#1b1b1f", "#66666e", "#ffffff"
-BELOW, ABOVE = (33, 102, 172), (178, 24, 43)  # blue and red of ColorBrewer's RdBu, told apart by the colour-blind
-DARKEST = 0.7  # the picture under a map keeps its shapes in the upper part of the scale, so that colours stay legible
+BELOW, ABOVE = (33, 102, 172), (178, 24, 43)  # blue and red of ColorBrewer's RdBu, told apart by the color-blind
+DARKEST = 0.7  # the image under a map keeps its shapes in the upper part of the scale, so that colors stay legible
 LARGEST_GRID_WITH_NUMBERS = 8
-LIGHT_INK_FROM = 0.55  # of the scale: white letters on the darker half of the colours
+LIGHT_INK_FROM = 0.55  # of the scale: white letters on the darker half of the colors
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture at the size it is drawn, and what it is called."""
+    """An image at the size it is drawn, and what it is called."""
 
     pixels: UInt8[np.ndarray, "s s 3"]
     name: str
 
 
 def draw_explanation(query: Drawn, match: Drawn, maps: Explanation) -> Image.Image:
-    """A row for each picture: itself, its positions with the other's code, its positions with its own.
+    """A row for each image: itself, its positions with the other's code, its positions with its own.
 
-    One scale for all four maps, centred at 0. It ends at the largest value above 0, and what lies farther below 0 has
-    the colour of the end: the number is in the cell.
+    One scale for all four maps, centered at 0. It ends at the largest value above 0, and what lies farther below 0 has
+    the color of the end: the number is in the cell.
     """
     limit = _scale_end(maps)
     rows = [
@@ -44,20 +44,20 @@ def draw_explanation(query: Drawn, match: Drawn, maps: Explanation) -> Image.Ima
     draw.text(
         (MARGIN, MARGIN), "Where the match comes from: pointwise mutual information of position and code", INK, title
     )
-    for row, (picture, role, other, across, within) in enumerate(rows):
+    for row, (drawn, role, other, across, within) in enumerate(rows):
         y = HEAD + row * step
-        image.paste(_enlarged(picture.pixels), (MARGIN, y))
-        draw.text((MARGIN, y + SIDE + 6), f"{role}: {_fitted(picture.name, small, SIDE - 50)}", INK, small)
+        image.paste(_enlarged(drawn.pixels), (MARGIN, y))
+        draw.text((MARGIN, y + SIDE + 6), f"{role}: {_fitted(drawn.name, small, SIDE - 50)}", INK, small)
         for column, (code, values) in enumerate([(other, across), ("its own code", within)], 1):
             x = MARGIN + column * (SIDE + GAP)
-            image.paste(_overlay(picture.pixels, values, limit), (x, y))
+            image.paste(_overlay(drawn.pixels, values, limit), (x, y))
             draw.text((x, y + SIDE + 6), f"with {code}", INK, small)
             draw.text((x + SIDE, y + SIDE + 6), f"mean {values.mean():+.1f}", FAINT, small, anchor="ra")
     _draw_bar(draw, body, HEAD, step + SIDE, limit, small)
     return image
 
 
-def colour(value: float, limit: float) -> tuple[int, int, int]:
+def color(value: float, limit: float) -> tuple[int, int, int]:
     """White at 0, red at +limit and above, blue at -limit and below."""
     strength = min(abs(value) / limit, 1.0)
     end = ABOVE if value > 0 else BELOW
@@ -73,18 +73,18 @@ def _scale_end(maps: Explanation) -> float:
     return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= largest)
 
 
-def _overlay(pixels: UInt8[np.ndarray, "s s 3"], values: Map, limit: float) -> Image.Image:
-    """The picture in light greys, tinted position by position, with the value in each cell where it fits."""
-    tints = np.array([[colour(float(value), limit) for value in row] for row in values], np.uint8)
+def _overlay(pixels: UInt8[np.ndarray, "s s 3"], values: Heat, limit: float) -> Image.Image:
+    """The image in light grays, tinted position by position, with the value in each cell where it fits."""
+    tints = np.array([[color(float(value), limit) for value in row] for row in values], np.uint8)
     tint = np.asarray(Image.fromarray(tints).resize((SIDE, SIDE), Image.Resampling.NEAREST))
-    grey = np.asarray(_enlarged(pixels).convert("L"))[..., None] / 255
-    image = Image.fromarray(np.rint((DARKEST + (1 - DARKEST) * grey) * tint).astype(np.uint8))
+    gray = np.asarray(_enlarged(pixels).convert("L"))[..., None] / 255
+    image = Image.fromarray(np.rint((DARKEST + (1 - DARKEST) * gray) * tint).astype(np.uint8))
     if max(values.shape) <= LARGEST_GRID_WITH_NUMBERS:
         _write_numbers(ImageDraw.Draw(image), values, limit)
     return image
 
 
-def _write_numbers(draw: ImageDraw.ImageDraw, values: Map, limit: float) -> None:
+def _write_numbers(draw: ImageDraw.ImageDraw, values: Heat, limit: float) -> None:
     """Each value in the middle of its cell."""
     rows, columns = values.shape
     font = ImageFont.load_default(15 if max(rows, columns) <= 5 else 11)
@@ -102,9 +102,9 @@ def _draw_bar(
     limit: float,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
 ) -> None:
-    """The colour bar with its ticks in nats."""
+    """The color bar with its ticks in nats."""
     for offset in range(height):
-        draw.line((x, top + offset, x + BAR, top + offset), colour(limit * (1 - 2 * offset / (height - 1)), limit))
+        draw.line((x, top + offset, x + BAR, top + offset), color(limit * (1 - 2 * offset / (height - 1)), limit))
     draw.rectangle((x, top, x + BAR, top + height - 1), outline=FAINT)
     for half in (2, 1, 0, -1, -2):
         y = top + (height - 1) * (2 - half) / 4

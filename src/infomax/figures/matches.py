@@ -21,13 +21,13 @@ def draw_matches(
     """
     if not any(found):
         raise InfoMaxError("nothing was found, so there is nothing to draw")
-    drawn = index.tiles([match.picture.id for matches in found for match in matches], TILE)
-    pixels = dict(zip((match.picture.id for matches in found for match in matches), drawn, strict=True))
+    drawn = index.tiles([match.image.id for matches in found for match in matches], TILE)
+    pixels = dict(zip((match.image.id for matches in found for match in matches), drawn, strict=True))
     count = max(len(matches) for matches in found)
     return draw_montage(
         [
             [Tile(decode(query, TILE))]
-            + [Tile(pixels[each.picture.id], (f"{each.distance:.3f}", each.picture.label or "")) for each in matches]
+            + [Tile(pixels[each.image.id], (f"{each.distance:.3f}", each.image.label or "")) for each in matches]
             for query, matches in zip(queries, found, strict=True)
         ],
         f"the {count} nearest, by {'Euclidean' if metric == 'euclidean' else metric} distance",

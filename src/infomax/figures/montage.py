@@ -1,4 +1,4 @@
-"""The article's figure: each row a query and its nearest neighbours."""
+"""The article's figure: each row a query and its nearest neighbors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images import Pictures, SourceLike, load_some
+from infomax.images import LoadedImages, SourceLike, load_rows
 from infomax.neighbors.knn import Metric
-from infomax.neighbors.knn import neighbours as exact_neighbours
+from infomax.neighbors.knn import neighbors as exact_neighbors
 
 TILE, GAP, MARGIN, LINE, HEAD = 80, 6, 16, 14, 30
 INK, FAINT, RULE, PAPER = "#1b1b1f", "#76767f", "#d9d9e0", "#ffffff"
@@ -20,26 +20,26 @@ INK, FAINT, RULE, PAPER = "#1b1b1f", "#76767f", "#d9d9e0", "#ffffff"
 
 def montage_of(
     source: SourceLike,
-    pictures: Pictures,
+    images: LoadedImages,
     codes: Float[np.ndarray, "n d"],
     *,
     metric: Metric = "cosine",
     queries: int = 10,
-    neighbours: int = 9,
+    neighbors: int = 9,
     seed: int = 0,
 ) -> Image.Image:
     """The figure for a loaded collection and its codes: random queries, each with its nearest among all others.
 
-    The pictures drawn are read from the source again, at the size they are drawn. Fewer neighbours are drawn where
-    there are no more. Raises InfoMaxError for fewer than 2 pictures.
+    The images drawn are read from the source again, at the size they are drawn. Fewer neighbors are drawn where
+    there are no more. Raises InfoMaxError for fewer than 2 images.
     """
     if len(codes) < 2:
-        raise InfoMaxError(f"{len(codes)} picture has no neighbours: give a collection of 2 or more")
+        raise InfoMaxError(f"{len(codes)} image has no neighbors: give a collection of 2 or more")
     rows = pick_queries(len(codes), queries, seed)
-    nearest = exact_neighbours(codes[rows], codes, min(neighbours, len(codes) - 1), metric, leave_out=np.array(rows))
+    nearest = exact_neighbors(codes[rows], codes, min(neighbors, len(codes) - 1), metric, leave_out=np.array(rows))
     shown = sorted({*rows, *nearest.indices.ravel().tolist()})
-    tiles = dict(zip(shown, load_some(source, [pictures.rows[index] for index in shown], TILE), strict=True))
-    labels = pictures.labels or [""] * len(codes)
+    tiles = dict(zip(shown, load_rows(source, [images.rows[index] for index in shown], TILE), strict=True))
+    labels = images.labels or [""] * len(codes)
     return draw_montage(
         [
             [Tile(tiles[row], (labels[row],))]
@@ -52,14 +52,14 @@ def montage_of(
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture of the figure (s, s, 3) and the lines under it."""
+    """An image of the figure (s, s, 3) and the lines under it."""
 
     pixels: UInt8[np.ndarray, "s s 3"]
     lines: tuple[str, ...] = ()
 
 
 def draw_montage(rows: Sequence[Sequence[Tile]], title: str) -> Image.Image:
-    """A picture of rows: the first tile of each, the query, to the left of a rule, its matches to the right."""
+    """An image of rows: the first tile of each, the query, to the left of a rule, its matches to the right."""
     count = max(len(row) for row in rows) - 1
     lines = max(sum(bool(line) for line in tile.lines) for row in rows for tile in row)
     body, step = MARGIN + TILE + 3 * GAP, TILE + lines * LINE + 2 * GAP
@@ -87,7 +87,7 @@ def save_png(image: Image.Image, path: Path) -> None:
 
 
 def pick_queries(n: int, count: int, seed: int) -> list[int]:
-    """`count` different pictures of n at random, in order; all of them where there are no more."""
+    """`count` different images of n at random, in order; all of them where there are no more."""
     chosen = np.random.default_rng(seed).choice(n, size=min(count, n), replace=False)
     return sorted(int(index) for index in chosen)
 

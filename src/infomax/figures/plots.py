@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 INK = "#1d2733"
 DARK_INK = "#d7dde5"
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
-"""Of runs; told apart by most colour-blind people too (Okabe & Ito 2008)."""
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")
+"""Of runs; told apart by most color-blind people too (Okabe & Ito 2008)."""
 
 GROUPS = 20
-"""Labels that get a colour of their own on a map."""
+"""Labels that get a color of their own on a map."""
 
 SIZE = (4.6, 3.4)
 """Inches."""
@@ -47,8 +47,8 @@ def accuracies(named: Mapping[str, Sequence[tuple[float, float, float]]], rows: 
     for number, (name, values) in enumerate(named.items()):
         y = np.arange(len(rows)) + (number - (len(named) - 1) / 2) / (len(named) + 1)
         value, low, high = 100 * np.array(values).T
-        colour = COLOURS[number % len(COLOURS)]
-        axes.errorbar(value, y, xerr=[value - low, high - value], fmt="o", color=colour, label=name, capsize=2)
+        color = COLORS[number % len(COLORS)]
+        axes.errorbar(value, y, xerr=[value - low, high - value], fmt="o", color=color, label=name, capsize=2)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("right, %")
@@ -58,11 +58,11 @@ def accuracies(named: Mapping[str, Sequence[tuple[float, float, float]]], rows: 
 
 
 def curves(title: str, named: Mapping[str, Float[np.ndarray, "2 points"]], numbers: Mapping[str, int]) -> "Figure":
-    """One quantity of the log of several runs over their steps; `numbers` tells which colour is whose."""
+    """One quantity of the log of several runs over their steps; `numbers` tells which color is whose."""
     figure, axes = _panel()
     for name, (steps, values) in named.items():
-        colour = COLOURS[numbers[name] % len(COLOURS)]
-        axes.plot(steps, values, color=colour, label=name, marker="o" if len(steps) < 20 else None, markersize=3)
+        color = COLORS[numbers[name] % len(COLORS)]
+        axes.plot(steps, values, color=color, label=name, marker="o" if len(steps) < 20 else None, markersize=3)
     axes.set_title(title)
     axes.set_xlabel("step")
     axes.locator_params(axis="x", integer=True)
@@ -73,7 +73,7 @@ def curves(title: str, named: Mapping[str, Float[np.ndarray, "2 points"]], numbe
 
 
 def scatter(title: str, places: Float[np.ndarray, "n 2"], labels: Sequence[str] | None) -> "Figure":
-    """A map: a dot a picture, coloured by its label; the most frequent labels where there are too many."""
+    """A map: a dot an image, colored by its label; the most frequent labels where there are too many."""
     from matplotlib import colormaps
 
     figure, axes = _panel((SIZE[0], SIZE[0] * 0.85))
@@ -94,7 +94,7 @@ def scatter(title: str, places: Float[np.ndarray, "n 2"], labels: Sequence[str] 
 
 
 def confusions(title: str, shares: Float[np.ndarray, "c c"], names: Sequence[str]) -> "Figure":
-    """Rows: what the pictures are; columns: what they were called; per cent where there is room to read them."""
+    """Rows: what the images are; columns: what they were called; per cent where there is room to read them."""
     few = len(names) <= 12
     side = SIZE[0] if few else SIZE[0] * 1.4
     figure, axes = _panel((side, side))
@@ -115,7 +115,7 @@ def confusions(title: str, shares: Float[np.ndarray, "c c"], names: Sequence[str
 
 
 def mosaic(title: str, queried: UInt8[np.ndarray, "q s s 3"], matched: UInt8[np.ndarray, "q k s s 3"]) -> "Figure":
-    """Rows of pictures: a query, then its neighbours."""
+    """Rows of images: a query, then its neighbors."""
     figure, axes = _panel((1 + 0.55 * (matched.shape[1] + 1), 0.5 + 0.55 * len(matched)))
     tiles = np.concatenate([queried[:, None], matched], 1)
     pad = max(1, tiles.shape[2] // 16)

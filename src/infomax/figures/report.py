@@ -16,7 +16,7 @@ from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing
-from infomax.evaluation.scores import Judgement, Verdict, confusion
+from infomax.evaluation.scores import FeatureScores, Predictions, confusion
 from infomax.figures import plots
 from infomax.files import written_atomically
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "index.html"
-OURS = re.compile(r"index\.html|accuracies\.png|(curve|map|neighbours|confusion)-.+\.png")
+OURS = re.compile(r"index\.html|accuracies\.png|(curve|map|neighbors|confusion)-.+\.png")
 """What the files of a report are called."""
 
 TITLES = {
@@ -33,7 +33,7 @@ TITLES = {
     "linear": "linear classifier",
     "mlp": "one hidden layer",
 }
-UNLABELLED = {"effective_rank": "effective rank", "spread": "mean spread of a feature"}
+UNLABELED = {"effective_rank": "effective rank", "spread": "mean spread of a feature"}
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ def write_report(comparison: Comparison, out: Path) -> Path:
     with TemporaryDirectory(prefix=".", suffix=".tmp", dir=out.parent) as aside:
         made, old = Path(aside, "report"), Path(aside, "old")
         made.mkdir()
-        pictures: dict[str, list[dict[str, str]]] = {}
+        images: dict[str, list[dict[str, str]]] = {}
         for panel in _panels(comparison):
             with written_atomically(made / panel.file) as file:
                 file.write(plots.as_png(panel.figure))
             image = {"title": panel.title, "svg": _uri("image/svg+xml", plots.as_svg(panel.figure).encode())}
-            pictures.setdefault(panel.part, []).append(image)
+            images.setdefault(panel.part, []).append(image)
         with written_atomically(made / PAGE, "w") as file:
-            file.write(_rendered(comparison, pictures))
+            file.write(_rendered(comparison, images))
         if out.exists():
             out.rename(old)
         made.rename(out)
@@ -92,13 +92,13 @@ def to_dict(comparison: Comparison, seed: int = 0) -> dict[str, Any]:
     """The figures as JSON has them, with the difference of each run to the first, in fractions."""
     runs = []
     for run in comparison.runs:
-        cells = {name: _against_first(comparison, run.name, name, seed) for name in _verdicts(run.evaluation.code)}
+        cells = {name: _against_first(comparison, run.name, name, seed) for name in _predictions(run.evaluation.code)}
         runs.append({"name": run.name, **run.evaluation.to_dict(), "difference": cells})
     pixels = {} if comparison.pixels is None else {"pixels": comparison.pixels.to_dict()}
     return {"train": comparison.train, "test": comparison.test, "runs": runs, **pixels}
 
 
-def _rendered(comparison: Comparison, pictures: dict[str, list[dict[str, str]]]) -> str:
+def _rendered(comparison: Comparison, images: dict[str, list[dict[str, str]]]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
@@ -115,14 +115,14 @@ def _rendered(comparison: Comparison, pictures: dict[str, list[dict[str, str]]])
         k=first.code.k if first.code else None,
         chance=_percent(first.task.chance) if first.task else None,
         rows=_rows(comparison),
-        unlabelled=[
-            {"title": title, "values_": [f"{run.evaluation.unlabelled[name]:.3g}" for run in comparison.runs]}
-            for name, title in UNLABELLED.items()
+        unlabeled=[
+            {"title": title, "values_": [f"{run.evaluation.unlabeled[name]:.3g}" for run in comparison.runs]}
+            for name, title in UNLABELED.items()
         ],
         differing=[_setting(name, settings) for name in apart],
         common=[_setting(name, settings) for name in alike],
         queries=list(_queries(comparison)),
-        pictures={"accuracies": [], "curves": [], "map": [], "confusion": [], **pictures},
+        images={"accuracies": [], "curves": [], "map": [], "confusion": [], **images},
     )
     return page.encode("utf-8", "replace").decode()  # the name of a folder need not be valid text
 
@@ -131,38 +131,38 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
     """A row for each way to judge, a cell for each run and for the pixels."""
     codes = [run.evaluation.code for run in comparison.runs]
     rows = []
-    for name in _verdicts(codes[0]):
+    for name in _predictions(codes[0]):
         cells: list[dict[str, Any] | None] = []
         for run in comparison.runs:
-            verdict, apart = _verdicts(run.evaluation.code)[name], _against_first(comparison, run.name, name)
-            cells.append(_cell(verdict))
+            predicted, apart = _predictions(run.evaluation.code)[name], _against_first(comparison, run.name, name)
+            cells.append(_cell(predicted))
             if run is not comparison.runs[0]:
                 low, high = apart["interval"]
                 points = f"{_points(apart['value'])} ({_points(low)} to {_points(high)})"
-                cells[-1] = _cell(verdict) | {"difference": points, "sure": low > 0 or high < 0}
-        floor = _verdicts(comparison.pixels).get(name)
+                cells[-1] = _cell(predicted) | {"difference": points, "sure": low > 0 or high < 0}
+        floor = _predictions(comparison.pixels).get(name)
         rows.append({"title": TITLES[name], "cells": [*cells, _cell(floor) if floor else None]})
     return rows
 
 
-def _verdicts(judgement: Judgement | None) -> dict[str, Verdict]:
-    return {} if judgement is None else judgement.headline
+def _predictions(judgment: FeatureScores | None) -> dict[str, Predictions]:
+    return {} if judgment is None else judgment.headline
 
 
 def _against_first(comparison: Comparison, name: str, figure: str, seed: int = 0) -> dict[str, Any]:
-    """By how much a run is better than the first on the same test pictures, with the interval of that."""
+    """By how much a run is better than the first on the same test images, with the interval of that."""
     mine = next(run for run in comparison.runs if run.name == name)
     if mine is comparison.runs[0]:
         return {"value": 0.0, "interval": (0.0, 0.0)}
-    theirs, ours = (_verdicts(run.evaluation.code)[figure].right for run in (comparison.runs[0], mine))
+    theirs, ours = (_predictions(run.evaluation.code)[figure].correct for run in (comparison.runs[0], mine))
     gains = ours.astype(np.int64) - theirs
     return {"value": float(gains.mean()), "interval": bootstrap_interval(gains, seed)}
 
 
-def _cell(verdict: Verdict) -> dict[str, Any]:
-    low, high = bootstrap_interval(verdict.right)
+def _cell(predicted: Predictions) -> dict[str, Any]:
+    low, high = bootstrap_interval(predicted.correct)
     interval = f"{100 * low:.1f} to {100 * high:.1f}"
-    return {"value": _percent(verdict.accuracy), "interval": interval, "difference": "", "sure": False}
+    return {"value": _percent(predicted.accuracy), "interval": interval, "difference": "", "sure": False}
 
 
 def _percent(fraction: float) -> str:
@@ -187,8 +187,8 @@ def _queries(comparison: Comparison) -> Iterator[dict[str, Any]]:
             matches = []
             for index, match in zip(run.matches[number].tolist(), run.matched[number], strict=True):
                 theirs = known[index] if known else ""
-                verdict = "" if not (label and theirs) else "yes" if theirs == label else "no"
-                matches.append({"png": _thumbnail(match), "label": theirs, "verdict": verdict})
+                predicted = "" if not (label and theirs) else "yes" if theirs == label else "no"
+                matches.append({"png": _thumbnail(match), "label": theirs, "verdict": predicted})
             runs.append({"name": run.name, "matches": matches})
         yield {"png": _thumbnail(pixels), "label": label, "runs": runs}
 
@@ -196,11 +196,13 @@ def _queries(comparison: Comparison) -> Iterator[dict[str, Any]]:
 def _panels(comparison: Comparison) -> Iterator[Panel]:
     """All figures of the report."""
     runs = comparison.runs
-    if names := list(_verdicts(runs[0].evaluation.code)):
+    if names := list(_predictions(runs[0].evaluation.code)):
         named = {}
         for run in runs:
-            verdicts = _verdicts(run.evaluation.code)
-            named[run.name] = [(verdicts[name].accuracy, *bootstrap_interval(verdicts[name].right)) for name in names]
+            predictions = _predictions(run.evaluation.code)
+            named[run.name] = [
+                (predictions[name].accuracy, *bootstrap_interval(predictions[name].correct)) for name in names
+            ]
         figure = plots.accuracies(named, [TITLES[name] for name in names])
         yield Panel("accuracies", "accuracies with their intervals", "accuracies.png", figure)
     numbers = {run.name: number for number, run in enumerate(runs)}
@@ -214,10 +216,10 @@ def _panels(comparison: Comparison) -> Iterator[Panel]:
         name = f"{number}-{_slug(run.name)}.png"
         yield Panel("map", f"map of {run.name}", f"map-{name}", plots.scatter(run.name, run.places, mapped))
         mosaic = plots.mosaic(run.name, run.queried, run.matched)
-        yield Panel("neighbours", f"neighbours by {run.name}", f"neighbours-{name}", mosaic)
+        yield Panel("neighbors", f"neighbors by {run.name}", f"neighbors-{name}", mosaic)
         task, code = run.evaluation.task, run.evaluation.code
         if task is not None and code is not None:
-            shares = confusion(task, _verdicts(code)["knn_cosine"])
+            shares = confusion(task, _predictions(code)["knn_cosine"])
             figure = plots.confusions(run.name, shares, task.names)
             yield Panel("confusion", f"confusion by {run.name}", f"confusion-{name}", figure)
 

@@ -1,4 +1,4 @@
-"""Pictures that are rows of an array: in memory, in a .npy file, or inside a .npz archive."""
+"""LoadedImages that are rows of an array: in memory, in a .npy file, or inside a .npz archive."""
 
 import zipfile
 import zlib
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.images.source import Content, Entry, stamp
+from infomax.images.source import Content, Entry, file_version
 from infomax.paths import shown
 
 WANTED = "wanted is uint8 of shape (n, h, w), or (n, h, w, c) with c = 1, 3 or 4"
@@ -34,7 +34,7 @@ class ArrayRows:
             yield Content(self.pixels[i], self.labels[i] if self.labels else None)
 
     def part(self, rows: slice) -> "ArrayRows":
-        """Some of the pictures, under the keys they have in the whole."""
+        """Some of the images, under the keys they have in the whole."""
         labels = self.labels[rows] if self.labels else None
         return replace(self, entries=self.entries[rows], pixels=self.pixels[rows], labels=labels)
 
@@ -72,17 +72,17 @@ def array_rows(pixels: NDArray[Any], name: str) -> ArrayRows:
 
 
 def npy_rows(path: Path) -> ArrayRows:
-    """The rows of a .npy file, mapped into memory. Raises InfoMaxError where it holds no pictures."""
+    """The rows of a .npy file, mapped into memory. Raises InfoMaxError where it holds no images."""
     try:
         pixels = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise InfoMaxError(f"{shown(path)} is no .npy file of numbers ({error}): write it with numpy.save") from None
     check(pixels.dtype, pixels.shape, shown(path))
-    return ArrayRows(str(path), f"array {path.resolve()}", numbered(path.name, len(pixels), stamp(path)), pixels)
+    return ArrayRows(str(path), f"array {path.resolve()}", numbered(path.name, len(pixels), file_version(path)), pixels)
 
 
 def npz_rows(path: Path) -> ArchiveRows:
-    """The rows of an array in a .npz archive: `images`, `pixels` or `x`, else the only one of 8-bit pictures.
+    """The rows of an array in a .npz archive: `images`, `pixels` or `x`, else the only one of 8-bit images.
 
     Labels come from `labels` or `y`. Raises InfoMaxError where no array fits.
     """
@@ -100,20 +100,18 @@ def npz_rows(path: Path) -> ArchiveRows:
     named = [name for name in ("images", "pixels", "x") if name in headers]
     if not named and len(fitting) != 1:
         found = ", ".join(f"{name}: {dtype} {shape}" for name, (shape, _, dtype) in headers.items()) or "nothing"
-        raise InfoMaxError(f"{shown(path)} holds {found}: store the pictures under `images`; {WANTED}")
+        raise InfoMaxError(f"{shown(path)} holds {found}: store the images under `images`; {WANTED}")
     member = (named or fitting)[0]
     shape, fortran_order, dtype = headers[member]
     check(dtype, shape, f"{member} in {shown(path)}")
     if fortran_order:
         raise InfoMaxError(f"{member} in {shown(path)} is in Fortran order: store numpy.ascontiguousarray of it")
     if labels is not None and labels.shape != shape[:1]:
-        raise InfoMaxError(
-            f"{shown(path)} has labels of shape {labels.shape} for {shape[0]} pictures: give one for each"
-        )
+        raise InfoMaxError(f"{shown(path)} has labels of shape {labels.shape} for {shape[0]} images: give one for each")
     return ArchiveRows(
         str(path),
         f"archive {path.resolve()}",
-        numbered(path.name, shape[0], stamp(path)),
+        numbered(path.name, shape[0], file_version(path)),
         path,
         member,
         None if labels is None else [label_text(label) for label in labels.tolist()],
@@ -128,7 +126,7 @@ def read_header(file: IO[bytes] | zipfile.ZipExtFile) -> tuple[tuple[int, ...], 
 
 
 def numbered(name: str, count: int, mark: str) -> list[Entry]:
-    """The entries `name#0` to `name#(count - 1)`, all with the same stamp."""
+    """The entries `name#0` to `name#(count - 1)`, all with the same version."""
     return [Entry(f"{name}#{row}", mark) for row in range(count)]
 
 
@@ -138,11 +136,11 @@ def label_text(label: object) -> str:
 
 
 def fits(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
-    """Whether an array of this type and shape holds pictures."""
+    """Whether an array of this type and shape holds images."""
     return dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4))) and min(shape) > 0
 
 
 def check(dtype: np.dtype[Any], shape: tuple[int, ...], what: str) -> None:
-    """Nothing where an array of this type and shape holds pictures, else InfoMaxError."""
+    """Nothing where an array of this type and shape holds images, else InfoMaxError."""
     if not fits(dtype, shape):
         raise InfoMaxError(f"{what} is {dtype} of shape {shape}: {WANTED}, and no side 0")

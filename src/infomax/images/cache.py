@@ -1,7 +1,7 @@
-"""Prepared pictures on disk, so that each is decoded once.
+"""Prepared images on disk, so that each is decoded once.
 
-    <cache>/pictures/<size>px-<digest of the source's identity>/<build>/pixels.npy      (n, size, size, 3) uint8
-                                                                        manifest.json   which picture each row is
+    <cache>/images/<size>px-<digest of the source's identity>/<build>/pixels.npy      (n, size, size, 3) uint8
+                                                                        manifest.json   which image each row is
 
 A build is written under a hidden name and appears by one rename once everything is on the disk; the newest sound one
 counts. So two processes may build the same at once, and a crash leaves at worst a hidden folder, which is removed when
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.decoding import VERSION, BrokenPicture, UnreadablePicture
+from infomax.images.decoding import VERSION, BrokenImage, UnreadableImage
 from infomax.images.source import Entry
 from infomax.paths import shown
 
@@ -35,25 +35,25 @@ STALE = 3600.0
 
 
 class Row(NamedTuple):
-    """One picture on its way into a collection: its pixels (size, size, 3), or why there are none."""
+    """One image on its way into a collection: its pixels (size, size, 3), or why there are none."""
 
     entry: Entry
     label: str | None
-    outcome: NDArray[np.uint8] | BrokenPicture
+    outcome: NDArray[np.uint8] | BrokenImage
 
 
 class Record(NamedTuple):
-    """What stays known of a picture. Where `reason` is None it is the next row of the pixels."""
+    """What stays known of an image. Where `reason` is None it is the next row of the pixels."""
 
     key: str
-    stamp: str | None
-    """That of the entry; None where the picture could not be read just now, so that it is tried again."""
+    version: str | None
+    """That of the entry; None where the image could not be read just now, so that it is tried again."""
     label: str | None
     reason: str | None
 
 
 @dataclass(frozen=True)
-class Build:
+class CachedImages:
     """A finished collection: `pixels` (n, size, size, 3) are the sound ones of `records`, in order."""
 
     pixels: NDArray[np.uint8]
@@ -62,19 +62,19 @@ class Build:
 
     def holds(self, entries: Sequence[Entry]) -> bool:
         """Whether decoding these entries would give this build again."""
-        return [(record.key, record.stamp) for record in self.records] == list(entries)
+        return [(record.key, record.version) for record in self.records] == list(entries)
 
     def places(self) -> dict[Entry, tuple[Record, int]]:
         """What is known of each entry: its record and, where it is sound, its row of the pixels."""
         rows = accumulate(record.reason is None for record in self.records)
         return {
-            Entry(record.key, record.stamp): (record, row - 1)
+            Entry(record.key, record.version): (record, row - 1)
             for record, row in zip(self.records, rows, strict=True)
-            if record.stamp is not None
+            if record.version is not None
         }
 
 
-def in_memory(rows: Iterable[Row], size: int) -> Build:
+def in_memory(rows: Iterable[Row], size: int) -> CachedImages:
     """A collection that is kept nowhere."""
     records, pixels = [], []
     for row in rows:
@@ -82,34 +82,34 @@ def in_memory(rows: Iterable[Row], size: int) -> Build:
         if isinstance(row.outcome, np.ndarray):
             pixels.append(row.outcome)
     stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
-    return Build(stacked, records, fingerprint(stacked))
+    return CachedImages(stacked, records, fingerprint(stacked))
 
 
-def store(shelf: Path, rows: Iterable[Row], size: int) -> Build:
-    """A new build on the shelf, row by row; older ones are removed.
+def store(cache_folder: Path, rows: Iterable[Row], size: int) -> CachedImages:
+    """A new build on the cache_folder, row by row; older ones are removed.
 
-    Raises InfoMaxError where the shelf cannot be written to or is full; then no trace of the new build remains.
+    Raises InfoMaxError where the cache_folder cannot be written to or is full; then no trace of the new build remains.
     """
-    unfinished = shelf / f".{uuid4().hex}"
+    unfinished = cache_folder / f".{uuid4().hex}"
     try:
         unfinished.mkdir(parents=True)
         build = write(unfinished, rows, size)
-        done = shelf / f"{time.time_ns():020d}-{uuid4().hex}"
+        done = cache_folder / f"{time.time_ns():020d}-{uuid4().hex}"
         unfinished.rename(done)
     except OSError as error:
         raise InfoMaxError(
-            f"cannot keep prepared pictures in {shown(shelf)} ({error.strerror}): make room there, "
+            f"cannot keep prepared images in {shown(cache_folder)} ({error.strerror}): make room there, "
             "or set INFOMAX_CACHE to a folder on another disk"
         ) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    for other in finished(shelf):
+    for other in finished(cache_folder):
         if other.name < done.name:
             shutil.rmtree(other, ignore_errors=True)  # whoever has it mapped keeps the pixels
     return build
 
 
-def write(folder: Path, rows: Iterable[Row], size: int) -> Build:
+def write(folder: Path, rows: Iterable[Row], size: int) -> CachedImages:
     """The two files of a build. Raises OSError where they cannot be written."""
     records, digest = [], new_digest(size)
     with (folder / "pixels.npy").open("wb", buffering=1 << 20) as file:
@@ -123,35 +123,35 @@ def write(folder: Path, rows: Iterable[Row], size: int) -> Build:
         write_header(file, sum(record.reason is None for record in records), size)
         file.flush()
         os.fsync(file.fileno())
-    manifest = {"pixels": seal(folder), "fingerprint": digest.hexdigest(), "records": records}
+    manifest = {"pixels": stat_signature(folder), "fingerprint": digest.hexdigest(), "records": records}
     with written_atomically(folder / "manifest.json", "w") as file:
         json.dump(manifest, file)
-    return Build(np.lib.format.open_memmap(folder / "pixels.npy", mode="r"), records, digest.hexdigest())
+    return CachedImages(np.lib.format.open_memmap(folder / "pixels.npy", mode="r"), records, digest.hexdigest())
 
 
-def newest(shelf: Path, size: int) -> Build | None:
-    """The last sound build on the shelf, if there is one. Sweeps away what crashes have left there."""
-    for unfinished in shelf.glob(".*"):
+def newest(cache_folder: Path, size: int) -> CachedImages | None:
+    """The last sound build on the cache_folder, if there is one. Sweeps away what crashes have left there."""
+    for unfinished in cache_folder.glob(".*"):
         sweep(unfinished)
-    return next((build for folder in finished(shelf) if (build := opened(folder, size))), None)
+    return next((build for folder in finished(cache_folder) if (build := opened(folder, size))), None)
 
 
-def finished(shelf: Path) -> list[Path]:
-    """The folders of the builds on the shelf, the newest first; none where there is no shelf."""
-    return sorted(shelf.glob("[0-9]*"), reverse=True)
+def finished(cache_folder: Path) -> list[Path]:
+    """The folders of the builds on the cache_folder, the newest first; none where there is no cache_folder."""
+    return sorted(cache_folder.glob("[0-9]*"), reverse=True)
 
 
-def opened(folder: Path, size: int) -> Build | None:
+def opened(folder: Path, size: int) -> CachedImages | None:
     """The build in a folder, its pixels mapped read-only; None where it is incomplete or was tampered with."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
-        build = Build(pixels, [Record(*fields) for fields in manifest["records"]], manifest["fingerprint"])
-        sealed = manifest["pixels"] == seal(folder)
+        build = CachedImages(pixels, [Record(*fields) for fields in manifest["records"]], manifest["fingerprint"])
+        unchanged = manifest["pixels"] == stat_signature(folder)
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
     count = sum(record.reason is None for record in build.records)
-    return build if sealed and pixels.shape == (count, size, size, 3) and pixels.dtype == np.uint8 else None
+    return build if unchanged and pixels.shape == (count, size, size, 3) and pixels.dtype == np.uint8 else None
 
 
 def sweep(unfinished: Path) -> None:
@@ -161,10 +161,10 @@ def sweep(unfinished: Path) -> None:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def shelf_for(identity: str, size: int, cache: Path | None) -> Path:
+def cache_folder_for(identity: str, size: int, cache: Path | None) -> Path:
     """The folder for the builds of one source at one size, in `cache` or where the environment says."""
     name = blake2b(f"{VERSION} {identity}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    return (cache or default_cache()) / "pictures" / f"{size}px-{name}"
+    return (cache or default_cache()) / "images" / f"{size}px-{name}"
 
 
 def default_cache() -> Path:
@@ -178,24 +178,24 @@ def record(row: Row) -> Record:
     """What stays known of a row."""
     if isinstance(row.outcome, np.ndarray):
         return Record(*row.entry, row.label, None)
-    again = isinstance(row.outcome, UnreadablePicture)
-    return Record(row.entry.key, None if again else row.entry.stamp, row.label, row.outcome.reason)
+    again = isinstance(row.outcome, UnreadableImage)
+    return Record(row.entry.key, None if again else row.entry.version, row.label, row.outcome.reason)
 
 
 def write_header(file: IO[bytes], count: int, size: int) -> None:
-    """The head of a .npy of `count` pictures; its length is the same whatever the count."""
+    """The head of a .npy of `count` images; its length is the same whatever the count."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def seal(folder: Path) -> list[int]:
+def stat_signature(folder: Path) -> list[int]:
     """Size in bytes and time of the last change of a build's pixels: a change from outside breaks it."""
     status = (folder / "pixels.npy").stat()
     return [status.st_size, status.st_mtime_ns]
 
 
 def fingerprint(pixels: NDArray[np.uint8]) -> str:
-    """A digest of pictures (n, size, size, 3), whatever they are called and wherever they lie."""
+    """A digest of images (n, size, size, 3), whatever they are called and wherever they lie."""
     digest = new_digest(pixels.shape[1])
     for start in range(0, len(pixels), 1024):
         digest.update(np.ascontiguousarray(pixels[start : start + 1024]).data)
@@ -203,5 +203,5 @@ def fingerprint(pixels: NDArray[np.uint8]) -> str:
 
 
 def new_digest(size: int) -> blake2b:
-    """A digest to which pictures of this size are added row by row."""
+    """A digest to which images of this size are added row by row."""
     return blake2b(f"{size}px".encode(), digest_size=16)

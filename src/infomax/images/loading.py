@@ -17,36 +17,36 @@ from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
 from infomax.images.arrays import ArrayRows
-from infomax.images.cache import Build, Record, Row, fingerprint, in_memory, newest, shelf_for, store
-from infomax.images.decoding import BrokenPicture, remarks_silenced, to_square
+from infomax.images.cache import CachedImages, Record, Row, cache_folder_for, fingerprint, in_memory, newest, store
+from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
 from infomax.images.opening import SourceLike, open_source
 from infomax.images.source import Content, Entry, Source
 from infomax.paths import shown
 from infomax.progress import Advance, progress_bar
 
 CHUNK = 16
-"""Pictures handed to a thread at a time."""
+"""LoadedImages handed to a thread at a time."""
 
 SMALL = 1 << 14
-"""Bytes of a picture below which Python's part in its decoding is the greater one, which threads only fight over."""
+"""Bytes of an image below which Python's part in its decoding is the greater one, which threads only fight over."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that was left out: `where` is its key, `reason` says in plain words why."""
+    """An image that was left out: `where` is its key, `reason` says in plain words why."""
 
     where: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Pictures:
+class LoadedImages:
     """A collection, prepared.
 
     pixels: (n, size, size, 3), 0 to 255, read-only; usually a memory map
     rows: the place of each in the source, counting what was skipped
     keys: where each came from: a path relative to the folder, `file.parquet#row`, `array.npy#row` or `digits#row`
-    labels: None where the source has none; "" where only some pictures have one and this has not
+    labels: None where the source has none; "" where only some images have one and this has not
     skipped: what could not be decoded
     fingerprint: a hex digest of the pixels, the same wherever they lie
     """
@@ -59,41 +59,41 @@ class Pictures:
     fingerprint: str
 
 
-def load(
+def load_images(
     source: SourceLike, size: int, *, cache: Path | None = None, workers: int | None = None, progress: bool = False
-) -> Pictures:
-    """The pictures of `source` as squares of `size` pixels, prepared.
+) -> LoadedImages:
+    """The images of `source` as squares of `size` pixels, prepared.
 
     Large ones are decoded by `workers` threads (default: one a core), small ones here. What was decoded before and has
-    not changed comes from `cache` (default: $INFOMAX_CACHE, else ~/.cache/infomax). Never more than a few pictures are
+    not changed comes from `cache` (default: $INFOMAX_CACHE, else ~/.cache/infomax). Never more than a few images are
     held in memory, unless the source lies there itself. `progress` draws a bar on stderr.
 
-    Raises InfoMaxError where there is no picture that can be decoded, or no room for the cache.
+    Raises InfoMaxError where there is no image that can be decoded, or no room for the cache.
     """
     if size < 1:
-        raise InfoMaxError(f"pictures of size {size}: give a size of at least 1 pixel")
+        raise InfoMaxError(f"images of size {size}: give a size of at least 1 pixel")
     found = open_source(source)
     if isinstance(found, ArrayRows) and found.pixels.shape[1:] == (size, size, 3):
-        return as_they_are(found)
-    shelf = shelf_for(found.identity, size, cache) if found.identity else None
-    known = newest(shelf, size) if shelf else None
+        return unprepared(found)
+    folder = cache_folder_for(found.identity, size, cache) if found.identity else None
+    known = newest(folder, size) if folder else None
     if known is None or not known.holds(found.entries):
         bar = progress_bar("preparing", len(found.entries), shown=progress)
-        with remarks_silenced(), bar as advance:
+        with no_pillow_warnings(), bar as advance:
             rows = watched(prepared(found, size, known, workers or cores()), advance)
-            known = store(shelf, rows, size) if shelf else in_memory(rows, size)
-    return pictures(known)
+            known = store(folder, rows, size) if folder else in_memory(rows, size)
+    return loaded_images(known)
 
 
-def load_some(source: SourceLike, rows: Sequence[int], size: int) -> list[NDArray[np.uint8]]:
-    """A few pictures of `source`, by place (increasing), as squares of another size (size, size, 3), past any cache.
+def load_rows(source: SourceLike, rows: Sequence[int], size: int) -> list[NDArray[np.uint8]]:
+    """A few images of `source`, by place (increasing), as squares of another size (size, size, 3), past any cache.
 
-    One that can no longer be read is grey. Raises InfoMaxError where the source is gone.
+    One that can no longer be read is gray. Raises InfoMaxError where the source is gone.
     """
-    with remarks_silenced():
+    with no_pillow_warnings():
         outcomes = [row.outcome for row in decoded(open_source(source), rows, size, cores())]
     missing = np.full((size, size, 3), 128, np.uint8)
-    return [missing if isinstance(outcome, BrokenPicture) else outcome for outcome in outcomes]
+    return [missing if isinstance(outcome, BrokenImage) else outcome for outcome in outcomes]
 
 
 def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
@@ -104,34 +104,34 @@ def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
         writer.writerows((entry.where, entry.reason) for entry in skipped)
 
 
-def as_they_are(found: ArrayRows) -> Pictures:
+def unprepared(found: ArrayRows) -> LoadedImages:
     """An array that needs no preparing."""
     pixels = found.pixels.view()
     pixels.flags.writeable = False
     labels = None if found.labels is None else list(found.labels)
     keys = [entry.key for entry in found.entries]
-    return Pictures(pixels, list(range(len(keys))), keys, labels, [], fingerprint(pixels))
+    return LoadedImages(pixels, list(range(len(keys))), keys, labels, [], fingerprint(pixels))
 
 
-def pictures(build: Build) -> Pictures:
+def loaded_images(build: CachedImages) -> LoadedImages:
     """A build as its users see it."""
     rows = [row for row, record in enumerate(build.records) if record.reason is None]
     sound = [build.records[row] for row in rows]
-    labelled = any(record.label is not None for record in sound)
-    return Pictures(
+    labeled = any(record.label is not None for record in sound)
+    return LoadedImages(
         build.pixels,
         rows,
         [record.key for record in sound],
-        [record.label or "" for record in sound] if labelled else None,
+        [record.label or "" for record in sound] if labeled else None,
         [Skipped(record.key, record.reason) for record in build.records if record.reason is not None],
         build.fingerprint,
     )
 
 
-def prepared(source: Source, size: int, known: Build | None, workers: int) -> Iterator[Row]:
+def prepared(source: Source, size: int, known: CachedImages | None, workers: int) -> Iterator[Row]:
     """A row for each entry, in order: recalled where it is known, else decoded.
 
-    Raises InfoMaxError at the end if not one picture was sound.
+    Raises InfoMaxError at the end if not one image was sound.
     """
     places = known.places() if known else {}
     fresh = decoded(source, [i for i, entry in enumerate(source.entries) if entry not in places], size, workers)
@@ -144,14 +144,14 @@ def prepared(source: Source, size: int, known: Build | None, workers: int) -> It
             first = first or f"{shown(entry.key)}: {row.outcome.reason}"
         yield row
     if not sound:
-        raise InfoMaxError(f"{shown(source.name)}: none of {len(source.entries)} pictures is sound; the first, {first}")
+        raise InfoMaxError(f"{shown(source.name)}: none of {len(source.entries)} images is sound; the first, {first}")
 
 
-def recalled(known: Build, record: Record, place: int) -> Row:
+def recalled(known: CachedImages, record: Record, place: int) -> Row:
     """A row as an earlier build holds it."""
-    assert record.stamp is not None
-    outcome = known.pixels[place] if record.reason is None else BrokenPicture(record.reason)
-    return Row(Entry(record.key, record.stamp), record.label, outcome)
+    assert record.version is not None
+    outcome = known.pixels[place] if record.reason is None else BrokenImage(record.reason)
+    return Row(Entry(record.key, record.version), record.label, outcome)
 
 
 def decoded(source: Source, wanted: Sequence[int], size: int, workers: int) -> Iterator[Row]:
@@ -169,7 +169,7 @@ def decoded(source: Source, wanted: Sequence[int], size: int, workers: int) -> I
 
 
 def weight(entry: tuple[Entry, Content]) -> int:
-    """Bytes of a picture as found."""
+    """Bytes of an image as found."""
     data = entry[1].data
     if isinstance(data, Path):
         with suppress(OSError):
@@ -178,17 +178,17 @@ def weight(entry: tuple[Entry, Content]) -> int:
 
 
 def decoded_chunk(chunk: Sequence[tuple[Entry, Content]], size: int) -> list[Row]:
-    """A few pictures, one after the other."""
+    """A few images, one after the other."""
     return [Row(entry, content.label, outcome(content, size)) for entry, content in chunk]
 
 
-def outcome(content: Content, size: int) -> NDArray[np.uint8] | BrokenPicture:
+def outcome(content: Content, size: int) -> NDArray[np.uint8] | BrokenImage:
     """The pixels, or what was wrong."""
-    if isinstance(content.data, BrokenPicture):
+    if isinstance(content.data, BrokenImage):
         return content.data
     try:
-        return to_square(content.data, size)
-    except BrokenPicture as broken:
+        return center_crop_resize(content.data, size)
+    except BrokenImage as broken:
         return broken
 
 

@@ -1,4 +1,4 @@
-"""What a person may give as SOURCE, and how it is recognised."""
+"""What a person may give as SOURCE, and how it is recognized."""
 
 import difflib
 import glob
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from infomax.errors import InfoMaxError
 from infomax.images.arrays import ArrayRows, array_rows, npy_rows, npz_rows
 from infomax.images.decoding import extensions
-from infomax.images.folder import picture_files, picture_folder
+from infomax.images.folder import image_files, image_folder
 from infomax.images.parquet import parquet_rows
 from infomax.images.source import Source
 from infomax.paths import shown
@@ -28,7 +28,7 @@ DIGITS_TRAIN = 1347
 
 
 def open_source(source: SourceLike) -> Source:
-    """The pictures that `source` means, listed but not yet read.
+    """The images that `source` means, listed but not yet read.
 
     A name such as `digits` is always the named collection; write `./digits` for a folder of that name.
 
@@ -47,9 +47,9 @@ def open_source(source: SourceLike) -> Source:
 
 
 def at_path(path: Path) -> Source:
-    """The pictures in a folder, in a file, or in the files that match a pattern."""
+    """The images in a folder, in a file, or in the files that match a pattern."""
     if path.is_dir():
-        return picture_folder(path)
+        return image_folder(path)
     if path.is_file():
         return one_file(path)
     if path.exists() or path.is_symlink():
@@ -62,7 +62,7 @@ def at_path(path: Path) -> Source:
 
 
 def one_file(path: Path) -> Source:
-    """The pictures of one file, which its extension tells; a single picture is a collection of one."""
+    """The images of one file, which its extension tells; a single image is a collection of one."""
     extension = path.suffix.lower()
     if extension == ".npy":
         return npy_rows(path)
@@ -80,7 +80,7 @@ def matching(pattern: Path) -> Source:
 
 
 def several(source: Sequence[str | Path]) -> Source:
-    """The pictures of several files named one by one."""
+    """The images of several files named one by one."""
     if not source:
         raise InfoMaxError("no files given: name at least one")
     if len(source) == 1:
@@ -94,22 +94,22 @@ def several(source: Sequence[str | Path]) -> Source:
 
 
 def files(paths: Sequence[Path], name: str, identity: str) -> Source:
-    """The pictures of files that are all parquet or all pictures; InfoMaxError where they are anything else."""
+    """The images of files that are all parquet or all images; InfoMaxError where they are anything else."""
     kinds = {path.suffix.lower() for path in paths}
     if kinds == {".parquet"}:
         return parquet_rows(paths, name, identity)
     if kinds <= extensions():
-        return picture_files(paths, name, identity)
+        return image_files(paths, name, identity)
     odd = next(path for path in paths if path.suffix.lower() not in extensions())
     if odd.suffix.lower() == ".parquet":
-        raise InfoMaxError(f"{shown(name)} mixes parquet files and pictures: give one kind at a time")
+        raise InfoMaxError(f"{shown(name)} mixes parquet files and images: give one kind at a time")
     raise InfoMaxError(
-        f"{shown(odd)} is of no supported kind: give a folder of pictures, parquet files of pictures, .npy or .npz"
+        f"{shown(odd)} is of no supported kind: give a folder of images, parquet files of images, .npy or .npz"
     )
 
 
 def digits(rows: slice = slice(None)) -> ArrayRows:
-    """The 8 x 8 grey digits that come with scikit-learn, their 17 levels spread over 0 to 255."""
+    """The 8 x 8 gray digits that come with scikit-learn, their 17 levels spread over 0 to 255."""
     from sklearn.datasets import load_digits
 
     data = load_digits()

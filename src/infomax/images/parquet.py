@@ -1,4 +1,4 @@
-"""Pictures in the rows of parquet files, in the layout of Hugging Face: image: struct{bytes, path}, label."""
+"""LoadedImages in the rows of parquet files, in the layout of Hugging Face: image: struct{bytes, path}, label."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,27 +11,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import BrokenPicture
-from infomax.images.source import Content, Entry, relative_names, stamp
+from infomax.images.decoding import BrokenImage
+from infomax.images.source import Content, Entry, file_version, relative_names
 from infomax.paths import shown
 
 BATCH = 64
-"""Rows read at a time; stored pictures are seldom above 10 MB each."""
+"""Rows read at a time; stored images are seldom above 10 MB each."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One parquet file: its column of pictures, its column of labels if any, and the names of numbered labels."""
+    """One parquet file: its column of images, its column of labels if any, and the names of numbered labels."""
 
     path: Path
     rows: int
-    pictures: str
+    images: str
     labels: str | None
     classes: Sequence[str]
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
         """The wanted rows (increasing). Raises InfoMaxError where the file is damaged."""
-        columns = [f"{self.pictures}.bytes", *([self.labels] if self.labels else [])]
+        columns = [f"{self.images}.bytes", *([self.labels] if self.labels else [])]
         rows, start = np.asarray(wanted, np.int64), 0
         try:
             with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
@@ -48,13 +48,13 @@ class Table:
 
     def content(self, batch: pa.RecordBatch, row: int) -> Content:
         """One row of a batch."""
-        cell = batch.column(self.pictures)[row].as_py()
+        cell = batch.column(self.images)[row].as_py()
         data = cell and cell["bytes"]
         label = batch.column(self.labels)[row].as_py() if self.labels else None
         if isinstance(label, int) and 0 <= label < len(self.classes):
             label = self.classes[label]
         return Content(
-            BrokenPicture("the row holds no picture (null)") if data is None else data,
+            BrokenImage("the row holds no image (null)") if data is None else data,
             None if label is None else str(label),
         )
 
@@ -81,32 +81,32 @@ class ParquetRows:
 def parquet_rows(paths: Sequence[Path], name: str, identity: str) -> ParquetRows:
     """The rows of the files at `paths`, in that order.
 
-    Raises InfoMaxError where one is no parquet file, has no column of pictures, or where there are no rows at all.
+    Raises InfoMaxError where one is no parquet file, has no column of images, or where there are no rows at all.
     """
     root, names = relative_names(paths)
     tables = [open_table(root / name) for name in names]
     entries = [
         Entry(f"{name}#{row}", mark)
-        for name, table, mark in zip(names, tables, [stamp(table.path) for table in tables], strict=True)
+        for name, table, mark in zip(names, tables, [file_version(table.path) for table in tables], strict=True)
         for row in range(table.rows)
     ]
     if not entries:
-        raise InfoMaxError(f"{shown(name)} has no rows: give parquet files with at least one picture")
+        raise InfoMaxError(f"{shown(name)} has no rows: give parquet files with at least one image")
     return ParquetRows(name, identity, entries, tables)
 
 
 def open_table(path: Path) -> Table:
-    """What the parquet file at `path` says about itself. Raises InfoMaxError where it holds no pictures."""
+    """What the parquet file at `path` says about itself. Raises InfoMaxError where it holds no images."""
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except (OSError, pa.ArrowException) as error:
         raise InfoMaxError(f"{shown(path)} is no parquet file ({one_line(error)}): fetch it again") from None
-    fitting = [field.name for field in schema if holds_pictures(field.type)]
+    fitting = [field.name for field in schema if holds_images(field.type)]
     if "image" not in fitting and len(fitting) != 1:
         columns = ", ".join(f"{field.name}: {field.type}" for field in schema)
         raise InfoMaxError(
-            f"{shown(path)} has no column image: struct<bytes: binary, path: string>, only {columns}: store pictures so"
+            f"{shown(path)} has no column image: struct<bytes: binary, path: string>, only {columns}: store images so"
         )
     return Table(
         path,
@@ -117,8 +117,8 @@ def open_table(path: Path) -> Table:
     )
 
 
-def holds_pictures(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds stored pictures: a struct with the bytes of each."""
+def holds_images(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds stored images: a struct with the bytes of each."""
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         return False
     stored = kind.field("bytes").type

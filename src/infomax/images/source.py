@@ -1,4 +1,4 @@
-"""What every kind of source offers: a cheap list of its pictures, and their content on demand."""
+"""What every kind of source offers: a cheap list of its images, and their content on demand."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,26 +7,26 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from infomax.images.decoding import BrokenPicture
+from infomax.images.decoding import BrokenImage
 
 
 class Entry(NamedTuple):
-    """One picture of a source: `key` says which, `stamp` changes when its content may have changed."""
+    """One image of a source: `key` says which, `version` changes when its content may have changed."""
 
     key: str
-    stamp: str
+    version: str
 
 
 class Content(NamedTuple):
-    """What lies at an entry: the picture as found (or why there is none), and its label where the source has one."""
+    """What lies at an entry: the image as found (or why there is none), and its label where the source has one."""
 
-    data: bytes | Path | NDArray[Any] | BrokenPicture
+    data: bytes | Path | NDArray[Any] | BrokenImage
     label: str | None
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A collection of pictures, listed but not yet read."""
+    """A collection of images, listed but not yet read."""
 
     @property
     def name(self) -> str:
@@ -34,11 +34,11 @@ class Source(Protocol):
 
     @property
     def identity(self) -> str | None:
-        """What its prepared pictures are filed under; None where it lies in memory and needs no cache."""
+        """What its prepared images are filed under; None where it lies in memory and needs no cache."""
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """All pictures, in an order that depends on the content of the source alone."""
+        """All images, in an order that depends on the content of the source alone."""
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
         """The contents of the wanted entries (increasing positions), read piece by piece as they are consumed.
@@ -47,7 +47,7 @@ class Source(Protocol):
         """
 
 
-def stamp(path: Path) -> str:
+def file_version(path: Path) -> str:
     """Size in bytes and time of the last change of the file at `path`, or "absent"."""
     try:
         status = path.stat()

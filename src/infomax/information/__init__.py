@@ -1,4 +1,4 @@
-"""The mathematics: scores -> pairs -> bound, in nats. It knows no pictures and imports nothing of ours from above.
+"""The mathematics: scores -> pairs -> bound, in nats. It knows no images and imports nothing of ours from above.
 
 A critic turns two batches into scores; `pairs` says which scores come from the joint distribution (positives) and which
 from the product of marginals (negatives); a bound is a pure function of the two. Larger is better throughout.
@@ -19,7 +19,7 @@ from infomax.information.divergences import (
     Divergence,
 )
 from infomax.information.estimation.estimate import MutualInformation, estimate_mi, pointwise_mi
-from infomax.information.pairs import PAIRS, all_pairs, derangement, lower_bound
+from infomax.information.pairs import PAIRINGS, all_pairs, derangement, lower_bound
 from infomax.information.priors import PRIORS, AdversarialPrior, GaussianPrior, Prior
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "GAN",
     "JENSEN_SHANNON",
     "KL",
-    "PAIRS",
+    "PAIRINGS",
     "PEARSON_CHI2",
     "PRIORS",
     "REVERSE_KL",

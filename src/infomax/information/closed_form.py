@@ -1,6 +1,6 @@
 """The optimum of the Pearson chi2 bound for a critic of finite rank, without gradient descent.
 
-Two draws x, y from one group (two places of one picture, two views of it, two words of one text) come from the joint
+Two draws x, y from one group (two places of one image, two views of it, two words of one text) come from the joint
 distribution P; draws from different groups come from the product of marginals Q. For a critic T(x, y) = f(x)^T g(y) the
 bound of the Pearson divergence, E_P T - E_Q (T + T^2 / 4), is a concave quadratic form of the matrix f g^T. Over
 functions f = g that are linear in given features a, its maximum of rank d is reached at
@@ -11,7 +11,7 @@ where V is the covariance of a single draw and C that between the two draws of a
 sum_k value_k^2: the chi2 divergence of P from Q as far as these features and this rank can see it. The values are the
 singular values of the density ratio dP/dQ less 1; with features that tell all outcomes apart they are so exactly, and
 w_k are the maximal correlation functions (Hirschfeld 1935, Gebelein 1941, Renyi 1959; for the article's reading, where
-negative sampling factorises the matrix of pointwise information, Levy & Goldberg 2014; with the sparse codes of patches
+negative sampling factorizes the matrix of pointwise information, Levy & Goldberg 2014; with the sparse codes of patches
 as features it is the form of the sparse manifold transform, arXiv 2209.15261). docs/mathematics.md has the derivation.
 """
 
@@ -61,7 +61,7 @@ class PairMoments:
         self.pair += pair
         self.groups += groups
 
-    def centred(self) -> tuple[Float[Tensor, " dim"], Float[Tensor, "dim dim"], Float[Tensor, "dim dim"]]:
+    def centered(self) -> tuple[Float[Tensor, " dim"], Float[Tensor, "dim dim"], Float[Tensor, "dim dim"]]:
         """Mean, covariance V of a draw, and covariance C between the two draws of a pair."""
         mean = self.first / self.groups
         outer = mean[:, None] * mean
@@ -85,14 +85,14 @@ class PairMoments:
 
 @final
 @dataclass(frozen=True)
-class Directions:
+class CanonicalDirections:
     """The optimal critic of rank d: T(x, y) = 2 sum_k values_k w_k(x - mean) w_k(y - mean).
 
     values: largest first. weights: w_k as columns, each of variance 1 over single draws, less where there was a ridge.
     """
 
-    values: Float[Tensor, " d"]
-    weights: Float[Tensor, "dim d"]
+    correlations: Float[Tensor, " d"]
+    directions: Float[Tensor, "dim d"]
     mean: Float[Tensor, " dim"]
 
     def bound_on(self, moments: PairMoments) -> float:
@@ -100,9 +100,9 @@ class Directions:
 
         On the draws that it was made from, without a ridge, the sum of the squared values; honest on other ones.
         """
-        held_out, single, pair = moments.centred()
-        shift = (held_out - self.mean).double() @ self.weights.double()
-        w, values = self.weights.double(), self.values.double()
+        held_out, single, pair = moments.centered()
+        shift = (held_out - self.mean).double() @ self.directions.double()
+        w, values = self.directions.double(), self.correlations.double()
         single, pair = w.T @ single.double() @ w, w.T @ pair.double() @ w
         outer = shift[:, None] * shift
         second = single + outer  # E_Q of T is 2 shift^T values shift; of T^2 / 4, |values^(1/2) second values^(1/2)|^2
@@ -111,9 +111,9 @@ class Directions:
         return float(on_joint - on_product)
 
 
-def directions(
+def canonical_directions(
     moments: PairMoments, rank: int, *, ridge: float = 0.0, variance: Float[Tensor, ""] | None = None
-) -> Directions:
+) -> CanonicalDirections:
     """The leading directions C w = value (V + ridge * variance * 1) w, as many as are positive, `rank` at most.
 
     The ridge keeps directions of tiny variance, whose values are noise, from leading. It is measured by `variance`, the
@@ -122,12 +122,12 @@ def directions(
     """
     from scipy.linalg import eigh
 
-    mean, single, pair = (each.cpu() for each in moments.centred())
+    mean, single, pair = (each.cpu() for each in moments.centered())
     epsilon = torch.finfo(single.dtype).eps
     own = moments.variance.cpu()
     dim, device = len(mean), moments.first.device
     if not own > epsilon * (own + mean.square().mean()):
-        return Directions(mean.new_zeros(0).to(device), mean.new_zeros(dim, 0).to(device), mean.to(device))
+        return CanonicalDirections(mean.new_zeros(0).to(device), mean.new_zeros(dim, 0).to(device), mean.to(device))
     common = own if variance is None else variance.cpu()
     single = single + torch.maximum(ridge * common, dim * epsilon * own) * torch.eye(dim)
     leading = (dim - min(rank, dim), dim - 1)
@@ -136,4 +136,4 @@ def directions(
     found = eigh(*moments_of_both, subset_by_index=leading, driver="gvx", overwrite_a=True, overwrite_b=True)
     values, weights = (torch.from_numpy(each).to(pair.dtype).flip(-1) for each in found)
     positive = int((values > 0).sum())
-    return Directions(values[:positive].to(device), weights[:, :positive].to(device), mean.to(device))
+    return CanonicalDirections(values[:positive].to(device), weights[:, :positive].to(device), mean.to(device))

@@ -55,7 +55,7 @@ class Concatenated(Critic):
 
     def __init__(self, x_dim: int, y_dim: int, hidden: int = 256, layers: int = 3) -> None:
         super().__init__()
-        joint = nn.Linear(x_dim + y_dim, hidden)  # initialised as the one layer it stands for
+        joint = nn.Linear(x_dim + y_dim, hidden)  # initialized as the one layer it stands for
         self.x_half = nn.Linear(x_dim, hidden, bias=False)
         self.y_half = nn.Linear(y_dim, hidden)
         self.x_half.weight = nn.Parameter(joint.weight[:, :x_dim].detach().clone())
@@ -127,8 +127,8 @@ class Cosine(Critic):
 
     The score of SimCLR (Chen et al. 2020, arXiv 2002.05709, eq. 1): bounded by 1 / temperature, so that no pair can be
     made to count without end. f and g are its projection heads, and belong to the critic: what they drop, x and y may
-    keep. With `shared`, g is f and the score is symmetric, as between two views of one picture. With `batch_norm`, as
-    in SimCLR, the hidden units are normalised over the batch while training, so that a score depends a little on who
+    keep. With `shared`, g is f and the score is symmetric, as between two views of one image. With `batch_norm`, as
+    in SimCLR, the hidden units are normalized over the batch while training, so that a score depends a little on who
     else is there. Scores of all pairs are one matrix product.
     """
 

@@ -24,7 +24,7 @@ class Known:
     """
 
     name: str
-    information: float
+    mutual_information: float
     draw: Callable[[int, torch.Generator], tuple[Samples, Samples]]
 
     def sample(self, n: int, seed: int = 0) -> tuple[Samples, Samples]:
@@ -156,7 +156,7 @@ def student(dispersion: Covariance, x_dim: int, degrees: float) -> Known:
         return x * scale, y * scale
 
     name = f"Student-t {x_and_y[0]} x {x_and_y[1]}, {degrees:.3g} degrees"
-    return Known(name, gaussian.information + surplus, draw)
+    return Known(name, gaussian.mutual_information + surplus, draw)
 
 
 def table(joint: Float[Tensor, "a b"]) -> Known:
@@ -197,9 +197,9 @@ def sine(frequency: float, noise: float) -> Known:
         x = math.pi * (2 * torch.rand(n, 1, generator=generator, dtype=torch.float64) - 1)
         return x, (frequency * x).sin() + noise * _normals(n, 1, generator)
 
-    centres = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)[:-1].sin()
+    centers = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)[:-1].sin()
     y = torch.linspace(-1 - 9 * noise, 1 + 9 * noise, 4001, dtype=torch.float64)
-    information = _entropy(_normal_density(y.unsqueeze(1) - centres, noise).mean(1), y) - _normal_entropy(noise)
+    information = _entropy(_normal_density(y.unsqueeze(1) - centers, noise).mean(1), y) - _normal_entropy(noise)
     return Known(f"sine {frequency:.3g}, {noise:.3g}", information, draw)
 
 
@@ -211,7 +211,7 @@ def transformed(known: Known, x: Transformation | None = None, y: Transformation
         return (x(a) if x else a), (y(b) if y else b)
 
     names = ", ".join(f"{side} {f.__name__}" for side, f in (("x", x), ("y", y)) if f)
-    return Known(f"{known.name} ({names})", known.information, draw)
+    return Known(f"{known.name} ({names})", known.mutual_information, draw)
 
 
 def half_cube(z: Samples) -> Samples:

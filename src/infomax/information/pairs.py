@@ -18,7 +18,7 @@ MOST_SCORES_HELD = 2**22  # negatives scored at once by lower_bound; 16 MiB in f
 
 
 # A choice of pairs: (critic, x, y, generator) -> scores of the positives, and of m negatives for each.
-Pairs = Callable[[Critic, Tensor, Tensor, torch.Generator | None], tuple[Tensor, Tensor]]
+Pairing = Callable[[Critic, Tensor, Tensor, torch.Generator | None], tuple[Tensor, Tensor]]
 
 
 def random_derangement(
@@ -72,7 +72,7 @@ def lower_bound(
     critic: Critic,
     x: Float[Tensor, "*#batch n dx"],
     y: Float[Tensor, "*#batch n dy"],
-    pairs: Pairs = derangement,
+    pairs: Pairing = derangement,
     bound: Bound = BOUNDS["f-divergence"],
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "*batch"]:
@@ -141,4 +141,4 @@ def _require_two(n: int) -> None:
         raise ValueError(f"a negative pair takes two elements, got {n}: use a batch of 2 or more")
 
 
-PAIRS: dict[str, Pairs] = {"derangement": derangement, "all-pairs": all_pairs}
+PAIRINGS: dict[str, Pairing] = {"derangement": derangement, "all-pairs": all_pairs}

@@ -54,7 +54,7 @@ class AdversarialPrior(Prior):
 
     target "uniform" holds sigmoid(code) against U[0, 1]^d, as the Deep InfoMax paper does; "gaussian" holds the code
     itself against N(0, 1). Whoever descends on the value lowers the divergence; the discriminator, which belongs to
-    this module, must raise it. Its gradient is reversed on the way, so that one optimiser serves both.
+    this module, must raise it. Its gradient is reversed on the way, so that one optimizer serves both.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ DIGITS = 12
 """Decimals of a distance: so many that only rounding is lost, which would tell apart what is equally near."""
 
 
-def measured(
+def exact_distances(
     vector: Float[np.ndarray, " d"], vectors: Float[np.ndarray, "n d"], metric: Metric
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """The exact distances of vectors from one, and their cosines with it, in float64, to DIGITS decimals.

@@ -20,14 +20,14 @@ Same = Callable[[Int[np.ndarray, " m"], Int[np.ndarray, " n"]], Bool[np.ndarray,
 
 
 @dataclass(frozen=True)
-class Alike:
+class LinkedRows:
     """Rows that belong together, increasing; `weakest` is the least similarity that was needed to link them."""
 
     rows: list[int]
     weakest: float
 
 
-def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same | None = None) -> list[Alike]:
+def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same | None = None) -> list[LinkedRows]:
     """The groups of two or more that pairs of cosine >= threshold link, directly or through others.
 
     same: which of those pairs count; it is asked of no others.
@@ -72,7 +72,7 @@ def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same
     members: dict[int, list[int]] = {}
     for row in range(len(x)):
         members.setdefault(root(row), []).append(row)
-    return [Alike(rows, float(weakest[first])) for first, rows in members.items() if len(rows) > 1]
+    return [LinkedRows(rows, float(weakest[first])) for first, rows in members.items() if len(rows) > 1]
 
 
 def cosines_of(

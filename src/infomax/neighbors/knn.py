@@ -1,4 +1,4 @@
-"""Nearest neighbours, exact and in blocks, and the classifier that votes with them."""
+"""Nearest neighbors, exact and in blocks, and the classifier that votes with them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ TEMPERATURE = 0.07
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbors:
     """The k nearest of each query, nearest first.
 
     indices: (n, k), rows of the collection
@@ -47,14 +47,14 @@ class Neighbours:
     distances: Float[np.ndarray, "n k"]
 
 
-def neighbours(
+def neighbors(
     queries: Float[np.ndarray, "n d"] | Int8[np.ndarray, "n d"],
     collection: Float[np.ndarray, "m d"] | Int8[np.ndarray, "m d"],
     k: int,
     metric: Metric = "cosine",
     *,
     leave_out: Int[np.ndarray, " n"] | None = None,
-) -> Neighbours:
+) -> Neighbors:
     """The k rows of the collection nearest to each query, by brute force; of equally near ones the first.
 
     Vectors of signed bytes are multiplied in whole numbers where the CPU does so four times as fast (AVX-512 VNNI).
@@ -66,13 +66,13 @@ def neighbours(
     """
     available = len(collection) - (leave_out is not None)
     if not 1 <= k <= available:
-        raise InfoMaxError(f"{k} neighbours of {available} vectors: ask for 1 to {available}")
+        raise InfoMaxError(f"{k} neighbors of {available} vectors: ask for 1 to {available}")
     for name, vectors in {"queries": queries, "collection": collection}.items():
         if not np.isfinite(vectors).all():
-            raise InfoMaxError(f"the vectors of the {name} hold NaN or infinity: only finite ones have neighbours")
+            raise InfoMaxError(f"the vectors of the {name} hold NaN or infinity: only finite ones have neighbors")
     x, y = torch.from_numpy(np.ascontiguousarray(queries)), torch.from_numpy(np.ascontiguousarray(collection))
     pairs: _Pairs
-    if x.dtype == y.dtype == torch.int8 and bytes_pay() and x.shape[1] <= LONGEST:
+    if x.dtype == y.dtype == torch.int8 and int8_is_fast() and x.shape[1] <= LONGEST:
         pairs = _PairsOfBytes(x, y, metric)
     else:
         x, y = (each.float() if each.dtype == torch.int8 else each for each in (x, y))
@@ -99,13 +99,13 @@ def neighbours(
             every = (closeness[row : row + 1] >= least[row]).nonzero()[:, 1][None]
             found[row], far[row] = (each[0] for each in _ranked(exact(slice(row, row + 1), every), every, k))
         indices[block], distances[block] = found, far
-    return Neighbours(indices, distances)
+    return Neighbors(indices, distances)
 
 
 def vote(
     labels: Int[np.ndarray, "n k"], classes: int, weights: Float[np.ndarray, "n k"] | None = None
 ) -> Int[np.ndarray, " n"]:
-    """The class that most of the k neighbours have, each counting as one or as its weight; of equals the first."""
+    """The class that most of the k neighbors have, each counting as one or as its weight; of equals the first."""
     counts = np.zeros((len(labels), classes), np.int64 if weights is None else np.float64)
     np.add.at(counts, (np.arange(len(labels))[:, None], labels), 1 if weights is None else weights)
     winners: Int[np.ndarray, " n"] = counts.argmax(1)
@@ -113,7 +113,7 @@ def vote(
 
 
 def vote_weights(distances: Float[np.ndarray, "n k"], metric: Metric) -> Float[np.ndarray, "n k"]:
-    """What each neighbour's vote counts, float64: the nearer the more.
+    """What each neighbor's vote counts, float64: the nearer the more.
 
     By cosine exp(similarity / 0.07), up to a factor for each query, as in Wu et al. 2018 (arXiv 1805.01978). A
     Euclidean distance has no scale of its own, so there 1 / distance, as in scikit-learn; those at distance 0, if there
@@ -137,11 +137,11 @@ def knn_accuracy(
 ) -> float:
     """The fraction of test vectors whose k nearest training vectors vote, by majority, for their label.
 
-    Raises InfoMaxError as `neighbours` does.
+    Raises InfoMaxError as `neighbors` does.
     """
     names, codes = np.unique([*train_labels, *test_labels], return_inverse=True)
     voters, truth = codes[: len(train)], codes[len(train) :]
-    nearest = neighbours(test, train, k, metric).indices
+    nearest = neighbors(test, train, k, metric).indices
     return float((vote(voters[nearest], len(names)) == truth).mean())
 
 
@@ -265,7 +265,7 @@ def _squares(vectors: Int8[Tensor, "n d"]) -> Float[Tensor, " n"]:
     return torch.cat([part.int().square().sum(1) for part in torch.split(vectors, 1000)]).double()
 
 
-def bytes_pay() -> bool:
+def int8_is_fast() -> bool:
     """Whether products of bytes are faster than of floats. Where the CPU lacks them torch takes one at a time."""
     return torch._C._has_mkldnn and cpu_has("avx512_vnni")
 

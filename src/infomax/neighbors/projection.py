@@ -1,9 +1,9 @@
-"""A collection as a map: every vector a point of the plane, so that neighbours stay neighbours.
+"""A collection as a map: every vector a point of the plane, so that neighbors stay neighbors.
 
     vectors -> directions -> 32 principal components -> 15 nearest of each -> the plane
 
-The last step maximises InfoNCE, the bound that this package learns features with, between a point and one of its
-neighbours, with the critic log 1 / (1 + distance^2): contrastive neighbour embedding (Damrich, Böhm, Hamprecht & Kobak,
+The last step maximizes InfoNCE, the bound that this package learns features with, between a point and one of its
+neighbors, with the critic log 1 / (1 + distance^2): contrastive neighbor embedding (Damrich, Böhm, Hamprecht & Kobak,
 "From t-SNE to UMAP with contrastive learning", ICLR 2023). It starts from the first two principal components, so that
 the large-scale layout is theirs, and every point moves at every step, so that a few hundred steps suffice.
 """
@@ -14,17 +14,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from infomax.information.bounds import infonce
-from infomax.neighbors.knn import neighbours
+from infomax.neighbors.knn import neighbors
 
 COMPONENTS = 32
-"""Principal components in which neighbours are looked for; the rest is mostly noise, and costs time."""
+"""Principal components in which neighbors are looked for; the rest is mostly noise, and costs time."""
 
-NEIGHBOURS = 15
+NEIGHBORS = 15
 
 ANCHORS = 20_000
-"""Neighbours are looked for among so many points at most: the time grows with the number of points, not its square."""
+"""Neighbors are looked for among so many points at most: the time grows with the number of points, not its square."""
 
-PAIRS, FEWEST, MOST = 1 << 20, 16, 256
+PAIRS_PER_STEP, FEWEST, MOST = 1 << 20, 16, 256
 """Each step pushes all points away from some: about so many pairs, which is so few or so many points."""
 
 STEPS, RATE = 400, 0.3
@@ -63,28 +63,28 @@ def nearest_anchors(points: Float[np.ndarray, "n c"], anchors: Int[np.ndarray, "
     """For each point, the places in `anchors` of its nearest others."""
     place = np.full(len(points), -1)
     place[anchors] = np.arange(len(anchors))
-    count = min(NEIGHBOURS, len(anchors) - 1)
+    count = min(NEIGHBORS, len(anchors) - 1)
     found = np.empty((len(points), count), np.int64)
     for rows, out in ((anchors, np.arange(len(anchors))), (np.flatnonzero(place < 0), None)):
         if len(rows):
-            found[rows] = neighbours(points[rows], points[anchors], count, "euclidean", leave_out=out).indices
+            found[rows] = neighbors(points[rows], points[anchors], count, "euclidean", leave_out=out).indices
     return found
 
 
 def spread(start: Float[Tensor, "n 2"], near: Int[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Where the points come to lie: each step draws one neighbour of every point, and some points for all."""
-    negatives = min(MOST, max(FEWEST, PAIRS // len(start)))
+    """Where the points come to lie: each step draws one neighbor of every point, and some points for all."""
+    negatives = min(MOST, max(FEWEST, PAIRS_PER_STEP // len(start)))
     points = start.clone().requires_grad_()
-    optimiser = torch.optim.Adam([points], RATE)
+    optimizer = torch.optim.Adam([points], RATE)
     everyone = torch.arange(len(points))
     for step in range(STEPS):
-        optimiser.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+        optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
         drawn = near[everyone, torch.randint(near.shape[1], (len(points),), generator=generator)]
         others = points[torch.randint(len(points), (negatives,), generator=generator)]
         bound = infonce(scores(points, points[drawn]), scores(points[:, None], others))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.autograd.backward(-bound * len(points))  # summed: a step is the same for all n
-        optimiser.step()
+        optimizer.step()
     return points.detach()
 
 
@@ -94,7 +94,7 @@ def scores(a: Tensor, b: Tensor) -> Tensor:
 
 
 def framed(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-    """Moved and scaled into the unit square, the shape kept, the shorter side centred."""
+    """Moved and scaled into the unit square, the shape kept, the shorter side centered."""
     low, high = points.min(0), points.max(0)
     extent = float((high - low).max()) or 1.0
     placed: Float[np.ndarray, "n 2"] = np.clip((points - (low + high) / 2) / extent + 0.5, 0, 1).astype(np.float32)

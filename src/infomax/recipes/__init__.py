@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from infomax.errors import InfoMaxError
-from infomax.recipes.auto import choose
-from infomax.recipes.deep_infomax import SEED_CIFAR10, SEED_DIGITS, SEED_TINY_IMAGENET, DeepInfoMax
-from infomax.recipes.multiview import VIEWS, VIEWS_BEST, VIEWS_FAST, ViewInfoMax
-from infomax.recipes.recipe import Fitting, Recipe
+from infomax.recipes.auto import choose_recipe
+from infomax.recipes.deep_infomax import DIM_CIFAR10, DIM_DIGITS, DIM_TINY_IMAGENET, DeepInfoMax
+from infomax.recipes.multiview import MULTIVIEW, MULTIVIEW_BEST, MULTIVIEW_FAST, MultiViewInfoMax
+from infomax.recipes.recipe import Recipe, TrainingContext
 from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
 
 AUTO = "auto"
@@ -17,8 +17,8 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         *(SPECTRAL, SPECTRAL_FAST),
-        *(VIEWS_FAST, VIEWS, VIEWS_BEST),
-        *(SEED_CIFAR10, SEED_TINY_IMAGENET, SEED_DIGITS),
+        *(MULTIVIEW_FAST, MULTIVIEW, MULTIVIEW_BEST),
+        *(DIM_CIFAR10, DIM_TINY_IMAGENET, DIM_DIGITS),
     )
 }
 
@@ -31,30 +31,30 @@ def find_recipe(name: str) -> Recipe:
         raise InfoMaxError(f"unknown recipe '{name}': choose one of {AUTO}, {', '.join(RECIPES)}") from None
 
 
-def recipe_of(settings: Mapping[str, Any]) -> Recipe:
+def recipe_from_config(settings: Mapping[str, Any]) -> Recipe:
     """The recipe whose settings a config.json holds. Raises InfoMaxError for settings that are not ours."""
-    kinds: dict[str, type[Recipe]] = {"atoms": Spectral, "view_size": ViewInfoMax, "blocks": DeepInfoMax}
+    kinds: dict[str, type[Recipe]] = {"atoms": Spectral, "view_size": MultiViewInfoMax, "blocks": DeepInfoMax}
     kind = next((kind for name, kind in kinds.items() if name in settings), DeepInfoMax)
     return kind.from_dict(settings)
 
 
 __all__ = [
     "AUTO",
+    "DIM_CIFAR10",
+    "DIM_DIGITS",
+    "DIM_TINY_IMAGENET",
+    "MULTIVIEW",
+    "MULTIVIEW_BEST",
+    "MULTIVIEW_FAST",
     "RECIPES",
-    "SEED_CIFAR10",
-    "SEED_DIGITS",
-    "SEED_TINY_IMAGENET",
     "SPECTRAL",
     "SPECTRAL_FAST",
-    "VIEWS",
-    "VIEWS_BEST",
-    "VIEWS_FAST",
     "DeepInfoMax",
-    "Fitting",
+    "MultiViewInfoMax",
     "Recipe",
     "Spectral",
-    "ViewInfoMax",
-    "choose",
+    "TrainingContext",
+    "choose_recipe",
     "find_recipe",
-    "recipe_of",
+    "recipe_from_config",
 ]

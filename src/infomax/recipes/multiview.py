@@ -12,10 +12,10 @@ from infomax.errors import InfoMaxError
 from infomax.information import bounds
 from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
-from infomax.information.pairs import PAIRS
+from infomax.information.pairs import PAIRINGS
 from infomax.information.priors import PRIORS
-from infomax.recipes.recipe import Fitting, Recipe
-from infomax.representation.augmentation import View
+from infomax.recipes.recipe import Recipe, TrainingContext
+from infomax.representation.augmentation import CropPolicy
 from infomax.representation.encoders import (
     ConvolutionalEncoder,
     Encoder,
@@ -25,31 +25,31 @@ from infomax.representation.encoders import (
     VisionTransformer,
     WhitenedEncoder,
 )
-from infomax.representation.objectives import Objective, Prior, Sum, Views
+from infomax.representation.objectives import CrossViewInfo, Objective, PriorMatching, Sum
 from infomax.training.schedule import Schedule
 
 TIMM = "timm:"
-SMALLEST_AREA = 0.08  # of a picture, that a small view shows
+SMALLEST_AREA = 0.08  # of an image, that a small view shows
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ViewInfoMax(Recipe):
-    """Maximise alpha * I(Z_a; Z_b) + beta * mean_p I(Z_a; C_p(X_b)) - gamma * prior, a and b views of one picture.
+class MultiViewInfoMax(Recipe):
+    """Maximize alpha * I(Z_a; Z_b) + beta * mean_p I(Z_a; C_p(X_b)) - gamma * prior, a and b views of one image.
 
     A term whose weight is 0 is left out altogether.
 
     network: the encoder by name, or timm:NAME for one of timm. widths: of its stages; of resnet18 the first alone.
-    views, view_size: how many, of what side in pixels; least_area: of a picture, that one shows at the least.
-    late, late_size: in this last share of the steps views have another size. Small ones first cost little.
-    small_views, small_size, small_area: further crops, of that area at most, which are asked for their code alone.
-    colour: how strong the changes of colour are, 1 as in SimCLR. blur, solarise: probabilities.
+    views, view_size: how many, of what side in pixels; min_crop_area: of an image, that one shows at the least.
+    late, final_view_size: in this last share of the steps views have another size. Small ones first cost little.
+    local_crops, local_crop_size, local_crop_max_area: further crops, of that area at most, which are asked for their code alone.
+    color: how strong the changes of color are, 1 as in SimCLR. blur, solarize: probabilities.
     alpha, beta, gamma: weights of the global bound, the local bound and the prior.
     bound, divergence, pairs: of both bounds, by name.
     critic: by name; `auto` is cosine for InfoNCE and separable for the bounds whose scores must reach further.
     hidden, rank, temperature: of the critics; temperature of cosine alone. They are the projection heads.
     prior: none, gaussian (which makes the code stochastic), adversarial-uniform or adversarial-gaussian.
-    epochs, batch, parts, optimiser, learning_rate, vector_rate, weight_decay, epsilon, warm_up, decay: of Schedule.
+    epochs, batch, parts, optimizer, learning_rate, adamw_learning_rate, weight_decay, epsilon, warmup, decay: of Schedule.
     compiled: whether torch.compile makes the encoder faster; it takes a C++ compiler, and a minute.
     """
 
@@ -59,18 +59,18 @@ class ViewInfoMax(Recipe):
     widths: tuple[int, ...] = (128, 256)
     epochs: int
     batch: int = 256
-    parts: int = 1
+    micro_batches: int = 1
     views: int = 2
     view_size: int = 32
-    least_area: float = 0.25
-    late: float = 0.0
-    late_size: int = 32
-    small_views: int = 0
-    small_size: int = 16
-    small_area: float = 0.25
-    colour: float = 1.0
+    min_crop_area: float = 0.25
+    final_fraction: float = 0.0
+    final_view_size: int = 32
+    local_crops: int = 0
+    local_crop_size: int = 16
+    local_crop_max_area: float = 0.25
+    color: float = 1.0
     blur: float = 0.0
-    solarise: float = 0.0
+    solarize: float = 0.0
     alpha: float = 1.0
     beta: float = 0.0
     gamma: float = 0.01
@@ -82,12 +82,12 @@ class ViewInfoMax(Recipe):
     rank: int = 128
     temperature: float = 0.2
     prior: str = "none"
-    optimiser: str = "muon"
+    optimizer: str = "muon"
     learning_rate: float = 0.02
-    vector_rate: float = 2e-3
+    adamw_learning_rate: float = 2e-3
     weight_decay: float = 0.01
     epsilon: float = 1e-8
-    warm_up: float = 0.1
+    warmup: float = 0.1
     decay: str = "linear"
     compiled: bool = False
 
@@ -102,9 +102,9 @@ class ViewInfoMax(Recipe):
                 raise InfoMaxError(f"{name} is {getattr(self, name)}: use 1 or more")
         if not self.widths or min(self.widths) < 1:
             raise InfoMaxError(f"widths are {self.widths}: give each stage 1 or more")
-        if self.small_views < 0:
-            raise InfoMaxError(f"small_views is {self.small_views}: use 0 or more")
-        for name in ("late", "small_area"):
+        if self.local_crops < 0:
+            raise InfoMaxError(f"local_crops is {self.local_crops}: use 0 or more")
+        for name in ("final_fraction", "local_crop_max_area"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InfoMaxError(f"{name} is {getattr(self, name)}: give a share, 0 to 1")
         for name in ("alpha", "beta", "gamma"):
@@ -116,16 +116,16 @@ class ViewInfoMax(Recipe):
             raise InfoMaxError("alpha and beta are both 0: nothing is left to learn from; make one positive")
         for view in (*self.plan(0.0), *self.plan(1.0)):  # which refuse what they cannot be
             if view.size > self.size:
-                raise InfoMaxError(f"a view of {view.size} px is larger than the pictures of {self.size} px")
+                raise InfoMaxError(f"a view of {view.size} px is larger than the images of {self.size} px")
         self.schedule()
 
     @property
-    def entrance(self) -> tuple[object, ...]:
-        """How a picture enters the encoder."""
+    def input_signature(self) -> tuple[object, ...]:
+        """How an image enters the encoder."""
         return self.size, self.network
 
     def encoder(self) -> Encoder:
-        """A new encoder, initialised from PyTorch's global random state. Raises InfoMaxError where timm is missing."""
+        """A new encoder, initialized from PyTorch's global random state. Raises InfoMaxError where timm is missing."""
         stochastic = self.prior == "gaussian"
         if self.network.startswith(TIMM):
             return TimmEncoder(self.network.removeprefix(TIMM), self.dim, stochastic=stochastic)
@@ -134,9 +134,9 @@ class ViewInfoMax(Recipe):
     def objective(self) -> Objective:
         """The bounds between views, and the prior, with new critics."""
         between = partial(
-            Views,
+            CrossViewInfo,
             bound=bounds.of_name(self.bound, DIVERGENCES[self.divergence]),
-            pairs=PAIRS[self.pairs],
+            pairs=PAIRINGS[self.pairs],
             targets=self.views,
         )
         terms: list[Objective] = []
@@ -145,18 +145,20 @@ class ViewInfoMax(Recipe):
         if self.beta:
             with torch.random.fork_rng(devices=[]):
                 channels = self.encoder().channels
-            terms.append(self.beta * between(self._critic(channels, shared=False), against="positions"))
+            terms.append(self.beta * between(self._critic(channels, shared=False), target="positions"))
         if self.gamma and self.prior != "none":
-            terms.append(self.gamma * Prior(PRIORS[self.prior](self.dim)))
+            terms.append(self.gamma * PriorMatching(PRIORS[self.prior](self.dim)))
         return Sum(*terms)
 
-    def plan(self, done: float) -> Sequence[View]:
+    def plan(self, done: float) -> Sequence[CropPolicy]:
         """The kinds of views that are drawn once so much of the training is done, 0 to 1."""
-        size = self.late_size if self.late and done >= 1 - self.late else self.view_size
-        kinds = [View(size, self.views, scale=(self.least_area, 1.0))]
-        if self.small_views:
-            kinds.append(View(self.small_size, self.small_views, scale=(SMALLEST_AREA, self.small_area)))
-        return [self._coloured(kind) for kind in kinds]
+        size = self.final_view_size if self.final_fraction and done >= 1 - self.final_fraction else self.view_size
+        kinds = [CropPolicy(size, self.views, scale=(self.min_crop_area, 1.0))]
+        if self.local_crops:
+            kinds.append(
+                CropPolicy(self.local_crop_size, self.local_crops, scale=(SMALLEST_AREA, self.local_crop_max_area))
+            )
+        return [self._colored(kind) for kind in kinds]
 
     def schedule(self) -> Schedule:
         """How long and how fast to learn."""
@@ -165,18 +167,18 @@ class ViewInfoMax(Recipe):
             self.batch,
             self.learning_rate,
             self.epsilon,
-            optimiser=self.optimiser,
-            vector_rate=self.vector_rate,
+            optimizer=self.optimizer,
+            adamw_learning_rate=self.adamw_learning_rate,
             weight_decay=self.weight_decay,
-            warm_up=self.warm_up,
+            warmup=self.warmup,
             decay=self.decay,
-            parts=self.parts,
+            micro_batches=self.micro_batches,
             whole=True,
         )
 
-    def require(self, n: int, ranks: int) -> None:
-        """Raise InfoMaxError where n pictures or so many processes will not do, or views are too small to encode."""
-        self.schedule().require(n, ranks)
+    def validate(self, n: int, ranks: int) -> None:
+        """Raise InfoMaxError where n images or so many processes will not do, or views are too small to encode."""
+        self.schedule().validate(n, ranks)
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             encoder = self.encoder().eval()
             for side in {self.size, *(view.size for done in (0.0, 1.0) for view in self.plan(done))}:
@@ -187,25 +189,25 @@ class ViewInfoMax(Recipe):
                         f"views of {side} px are too small for {self.network}: make them larger"
                     ) from None
 
-    def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
+    def learn(self, encoder: Encoder, objective: Objective | None, fitting: TrainingContext) -> None:
         """Gradient ascent on the objective."""
         assert objective is not None
         fitting.ascend(encoder, objective, self.schedule(), views=self.plan, compiled=self.compiled)
 
-    def with_epochs(self, epochs: int) -> "ViewInfoMax":
-        """The same recipe with other passes over the pictures."""
+    def with_epochs(self, epochs: int) -> "MultiViewInfoMax":
+        """The same recipe with other passes over the images."""
         return self.with_settings(epochs=epochs)
 
-    def _coloured(self, view: View) -> View:
-        factor = 0.4 * self.colour
+    def _colored(self, view: CropPolicy) -> CropPolicy:
+        factor = 0.4 * self.color
         return replace(
             view,
             brightness=factor,
             contrast=factor,
             saturation=factor,
-            hue=min(0.5, 0.1 * self.colour),
+            hue=min(0.5, 0.1 * self.color),
             blur=self.blur,
-            solarise=self.solarise,
+            solarize=self.solarize,
         )
 
     def _critic(self, targets: int, *, shared: bool) -> Critic:
@@ -213,7 +215,7 @@ class ViewInfoMax(Recipe):
         return _CRITICS[name](self, targets, shared)
 
 
-_NETWORKS: Mapping[str, Callable[[ViewInfoMax, bool], Encoder]] = {
+_NETWORKS: Mapping[str, Callable[[MultiViewInfoMax, bool], Encoder]] = {
     "whitened": lambda r, stochastic: WhitenedEncoder(r.widths, r.dim, stochastic=stochastic),
     "resnet18": lambda r, stochastic: ResNet18(r.dim, width=r.widths[0], stochastic=stochastic),
     "multiscale": lambda r, stochastic: MultiscaleEncoder(r.widths, dim=r.dim, stochastic=stochastic),
@@ -222,7 +224,7 @@ _NETWORKS: Mapping[str, Callable[[ViewInfoMax, bool], Encoder]] = {
 }
 
 # (recipe, dimensions of the target, whether both halves may be one network) -> a critic of a code and a target
-_CRITICS: Mapping[str, Callable[[ViewInfoMax, int, bool], Critic]] = {
+_CRITICS: Mapping[str, Callable[[MultiViewInfoMax, int, bool], Critic]] = {
     "cosine": lambda r, targets, shared: Cosine(
         r.dim, targets, r.hidden, rank=r.rank, temperature=r.temperature, shared=shared
     ),
@@ -235,25 +237,31 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "network": (*_NETWORKS, f"{TIMM}NAME"),
     "bound": tuple(bounds.BOUNDS),
     "divergence": tuple(DIVERGENCES),
-    "pairs": tuple(PAIRS),
+    "pairs": tuple(PAIRINGS),
     "critic": ("auto", *_CRITICS),
     "prior": ("none", *PRIORS),
 }
 
 
-VIEWS_FAST = ViewInfoMax(
-    name="views-fast", epochs=16, batch=512, learning_rate=0.03, view_size=16, late=0.25, late_size=24
+MULTIVIEW_FAST = MultiViewInfoMax(
+    name="multiview-fast",
+    epochs=16,
+    batch=512,
+    learning_rate=0.03,
+    view_size=16,
+    final_fraction=0.25,
+    final_view_size=24,
 )
-"""Views for a CPU: the whitened encoder, two small views and late ones of 24 px, Muon; a quarter hour of two cores.
+"""CrossViewInfo for a CPU: the whitened encoder, two small views and late ones of 24 px, Muon; a quarter hour of two cores.
 
-    infomax fit 'train-*.parquet' --recipe views-fast --out RUN
+    infomax fit 'train-*.parquet' --recipe multiview-fast --out RUN
 
-Six of the epochs (`--epochs 6`), CIFAR-10's test pictures named by a majority of the 20 nearest of the 50,000 training
-pictures: 67.3 % after 313 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process
+Six of the epochs (`--epochs 6`), CIFAR-10's test images named by a majority of the 20 nearest of the 50,000 training
+images: 67.3 % after 313 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process
 (docs/benchmarks.md). The whole is unmeasured. The settings rest on short trainings, one seed each, by CPU time of one
-core: 5,000 of the training pictures held out, named by a weighted vote of the 20 nearest of 10,000 others.
+core: 5,000 of the training images held out, named by a weighted vote of the 20 nearest of 10,000 others.
 
-| CPU seconds | optimiser, batch, rate | views | kNN |
+| CPU seconds | optimizer, batch, rate | views | kNN |
 |---|---|---|---|
 | 40 | AdamW, 256, 0.002 | 24 px | 42.9 % |
 | 40 | AdamW, 256, 0.002 | 16 px | 48.5 % |
@@ -264,7 +272,7 @@ core: 5,000 of the training pictures held out, named by a weighted vote of the 2
 """
 
 
-VIEWS = ViewInfoMax(
+MULTIVIEW = MultiViewInfoMax(
     name="views",
     network="resnet18",
     widths=(64,),
@@ -272,11 +280,11 @@ VIEWS = ViewInfoMax(
     epochs=45,
     batch=1024,
     view_size=24,
-    late=0.5,
-    late_size=32,
+    final_fraction=0.5,
+    final_view_size=32,
     hidden=1024,
 )
-"""Views for one GPU and three minutes: ResNet-18 from small views to whole ones.
+"""CrossViewInfo for one GPU and three minutes: ResNet-18 from small views to whole ones.
 
     infomax fit 'train-*.parquet' --recipe views --out RUN
 
@@ -285,22 +293,22 @@ after the training. `--set compiled=true` may pay; `benchmarks/record.py` says.
 """
 
 
-VIEWS_BEST = ViewInfoMax(
-    name="views-best",
+MULTIVIEW_BEST = MultiViewInfoMax(
+    name="multiview-best",
     network="resnet18",
     widths=(64,),
     dim=512,
     epochs=150,
     batch=1024,
     view_size=32,
-    small_views=4,
+    local_crops=4,
     hidden=2048,
     blur=0.2,
 )
-"""Views for one GPU and twenty minutes, in pieces of under ten: two large views and four small ones, ResNet-18.
+"""CrossViewInfo for one GPU and twenty minutes, in pieces of under ten: two large views and four small ones, ResNet-18.
 
-    timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe views-best --out RUN
-    timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe views-best --out RUN --resume      # until it is done
+    timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe multiview-best --out RUN
+    timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe multiview-best --out RUN --resume      # until it is done
 
 Stopped by the signal it saves within a step, and goes on bit for bit. Unmeasured: no GPU was at hand, and the epochs
 are a guess at twenty minutes of an H100.

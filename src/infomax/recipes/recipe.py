@@ -12,8 +12,8 @@ from jaxtyping import UInt8
 from infomax.errors import InfoMaxError
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
-from infomax.training.distributed import Ranks
-from infomax.training.logging import Board
+from infomax.training.distributed import Distributed
+from infomax.training.logging import TensorBoardLogger
 from infomax.training.run_folder import Run
 from infomax.training.schedule import Schedule
 from infomax.training.trainer import Plan, fit
@@ -22,10 +22,10 @@ Own = TypeVar("Own", bound="Recipe")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitting:
+class TrainingContext:
     """What a fit is given beside the recipe.
 
-    pixels: the pictures, of the recipe's size. labels: for measuring alone, "" where there is none.
+    pixels: the images, of the recipe's size. labels: for measuring alone, "" where there is none.
     seed: fixes everything that is random. device, bfloat16: where to compute, and whether products are rounded to that.
     run: where to log and save, and what to go on from. board: TensorBoard. progress: whether to draw bars on stderr.
     ranks: which of several processes this is; run, board and progress are for the first alone.
@@ -37,8 +37,8 @@ class Fitting:
     device: torch.device
     bfloat16: bool
     run: Run | None
-    board: Board | None
-    ranks: Ranks
+    board: TensorBoardLogger | None
+    ranks: Distributed
     progress: bool
 
     def ascend(
@@ -71,10 +71,10 @@ class Fitting:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
-    """Settings that say in full what is learnt and how. Subclasses are final.
+    """Settings that say in full what is learned and how. Subclasses are final.
 
     name: what `--recipe` calls it.
-    size: side of the pictures, in pixels.
+    size: side of the images, in pixels.
     dim: numbers in a code.
     """
 
@@ -84,29 +84,29 @@ class Recipe(ABC):
 
     @property
     @abstractmethod
-    def entrance(self) -> tuple[object, ...]:
+    def input_signature(self) -> tuple[object, ...]:
         """All that a code depends on beside the encoder's weights; the fingerprint of a model is made of both."""
 
     @abstractmethod
     def encoder(self) -> Encoder:
-        """A new encoder, initialised from PyTorch's global random state."""
+        """A new encoder, initialized from PyTorch's global random state."""
 
     @abstractmethod
     def objective(self) -> Objective | None:
-        """A new objective with its critics; None where nothing is learnt by gradients."""
+        """A new objective with its critics; None where nothing is learned by gradients."""
 
-    def require(self, n: int, ranks: int) -> None:  # noqa: ARG002
-        """Raise InfoMaxError where n pictures, or so many processes that learn together, will not do."""
+    def validate(self, n: int, ranks: int) -> None:  # noqa: ARG002
+        """Raise InfoMaxError where n images, or so many processes that learn together, will not do."""
         if ranks > 1:
             raise InfoMaxError(f"recipe {self.name} learns in one process: start it without torchrun")
 
     @abstractmethod
-    def learn(self, encoder: Encoder, objective: Objective | None, fitting: Fitting) -> None:
+    def learn(self, encoder: Encoder, objective: Objective | None, fitting: TrainingContext) -> None:
         """Fit the encoder, and the objective if there is one, in place; go on from the checkpoint of the run if any."""
 
     @abstractmethod
     def with_epochs(self: Own, epochs: int) -> Own:
-        """The same recipe with other passes over the pictures. Raises InfoMaxError where it has no such setting."""
+        """The same recipe with other passes over the images. Raises InfoMaxError where it has no such setting."""
 
     def with_settings(self: Own, **settings: Any) -> Own:
         """The same recipe with some settings replaced."""

@@ -1,1 +1,1 @@
-"""What is learned: encoders, objectives in nats, and the one place with an optimiser."""
+"""What is learned: encoders, objectives in nats, and the one place with an optimizer."""

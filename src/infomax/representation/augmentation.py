@@ -1,10 +1,10 @@
-"""Views: random crops of a picture in random colours, drawn in batches where the pictures are.
+"""Views: random crops of an image in random colors, drawn in batches where the images are.
 
-    views = draw((View(size=32, count=2), View(size=16, scale=(0.08, 0.25), count=4)), pictures, generator)
+    views = draw((CropPolicy(size=32, count=2), CropPolicy(size=16, scale=(0.08, 0.25), count=4)), images, generator)
 
-All but clamping and solarising is linear in the picture, and done as the matrix products that it is: crop, flip,
-resampling and blur are one matrix for the rows and one for the columns of each picture; brightness, contrast,
-saturation, hue and grey are one matrix for the colours. Parameters are drawn for each picture, from a generator alone.
+All but clamping and solarizing is linear in the image, and done as the matrix products that it is: crop, flip,
+resampling and blur are one matrix for the rows and one for the columns of each image; brightness, contrast,
+saturation, hue and gray are one matrix for the colors. CropParameters are drawn for each image, from a generator alone.
 What rows and columns cannot do each by themselves, a turn or a slant, is `warp`.
 """
 
@@ -21,27 +21,27 @@ from torch.nn.functional import affine_grid, grid_sample, one_hot, pad
 
 from infomax.errors import InfoMaxError
 
-TRIES = 10  # boxes drawn for each picture, of which the first that fits is taken; as many as torchvision draws
+TRIES = 10  # boxes drawn for each image, of which the first that fits is taken; as many as torchvision draws
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 BLUE, RED = 0.492, 0.877  # U and V of YUV: these times the differences of blue and red from the luma
 
 
 @final
 @dataclass(frozen=True)
-class View:
+class CropPolicy:
     """How one kind of view is drawn. The defaults are those of SimCLR for CIFAR-10 (arXiv 2002.05709, app. B.9).
 
-    size: side of the view, in pixels; at most that of the pictures.
-    count: how many views of this kind are drawn of each picture.
-    scale: range of the crop's area, as a fraction of the picture's.
+    size: side of the view, in pixels; at most that of the images.
+    count: how many views of this kind are drawn of each image.
+    scale: range of the crop's area, as a fraction of the image's.
     ratio: range of the crop's width over its height.
     flip: probability of a mirror image, left to right.
-    jitter: probability that the colours are changed at all, by the four settings that follow, in random order.
+    jitter: probability that the colors are changed at all, by the four settings that follow, in random order.
     brightness, contrast, saturation: each a factor within 1 - value and 1 + value, not below 0.
-    hue: the colour circle is turned by at most this fraction of a whole turn, up to 0.5.
-    grey: probability that no colour is left.
+    hue: the color circle is turned by at most this fraction of a whole turn, up to 0.5.
+    gray: probability that no color is left.
     blur: probability of a Gaussian blur, its deviation within blur_sigma, in pixels, its reach a twentieth of the view.
-    solarise: probability that every value of solarise_above or more, in 0..255, is inverted.
+    solarize: probability that every value of solarize_threshold or more, in 0..255, is inverted.
 
     Raises InfoMaxError for settings that no view can have.
     """
@@ -56,11 +56,11 @@ class View:
     contrast: float = 0.4
     saturation: float = 0.4
     hue: float = 0.1
-    grey: float = 0.2
+    gray: float = 0.2
     blur: float = 0.0
     blur_sigma: tuple[float, float] = (0.1, 2.0)
-    solarise: float = 0.0
-    solarise_above: float = 128.0
+    solarize: float = 0.0
+    solarize_threshold: float = 128.0
 
     def __post_init__(self) -> None:
         if self.size < 1 or self.count < 1:
@@ -71,7 +71,7 @@ class View:
             low, high = getattr(self, name)
             if not 0 < low <= high < math.inf:
                 raise InfoMaxError(f"{name} of a view is {low}, {high}: give two positive numbers in order")
-        for name in ("flip", "jitter", "grey", "blur", "solarise"):
+        for name in ("flip", "jitter", "gray", "blur", "solarize"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InfoMaxError(f"{name} of a view is {getattr(self, name)}: give a probability, 0 to 1")
         for name in ("brightness", "contrast", "saturation", "hue"):
@@ -81,15 +81,15 @@ class View:
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """What was drawn for each of n pictures: `apply` does it.
+class CropParameters:
+    """What was drawn for each of n images: `apply` does it.
 
     top, left, height, width: the box that is cut out, in whole pixels.
-    flip, grey: whether to do so.
+    flip, gray: whether to do so.
     brightness, contrast, saturation: factors; hue: in turns. 1, 1, 1 and 0 change nothing.
     order: in which order these four are done, 0 to 3 as listed here.
-    sigma: deviation of the blur in pixels, 0 for none; None where no picture is blurred.
-    solarise_above: values of this or more are inverted, infinity for none; None where no picture is solarised.
+    sigma: deviation of the blur in pixels, 0 for none; None where no image is blurred.
+    solarize_threshold: values of this or more are inverted, infinity for none; None where no image is solarized.
     """
 
     top: Int[Tensor, " n"]
@@ -102,56 +102,56 @@ class Parameters:
     saturation: Float[Tensor, " n"]
     hue: Float[Tensor, " n"]
     order: Int[Tensor, "n 4"]
-    grey: Bool[Tensor, " n"]
+    gray: Bool[Tensor, " n"]
     sigma: Float[Tensor, " n"] | None
-    solarise_above: Float[Tensor, " n"] | None
+    solarize_threshold: Float[Tensor, " n"] | None
 
-    def __getitem__(self, rows: slice | Int[Tensor, " m"]) -> "Parameters":
-        """Those of some of the pictures."""
+    def __getitem__(self, rows: slice | Int[Tensor, " m"]) -> "CropParameters":
+        """Those of some of the images."""
         parts: dict[str, Any] = {name: None if each is None else each[rows] for name, each in vars(self).items()}
-        return Parameters(**parts)
+        return CropParameters(**parts)
 
 
-def draw(
-    kinds: Sequence[View],
-    pictures: Num[Tensor, "n h w 3"],
+def augment(
+    kinds: Sequence[CropPolicy],
+    images: Num[Tensor, "n h w 3"],
     generator: torch.Generator | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> list[Float[Tensor, "m size size 3"]]:
-    """For each kind its views, float32 in 0..255 and not rounded: all n pictures once, then again, `count` times.
+    """For each kind its views, float32 in 0..255 and not rounded: all n images once, then again, `count` times.
 
-    The pictures may be one of several equal shares of a batch, (0, 2) the first of two: they are drawn as they would be
+    The images may be one of several equal shares of a batch, (0, 2) the first of two: they are drawn as they would be
     in the whole batch, and the generator moves on as it would.
 
-    Raises InfoMaxError for a view larger than the pictures.
+    Raises InfoMaxError for a view larger than the images.
     """
-    side = min(pictures.shape[1:3])
+    side = min(images.shape[1:3])
     if (largest := max(kind.size for kind in kinds)) > side:
-        raise InfoMaxError(f"a view of {largest} px is larger than the pictures of {side} px: make it {side} or less")
-    planes, whole = _planes(pictures), len(pictures) * share[1]
-    own = slice(len(pictures) * share[0], len(pictures) * (share[0] + 1))
+        raise InfoMaxError(f"a view of {largest} px is larger than the images of {side} px: make it {side} or less")
+    planes, whole = _planes(images), len(images) * share[1]
+    own = slice(len(images) * share[0], len(images) * (share[0] + 1))
     batches = []
     for kind in kinds:
-        drawn = parameters(kind, kind.count * whole, planes.shape[2:], generator, pictures.device)
+        drawn = sample_parameters(kind, kind.count * whole, planes.shape[2:], generator, images.device)
         if share[1] > 1:
-            drawn = drawn[torch.arange(kind.count * whole, device=pictures.device).view(-1, whole)[:, own].flatten()]
+            drawn = drawn[torch.arange(kind.count * whole, device=images.device).view(-1, whole)[:, own].flatten()]
         again = planes.expand(kind.count, *planes.shape).flatten(0, 1)  # no copy for a single view
         batches.append(_apply(again, drawn, kind.size).permute(0, 2, 3, 1))
     return batches
 
 
-def parameters(
-    kind: View,
+def sample_parameters(
+    kind: CropPolicy,
     n: int,
     shape: Sequence[int],
     generator: torch.Generator | None = None,
     device: torch.device | None = None,
-) -> Parameters:
-    """Draw the parameters of n views of pictures of that shape (h, w)."""
+) -> CropParameters:
+    """Draw the parameters of n views of images of that shape (h, w)."""
     uniform = torch.rand(n, 2 * TRIES + 16, generator=generator, device=device)
     boxes, place, chance, amount, keys = torch.split(uniform, [2 * TRIES, 2, 5, 5, 4], 1)
-    jitter, blur, solarise = (
-        chance[:, column] < below for column, below in ((1, kind.jitter), (3, kind.blur), (4, kind.solarise))
+    jitter, blur, solarize = (
+        chance[:, column] < below for column, below in ((1, kind.jitter), (3, kind.blur), (4, kind.solarize))
     )
 
     def factor(column: int, spread: float) -> Float[Tensor, " n"]:
@@ -159,7 +159,7 @@ def parameters(
         return torch.where(jitter, low + (1 + spread - low) * amount[:, column], 1.0)
 
     low, high = kind.blur_sigma
-    return Parameters(
+    return CropParameters(
         **_boxes(kind, boxes, place, shape),
         flip=chance[:, 0] < kind.flip,
         brightness=factor(0, kind.brightness),
@@ -167,27 +167,29 @@ def parameters(
         saturation=factor(2, kind.saturation),
         hue=torch.where(jitter, kind.hue * (2 * amount[:, 3] - 1), 0.0),
         order=keys.argsort(1),
-        grey=chance[:, 2] < kind.grey,
+        gray=chance[:, 2] < kind.gray,
         sigma=torch.where(blur, low + (high - low) * amount[:, 4], 0.0) if kind.blur else None,
-        solarise_above=torch.where(solarise, kind.solarise_above, math.inf) if kind.solarise else None,
+        solarize_threshold=torch.where(solarize, kind.solarize_threshold, math.inf) if kind.solarize else None,
     )
 
 
-def apply(pictures: Num[Tensor, "n h w 3"], parameters: Parameters, size: int) -> Float[Tensor, "n size size 3"]:
+def apply_parameters(
+    images: Num[Tensor, "n h w 3"], parameters: CropParameters, size: int
+) -> Float[Tensor, "n size size 3"]:
     """Views of `size` px by these parameters, float32 in 0..255, not rounded.
 
     In this order: crop and resample (bilinear, each output pixel a triangle as wide as the step between them where that
-    is more than a pixel: no aliasing), flip, jitter, grey, blur, clamp, solarise. Hue turns the colour plane of YUV,
+    is more than a pixel: no aliasing), flip, jitter, gray, blur, clamp, solarize. Hue turns the color plane of YUV,
     which is linear and keeps the luma, where others turn that of HSV; contrast is about the mean luma of the crop.
     Values that leave 0..255 on the way are clamped at the end alone.
     """
-    return _apply(_planes(pictures), parameters, size).permute(0, 2, 3, 1)
+    return _apply(_planes(images), parameters, size).permute(0, 2, 3, 1)
 
 
 @final
 @dataclass(frozen=True)
 class Warp:
-    """Small affine changes of a picture, as a hand makes them in writing or a camera in being held.
+    """Small affine changes of an image, as a hand makes them in writing or a camera in being held.
 
     Along these directions a thing stays what it is (Simard, LeCun & Denker 1993, tangent distance). Each amount is
     drawn uniformly from minus to plus what is said.
@@ -203,25 +205,25 @@ class Warp:
 
 
 def warp(
-    pictures: Float[Tensor, "n side side 3"], how: Warp, generator: torch.Generator | None = None
+    images: Float[Tensor, "n side side 3"], how: Warp, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n side side 3"]:
-    """Each picture changed about its middle, its edges drawn out where it does not reach; bilinear."""
-    drawn = 2 * torch.rand(3, len(pictures), generator=generator, device=pictures.device) - 1
+    """Each image changed about its middle, its edges drawn out where it does not reach; bilinear."""
+    drawn = 2 * torch.rand(3, len(images), generator=generator, device=images.device) - 1
     turn, shear, wide = math.radians(how.turn) * drawn[0], how.shear * drawn[1], (how.stretch * drawn[2]).exp()
     turned = torch.stack([turn.cos(), -turn.sin(), turn.sin(), turn.cos()], 1).view(-1, 2, 2)
     shaped = torch.stack([wide, shear, torch.zeros_like(wide), 1 / wide], 1).view(-1, 2, 2)
     source = pad(turned @ shaped, (0, 1))  # of each pixel, which lies at x, y: about the middle, nothing is moved
-    planes = _planes(pictures)
+    planes = _planes(images)
     places = affine_grid(source, list(planes.shape), align_corners=False)
     warped: Tensor = grid_sample(planes, places, padding_mode="border", align_corners=False)
     return warped.permute(0, 2, 3, 1)
 
 
-def _planes(pictures: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
-    return pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+def _planes(images: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+    return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
 
 
-def _apply(planes: Float[Tensor, "n 3 h w"], p: Parameters, size: int) -> Float[Tensor, "n 3 size size"]:
+def _apply(planes: Float[Tensor, "n 3 h w"], p: CropParameters, size: int) -> Float[Tensor, "n 3 size size"]:
     height, width = planes.shape[2:]
     rows, columns = _resampling(p.top, p.height, height, size), _resampling(p.left, p.width, width, size)
     columns = torch.where(p.flip[:, None, None], columns.flip(1), columns)
@@ -231,19 +233,19 @@ def _apply(planes: Float[Tensor, "n 3 h w"], p: Parameters, size: int) -> Float[
             blur = _blurring(p.sigma, size)
             rows, columns = blur @ rows, blur @ columns
         crops = rows.unsqueeze(1) @ (planes.flatten(1, 2) @ columns.mT).view(-1, 3, height, size)
-        own, common = _colours(p)
+        own, common = _color_maps(p)
         views = torch.baddbmm(common @ mean.flatten(2), own, crops.flatten(2)).clamp_(0, 255).view_as(crops)
-    if p.solarise_above is not None:
-        views = torch.where(views < p.solarise_above[:, None, None, None], views, 255 - views)
+    if p.solarize_threshold is not None:
+        views = torch.where(views < p.solarize_threshold[:, None, None, None], views, 255 - views)
     return views
 
 
 def _boxes(
-    kind: View, uniform: Float[Tensor, "n tries2"], place: Float[Tensor, "n 2"], shape: Sequence[int]
+    kind: CropPolicy, uniform: Float[Tensor, "n tries2"], place: Float[Tensor, "n 2"], shape: Sequence[int]
 ) -> dict[str, Int[Tensor, " n"]]:
     """top, left, height and width: area uniform in scale, log of the ratio uniform, place uniform among those that fit.
 
-    The first of TRIES boxes that fits; where none does, the middle of the picture, as torchvision has it.
+    The first of TRIES boxes that fits; where none does, the middle of the image, as torchvision has it.
     """
     rows, columns = shape
     area, log_ratio = uniform.chunk(2, 1)
@@ -255,7 +257,7 @@ def _boxes(
     fits = (width >= 1) & (width <= columns) & (height >= 1) & (height <= rows)
     first = fits.int().argmax(1, keepdim=True)
     found = fits.any(1)
-    middle = min(max(columns / rows, kind.ratio[0]), kind.ratio[1])  # the ratio nearest to that of the whole picture
+    middle = min(max(columns / rows, kind.ratio[0]), kind.ratio[1])  # the ratio nearest to that of the whole image
     width = torch.where(found, width.gather(1, first).squeeze(1), min(columns, round(rows * middle)))
     height = torch.where(found, height.gather(1, first).squeeze(1), min(rows, round(columns / middle)))
     room = torch.stack([rows - height, columns - width], 1)
@@ -268,7 +270,7 @@ def _boxes(
 def _resampling(
     start: Int[Tensor, " n"], length: Int[Tensor, " n"], pixels: int, size: int
 ) -> Float[Tensor, "n size pixels"]:
-    """Rows of weights: a triangle about the centre of each output pixel, which sees nothing outside the box."""
+    """Rows of weights: a triangle about the center of each output pixel, which sees nothing outside the box."""
     start, length = start.float()[:, None, None], length.float()[:, None, None]
     step = length / size
     outputs = torch.arange(size, device=start.device, dtype=torch.float32)[:, None]
@@ -291,20 +293,20 @@ def _blurring(sigma: Float[Tensor, " n"], size: int) -> Float[Tensor, "n size si
     return blur.view(-1, size, size)
 
 
-def _colours(p: Parameters) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3 3"]]:
-    """(A, B): a pixel x of a crop whose mean colour is m becomes A x + B m.
+def _color_maps(p: CropParameters) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3 3"]]:
+    """(A, B): a pixel x of a crop whose mean color is m becomes A x + B m.
 
     Each of the four changes is such a pair, B being that of contrast alone; one after another they make one pair, the
     mean becoming (A + B) m on the way.
     """
     one, luma = torch.eye(3, device=p.hue.device), _constants(p.hue.device)[0]
 
-    def towards(factor: Float[Tensor, " n"], grey: Tensor) -> Float[Tensor, "n 3 3"]:
+    def toward(factor: Float[Tensor, " n"], gray: Tensor) -> Float[Tensor, "n 3 3"]:
         factor = factor[:, None, None]
-        return factor * one + (1 - factor) * grey
+        return factor * one + (1 - factor) * gray
 
     nothing = torch.zeros_like(one)
-    changes = [towards(p.brightness, nothing), towards(p.contrast, nothing), towards(p.saturation, luma), _hue(p.hue)]
+    changes = [toward(p.brightness, nothing), toward(p.contrast, nothing), toward(p.saturation, luma), _hue(p.hue)]
     means = [torch.zeros_like(changes[0])] * 4
     means[1] = (1 - p.contrast)[:, None, None] * luma
     each, of_mean = torch.stack(changes, 1), torch.stack(means, 1)
@@ -312,8 +314,8 @@ def _colours(p: Parameters) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3 
     rows = torch.arange(len(p.hue), device=p.hue.device)
     for which in p.order.unbind(1):
         own, common = each[rows, which] @ own, each[rows, which] @ common + of_mean[rows, which] @ (own + common)
-    grey = p.grey[:, None, None]
-    return torch.where(grey, luma @ own, own), torch.where(grey, luma @ common, common)
+    gray = p.gray[:, None, None]
+    return torch.where(gray, luma @ own, own), torch.where(gray, luma @ common, common)
 
 
 def _hue(turns: Float[Tensor, " n"]) -> Float[Tensor, "n 3 3"]:

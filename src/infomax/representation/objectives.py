@@ -2,7 +2,7 @@
 
     objective = 0.5 * Global(critic) + 1.5 * Local(critic) + 0.01 * Prior(GaussianPrior())
 
-An objective sees a Representation and a code drawn from it. It knows no pictures.
+An objective sees a Representation and a code drawn from it. It knows no images.
 """
 
 from abc import ABC, abstractmethod
@@ -18,20 +18,20 @@ from infomax.information import bounds, priors
 from infomax.information.bounds import Bound
 from infomax.information.critics import Critic
 from infomax.information.divergences import GAN
-from infomax.information.pairs import Pairs, all_pairs, derangement, lower_bound, random_derangement
+from infomax.information.pairs import Pairing, all_pairs, derangement, lower_bound, random_derangement
 from infomax.representation.encoders import Representation
 
-Against = Literal["code", "feature-map"]
+GlobalTarget = Literal["code", "feature-map"]
 CROSS_ENTROPY = bounds.of_name("f-divergence", GAN)
 
 
-View = tuple[Representation, Float[Tensor, "n d"]]
+EncodedView = tuple[Representation, Float[Tensor, "n d"]]
 """One view of a batch: its representation and a code drawn from it. Row i of every view is of the same input."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """What an objective is worth: the total to maximise, and each term alone and unweighted, by name. All in nats."""
+    """What an objective is worth: the total to maximize, and each term alone and unweighted, by name. All in nats."""
 
     total: Float[Tensor, ""]
     terms: dict[str, Float[Tensor, ""]]
@@ -70,7 +70,7 @@ class Objective(nn.Module, ABC):
         """The scores of each critic, by the name of its term; none where there is no critic."""
         return {}
 
-    def of_views(self, views: Sequence[View], generator: torch.Generator | None = None) -> Value:
+    def of_views(self, views: Sequence[EncodedView], generator: torch.Generator | None = None) -> Value:
         """The value on several views of the same inputs: here, that on each view alone, averaged over them."""
         values = [self(representation, code, generator) for representation, code in views]
         terms = {name: torch.stack([value.terms[name] for value in values]).mean() for name in values[0].terms}
@@ -101,7 +101,7 @@ class Sum(Objective):
         """Add the totals, keep all terms."""
         return _added([part(representation, code, generator) for part in self.parts])
 
-    def of_views(self, views: Sequence[View], generator: torch.Generator | None = None) -> Value:
+    def of_views(self, views: Sequence[EncodedView], generator: torch.Generator | None = None) -> Value:
         """Add the totals, keep all terms."""
         return _added([cast(Objective, part).of_views(views, generator) for part in self.parts])
 
@@ -145,7 +145,7 @@ class Weighted(Objective):
         value: Value = self.part(representation, code, generator)
         return Value(self.weight * value.total, value.terms)
 
-    def of_views(self, views: Sequence[View], generator: torch.Generator | None = None) -> Value:
+    def of_views(self, views: Sequence[EncodedView], generator: torch.Generator | None = None) -> Value:
         """Scale the total."""
         value = self.part.of_views(views, generator)
         return Value(self.weight * value.total, value.terms)
@@ -166,10 +166,15 @@ class Global(Objective):
     """
 
     def __init__(
-        self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairs = derangement, *, against: Against = "code"
+        self,
+        critic: Critic,
+        bound: Bound = CROSS_ENTROPY,
+        pairs: Pairing = derangement,
+        *,
+        target: GlobalTarget = "code",
     ) -> None:
         super().__init__()
-        self.critic, self.bound, self.pairs, self.against = critic, bound, pairs, against
+        self.critic, self.bound, self.pairs, self.target = critic, bound, pairs, target
 
     def forward(
         self, representation: Representation, code: Float[Tensor, "n d"], generator: torch.Generator | None = None
@@ -187,18 +192,18 @@ class Global(Objective):
         }
 
     def _whole(self, representation: Representation, code: Float[Tensor, "n d"]) -> Float[Tensor, "n w"]:
-        return code if self.against == "code" else representation.local.flatten(1)
+        return code if self.target == "code" else representation.local.flatten(1)
 
 
 @final
 class Local(Objective):
     """Information between the feature at each position and the code: L_local, averaged over the h * w positions.
 
-    (z_i, C_p(x_i)) against (z_i, C_p(x_pi(i))), the same position of another picture of the batch; or, with all pairs,
+    (z_i, C_p(x_i)) against (z_i, C_p(x_pi(i))), the same position of another image of the batch; or, with all pairs,
     against every position of every other one.
     """
 
-    def __init__(self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairs = derangement) -> None:
+    def __init__(self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairing = derangement) -> None:
         super().__init__()
         self.critic, self.bound, self.pairs = critic, bound, pairs
 
@@ -219,14 +224,14 @@ class Local(Objective):
 
 
 @final
-class Positions(Objective):
+class CrossPositionInfo(Objective):
     """Information between positions of one input's feature map, averaged over positions.
 
     (C_p(x_i), C_q(x_i)) against (C_p(x_i), C_q(x_pi(i))), q another position, drawn anew for each batch: positions of
-    one picture belong together, positions of different ones do not. The code takes no part.
+    one image belong together, positions of different ones do not. The code takes no part.
     """
 
-    def __init__(self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairs = derangement) -> None:
+    def __init__(self, critic: Critic, bound: Bound = CROSS_ENTROPY, pairs: Pairing = derangement) -> None:
         super().__init__()
         self.critic, self.bound, self.pairs = critic, bound, pairs
 
@@ -256,24 +261,24 @@ class Positions(Objective):
 def _partners(
     representation: Representation, generator: torch.Generator | None
 ) -> tuple[Float[Tensor, "positions n c"], Float[Tensor, "positions n c"]]:
-    """The feature at each position, and that at another one, the same for all pictures."""
+    """The feature at each position, and that at another one, the same for all images."""
     features = representation.local.transpose(0, 1)
     return features, features[random_derangement(len(features), generator, features.device)]
 
 
 @final
-class Views(Objective):
+class CrossViewInfo(Objective):
     """Information between the code of one view of an input and what another view shows of it.
 
     (z_i of view a, target b of x_i) for all ordered pairs a != b of its views, against (z_i of view a, targets of the
-    other inputs of the batch, from all target views). The target is the code of view b, or, against="positions", the
+    other inputs of the batch, from all target views). The target is the code of view b, or, target="positions", the
     feature at each position of its feature map: the local and global bounds of eq. (14) carried over to views
     (Bachman et al. 2019, AMDIM, arXiv 1906.00910). With InfoNCE, a shared Cosine critic and two views, the code's is
     SimCLR's objective (arXiv 2002.05709): n views of n inputs have 2 (n - 1) negatives each.
 
     critic: of a code (x) and a target (y).
     bound, pairs: any. By default InfoNCE on all pairs, which is at most ln(m + 1), m the targets of the other inputs.
-    against: what the targets are.
+    target: what the targets are.
     targets: how many of the first views are targets; the views after them, small crops say, are asked for their code
         alone. None for all.
     """
@@ -282,15 +287,15 @@ class Views(Objective):
         self,
         critic: Critic,
         bound: Bound = bounds.infonce,
-        pairs: Pairs = all_pairs,
+        pairs: Pairing = all_pairs,
         *,
-        against: Literal["code", "positions"] = "code",
+        target: Literal["code", "positions"] = "code",
         targets: int | None = None,
     ) -> None:
         super().__init__()
         if targets is not None and targets < 1:
             raise ValueError(f"targets is {targets}: at least one view must be a target")
-        self.critic, self.bound, self.pairs, self.against, self.targets = critic, bound, pairs, against, targets
+        self.critic, self.bound, self.pairs, self.target, self.targets = critic, bound, pairs, target, targets
 
     def forward(
         self, representation: Representation, code: Float[Tensor, "n d"], generator: torch.Generator | None = None
@@ -298,10 +303,10 @@ class Views(Objective):
         """One view has no other: raises ValueError."""
         return self.of_views([(representation, code)], generator)
 
-    def of_views(self, views: Sequence[View], generator: torch.Generator | None = None) -> Value:
+    def of_views(self, views: Sequence[EncodedView], generator: torch.Generator | None = None) -> Value:
         """The mean over ordered pairs of different views, and over positions. Raises ValueError for fewer than two."""
         if len(views) < 2:
-            raise ValueError("Views needs two or more views of each input, got 1: draw more")
+            raise ValueError("CrossViewInfo needs two or more views of each input, got 1: draw more")
         features = [self._target(*view) for view in views[: self.targets]]
         codes = torch.stack([code for _, code in views]).unsqueeze(1)
         values = lower_bound(self.critic, codes, torch.cat(features), self.pairs, self.bound, generator)
@@ -311,14 +316,14 @@ class Views(Objective):
             own[view, start : start + len(each)] = True
             start += len(each)
         value = values.masked_fill(own, 0).sum() / (values.numel() - start)
-        return Value(value, {f"views-{self.against}": value})
+        return Value(value, {f"views-{self.target}": value})
 
     def _target(self, representation: Representation, code: Float[Tensor, "n d"]) -> Float[Tensor, "positions n c"]:
-        return code.unsqueeze(0) if self.against == "code" else representation.local.transpose(0, 1)
+        return code.unsqueeze(0) if self.target == "code" else representation.local.transpose(0, 1)
 
 
 @final
-class Prior(Objective):
+class PriorMatching(Objective):
     """How well the codes keep to a prior: minus its divergence."""
 
     def __init__(self, prior: priors.Prior) -> None:

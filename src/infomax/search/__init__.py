@@ -1,4 +1,4 @@
-"""Search by picture."""
+"""Search by image."""
 
 import os
 

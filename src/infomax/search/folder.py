@@ -2,9 +2,9 @@
 
     index.json       what made it: the format, and the fingerprint and dimension of the model
     model/           a copy of the model, so that the folder is all one needs to search, here or elsewhere
-    pictures.lance/  the rows
-    skipped.csv      what the last synchronisation left out, and why
-    map.safetensors  the pictures as points of a plane, once somebody has asked for that; made again when rows change
+    images.lance/  the rows
+    skipped.csv      what the last synchronization left out, and why
+    map.safetensors  the images as points of a plane, once somebody has asked for that; made again when rows change
 
 It appears by one rename once it is complete, so a folder that lacks any of the first three was tampered with.
 """
@@ -28,7 +28,7 @@ STALE = 3600.0
 
 
 @dataclass(frozen=True)
-class Card:
+class IndexMetadata:
     """The content of index.json; `model` is the fingerprint of the model, and a row of another does not belong here."""
 
     format: int
@@ -36,7 +36,7 @@ class Card:
     dim: int
 
 
-class Home:
+class IndexFolder:
     """The files of an index; the rows are the store's."""
 
     def __init__(self, path: str | Path) -> None:
@@ -59,13 +59,13 @@ class Home:
         self.refuse_unless_free()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.sweep()
-        unfinished = Home(self.path.with_name(f".{self.path.name}.{uuid4().hex}.tmp"))
+        unfinished = IndexFolder(self.path.with_name(f".{self.path.name}.{uuid4().hex}.tmp"))
         try:
             unfinished.path.mkdir()
             model.save(unfinished.model_folder)
             LanceStore.create(unfinished.path, model.recipe_.dim)
             with written_atomically(unfinished.card_file, "w") as file:
-                json.dump(asdict(Card(FORMAT, model.fingerprint, model.recipe_.dim)), file, indent=2)
+                json.dump(asdict(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim)), file, indent=2)
                 file.write("\n")
             try:
                 unfinished.path.rename(self.path)
@@ -88,12 +88,12 @@ class Home:
             if left.is_dir() and time.time() - left.stat().st_mtime > STALE:
                 shutil.rmtree(left, ignore_errors=True)
 
-    def read(self) -> Card:
+    def read(self) -> IndexMetadata:
         """The card. Raises InfoMaxError where there is no index, or none that this version can read."""
         if self.path.exists() and not self.path.is_dir():
             raise InfoMaxError(f"{shown(self.path)} is a file, and an index is a folder: check --index")
         try:
-            card = Card(**json.loads(self.card_file.read_text("utf-8")))
+            card = IndexMetadata(**json.loads(self.card_file.read_text("utf-8")))
         except FileNotFoundError:
             what = "holds no index (no index.json)" if self.path.is_dir() else "does not exist"
             raise InfoMaxError(f"{shown(self.path)} {what}: make one with infomax index SOURCE --model RUN") from None

@@ -21,9 +21,9 @@ from infomax.errors import InfoMaxError
 from infomax.neighbors.knn import Metric
 from infomax.paths import shown
 from infomax.search.snapshot import HELD, Snapshot
-from infomax.search.store import EVERYTHING, Near, Where, schema
+from infomax.search.store import EVERYTHING, Filter, SearchResult, schema
 
-TABLE, APPROXIMATE = "pictures", "directions"
+TABLE, APPROXIMATE = "images", "directions"
 """The names of the table and of its approximate index."""
 
 ATTEMPTS = 30
@@ -69,7 +69,7 @@ class LanceStore:
     def __init__(self, folder: Path) -> None:
         """Open the store in `folder`. Raises InfoMaxError where there is none that is sound."""
         self.folder = folder
-        with telling(folder, "open"):
+        with translate_lance_errors(folder, "open"):
             if not (folder / f"{TABLE}.lance").is_dir():
                 raise InfoMaxError(f"{shown(folder)} lacks its table {TABLE}.lance: index again into a new folder")
             database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
@@ -86,7 +86,7 @@ class LanceStore:
     @classmethod
     def create(cls, folder: Path, dim: int) -> "LanceStore":
         """An empty store for vectors of `dim` numbers, in a folder that has none yet."""
-        with telling(folder, "write to"):
+        with translate_lance_errors(folder, "write to"):
             table: Any = lancedb.connect(folder).create_table(TABLE, schema=schema(dim))
             table.set_unenforced_primary_key("path")
         return cls(folder)
@@ -108,7 +108,7 @@ class LanceStore:
         if paths:
             self._write(lambda: self._table.delete(among("path", paths)))
 
-    def count(self, where: Where = EVERYTHING) -> int:
+    def count(self, where: Filter = EVERYTHING) -> int:
         """See Store."""
         if snapshot := self._snapshot((), taking=where != EVERYTHING):  # the table knows how many it has
             return snapshot.count(where)
@@ -121,7 +121,7 @@ class LanceStore:
         query = self._table.search().where(among("id", ids or [""]))  # a limit of 0 would be none
         return self._read(query.select(list(columns)))
 
-    def page(self, offset: int, limit: int, columns: Sequence[str], where: Where = EVERYTHING) -> pa.Table:
+    def page(self, offset: int, limit: int, columns: Sequence[str], where: Filter = EVERYTHING) -> pa.Table:
         """See Store."""
         if snapshot := self._snapshot(columns):
             return snapshot.page(offset, limit, columns, where)
@@ -130,9 +130,9 @@ class LanceStore:
         rows = self._read(self._selected(wanted, where).order_by([order]).offset(offset).limit(limit))
         return rows.select(list(columns))
 
-    def scan(self, columns: Sequence[str], where: Where = EVERYTHING) -> Iterator[pa.RecordBatch]:
+    def scan(self, columns: Sequence[str], where: Filter = EVERYTHING) -> Iterator[pa.RecordBatch]:
         """See Store."""
-        with telling(self.folder, "read"):
+        with translate_lance_errors(self.folder, "read"):
             yield from self._selected(columns, where).to_batches(batch_size=4096)
 
     def nearest(
@@ -141,10 +141,10 @@ class LanceStore:
         k: int,
         metric: Metric,
         columns: Sequence[str],
-        where: Where = EVERYTHING,
+        where: Filter = EVERYTHING,
         *,
         approximate: bool = False,
-    ) -> Near:
+    ) -> SearchResult:
         """See Store.
 
         The index for `approximate` is built when it is first asked for. LanceDB uses only one on a column, which is
@@ -159,11 +159,11 @@ class LanceStore:
             query = query.where(text)
         most = min(k, self.count(where)) or 1  # room is made for as many as are asked for
         found = self._read(query.select([*columns, "vector", "_distance"]).limit(most))
-        return Near.of(found, columns, vector, metric)
+        return SearchResult.of(found, columns, vector, metric)
 
     def compact(self) -> None:
-        """See Store. Where another process writes meanwhile it is left to the next time."""
-        with telling(self.folder, "write to"), unless_contended():
+        """See Store. Filter another process writes meanwhile it is left to the next time."""
+        with translate_lance_errors(self.folder, "write to"), unless_contended():
             if not any(index.columns == ["id"] for index in self._table.list_indices()) and self._table.count_rows():
                 self._table.create_index("id", config=BTree())
             self._table.optimize(cleanup_older_than=KEPT)
@@ -175,7 +175,7 @@ class LanceStore:
         so shortly before that a further write might not show: it answers from another thread, which takes as long as
         the search of 10,000 vectors.
         """
-        with telling(self.folder, "read"):
+        with translate_lance_errors(self.folder, "read"):
             written = os.stat(self._versions).st_mtime_ns  # noqa: PTH116 - a Path takes twice as long
             if self._settled is None or self._settled[0] != written:
                 settled = time.time_ns() - written > SETTLED
@@ -197,7 +197,7 @@ class LanceStore:
         rows = self.count()
         if rows < APPROXIMATE_FROM:
             return 0
-        with telling(self.folder, "write the approximate index to"):
+        with translate_lance_errors(self.folder, "write the approximate index to"):
             known = any(index.name == APPROXIMATE for index in self._table.list_indices())
             stats = self._table.index_stats(APPROXIMATE) if known else None
             if stats is None or stats.num_unindexed_rows > stats.num_indexed_rows:
@@ -226,24 +226,24 @@ class LanceStore:
             self._held = version, Snapshot(self.scan(list(HELD)), self.dim)
             return self._held[1]
 
-    def _rows(self, where: Where = EVERYTHING) -> int:
+    def _rows(self, where: Filter = EVERYTHING) -> int:
         """How many rows the table has."""
-        with telling(self.folder, "read"):
+        with translate_lance_errors(self.folder, "read"):
             return int(self._table.count_rows(condition(where)))
 
-    def _selected(self, columns: Sequence[str], where: Where) -> Any:
+    def _selected(self, columns: Sequence[str], where: Filter) -> Any:
         query = self._table.search().select(list(columns))
         text = condition(where)
         return query.where(text) if text else query
 
     def _read(self, query: Any) -> pa.Table:
-        with telling(self.folder, "read"):
+        with translate_lance_errors(self.folder, "read"):
             rows: pa.Table = query.to_arrow()
             return rows
 
     def _write(self, write: Callable[[], Result]) -> Result:
         """Try again, after a random wait, as long as other processes come first."""
-        with telling(self.folder, "write to"):
+        with translate_lance_errors(self.folder, "write to"):
             for attempt in range(ATTEMPTS):
                 try:
                     return write()
@@ -254,7 +254,7 @@ class LanceStore:
         raise AssertionError
 
 
-def condition(where: Where) -> str | None:
+def condition(where: Filter) -> str | None:
     """The rows that count, in SQL."""
     parts = []
     if where.folder is not None:  # all that begin with "folder/": "0" is the character after "/"
@@ -290,7 +290,7 @@ def unless_contended() -> Iterator[None]:
 
 
 @contextmanager
-def telling(folder: Path, what: str) -> Iterator[None]:
+def translate_lance_errors(folder: Path, what: str) -> Iterator[None]:
     """LanceDB's failures, of many kinds and many lines, as an InfoMaxError of one."""
     try:
         yield

@@ -17,8 +17,8 @@ from infomax.search.store import Store, schema, vectors_of
 
 
 @dataclass(frozen=True)
-class Map:
-    """The pictures of an index in the order of their paths, and where they lie, in 0..1."""
+class CollectionMap:
+    """The images of an index in the order of their paths, and where they lie, in 0..1."""
 
     ids: list[str]
     paths: list[str]
@@ -26,7 +26,7 @@ class Map:
     positions: Float[np.ndarray, "n 2"]
 
 
-def map_of(store: Store, file: Path) -> Map:
+def map_of(store: Store, file: Path) -> CollectionMap:
     """The map of a store, from the file where that is of the same rows; else computed, and written there."""
     rows = ordered_rows(store, vectors=False)
     positions = read(file, digest_of(rows))
@@ -36,7 +36,7 @@ def map_of(store: Store, file: Path) -> Map:
         with suppress(OSError):  # an index that may only be read has its map in memory
             write(file, digest_of(rows), positions)
     ids, paths, labels = (rows.column(name).to_pylist() for name in ("id", "path", "label"))
-    return Map(ids, paths, labels, positions)
+    return CollectionMap(ids, paths, labels, positions)
 
 
 def ordered_rows(store: Store, *, vectors: bool) -> pa.Table:
@@ -48,7 +48,7 @@ def ordered_rows(store: Store, *, vectors: bool) -> pa.Table:
 
 
 def digest_of(rows: pa.Table) -> str:
-    """What a map depends on: which pictures there are, and their content."""
+    """What a map depends on: which images there are, and their content."""
     digest = blake2b(digest_size=16)
     for name in ("id", "hash"):
         digest.update("\n".join(rows.column(name).to_pylist()).encode())

@@ -1,8 +1,8 @@
-"""Whether pictures look the same, by their own pixels: a model may take two for one that nobody else would.
+"""Whether images look the same, by their own pixels: a model may take two for one that nobody else would.
 
-A copy that was encoded again, scaled, brightened, coloured, or trimmed by a little differs by little from its picture
+A copy that was encoded again, scaled, brightened, colored, or trimmed by a little differs by little from its image
 beside what that shows. Of each channel that is what is left without its mean and slope: skies and seas, which have
-little else, look the same only with the same ship. The bounds were set by eye on CIFAR-10, which holds pictures twice.
+little else, look the same only with the same ship. The bounds were set by eye on CIFAR-10, which holds images twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ DIFFERENCE = 0.14
 """The most that may differ: mean squared difference by the product of both contrasts; a correlation of 0.93."""
 
 NOISE = 2.0
-"""Levels of 255 that may differ (root mean square), however little a picture shows."""
+"""Levels of 255 that may differ (root mean square), however little an image shows."""
 
 BRIGHTNESS = 60.0
 """Levels of 255 that the mean of a channel may be off."""
@@ -30,10 +30,10 @@ CONTRAST = 1.5
 READ_AT_ONCE = 500
 
 
-class Looks:
-    """Pictures at their smallest, each read from its thumbnail when it is first compared.
+class ImageComparer:
+    """Images at their smallest, each read from its thumbnail when it is first compared.
 
-    thumbnails: gives those of some ids, as `Index.thumbnails`; a picture without one looks like no other.
+    thumbnails: gives those of some ids, as `Index.thumbnails`; an image without one looks like no other.
     """
 
     def __init__(self, ids: Sequence[str], thumbnails: Callable[[Sequence[str]], dict[str, bytes]]) -> None:
@@ -44,9 +44,9 @@ class Looks:
         self._there = np.zeros(len(ids), np.bool_)
 
     def same(self, a: Int[np.ndarray, " m"], b: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "m n"]:
-        """Which of the pictures `a` look like which of the pictures `b`; all are given by their places."""
+        """Which of the images `a` look like which of the images `b`; all are given by their places."""
         self._read(np.union1d(a, b))
-        same: Bool[np.ndarray, "m n"] = alike(self._pixels[a], self._pixels[b])
+        same: Bool[np.ndarray, "m n"] = is_near_duplicate(self._pixels[a], self._pixels[b])
         same &= self._there[a][:, None] & self._there[b]
         return same
 
@@ -64,14 +64,16 @@ class Looks:
         self._asked[todo] = True
 
 
-def alike(a: UInt8[np.ndarray, "m side side 3"], b: UInt8[np.ndarray, "n side side 3"]) -> Bool[np.ndarray, "m n"]:
-    """Which of some pictures look like which others.
+def is_near_duplicate(
+    a: UInt8[np.ndarray, "m side side 3"], b: UInt8[np.ndarray, "n side side 3"]
+) -> Bool[np.ndarray, "m n"]:
+    """Which of some images look like which others.
 
     The contrast of both is made the same, as far as CONTRAST allows, by changing each half of the way: so what differs
     then does not depend on which comes first.
     """
-    means, details = parted(a)
-    other_means, other_details = parted(b)
+    means, details = remove_gradient(a)
+    other_means, other_details = remove_gradient(b)
     contrasts, other_contrasts = contrasts_of(details)[:, None], contrasts_of(other_details)
     gain = (other_contrasts / contrasts).clamp(1 / CONTRAST, CONTRAST)
     products = details @ other_details.T / details.shape[1]
@@ -82,15 +84,15 @@ def alike(a: UInt8[np.ndarray, "m side side 3"], b: UInt8[np.ndarray, "n side si
     return same
 
 
-def parted(
-    pictures: UInt8[np.ndarray, "n side side 3"],
+def remove_gradient(
+    images: UInt8[np.ndarray, "n side side 3"],
 ) -> tuple[Float[torch.Tensor, "n 3"], Float[torch.Tensor, "n values"]]:
     """The mean of each channel, and what is left of the pixels without that and without the channel's slope."""
-    count, side, _, _ = pictures.shape
+    count, side, _, _ = images.shape
     along = torch.linspace(-1, 1, side)
     planes = torch.stack([torch.ones(side, side), along.expand(side, side), along[:, None].expand(side, side)])
     planes = torch.nn.functional.normalize(planes.reshape(3, -1))  # they are at right angles to each other
-    values = torch.from_numpy(pictures).float().reshape(count, side * side, 3).mT
+    values = torch.from_numpy(images).float().reshape(count, side * side, 3).mT
     details = values - values @ planes.T @ planes
     return values.mean(2), details.reshape(count, -1)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from infomax.neighbors.distances import measured
+from infomax.neighbors.distances import exact_distances
 from infomax.neighbors.knn import Metric
 
-PICTURE = ("id", "path", "label", "width", "height", "size", "mtime")
-"""The columns that tell of a picture."""
+IMAGE_COLUMNS = ("id", "path", "label", "width", "height", "size", "mtime")
+"""The columns that tell of an image."""
 
-PATH = PICTURE.index("path")
+PATH = IMAGE_COLUMNS.index("path")
 """The place of the path among these."""
 
 
@@ -25,7 +25,7 @@ def schema(dim: int) -> pa.Schema:
             pa.field("path", pa.string(), nullable=False),
             pa.field("id", pa.string(), nullable=False),
             pa.field("hash", pa.string(), nullable=False),
-            pa.field("stamp", pa.string(), nullable=False),
+            pa.field("version", pa.string(), nullable=False),
             pa.field("size", pa.int64(), nullable=False),
             pa.field("mtime", pa.float64()),
             pa.field("width", pa.int32(), nullable=False),
@@ -39,29 +39,29 @@ def schema(dim: int) -> pa.Schema:
 
 
 @dataclass(frozen=True)
-class Where:
+class Filter:
     """Which rows count: those below a folder (absolute, no slash at its end), those with a label, or both."""
 
     folder: str | None = None
     label: str | None = None
 
 
-EVERYTHING = Where()
+EVERYTHING = Filter()
 
 
 @dataclass(frozen=True)
-class Near:
+class SearchResult:
     """Rows that were found near a vector, as `measured` measures them.
 
-    facts: of each row the columns asked for
+    columns: of each row the columns asked for
     distances, cosines: of each row (n,), in float64
-    definite: whether these are the nearest beyond doubt, in their order, ties in the order of the bytes of their paths
+    exact: whether these are the nearest beyond doubt, in their order, ties in the order of the bytes of their paths
     """
 
-    facts: list[tuple[Any, ...]]
+    columns: list[tuple[Any, ...]]
     distances: Float[np.ndarray, " n"]
     cosines: Float[np.ndarray, " n"]
-    definite: bool = False
+    exact: bool = False
 
     @classmethod
     def of(
@@ -70,10 +70,10 @@ class Near:
         columns: Sequence[str],
         vector: Float[np.ndarray, " d"],
         metric: Metric,
-    ) -> "Near":
+    ) -> "SearchResult":
         """Rows of a table with the columns, and a column of vectors."""
         facts = list(zip(*(rows.column(name).to_pylist() for name in columns), strict=True))
-        return cls(facts, *measured(vector, vectors_of(rows), metric))
+        return cls(facts, *exact_distances(vector, vectors_of(rows), metric))
 
 
 @runtime_checkable
@@ -90,16 +90,16 @@ class Store(Protocol):
     def remove(self, paths: Sequence[str]) -> None:
         """Take away the rows with these paths, where there are any."""
 
-    def count(self, where: Where = EVERYTHING) -> int:
+    def count(self, where: Filter = EVERYTHING) -> int:
         """How many rows there are."""
 
     def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
         """The rows with these ids, in any order; those that do not exist are left out."""
 
-    def page(self, offset: int, limit: int, columns: Sequence[str], where: Where = EVERYTHING) -> pa.Table:
+    def page(self, offset: int, limit: int, columns: Sequence[str], where: Filter = EVERYTHING) -> pa.Table:
         """`limit` rows from the `offset`-th on, in the order of the bytes of their paths."""
 
-    def scan(self, columns: Sequence[str], where: Where = EVERYTHING) -> Iterator[pa.RecordBatch]:
+    def scan(self, columns: Sequence[str], where: Filter = EVERYTHING) -> Iterator[pa.RecordBatch]:
         """All rows, in any order, a piece at a time."""
 
     def nearest(
@@ -108,11 +108,11 @@ class Store(Protocol):
         k: int,
         metric: Metric,
         columns: Sequence[str],
-        where: Where = EVERYTHING,
+        where: Filter = EVERYTHING,
         *,
         approximate: bool = False,
-    ) -> Near:
-        """The k rows nearest to a vector, nearest first up to rounding in float32, ties in any order, or `definite`.
+    ) -> SearchResult:
+        """The k rows nearest to a vector, nearest first up to rounding in float32, ties in any order, or `exact`.
 
         A row whose vector is zero may be left out where the metric is cosine. With `approximate` some of the k may be
         other rows that are nearly as near; a store may build what it needs for that, and keep it.
@@ -129,7 +129,7 @@ class Store(Protocol):
 
 
 def path_bytes(facts: tuple[Any, ...]) -> bytes:
-    """What rows are ordered by, of a row's columns PICTURE."""
+    """What rows are ordered by, of a row's columns IMAGE."""
     path: str = facts[PATH]
     return path.encode()
 

@@ -24,8 +24,8 @@ from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike
 from infomax.images.arrays import ArchiveRows, ArrayRows
-from infomax.images.decoding import BrokenPicture, UnreadablePicture, remarks_silenced
-from infomax.images.folder import PictureFiles
+from infomax.images.decoding import BrokenImage, UnreadableImage, no_pillow_warnings
+from infomax.images.folder import ImageFiles
 from infomax.images.opening import open_source
 from infomax.images.parquet import ParquetRows
 from infomax.images.source import Content, Entry, Source
@@ -35,10 +35,10 @@ from infomax.search.store import Store, schema, vector_column
 from infomax.search.thumbnails import Thumbnail, square_and_thumbnail
 
 BATCH = 500
-"""Pictures embedded and committed at a time."""
+"""Images embedded and committed at a time."""
 
 CHUNK = 16
-"""Pictures handed to a thread at a time; each may be large."""
+"""Images handed to a thread at a time; each may be large."""
 
 REMOVED_AT_ONCE = 500
 
@@ -50,7 +50,7 @@ Embed = Callable[[UInt8[np.ndarray, "n s s 3"]], Float[np.ndarray, "n d"]]
 
 @dataclass(frozen=True)
 class Changes:
-    """What a synchronisation has done to the index, in pictures; for a dry run, what it would do."""
+    """What a synchronization has done to the index, in images; for a dry run, what it would do."""
 
     added: int
     updated: int
@@ -60,25 +60,25 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A picture that is to be embedded."""
+class DecodedImage:
+    """An image that is to be embedded."""
 
     pixels: UInt8[np.ndarray, "s s 3"]
     thumbnail: Thumbnail
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What looking at a new or changed picture has found: `outcome` is None where its content is as it was."""
+class ScanResult:
+    """What looking at a new or changed image has found: `outcome` is None where its content is as it was."""
 
     place: int
     label: str | None
     hash: str
     size: int
-    outcome: Ready | BrokenPicture | None
+    outcome: DecodedImage | BrokenImage | None
 
 
-def synchronise(
+def synchronize(
     store: Store,
     source: SourceLike,
     embed: Embed,
@@ -92,12 +92,12 @@ def synchronise(
 ) -> Changes:
     """Make the rows of `store` those of `source`; rows from elsewhere stay as they are.
 
-    size: of the pictures that `embed` takes.
+    size: of the images that `embed` takes.
     model: the fingerprint that new rows get.
-    prune: also remove rows whose picture is gone, or is broken now, from the folders and files that `source` names.
+    prune: also remove rows whose image is gone, or is broken now, from the folders and files that `source` names.
         One that merely cannot be read just now keeps its row.
-    dry_run: change nothing. Pictures are not decoded then, so broken ones count as if they were sound.
-    batch: pictures embedded and committed at a time.
+    dry_run: change nothing. Images are not decoded then, so broken ones count as if they were sound.
+    batch: images embedded and committed at a time.
 
     Raises InfoMaxError where the source will not do or the store cannot be written to.
     """
@@ -109,17 +109,17 @@ def synchronise(
         )
     paths = [text(path) for path in paths_of(found)]
     labels = labels_of(found)
-    comparison = compare(store, found.entries, paths, labels, roots or (), closed_folders(found))
+    comparison = compare_rows(store, found.entries, paths, labels, roots or (), unreadable_roots(found))
     todo = [place for place, same in enumerate(comparison.same) if not same]
-    changes = Tally(unchanged=len(paths) - len(todo))
+    changes = ChangeCounter(unchanged=len(paths) - len(todo))
     doomed = list(comparison.vanished) if prune else []
     workers = cores()
     with (
-        remarks_silenced(),
+        no_pillow_warnings(),
         progress_bar("indexing", len(paths), done=changes.unchanged, shown=progress) as advance,
         ThreadPoolExecutor(workers) as pool,
     ):
-        findings = look(found, todo, paths, comparison.hashes, None if dry_run else size, pool, workers)
+        findings = scan(found, todo, paths, comparison.hashes, None if dry_run else size, pool, workers)
         for commits, part in enumerate(batches(findings, batch), 1):
             for finding in part:
                 path = paths[finding.place]
@@ -140,12 +140,12 @@ def synchronise(
 
 
 @dataclass
-class Comparison:
-    """The rows of a store against the pictures of a source.
+class RowComparison:
+    """The rows of a store against the images of a source.
 
-    same: for each picture, whether its row is as the list says it should be
+    same: for each image, whether its row is as the list says it should be
     hashes: of the content of those that have a row and may have changed, by path
-    vanished: paths of rows under the source's roots whose picture is not on the list
+    vanished: paths of rows under the source's roots whose image is not on the list
     """
 
     same: list[bool]
@@ -153,17 +153,17 @@ class Comparison:
     vanished: list[str]
 
 
-class Tally:
-    """Counts while a synchronisation goes on."""
+class ChangeCounter:
+    """Counts while a synchronization goes on."""
 
     def __init__(self, unchanged: int) -> None:
         self.added = self.updated = 0
         self.unchanged = unchanged
         self.skipped: list[Skipped] = []
 
-    def count(self, finding: Finding, path: str, *, known: bool) -> None:
-        """One picture more."""
-        if isinstance(finding.outcome, BrokenPicture):
+    def count(self, finding: ScanResult, path: str, *, known: bool) -> None:
+        """One image more."""
+        if isinstance(finding.outcome, BrokenImage):
             self.skipped.append(Skipped(path, finding.outcome.reason))
         elif finding.outcome is None and known:
             self.unchanged += 1
@@ -173,36 +173,36 @@ class Tally:
             self.added += 1
 
 
-def compare(
+def compare_rows(
     store: Store,
     entries: Sequence[Entry],
     paths: Sequence[str],
     labels: Sequence[str | None],
     roots: Sequence[str],
     closed: Sequence[str],
-) -> Comparison:
-    """Which pictures have a row that is as it should be, and which rows have lost their picture.
+) -> RowComparison:
+    """Which images have a row that is as it should be, and which rows have lost their image.
 
-    An empty stamp says nothing, so such pictures are always looked at. What lies below a closed folder has not
+    An empty version says nothing, so such images are always looked at. What lies below a closed folder has not
     vanished.
     """
     places = {path: place for place, path in enumerate(paths)}
-    comparison = Comparison([False] * len(paths), {}, [])
-    for rows in store.scan(["path", "stamp", "label", "hash"]):
-        columns = (rows.column(name).to_pylist() for name in ("path", "stamp", "label", "hash"))
-        for path, stamp, label, digest in zip(*columns, strict=True):
+    comparison = RowComparison([False] * len(paths), {}, [])
+    for rows in store.scan(["path", "version", "label", "hash"]):
+        columns = (rows.column(name).to_pylist() for name in ("path", "version", "label", "hash"))
+        for path, version, label, digest in zip(*columns, strict=True):
             place = places.get(path)
             if place is None:
                 if path.startswith(tuple(roots)) and not path.startswith(tuple(closed)):
                     comparison.vanished.append(path)
-            elif stamp and (stamp, label) == (entries[place].stamp, labels[place] if labels else label):
+            elif version and (version, label) == (entries[place].version, labels[place] if labels else label):
                 comparison.same[place] = True
             else:
                 comparison.hashes[path] = digest
     return comparison
 
 
-def look(
+def scan(
     source: Source,
     todo: Sequence[int],
     paths: Sequence[str],
@@ -210,14 +210,14 @@ def look(
     size: int | None,
     pool: ThreadPoolExecutor,
     workers: int,
-) -> Iterator[Finding]:
-    """Look at the pictures in `todo`, in order: decoded where the content is not as it was. No `size`: only hashed."""
+) -> Iterator[ScanResult]:
+    """Look at the images in `todo`, in order: decoded where the content is not as it was. No `size`: only hashed."""
 
-    def chunk_of_findings(chunk: Sequence[tuple[int, Content]]) -> list[Finding]:
-        return [look_at(place, content, hashes.get(paths[place]), size) for place, content in chunk]
+    def chunk_of_findings(chunk: Sequence[tuple[int, Content]]) -> list[ScanResult]:
+        return [inspect(place, content, hashes.get(paths[place]), size) for place, content in chunk]
 
     contents = zip(todo, source.read(todo), strict=True)
-    waiting: deque[Future[list[Finding]]] = deque()
+    waiting: deque[Future[list[ScanResult]]] = deque()
     while chunk := list(islice(contents, CHUNK)):
         waiting.append(pool.submit(chunk_of_findings, chunk))
         if len(waiting) > 2 * workers:
@@ -226,31 +226,31 @@ def look(
         yield from waiting.popleft().result()
 
 
-def look_at(place: int, content: Content, known: str | None, size: int | None) -> Finding:
-    """What a picture is now; `known` is the hash of what it was, where it has a row."""
+def inspect(place: int, content: Content, known: str | None, size: int | None) -> ScanResult:
+    """What an image is now; `known` is the hash of what it was, where it has a row."""
     label = None if content.label is None else text(content.label)
     try:
-        if isinstance(content.data, BrokenPicture):
+        if isinstance(content.data, BrokenImage):
             raise content.data
         digest, length = digest_of(content.data)
-        outcome: Ready | None = None
+        outcome: DecodedImage | None = None
         if digest != known:
-            outcome = NOT_DECODED if size is None else Ready(*square_and_thumbnail(content.data, size))
-        return Finding(place, label, digest, length, outcome)
-    except BrokenPicture as broken:
-        return Finding(place, label, "", 0, broken)
+            outcome = NOT_DECODED if size is None else DecodedImage(*square_and_thumbnail(content.data, size))
+        return ScanResult(place, label, digest, length, outcome)
+    except BrokenImage as broken:
+        return ScanResult(place, label, "", 0, broken)
 
 
 def commit(
     store: Store,
     entries: Sequence[Entry],
     paths: Sequence[str],
-    findings: Sequence[Finding],
+    findings: Sequence[ScanResult],
     embed: Embed,
     model: str,
 ) -> None:
-    """Write what was found, in one go: rows for what was embedded, stamps and labels for what was only touched."""
-    ready = [(finding, finding.outcome) for finding in findings if isinstance(finding.outcome, Ready)]
+    """Write what was found, in one go: rows for what was embedded, versions and labels for what was only touched."""
+    ready = [(finding, finding.outcome) for finding in findings if isinstance(finding.outcome, DecodedImage)]
     touched = {id_of(paths[finding.place]): finding for finding in findings if finding.outcome is None}
     parts = []
     if ready:
@@ -263,8 +263,8 @@ def commit(
         old = store.fetch(list(touched), [*names, "vector"])
         again = [touched[row] for row in old.column("id").to_pylist()]
         for name, values in {
-            "stamp": [entries[finding.place].stamp for finding in again],
-            "mtime": [mtime_of(entries[finding.place].stamp) for finding in again],
+            "version": [entries[finding.place].version for finding in again],
+            "mtime": [mtime_of(entries[finding.place].version) for finding in again],
             "label": [finding.label for finding in again],
         }.items():
             place = old.schema.get_field_index(name)
@@ -277,22 +277,22 @@ def commit(
 def new_rows(
     entries: Sequence[Entry],
     paths: Sequence[str],
-    ready: Sequence[tuple[Finding, Ready]],
+    ready: Sequence[tuple[ScanResult, DecodedImage]],
     vectors: Float[np.ndarray, "n d"],
     model: str,
 ) -> pa.Table:
-    """The rows of pictures that have just been embedded."""
+    """The rows of images that have just been embedded."""
     found = [finding for finding, _ in ready]
     small = [outcome.thumbnail for _, outcome in ready]
     names = [paths[finding.place] for finding in found]
-    stamps = [entries[finding.place].stamp for finding in found]
+    versions = [entries[finding.place].version for finding in found]
     columns = {
         "path": names,
         "id": [id_of(name) for name in names],
         "hash": [finding.hash for finding in found],
-        "stamp": stamps,
+        "version": versions,
         "size": [finding.size for finding in found],
-        "mtime": [mtime_of(stamp) for stamp in stamps],
+        "mtime": [mtime_of(version) for version in versions],
         "width": [each.width for each in small],
         "height": [each.height for each in small],
         "label": [finding.label for finding in found],
@@ -304,11 +304,11 @@ def new_rows(
 
 
 def paths_of(source: Source) -> list[str]:
-    """Where each picture lies, whatever led to it: an absolute path, `file#row` in a file of many, or `digits#row`.
+    """Filter each image lies, whatever led to it: an absolute path, `file#row` in a file of many, or `digits#row`.
 
-    So one picture has one row, also where the folders that were named lie in each other.
+    So one image has one row, also where the folders that were named lie in each other.
     """
-    if isinstance(source, PictureFiles):
+    if isinstance(source, ImageFiles):
         root = source.root.resolve()
         return [(root / entry.key).as_posix() for entry in source.entries]
     if isinstance(source, ParquetRows):
@@ -319,16 +319,16 @@ def paths_of(source: Source) -> list[str]:
 
 
 def labels_of(source: Source) -> list[str | None]:
-    """The labels, where listing gives them; else none, and a new label comes with a new stamp of its file."""
-    if not isinstance(source, PictureFiles):
+    """The labels, where listing gives them; else none, and a new label comes with a new version of its file."""
+    if not isinstance(source, ImageFiles):
         return []
     labels = (content.label for content in source.read(range(len(source.entries))))
     return [None if label is None else text(label) for label in labels]
 
 
 def scopes(source: Source) -> list[str] | None:
-    """The beginnings of the paths of all pictures that `source` may ever have had; None where that cannot be said."""
-    if isinstance(source, PictureFiles):
+    """The beginnings of the paths of all images that `source` may ever have had; None where that cannot be said."""
+    if isinstance(source, ImageFiles):
         if not source.identity.startswith("folder "):
             return None
         return [text(source.root.resolve().as_posix().rstrip("/") + "/")]
@@ -338,9 +338,9 @@ def scopes(source: Source) -> list[str] | None:
     return [text(f"{file}#")] if file else []
 
 
-def closed_folders(source: Source) -> list[str]:
+def unreadable_roots(source: Source) -> list[str]:
     """The beginnings of the paths of all that lies in folders that cannot be looked into just now."""
-    if not isinstance(source, PictureFiles):
+    if not isinstance(source, ImageFiles):
         return []
     root = source.root.resolve()
     return [text(f"{(root / key).as_posix()}/") for key in source.closed]
@@ -354,9 +354,9 @@ def array_file(source: Source) -> str | None:
 
 
 def digest_of(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
-    """A digest of a picture's content as it is stored, and its length in bytes.
+    """A digest of an image's content as it is stored, and its length in bytes.
 
-    Raises BrokenPicture where it is no regular file, UnreadablePicture where it cannot be read.
+    Raises BrokenImage where it is no regular file, UnreadableImage where it cannot be read.
     """
     if isinstance(data, np.ndarray):
         digest = blake2b(str(data.shape).encode(), digest_size=16)
@@ -367,13 +367,13 @@ def digest_of(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
     try:
         status = data.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for ever
-            raise BrokenPicture("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file")
+            raise BrokenImage("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file")
         with data.open("rb") as file:
             return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest(), status.st_size
     except FileNotFoundError:
-        raise BrokenPicture("there is no such file, or it is a link to nothing") from None
+        raise BrokenImage("there is no such file, or it is a link to nothing") from None
     except OSError as error:
-        raise UnreadablePicture(f"cannot be read: {error.strerror}") from None
+        raise UnreadableImage(f"cannot be read: {error.strerror}") from None
 
 
 def id_of(path: str) -> str:
@@ -381,22 +381,22 @@ def id_of(path: str) -> str:
     return blake2b(path.encode(), digest_size=16).hexdigest()
 
 
-def mtime_of(stamp: str) -> float | None:
-    """The time of the last change in a stamp `size:nanoseconds`, in seconds since 1970."""
-    _, colon, nanoseconds = stamp.partition(":")
+def mtime_of(version: str) -> float | None:
+    """The time of the last change in a version `size:nanoseconds`, in seconds since 1970."""
+    _, colon, nanoseconds = version.partition(":")
     return int(nanoseconds) / 1e9 if colon else None
 
 
-def broken_for_good(finding: Finding) -> bool:
-    """Whether the picture is at fault, rather than the reading of it."""
-    return isinstance(finding.outcome, BrokenPicture) and not isinstance(finding.outcome, UnreadablePicture)
+def broken_for_good(finding: ScanResult) -> bool:
+    """Whether the image is at fault, rather than the reading of it."""
+    return isinstance(finding.outcome, BrokenImage) and not isinstance(finding.outcome, UnreadableImage)
 
 
-def batches(findings: Iterator[Finding], size: int) -> Iterator[list[Finding]]:
+def batches(findings: Iterator[ScanResult], size: int) -> Iterator[list[ScanResult]]:
     """Lists of `size` findings; the last may be shorter."""
     while part := list(islice(findings, size)):
         yield part
 
 
-NOT_DECODED = Ready(np.empty((0, 0, 3), np.uint8), Thumbnail(0, 0, b""))
-"""What stands for a new or changed picture in a dry run."""
+NOT_DECODED = DecodedImage(np.empty((0, 0, 3), np.uint8), Thumbnail(0, 0, b""))
+"""What stands for a new or changed image in a dry run."""

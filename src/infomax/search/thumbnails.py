@@ -1,4 +1,4 @@
-"""Small pictures to show: the whole picture upright, not the square that a model sees."""
+"""Small images to show: the whole image upright, not the square that a model sees."""
 
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.decoding import Loaded, loaded, prepare, to_rgb, upright
+from infomax.images.decoding import Loaded, crop_resize, exif_transpose, loaded, to_rgb
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 on a screen of double density."""
@@ -17,11 +17,11 @@ SIDE = 256
 QUALITY = 80
 
 SMALLEST = 16
-"""Pixels of either side of a picture that is only compared with others."""
+"""Pixels of either side of an image that is only compared with others."""
 
 
 class Thumbnail(NamedTuple):
-    """Width and height of the picture itself, upright, and a WebP of it no larger than SIDE."""
+    """Width and height of the image itself, upright, and a WebP of it no larger than SIDE."""
 
     width: int
     height: int
@@ -29,34 +29,34 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
-    """The thumbnail of a picture. Raises BrokenPicture."""
-    with loaded(data, SIDE) as picture:
-        return reduced(picture)
+    """The thumbnail of an image. Raises BrokenImage."""
+    with loaded(data, SIDE) as decoded:
+        return reduced(decoded)
 
 
 def square_and_thumbnail(
     data: bytes | Path | NDArray[np.uint8], size: int
 ) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail]:
-    """What a model sees, as `to_square` gives it, and the thumbnail: the picture is decoded once for both.
+    """What a model sees, as `to_square` gives it, and the thumbnail: the image is decoded once for both.
 
     Only a JPEG of which the model takes so small a fraction that a thumbnail needs more is decoded again. Raises
-    BrokenPicture.
+    BrokenImage.
     """
-    with loaded(data, 2 * size) as picture:
-        square = prepare(picture.image, size)
-        is_whole = picture.image.size == (picture.width, picture.height)
-        enough = is_whole or min(picture.image.size) >= SIDE
-        return square, reduced(picture) if enough else thumbnail(data)
+    with loaded(data, 2 * size) as decoded:
+        square = crop_resize(decoded.image, size)
+        is_whole = decoded.image.size == (decoded.width, decoded.height)
+        enough = is_whole or min(decoded.image.size) >= SIDE
+        return square, reduced(decoded) if enough else thumbnail(data)
 
 
-def reduced(picture: Loaded) -> Thumbnail:
-    """The thumbnail of a loaded picture."""
-    small = to_rgb(upright(picture.image))
-    turned = (small.width > small.height) != (picture.image.width > picture.image.height)
+def reduced(decoded: Loaded) -> Thumbnail:
+    """The thumbnail of a loaded image."""
+    small = to_rgb(exif_transpose(decoded.image))
+    turned = (small.width > small.height) != (decoded.image.width > decoded.image.height)
     small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     file = BytesIO()
     small.save(file, "webp", quality=QUALITY, method=2)
-    width, height = (picture.height, picture.width) if turned else (picture.width, picture.height)
+    width, height = (decoded.height, decoded.width) if turned else (decoded.width, decoded.height)
     return Thumbnail(width, height, file.getvalue())
 
 

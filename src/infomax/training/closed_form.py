@@ -1,11 +1,11 @@
-"""Learning in closed form: no gradient descent, two passes over some of the pictures, two eigenproblems.
+"""Learning in closed form: no gradient descent, two passes over some of the images, two eigenproblems.
 
 The story: whitening and atoms come from a sample of patches. Then the same question is asked twice, and answered by the
 optimum of the Pearson chi2 bound for a separable critic (infomax.information.closed_form):
 
-- regions: which linear maps of a cell's word counts tell best whether two cells lie in one picture?
-- views: which linear maps of the whole feature map tell best whether two views, of other crops, colours, slants and
-  sides, are of one picture? The mirror image is a view unless the collection looks otherwise in the mirror.
+- regions: which linear maps of a cell's word counts tell best whether two cells lie in one image?
+- views: which linear maps of the whole feature map tell best whether two views, of other crops, colors, slants and
+  sides, are of one image? The mirror image is a view unless the collection looks otherwise in the mirror.
 
 The answers to the first become the channels of the feature map, those to the second the code, each weighted by its
 value, so that what changes from view to view counts little. What is accumulated, two matrices a question, is saved in
@@ -24,63 +24,63 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.information.closed_form import Directions, PairMoments, directions
+from infomax.information.closed_form import CanonicalDirections, PairMoments, canonical_directions
 from infomax.progress import progress_bar
-from infomax.representation.augmentation import View, Warp, draw, warp
-from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder, halves
-from infomax.training.interruption import TrainingInterrupted, farewell, stop_signals
+from infomax.representation.augmentation import CropPolicy, Warp, augment, warp
+from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder, symmetric_parts
+from infomax.training.interruption import TrainingInterrupted, catch_signals, interruption_message
 from infomax.training.run_folder import Checkpoint, Run
 from infomax.training.schedule import numbered_generator
-from infomax.training.trainer import CHECKPOINT_SECONDS, require_pairs
+from infomax.training.trainer import CHECKPOINT_SECONDS, validate_count
 
-BATCH = 256  # pictures between two looks at the clock
-HELD_OUT = 10  # one picture in so many is kept from the moments, to judge the bound on
-SAMPLE = 4_000  # pictures that whitening and atoms come from
-MIRRORED = 1_000  # pictures that are compared with their mirror images
+BATCH = 256  # images between two looks at the clock
+HELD_OUT = 10  # one image in so many is kept from the moments, to judge the bound on
+SAMPLE = 4_000  # images that whitening and atoms come from
+MIRRORED = 1_000  # images that are compared with their mirror images
 EPSILON = 1e-12  # variance of counts below which there is nothing but rounding
-CHIRAL = 0.7  # of pictures told from their mirror images, the part from which on the two are not alike
+CHIRAL = 0.7  # of images told from their mirror images, the part from which on the two are not alike
 
-Draws = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
-"""Pictures -> the draws that each of some moments counts."""
+SampleViews = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
+"""Images -> the draws that each of some moments counts."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """How a question is asked: over how many pictures at most, with what ridge, for how many directions.
+class CcaSettings:
+    """How a question is asked: over how many images at most, with what ridge, for how many directions.
 
-    pairs: which cells of a picture are paired, by name out of PAIRS; views are all paired with each other.
-    rounds: how many times at most a collection of fewer pictures is gone over to make up for it, with other views.
+    pairs: which cells of an image are paired, by name out of PAIRS; views are all paired with each other.
+    rounds: how many times at most a collection of fewer images is gone over to make up for it, with other views.
     """
 
-    pictures: int
+    images: int
     ridge: float
     rank: int
     pairs: str = "all"
     rounds: int = 1
 
 
-PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells cells"]]] = {
+CELL_PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells cells"]]] = {
     "all": lambda distance: distance > 0,
-    "neighbours": lambda distance: distance == 1,
+    "neighbors": lambda distance: distance == 1,
     "distant": lambda distance: distance >= 2,
 }
 """Distances between the cells of a grid, in cells -> which of them are pairs."""
 
-MIRROR = ("auto", "alike", "apart")
+MIRROR = ("auto", "invariant", "chiral")
 """Whether the mirror image is a view: as the collection says, always, never."""
 
 
 @final
 @dataclass(frozen=True)
 class ViewSettings:
-    """What counts as a view of a picture: itself, crops of it and of recoloured copies, and one crop of a grey copy.
+    """What counts as a view of an image: itself, crops of it and of recolored copies, and one crop of a gray copy.
 
     mirror: whether the mirror image of each does, by name out of MIRROR.
 
-    copies: recoloured ones. crops: of the picture and of each of these, taken from the feature map, which costs little;
-    pictures that are encoded together are cropped alike. A grey copy has one, lest words of shape, the same in every
+    copies: recolored ones. crops: of the image and of each of these, taken from the feature map, which costs little;
+    images that are encoded together are cropped alike. A gray copy has one, lest words of shape, the same in every
     copy, have all the say. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue: as in
-    infomax.representation.augmentation.View. warp: of the copies, the grey one too.
+    infomax.representation.augmentation.View. warp: of the copies, the gray one too.
     """
 
     mirror: str = "auto"
@@ -97,8 +97,8 @@ class ViewSettings:
 def fit(
     encoder: SpectralEncoder,
     pixels: UInt8[np.ndarray, "n h w 3"],
-    regions: Question,
-    views: Question,
+    regions: CcaSettings,
+    views: CcaSettings,
     settings: ViewSettings,
     *,
     power: float = 1.0,
@@ -111,17 +111,19 @@ def fit(
 
     power: the k-th number of the code is weighted by value_k to this power.
 
-    log.jsonl gets a line for each question: the Pearson chi2 bound reached on the pictures that were learnt from, and
+    log.jsonl gets a line for each question: the Pearson chi2 bound reached on the images that were learned from, and
     on others, where there are enough. last.ckpt is written every CHECKPOINT_SECONDS, and on SIGINT or SIGTERM.
 
-    Raises InfoMaxError for fewer than 2 pictures or pictures that are all alike, TrainingInterrupted.
+    Raises InfoMaxError for fewer than 2 images or images that are all alike, TrainingInterrupted.
     """
-    require_pairs(len(pixels))
-    Learning(encoder, pixels, settings, power, seed, device or torch.device("cpu"), run, progress).learn(regions, views)
+    validate_count(len(pixels))
+    ClosedFormTrainer(encoder, pixels, settings, power, seed, device or torch.device("cpu"), run, progress).learn(
+        regions, views
+    )
 
 
 @final
-class Learning:
+class ClosedFormTrainer:
     """Everything that grows while learning, and how it is saved and restored."""
 
     def __init__(
@@ -140,9 +142,9 @@ class Learning:
         self.order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed)).numpy()
         self.stage, self.began = 0, time.perf_counter()
 
-    def learn(self, regions: Question, views: Question) -> None:
+    def learn(self, regions: CcaSettings, views: CcaSettings) -> None:
         """Both questions, one after the other."""
-        with stop_signals() as self.stop, torch.inference_mode():
+        with catch_signals() as self.stop, torch.inference_mode():
             self.encoder.prepare(torch.from_numpy(np.array(self.pixels[np.sort(self.order[:SAMPLE])])))
             self.encoder.to(self.device).eval()
             self._refuse_without_words()
@@ -150,46 +152,51 @@ class Learning:
             if self.stage == 0:
                 told = self._look_into_the_mirror()
                 pairs = self._pairs(regions.pairs)
-                moments = [PairMoments(words.pairs, self.device, pairs) for words in self.encoder.words for _ in "eo"]
+                moments = [
+                    PairMoments(words.pairs, self.device, pairs) for words in self.encoder.codebooks for _ in "eo"
+                ]
                 self._accumulate("regions", regions, moments, self._regions, saved)
                 self._map_regions(moments, regions, told)
                 self.stage, saved = 1, None
                 self._save([])
-            moments = [PairMoments(len(self.encoder.summary.mean), self.device)]
+            moments = [PairMoments(len(self.encoder.code_projection.mean), self.device)]
             self._accumulate("views", views, moments, self._views, saved)
             self._map_views(moments[0], views)
 
     def _refuse_without_words(self) -> None:
-        if not any(words.atoms.any() for words in self.encoder.words):
-            raise InfoMaxError("every picture is of one colour: there is nothing to learn from; choose other pictures")
+        if not any(words.atoms.any() for words in self.encoder.codebooks):
+            raise InfoMaxError("every image is of one color: there is nothing to learn from; choose other images")
 
     def _look_into_the_mirror(self) -> float | None:
         """Whether the collection is chiral, and where it was asked, which part is told from the mirror images.
 
-        A picture differs from its mirror image by its odd counts, the mirror image from it by minus these. Each half of
-        the pictures is told by the linear discriminant of the other half, ridge and all: w = (E t t^T + ridge)^-1 E t.
+        An image differs from its mirror image by its odd counts, the mirror image from it by minus these. Each half of
+        the images is told by the linear discriminant of the other half, ridge and all: w = (E t t^T + ridge)^-1 E t.
         """
         asked = self.settings.mirror == "auto"
-        told = told_apart(self._odd_counts(np.sort(self.order[:MIRRORED]))) if asked else None
-        self.encoder.chiral.fill_(self.settings.mirror == "apart" if told is None else told > CHIRAL)
+        told = mirror_classification_accuracy(self._odd_counts(np.sort(self.order[:MIRRORED]))) if asked else None
+        self.encoder.chiral.fill_(self.settings.mirror == "chiral" if told is None else told > CHIRAL)
         return told
 
     def _odd_counts(self, rows: Int[np.ndarray, " n"]) -> Float[Tensor, "n numbers"]:
-        """The odd half of the words of whole pictures, of all kinds of patches."""
-        parts = self.encoder.portions(self._pictures(rows))
-        counted = [torch.cat([halves(each)[1] for each in self.encoder.counts(part, grid=1)], -1) for part in parts]
+        """The odd half of the words of whole images, of all kinds of patches."""
+        parts = self.encoder.micro_batches(self._images(rows))
+        counted = [
+            torch.cat([symmetric_parts(each)[1] for each in self.encoder.histograms(part, grid=1)], -1)
+            for part in parts
+        ]
         return torch.cat(counted)[:, 0, 0]
 
     def _accumulate(
         self,
         question: str,
-        how: Question,
+        how: CcaSettings,
         moments: list[PairMoments],
-        draws: Draws,
+        draws: SampleViews,
         saved: Checkpoint | None,
     ) -> None:
-        """Add up the moments of the pictures that are learnt from; a batch draws by its number alone."""
-        rows = self._learnt_from(how)
+        """Add up the moments of the images that are learned from; a batch draws by its number alone."""
+        rows = self._learned_from(how)
         done = 0
         if saved is not None:
             done = saved["step"]
@@ -198,12 +205,12 @@ class Learning:
         written = time.monotonic()
         with progress_bar(question, len(rows), done=done, shown=self.progress) as advance:
             for start in range(done, len(rows), BATCH):
-                batch = self._pictures(rows[start : start + BATCH])
+                batch = self._images(rows[start : start + BATCH])
                 self._add(moments, draws(batch, numbered_generator(self.seed, start, self.device)))
                 advance(len(batch))
                 if self.stop.is_set():
                     self._save(moments, start + len(batch))
-                    raise TrainingInterrupted(farewell(f"stopped while asking about {question}", self.run))
+                    raise TrainingInterrupted(interruption_message(f"stopped while asking about {question}", self.run))
                 if time.monotonic() - written > CHECKPOINT_SECONDS:
                     self._save(moments, start + len(batch))
                     written = time.monotonic()
@@ -213,24 +220,24 @@ class Learning:
             each.add(these)
 
     def _pairs(self, named: str) -> Float[Tensor, "cells cells"]:
-        """Which cells of a picture are paired."""
+        """Which cells of an image are paired."""
         places = torch.cartesian_prod(*(torch.arange(self.encoder.grid, dtype=torch.float32),) * 2)
-        return PAIRS[named](torch.cdist(places, places)).float().to(self.device)
+        return CELL_PAIRS[named](torch.cdist(places, places)).float().to(self.device)
 
     def _regions(
-        self, pictures: UInt8[Tensor, "n h w 3"], _: torch.Generator
+        self, images: UInt8[Tensor, "n h w 3"], _: torch.Generator
     ) -> Iterator[Float[Tensor, "n cells pairs"]]:
         """The word counts of the cells: for each kind of patch the even and the odd half."""
-        parts = [self.encoder.counts(part) for part in self.encoder.portions(pictures)]
+        parts = [self.encoder.histograms(part) for part in self.encoder.micro_batches(images)]
         for counts in zip(*parts, strict=True):
-            yield from halves(torch.cat(counts)[:, 0])
+            yield from symmetric_parts(torch.cat(counts)[:, 0])
 
     def _views(
-        self, pictures: UInt8[Tensor, "n h w 3"], generator: torch.Generator
+        self, images: UInt8[Tensor, "n h w 3"], generator: torch.Generator
     ) -> Iterator[Float[Tensor, "n views numbers"]]:
         """The folded feature maps of the views."""
         s = self.settings
-        colours = View(
+        colors = CropPolicy(
             size=self.encoder.size,
             count=s.copies,
             scale=(1.0, 1.0),
@@ -241,81 +248,87 @@ class Learning:
             contrast=s.contrast,
             saturation=s.saturation,
             hue=s.hue,
-            grey=0.0,
+            gray=0.0,
         )
-        grey = replace(colours, count=1, jitter=0.0, grey=1.0)
-        copies = list(torch.split(draw((colours,), pictures, generator)[0], len(pictures)))
-        copies += draw((grey,), pictures, generator)
-        copies = [pictures.float(), *(warp(copy, s.warp, generator) for copy in copies)]
-        parts = zip(*map(self.encoder.portions, copies), strict=True)
+        gray = replace(colors, count=1, jitter=0.0, gray=1.0)
+        copies = list(torch.split(augment((colors,), images, generator)[0], len(images)))
+        copies += augment((gray,), images, generator)
+        copies = [images.float(), *(warp(copy, s.warp, generator) for copy in copies)]
+        parts = zip(*map(self.encoder.micro_batches, copies), strict=True)
         folded = []
         for copies_of_part in parts:
             views = []
             for number, copy in enumerate(copies_of_part):
                 boxes = [_box(s.side, generator) for _ in range(s.crops if number < s.copies + 1 else 1)]
                 boxes = [WHOLE, *boxes] if number == 0 else boxes
-                views.append(self.encoder.fold(self.encoder.features(copy, boxes)))
+                views.append(self.encoder.mirror_average(self.encoder.features(copy, boxes)))
             folded.append(torch.cat(views, 1))
         yield torch.cat(folded)
 
-    def _map_regions(self, moments: list[PairMoments], how: Question, told: float | None) -> None:
+    def _map_regions(self, moments: list[PairMoments], how: CcaSettings, told: float | None) -> None:
         """Of both halves together the leading directions become the channels."""
-        rank = min(how.rank, self.encoder.leading)
-        others = self._held_out(moments, how.pictures, self._regions)
-        learnt = held_out = 0.0
-        for place in range(len(self.encoder.words)):
+        rank = min(how.rank, self.encoder.n_channels)
+        others = self._held_out(moments, how.images, self._regions)
+        learned = held_out = 0.0
+        for place in range(len(self.encoder.codebooks)):
             pair = moments[2 * place : 2 * place + 2]
             variance = torch.stack([each.variance for each in pair]).mean()
-            found = [directions(each, rank, ridge=how.ridge, variance=variance) for each in pair]
-            values = torch.cat([each.values for each in found])
+            found = [canonical_directions(each, rank, ridge=how.ridge, variance=variance) for each in pair]
+            values = torch.cat([each.correlations for each in found])
             cut = values.sort(descending=True).values[:rank][-1:].sum()  # 0 where there are none
-            even, odd = (_cut(each, int((each.values >= cut).sum())) for each in found)
-            maps = self.encoder.maps[place]
-            split, end = len(even.values), len(even.values) + len(odd.values)
+            even, odd = (_cut(each, int((each.correlations >= cut).sum())) for each in found)
+            maps = self.encoder.local_projections[place]
+            split, end = len(even.correlations), len(even.correlations) + len(odd.correlations)
             maps.mean.copy_(even.mean)
             maps.weights.zero_()
-            maps.weights[0, :, :split], maps.weights[1, :, split:end] = even.weights, odd.weights
+            maps.weights[0, :, :split], maps.weights[1, :, split:end] = even.directions, odd.directions
             maps.sign[split:] = -1
             maps.sign[:split] = 1
-            maps.values.zero_()[:end] = torch.cat([even.values, odd.values])
+            maps.values.zero_()[:end] = torch.cat([even.correlations, odd.correlations])
             for each, now, then in zip((even, odd), pair, others[2 * place : 2 * place + 2], strict=True):
-                learnt += each.bound_on(now)
+                learned += each.bound_on(now)
                 held_out += each.bound_on(then) if then.groups else math.nan
-        self._refuse_alike_if(not any(maps.values.any() for maps in self.encoder.maps))
-        self._tell("regions", learnt, held_out, len(self.encoder.maps) * rank, told_from_mirror_image=told)
+        self._refuse_alike_if(not any(maps.values.any() for maps in self.encoder.local_projections))
+        self._tell(
+            "regions",
+            learned,
+            held_out,
+            len(self.encoder.local_projections) * rank,
+            mirror_classification_accuracy=told,
+        )
 
-    def _map_views(self, moments: PairMoments, how: Question) -> None:
+    def _map_views(self, moments: PairMoments, how: CcaSettings) -> None:
         """The leading directions, each times value^power, become the code."""
-        (others,) = self._held_out([moments], how.pictures, self._views)
-        found = directions(moments, how.rank, ridge=how.ridge)
-        self._refuse_alike_if(not len(found.values))
-        summary = self.encoder.summary
+        (others,) = self._held_out([moments], how.images, self._views)
+        found = canonical_directions(moments, how.rank, ridge=how.ridge)
+        self._refuse_alike_if(not len(found.correlations))
+        summary = self.encoder.code_projection
         summary.mean.copy_(found.mean)
-        summary.weights.zero_()[:, : len(found.values)] = found.weights * found.values**self.power
+        summary.weights.zero_()[:, : len(found.correlations)] = found.directions * found.correlations**self.power
         held_out = found.bound_on(others) if others.groups else math.nan
-        self._tell("views", found.bound_on(moments), held_out, len(found.values))
+        self._tell("views", found.bound_on(moments), held_out, len(found.correlations))
 
     def _refuse_alike_if(self, nothing: bool) -> None:
         if nothing:
             raise InfoMaxError(
-                f"the {len(self.pixels)} pictures are all alike: there is nothing to learn from; choose other pictures"
+                f"the {len(self.pixels)} images are all alike: there is nothing to learn from; choose other images"
             )
 
-    def _learnt_from(self, how: Question) -> Int[np.ndarray, " n"]:
+    def _learned_from(self, how: CcaSettings) -> Int[np.ndarray, " n"]:
         """The rows that the moments come from: all but the held-out ones, drawn by the seed, over and over again."""
         rows = self.order[len(self.order) // HELD_OUT :]
-        return np.resize(rows, min(how.pictures, how.rounds * len(rows)))
+        return np.resize(rows, min(how.images, how.rounds * len(rows)))
 
-    def _held_out(self, like: list[PairMoments], most: int, draws: Draws) -> list[PairMoments]:
-        """Moments of pictures that were not learnt from, a tenth as many as those that were."""
+    def _held_out(self, like: list[PairMoments], most: int, draws: SampleViews) -> list[PairMoments]:
+        """Moments of images that were not learned from, a tenth as many as those that were."""
         others = [PairMoments(len(each.first), self.device, each.pairs) for each in like]
         rows = self.order[: min(len(self.order), most) // HELD_OUT]
         for start in range(0, len(rows), BATCH):
             generator = numbered_generator(self.seed, -1, self.device)
-            self._add(others, draws(self._pictures(rows[start : start + BATCH]), generator))
+            self._add(others, draws(self._images(rows[start : start + BATCH]), generator))
         return others
 
-    def _pictures(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:
+    def _images(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:
         return torch.from_numpy(self.pixels[rows]).to(self.device)
 
     def _save(self, moments: list[PairMoments], done: int = 0) -> None:
@@ -341,14 +354,14 @@ class Learning:
         self.run.rewind_log(checkpoint["step"] if checkpoint else 0, self.stage)
         return checkpoint if checkpoint and checkpoint["moments"] else None
 
-    def _tell(self, question: str, learnt: float, held_out: float, rank: int, **more: float | None) -> None:
+    def _tell(self, question: str, learned: float, held_out: float, rank: int, **more: float | None) -> None:
         if self.run is not None:
             line = {"kind": "epoch", "step": 0, "epoch": self.stage + 1, "question": question, "rank": rank}
-            bounds = {"chi2": learnt, "chi2_held_out": None if math.isnan(held_out) else held_out}
+            bounds = {"chi2": learned, "chi2_held_out": None if math.isnan(held_out) else held_out}
             self.run.log(line | bounds | more | {"seconds": round(time.perf_counter() - self.began, 3)})
 
 
-def told_apart(odd: Float[Tensor, "n numbers"]) -> float:
+def mirror_classification_accuracy(odd: Float[Tensor, "n numbers"]) -> float:
     """Which part of the rows, each beside its negative, is told from that by the other half of the rows; 1/2 is chance.
 
     By the linear discriminant, w = (E t t^T + ridge)^-1 E t, with the mean variance for a ridge.
@@ -362,8 +375,8 @@ def told_apart(odd: Float[Tensor, "n numbers"]) -> float:
     return right / len(odd)
 
 
-def _cut(found: Directions, rank: int) -> Directions:
-    return Directions(found.values[:rank], found.weights[:, :rank], found.mean)
+def _cut(found: CanonicalDirections, rank: int) -> CanonicalDirections:
+    return CanonicalDirections(found.correlations[:rank], found.directions[:, :rank], found.mean)
 
 
 def _box(least: float, generator: torch.Generator) -> Box:

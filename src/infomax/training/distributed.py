@@ -1,4 +1,4 @@
-"""Ranks: processes that learn together, as torchrun starts them, each from its share of every batch.
+"""Distributed: processes that learn together, as torchrun starts them, each from its share of every batch.
 
 Every rank represents its share, all gather the representations of the whole batch, and each computes the whole
 objective on it: every pair over all ranks takes part, whatever the objective. Gradients go back through the gathering,
@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 @final
 @dataclass(frozen=True)
-class Ranks:
+class Distributed:
     """One process, `rank` of `count` that learn together."""
 
     rank: int = 0
     count: int = 1
 
     @classmethod
-    def of_environment(cls) -> "Ranks":
+    def of_environment(cls) -> "Distributed":
         """As torchrun says it: RANK and WORLD_SIZE; without them one process alone."""
         return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
@@ -128,11 +128,11 @@ class SharedBatchNorm(nn.BatchNorm2d):
         ranks, axes = dist.get_world_size(), (0, 2, 3)
         precise = x.to(self.weight.dtype)
         mean = _summed(precise.mean(axes)) / ranks
-        centred = precise - mean[:, None, None]
-        variance = _summed(centred.square().mean(axes)) / ranks
+        centered = precise - mean[:, None, None]
+        variance = _summed(centered.square().mean(axes)) / ranks
         self._remember(mean.detach(), variance.detach(), ranks * x.numel() // x.shape[1])
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        return (centered * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
     def _remember(self, mean: Float[Tensor, " c"], variance: Float[Tensor, " c"], count: int) -> None:
         assert self.running_mean is not None

@@ -14,7 +14,7 @@ class TrainingInterrupted(InfoMaxError):
     """SIGINT or SIGTERM asked the training to stop; where it was is saved if it has a run."""
 
 
-def farewell(where: str, run: Run | None) -> str:
+def interruption_message(where: str, run: Run | None) -> str:
     """What a learning that was stopped says: where it was, and how to go on."""
     if run is None:
         return f"{where}; nothing was saved, for no run folder was given"
@@ -22,7 +22,7 @@ def farewell(where: str, run: Run | None) -> str:
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
+def catch_signals() -> Iterator[threading.Event]:
     """An event that the first SIGINT or SIGTERM sets; a second one ends the program at once.
 
     Outside the main thread, where Python allows no handlers, it is never set.

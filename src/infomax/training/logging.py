@@ -21,7 +21,7 @@ Line = Mapping[str, Any]
 
 
 @final
-class Board:
+class TensorBoardLogger:
     """Event files in a folder, for `tensorboard --logdir` to show. Nothing is written before the first line is told.
 
     The numbers of a line of log.jsonl become points at its step: step/total, epoch/local, health/effective_rank.
@@ -39,7 +39,7 @@ class Board:
         """Draw the lines of a training that is resumed, in place of all that the folder holds.
 
         TensorBoard is told to forget what earlier files say from step 0 on (which leaves them where they are), so that
-        there is one curve, also over epochs that were learnt without a board.
+        there is one curve, also over epochs that were learned without a board.
         """
         from torch.utils.tensorboard import SummaryWriter
 
@@ -55,13 +55,13 @@ class Board:
             self._writer.add_scalar(name, value, self._step)
         self._writer.flush()
 
-    def show(self, name: str, picture: UInt8[np.ndarray, "h w 3"]) -> None:
-        """Show a picture at the step of the last line."""
+    def show(self, name: str, image: UInt8[np.ndarray, "h w 3"]) -> None:
+        """Show an image at the step of the last line."""
         assert self._writer is not None, "begin first"
-        self._writer.add_image(name, picture, self._step, dataformats="HWC")
+        self._writer.add_image(name, image, self._step, dataformats="HWC")
         self._writer.flush()
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "TensorBoardLogger":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,14 +81,14 @@ def _numbers(path: str, line: Line) -> Iterator[tuple[str, float]]:
 
 
 @final
-class Meter:
+class RunningMeans:
     """Means over steps of an objective's total and terms, in nats, kept where they arise so that no step waits."""
 
     def __init__(
-        self, sums: dict[str, Tensor] | None = None, steps: int = 0, pictures: int = 0, seconds: float = 0.0
+        self, sums: dict[str, Tensor] | None = None, steps: int = 0, images: int = 0, seconds: float = 0.0
     ) -> None:
         self.sums = sums or {}
-        self.steps, self.pictures = steps, pictures
+        self.steps, self.images = steps, images
         self._began = time.perf_counter() - seconds
 
     @property
@@ -96,19 +96,19 @@ class Meter:
         """Wall time since the beginning, pauses between processes left out."""
         return time.perf_counter() - self._began
 
-    def add(self, value: Value, pictures: int) -> None:
+    def add(self, value: Value, images: int) -> None:
         """Count one step."""
         for name, term in {"total": value.total, **value.terms}.items():
             term = term.detach().double()
             self.sums[name] = self.sums[name].to(term.device) + term if name in self.sums else term
-        self.steps, self.pictures = self.steps + 1, self.pictures + pictures
+        self.steps, self.images = self.steps + 1, self.images + images
 
     def means(self) -> dict[str, float]:
-        """Each mean in nats, and pictures per second."""
+        """Each mean in nats, and images per second."""
         values = {name: total.item() / self.steps for name, total in self.sums.items()}  # waits for the device
         seconds = self.seconds
-        return values | {"seconds": round(seconds, 3), "images_per_second": round(self.pictures / seconds, 1)}
+        return values | {"seconds": round(seconds, 3), "images_per_second": round(self.images / seconds, 1)}
 
     def state(self) -> dict[str, Any]:
         """What the constructor takes."""
-        return {"sums": self.sums, "steps": self.steps, "pictures": self.pictures, "seconds": self.seconds}
+        return {"sums": self.sums, "steps": self.steps, "images": self.images, "seconds": self.seconds}

@@ -1,4 +1,4 @@
-"""Optimisers: Adam, AdamW, LARS and Muon, each over all parameters and with one pace for all their rates.
+"""Optimizers: Adam, AdamW, LARS and Muon, each over all parameters and with one pace for all their rates.
 
 Matrices are all weights of two axes or more: of linear layers, convolutions, attention. The rest are vectors: biases,
 and scales of norms. Only matrices decay.
@@ -18,14 +18,14 @@ TRUST = 1e-3  # of LARS: a step is this part of the weights' norm, times the rat
 
 
 @final
-class Optimiser:
-    """One or two of torch's optimisers over some parameters, whose rates rise and fall together."""
+class Optimizer:
+    """One or two of torch's optimizers over some parameters, whose rates rise and fall together."""
 
     def __init__(self, parameters: Sequence[nn.Parameter], *parts: torch.optim.Optimizer) -> None:
         self.parameters, self.parts = parameters, parts
         self._rates = [[group["lr"] for group in part.param_groups] for part in parts]
 
-    def set_pace(self, factor: float) -> None:
+    def set_lr_factor(self, factor: float) -> None:
         """Make all rates so many times what they were at the beginning."""
         for part, rates in zip(self.parts, self._rates, strict=True):
             for group, rate in zip(part.param_groups, rates, strict=True):
@@ -91,40 +91,40 @@ def _trust(weight: Tensor, gradient: Tensor, decay: float) -> Float[Tensor, ""]:
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast: learning_rate of all parameters, or of the matrices where Muon gives the vectors a vector_rate.
+    """How fast: learning_rate of all parameters, or of the matrices where Muon gives the vectors a adamw_learning_rate.
 
     weight_decay: of matrices. epsilon: of Adam and AdamW, added to the root of the mean square.
     """
 
     learning_rate: float
-    vector_rate: float
+    adamw_learning_rate: float
     weight_decay: float
     epsilon: float
 
 
-def adam(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimiser:
+def adam(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
     """Kingma & Ba 2015, arXiv 1412.6980."""
-    return Optimiser(parameters, torch.optim.Adam(parameters, rates.learning_rate, eps=rates.epsilon, fused=True))
+    return Optimizer(parameters, torch.optim.Adam(parameters, rates.learning_rate, eps=rates.epsilon, fused=True))
 
 
-def adamw(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimiser:
+def adamw(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
     """Loshchilov & Hutter 2019, arXiv 1711.05101."""
     matrices, vectors = _told_apart(parameters)
     groups = [
         {"params": matrices, "weight_decay": rates.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return Optimiser(
+    return Optimizer(
         parameters, torch.optim.AdamW(groups, rates.learning_rate, betas=BETAS, eps=rates.epsilon, fused=True)
     )
 
 
-def lars(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimiser:
+def lars(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
     """You et al. 2017, arXiv 1708.03888."""
-    return Optimiser(parameters, LARS(*_told_apart(parameters), rates.learning_rate, rates.weight_decay))
+    return Optimizer(parameters, LARS(*_told_apart(parameters), rates.learning_rate, rates.weight_decay))
 
 
-def muon(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimiser:
+def muon(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
     """Jordan et al. 2024, kellerjordan.github.io/posts/muon, for the matrices; AdamW for the vectors.
 
     torch's Muon takes weights of two axes. A convolution's become the matrix (out, all else) that they are, in the same
@@ -141,9 +141,9 @@ def muon(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimiser:
     steps = torch.optim.Muon([{"params": flat}], rates.learning_rate, rates.weight_decay, MOMENTUM)
     steps.register_step_pre_hook(hand_over)
     rest = torch.optim.AdamW(
-        [{"params": vectors}], rates.vector_rate, betas=BETAS, eps=rates.epsilon, weight_decay=0.0, fused=True
+        [{"params": vectors}], rates.adamw_learning_rate, betas=BETAS, eps=rates.epsilon, weight_decay=0.0, fused=True
     )
-    return Optimiser(parameters, steps, rest)
+    return Optimizer(parameters, steps, rest)
 
 
 def _told_apart(parameters: Sequence[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -158,7 +158,7 @@ def _as_matrix(weight: Tensor, numbers: Tensor) -> Float[Tensor, "rows columns"]
     return numbers.flatten(1)
 
 
-OPTIMISERS: dict[str, Callable[[Sequence[nn.Parameter], Rates], Optimiser]] = {
+OPTIMIZERS: dict[str, Callable[[Sequence[nn.Parameter], Rates], Optimizer]] = {
     "adam": adam,
     "adamw": adamw,
     "lars": lars,

@@ -74,7 +74,7 @@ class Run:
                 raise InfoMaxError(
                     f"{self.path} was begun with {what} {then}, not {today}: resume with the settings it began with"
                 )
-        if epochs != wanted and (now["recipe"].get("warm_up") or now["recipe"].get("decay", "constant") != "constant"):
+        if epochs != wanted and (now["recipe"].get("warmup") or now["recipe"].get("decay", "constant") != "constant"):
             raise InfoMaxError(
                 f"{self.path} was begun with {epochs} epochs, at the end of which its learning rate is to be 0: resume "
                 f"with --epochs {epochs}, or start a new --out"
@@ -87,7 +87,7 @@ class Run:
                     f"{self.path} was begun with {name} {before[name]}: resume with --{name} {before[name]}"
                 )
         if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
-            raise InfoMaxError(f"{self.path} was begun with other pictures: resume with the same, or start a new --out")
+            raise InfoMaxError(f"{self.path} was begun with other images: resume with the same, or start a new --out")
         checkpoint = self.read_checkpoint()  # a damaged one is told here, before anything is touched
         list(self.read_log())  # and so is a damaged log
         if checkpoint is None and self.finished:

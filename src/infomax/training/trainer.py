@@ -1,8 +1,8 @@
-"""Training: the one place with an optimiser, checkpoints and resume, and the one place that flips a sign.
+"""Training: the one place with an optimizer, checkpoints and resume, and the one place that flips a sign.
 
-The story: every epoch goes through the pictures in an order drawn from the seed and the number of the epoch. Each batch
-is represented, a code is drawn, the objective says what that is worth in nats, and the optimiser makes it worth more.
-At the end of an epoch the same few pictures are looked at to tell whether it is learning at all; that changes nothing.
+The story: every epoch goes through the images in an order drawn from the seed and the number of the epoch. Each batch
+is represented, a code is drawn, the objective says what that is worth in nats, and the optimizer makes it worth more.
+At the end of an epoch the same few images are looked at to tell whether it is learning at all; that changes nothing.
 All that an exact resume needs is in last.ckpt: a training that was stopped and resumed ends bit for bit where one that
 never stopped does, on the same device with the same number of threads.
 """
@@ -22,21 +22,21 @@ from torch import Tensor
 from infomax.devices import autocast
 from infomax.errors import InfoMaxError
 from infomax.progress import progress_bar
-from infomax.representation.augmentation import View, draw
+from infomax.representation.augmentation import CropPolicy, augment
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective, Value
-from infomax.training.diagnostics import Ailment, HealthWarning, diagnosis, examined, some
-from infomax.training.distributed import Ranks
-from infomax.training.interruption import TrainingInterrupted, farewell, stop_signals
-from infomax.training.logging import Board, Meter
+from infomax.training.diagnostics import Collapse, HealthWarning, diagnose, measure, sample_rows
+from infomax.training.distributed import Distributed
+from infomax.training.interruption import TrainingInterrupted, catch_signals, interruption_message
+from infomax.training.logging import RunningMeans, TensorBoardLogger
 from infomax.training.run_folder import Checkpoint, Run
 from infomax.training.schedule import Schedule, numbered_generator
 
 LOG_STEPS = 50
 CHECKPOINT_SECONDS = 60.0
-PREPARED_FROM = 5_000  # pictures, from which an encoder takes what is not learnt
+PREPARED_FROM = 5_000  # images, from which an encoder takes what is not learned
 
-Plan = Callable[[float], Sequence[View]]
+Plan = Callable[[float], Sequence[CropPolicy]]
 """The share of a training that is done, from 0 on and below 1 -> the kinds of views to draw."""
 
 
@@ -57,30 +57,30 @@ def fit(
     compiled: bool = False,
     labels: Sequence[str] | None = None,
     run: Run | None = None,
-    board: Board | None = None,
-    ranks: Ranks | None = None,
+    board: TensorBoardLogger | None = None,
+    ranks: Distributed | None = None,
     progress: bool = False,
 ) -> None:
     """Train the encoder and the objective's critics in place, from the checkpoint of `run` on if it has one.
 
-    It is learnt from views of the pictures, drawn anew in each step by the plan `views`; without one, from the
-    pictures as they are. A training from the start first lets the encoder take from some pictures what is not learnt.
+    It is learned from views of the images, drawn anew in each step by the plan `views`; without one, from the
+    images as they are. A training from the start first lets the encoder take from some images what is not learned.
 
     With a run, log.jsonl gets a line every LOG_STEPS steps and every epoch, and last.ckpt is written every
     CHECKPOINT_SECONDS, every epoch, and on SIGINT or SIGTERM. A board is told every line of the log. Of several `ranks`
     each learns from its share of every batch; run, board and progress are for the first alone.
 
-    At the end of every epoch the health of the training is measured on some of the pictures. Where it shows a collapse
+    At the end of every epoch the health of the training is measured on some of the images. Where it shows a collapse
     a HealthWarning says so, each kind once. The labels, "" where there is none, serve nothing else.
 
-    Raises InfoMaxError for pictures that make no batch, and where another rank is gone; TrainingDiverged,
+    Raises InfoMaxError for images that make no batch, and where another rank is gone; TrainingDiverged,
     TrainingInterrupted.
     """
-    require_pairs(len(pixels))
-    device, ranks = device or torch.device("cpu"), ranks or Ranks()
-    schedule.require(len(pixels), ranks.count)
+    validate_count(len(pixels))
+    device, ranks = device or torch.device("cpu"), ranks or Distributed()
+    schedule.validate(len(pixels), ranks.count)
     with ranks.joined(device):
-        training = Training(
+        training = Trainer(
             encoder,
             objective,
             schedule,
@@ -94,25 +94,25 @@ def fit(
             board=board,
             ranks=ranks,
         )
-        pick = picker(pixels, device)
+        pick = batch_loader(pixels, device)
         if not training.resume():
             encoder.prepare(pick(torch.randperm(len(pixels), generator=numbered_generator(seed, 0))[:PREPARED_FROM]))
-        looked_at = some(len(pixels), seed)
+        looked_at = sample_rows(len(pixels), seed)
         known = None if labels is None else [labels[row] for row in looked_at.tolist()]
         total = schedule.epochs * len(pixels)
         with (
-            stop_signals() as stop,
+            catch_signals() as stop,
             progress_bar("training", total, done=min(total, training.seen(len(pixels))), shown=progress) as advance,
         ):
             while training.epoch < schedule.epochs:
                 for indices in schedule.batches(len(pixels), seed, training.epoch, ranks.count)[training.batch :]:
-                    training.learn(pick(ranks.share(indices, schedule.parts)))
+                    training.learn(pick(ranks.share(indices, schedule.micro_batches)))
                     advance(len(indices))
                     if training.step % LOG_STEPS == 0:
                         training.log_steps()
                     if ranks.any(stop.is_set(), device):
                         training.save()
-                        raise TrainingInterrupted(training.farewell())
+                        raise TrainingInterrupted(training.interruption_message())
                     if training.unsaved_seconds() > CHECKPOINT_SECONDS:
                         training.save()
                 training.end_epoch(pick(looked_at), known)
@@ -122,15 +122,15 @@ def fit(
     objective.eval()
 
 
-def require_pairs(n: int, skipped: int = 0) -> None:
-    """Raise InfoMaxError where n sound pictures, `skipped` broken ones aside, make no pair of different ones."""
+def validate_count(n: int, skipped: int = 0) -> None:
+    """Raise InfoMaxError where n sound images, `skipped` broken ones aside, make no pair of different ones."""
     if n < 2:
         aside = f" ({skipped} broken ones aside)" if skipped else ""
-        raise InfoMaxError(f"{n} picture{aside} is too few to learn from: a negative pair takes two different ones")
+        raise InfoMaxError(f"{n} image{aside} is too few to learn from: a negative pair takes two different ones")
 
 
-def picker(pixels: UInt8[np.ndarray, "n h w 3"], device: torch.device) -> Callable[[Int[Tensor, " b"]], Tensor]:
-    """A function from indices to those pictures on the device; a GPU holds all of them where half of it is enough."""
+def batch_loader(pixels: UInt8[np.ndarray, "n h w 3"], device: torch.device) -> Callable[[Int[Tensor, " b"]], Tensor]:
+    """A function from indices to those images on the device; a GPU holds all of them where half of it is enough."""
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         resident = torch.from_numpy(np.array(pixels)).to(device)
         return lambda indices: resident[indices.pin_memory().to(device, non_blocking=True)]
@@ -138,7 +138,7 @@ def picker(pixels: UInt8[np.ndarray, "n h w 3"], device: torch.device) -> Callab
 
 
 @final
-class Training:
+class Trainer:
     """Everything that changes while learning, and how it is saved, restored and told."""
 
     def __init__(
@@ -154,74 +154,74 @@ class Training:
         bfloat16: bool = False,
         compiled: bool = False,
         run: Run | None = None,
-        board: Board | None = None,
-        ranks: Ranks | None = None,
+        board: TensorBoardLogger | None = None,
+        ranks: Distributed | None = None,
     ) -> None:
         self.encoder, self.objective = encoder.to(device).train(), objective.to(device).train()
-        self.ranks = ranks or Ranks()
+        self.ranks = ranks or Distributed()
         self.ranks.share_norms(encoder)
         self.parameters = [*encoder.parameters(), *objective.parameters()]
-        self.optimiser = schedule.begin(self.parameters)
+        self.optimizer = schedule.create_optimizer(self.parameters)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.schedule, self.steps, self.views = schedule, steps, views
         self.device, self.bfloat16, self.run, self.board = device, bfloat16, run, board
         self.represent = torch.compile(encoder, dynamic=False) if compiled else encoder
         self.epoch = self.batch = self.step = 0
-        self.interval, self.whole = Meter(), Meter()
+        self.interval, self.whole = RunningMeans(), RunningMeans()
         self._saved = time.monotonic()
-        self._ailment: Ailment | None = None
+        self._ailment: Collapse | None = None
         self._told: set[str] = set()
 
-    def learn(self, pictures: UInt8[Tensor, "n h w 3"]) -> None:
-        """One step: the objective is in nats, larger is better; the optimiser descends on minus that."""
-        self.optimiser.zero_grad()
-        parts = pictures.tensor_split(self.schedule.parts)
+    def learn(self, images: UInt8[Tensor, "n h w 3"]) -> None:
+        """One step: the objective is in nats, larger is better; the optimizer descends on minus that."""
+        self.optimizer.zero_grad()
+        parts = images.tensor_split(self.schedule.micro_batches)
         for part in parts:
             value = self.value(part)
             torch.autograd.backward(-value.total / len(parts))
             self.interval.add(value, len(part) * self.ranks.count)
             self.whole.add(value, len(part) * self.ranks.count)
         self.ranks.average(self.parameters)
-        self.optimiser.set_pace(self.schedule.pace(self.step, self.steps))
-        self.optimiser.step()
+        self.optimizer.set_lr_factor(self.schedule.lr_factor(self.step, self.steps))
+        self.optimizer.step()
         self.batch += 1
         self.step += 1
 
-    def value(self, pictures: UInt8[Tensor, "n h w 3"]) -> Value:
-        """What the objective is worth on the pictures, or on views of them, and those of the other ranks."""
+    def value(self, images: UInt8[Tensor, "n h w 3"]) -> Value:
+        """What the objective is worth on the images, or on views of them, and those of the other ranks."""
         with autocast(self.device, enabled=self.bfloat16):
             if self.views is None:
-                seen = self.ranks.gathered(self.represent(pictures))
+                seen = self.ranks.gathered(self.represent(images))
                 value: Value = self.objective(seen, seen.sample(self.generator), self.generator)
                 return value
             kinds = self.views(self.step / self.steps)
-            batches = draw(kinds, pictures, self.generator, share=(self.ranks.rank, self.ranks.count))
-            own = (seen for batch in batches for seen in self.represent(batch).split(len(pictures)))
+            batches = augment(kinds, images, self.generator, share=(self.ranks.rank, self.ranks.count))
+            own = (seen for batch in batches for seen in self.represent(batch).split(len(images)))
             views = [self.ranks.gathered(seen) for seen in own]
             return self.objective.of_views([(seen, seen.sample(self.generator)) for seen in views], self.generator)
 
     def seen(self, n: int) -> int:
-        """How many pictures of a collection of n were learnt from so far."""
+        """How many images of a collection of n were learned from so far."""
         return self.epoch * n + self.batch * self.schedule.batch
 
     def log_steps(self) -> None:
         """Tell the last LOG_STEPS steps."""
         self._log("step", self.interval.means())
-        self.interval = Meter()
+        self.interval = RunningMeans()
 
     def end_epoch(self, looked_at: UInt8[Tensor, "k h w 3"], labels: Sequence[str] | None) -> None:
-        """Tell the epoch and its health, measured on some pictures, and turn to the next."""
+        """Tell the epoch and its health, measured on some images, and turn to the next."""
         means = self.whole.means()
         self._check_finite(means["total"])
         with autocast(self.device, enabled=self.bfloat16):
-            health = examined(self.encoder, self.objective, looked_at, labels)
+            health = measure(self.encoder, self.objective, looked_at, labels)
         self._check_finite(means["total"], weights=health is not None)
         assert health is not None
-        self._ailment = diagnosis(health, self.step, self.schedule.learning_rate)
+        self._ailment = diagnose(health, self.step, self.schedule.learning_rate)
         warning = {} if self._ailment is None else {"warning": self._ailment.words}
         known = {name: value for name, value in asdict(health).items() if value is not None}
         self._log("epoch", {**means, "health": known, **warning})
-        self.epoch, self.batch, self.whole = self.epoch + 1, 0, Meter()
+        self.epoch, self.batch, self.whole = self.epoch + 1, 0, RunningMeans()
 
     def warn(self) -> None:
         """Warn of what the last epoch showed, unless this process has before."""
@@ -248,7 +248,7 @@ class Training:
         checkpoint: Checkpoint = {
             "encoder": self.encoder.state_dict(),
             "objective": self.objective.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "generator": self.generator.get_state(),
             "interval": self.interval.state(),
             "whole": self.whole.state(),
@@ -262,9 +262,9 @@ class Training:
         if checkpoint is not None:
             self.encoder.load_state_dict(checkpoint["encoder"])
             self.objective.load_state_dict(checkpoint["objective"])
-            self.optimiser.load_state_dict(checkpoint["optimiser"])
+            self.optimizer.load_state_dict(checkpoint["optimizer"])
             self.generator.set_state(checkpoint["generator"])
-            self.interval, self.whole = Meter(**checkpoint["interval"]), Meter(**checkpoint["whole"])
+            self.interval, self.whole = RunningMeans(**checkpoint["interval"]), RunningMeans(**checkpoint["whole"])
             self.epoch, self.batch, self.step = (checkpoint[name] for name in ("epoch", "batch", "step"))
         if self.run is not None:
             self.run.rewind_log(self.step, self.epoch)
@@ -276,10 +276,14 @@ class Training:
         """How long ago the last checkpoint was."""
         return time.monotonic() - self._saved
 
-    def farewell(self) -> str:
+    def interruption_message(self) -> str:
         """What to say when stopped."""
         where = f"stopped at step {self.step}, in epoch {self.epoch + 1} of {self.schedule.epochs}"
-        return farewell(where, self.run) if self.ranks.first else f"{where}, with process {self.ranks.rank} of several"
+        return (
+            interruption_message(where, self.run)
+            if self.ranks.first
+            else f"{where}, with process {self.ranks.rank} of several"
+        )
 
     def _check_finite(self, total: float, weights: bool = True) -> None:
         if math.isfinite(total) and weights:

@@ -1,6 +1,6 @@
 """The server: what may be asked, and what is answered.
 
-Everything about pictures comes from the index, by id. The event loop only hands work out: the model embeds one upload
+Everything about images comes from the index, by id. The event loop only hands work out: the model embeds one upload
 at a time, and no more searches run at once than there are cores, in the order in which they were asked for.
 """
 
@@ -18,13 +18,13 @@ from jaxtyping import Float
 
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
-from infomax.search.index import Index, Match, Picture
+from infomax.search.index import Index, IndexedImage, Match
 from infomax.web import schemas as answers
-from infomax.web.caching import Kept, Together
+from infomax.web.caching import CoalescedLookup, StaleWhileRevalidate
 from infomax.web.mapping import map_answer
-from infomax.web.requests import Folder, Id, Label, Limit, Offset, Search, SearchByLink, Version, place
-from infomax.web.schemas import match_answer, picture_answer, statistics_answer
-from infomax.web.security import Guard
+from infomax.web.requests import Folder, Id, Label, Limit, Offset, Search, SearchByLink, Version, folder_path
+from infomax.web.schemas import image_answer, match_answer, statistics_answer
+from infomax.web.security import CrossOriginProtection
 from infomax.web.uploads import UNKNOWN, body_of, embedded, packed, refuse, unpacked
 
 KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -42,20 +42,20 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
     """The application for an index; `host` is what it is bound to, which decides the names it answers to."""
     app = FastAPI(
         title="infomax",
-        summary="A collection of pictures, searched by picture.",
+        summary="A collection of images, searched by image.",
         version="1",
         docs_url=None,  # these pages come from another host
         redoc_url=None,
         redirect_slashes=False,  # an address is the one of the document, or none
         responses={400: {"model": answers.Failure}, 403: {"model": answers.Failure}, 422: {"model": answers.Failure}},
     )
-    app.add_middleware(Guard, bound=host)
+    app.add_middleware(CrossOriginProtection, bound=host)
     say_errors_in_one_line(app)
     serve_page(app)
     searches, embeddings = CapacityLimiter(cores()), CapacityLimiter(1)
-    thumbnails = Together(index.thumbnails)
-    maps = Kept(index.map)
-    statistics_of = Kept(lambda: statistics_answer(index))
+    thumbnails = CoalescedLookup(index.thumbnails)
+    maps = StaleWhileRevalidate(index.map)
+    statistics_of = StaleWhileRevalidate(lambda: statistics_answer(index))
 
     async def run(work: Callable[[], Result], limiter: CapacityLimiter = searches) -> Result:
         return await to_thread.run_sync(work, limiter=limiter)
@@ -69,25 +69,25 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
             if found := await statistics_of.get(index.version, patience=60):
                 return found[0]
 
-    @app.get("/api/pictures")
-    async def pictures(
+    @app.get("/api/images")
+    async def images(
         offset: Offset = 0, limit: Limit = 100, folder: Folder = None, label: Label = None
     ) -> answers.PageAnswer:
-        """Some pictures, in the order of their paths."""
+        """Some images, in the order of their paths."""
 
         def work() -> answers.PageAnswer:
-            where = place(folder)
+            where = folder_path(folder)
             found = index.page(offset, limit, folder=where, label=label)
             total = index.count(folder=where, label=label)
-            return answers.PageAnswer(total=total, pictures=[picture_answer(each) for each in found])
+            return answers.PageAnswer(total=total, images=[image_answer(each) for each in found])
 
         return await run(work)
 
-    @app.get("/api/pictures/{id}", responses=missing)
-    async def picture(id: Id) -> answers.PictureAnswer:  # noqa: A002
-        """One picture."""
-        found = await run(lambda: index.picture(id))
-        return picture_answer(found) if found is not None else refuse(404, GONE)
+    @app.get("/api/images/{id}", responses=missing)
+    async def image(id: Id) -> answers.ImageAnswer:  # noqa: A002
+        """One image."""
+        found = await run(lambda: index.image(id))
+        return image_answer(found) if found is not None else refuse(404, GONE)
 
     @app.get(
         "/api/thumbnails/{id}",
@@ -98,25 +98,25 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
         id: Id,  # noqa: A002
         v: Version = None,
     ) -> Response:
-        """The thumbnail of a picture, out of the index: the picture itself is never read."""
+        """The thumbnail of an image, out of the index: the image itself is never read."""
         content = await thumbnails.get(id)
         if content is None:
             refuse(404, GONE)
         return Response(content, media_type="image/webp", headers={"cache-control": FOREVER if v else "no-store"})
 
     def answer(
-        search: Search, found: list[Match], *, query: Picture | None = None, features: Vector | None = None
+        search: Search, found: list[Match], *, query: IndexedImage | None = None, features: Vector | None = None
     ) -> answers.MatchesAnswer:
         return answers.MatchesAnswer(
-            query=None if query is None else picture_answer(query),
+            query=None if query is None else image_answer(query),
             vector=None if features is None else packed(features),
             metric=search.metric,
             exact=not search.approximate,
             matches=[match_answer(each) for each in found],
         )
 
-    def like_picture(id_: str, search: Search) -> answers.MatchesAnswer:
-        query = index.picture(id_) or refuse(404, GONE)
+    def like_image(id_: str, search: Search) -> answers.MatchesAnswer:
+        query = index.image(id_) or refuse(404, GONE)
         return answer(search, index.similar(id_, **search.options()), query=query)
 
     def like_features(features: Vector, search: Search) -> answers.MatchesAnswer:
@@ -124,10 +124,10 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
 
     @app.get("/api/matches", responses=missing)
     async def matches(search: Annotated[SearchByLink, Query()]) -> answers.MatchesAnswer:
-        """The pictures nearest to one of the index, which is not among them, or to the features of another."""
+        """The images nearest to one of the index, which is not among them, or to the features of another."""
         match search.id, search.vector:
             case str(id_), None:
-                return await run(lambda: like_picture(id_, search))
+                return await run(lambda: like_image(id_, search))
             case None, str(text):
                 return await run(lambda: like_features(unpacked(text, index.dim), search))
             case _:
@@ -136,7 +136,7 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
     upload = {
         "requestBody": {
             "required": True,
-            "description": "The picture as it is in its file; any type of image/ will do as well.",
+            "description": "The image as it is in its file; any type of image/ will do as well.",
             "content": {UNKNOWN: {"schema": {"type": "string", "format": "binary"}}},
         }
     }
@@ -147,14 +147,14 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
         responses={413: {"model": answers.Failure}, 415: {"model": answers.Failure}},
     )
     async def matches_of_upload(request: Request, search: Annotated[Search, Query()]) -> answers.MatchesAnswer:
-        """The pictures nearest to the one sent, which is decoded in memory and not kept."""
+        """The images nearest to the one sent, which is decoded in memory and not kept."""
         body = await body_of(request)
         features = await run(lambda: embedded(index, body), embeddings)
         return await run(lambda: like_features(features, search))
 
     @app.get("/api/map", response_model=answers.MapAnswer, responses={202: {"model": answers.Computing}})
     async def map_() -> Response:
-        """All pictures as points of a plane; 202 while the first map is being made."""
+        """All images as points of a plane; 202 while the first map is being made."""
         found = await maps.get(index.version, PATIENCE)
         if found is None:
             return JSONResponse({"computing": await run(index.count)}, 202)
@@ -163,7 +163,7 @@ def create_app(index: Index, host: str = "127.0.0.1") -> FastAPI:
     return app
 
 
-GONE = "no such picture in this index: it may have been removed meanwhile"
+GONE = "no such image in this index: it may have been removed meanwhile"
 
 
 def serve_page(app: FastAPI) -> None:

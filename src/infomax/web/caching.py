@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 @final
-class Together(Generic[Result]):
+class CoalescedLookup(Generic[Result]):
     """Looks up ids that come in while an earlier look-up is under way in one go: many cost little more than one."""
 
     def __init__(self, look_up: Callable[[list[str]], dict[str, Result]]) -> None:
@@ -39,7 +39,7 @@ class Together(Generic[Result]):
 
 
 @final
-class Kept(Generic[Result]):
+class StaleWhileRevalidate(Generic[Result]):
     """A result of long work about something that changes: the latest is there for all while a newer one is made."""
 
     def __init__(self, make: Callable[[], Result]) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from infomax.search.map import Map
+from infomax.search.map import CollectionMap
 from infomax.web.schemas import MapAnswer
 
 
-def map_answer(drawn: Map, current: bool) -> bytes:
+def map_answer(drawn: CollectionMap, current: bool) -> bytes:
     """A map as JSON."""
     labels, label = coded(drawn.labels)
     folders, folder = coded([path.rpartition("/")[0] or None for path in drawn.paths])

@@ -10,21 +10,21 @@ from infomax.neighbors.knn import Metric
 
 ID = "^[0-9a-f]{32}$"
 
-Id = Annotated[str, Path(pattern=ID, description="A picture of the index.")]
+Id = Annotated[str, Path(pattern=ID, description="An image of the index.")]
 Version = Annotated[str | None, Query(max_length=64, description="Anything; the answer may then be kept.")]
 Offset = Annotated[int, Query(ge=0, le=10**9)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Folder = Annotated[
-    str | None, Query(max_length=4096, description="Only pictures in this folder and below, as statistics names it.")
+    str | None, Query(max_length=4096, description="Only images in this folder and below, as statistics names it.")
 ]
-Label = Annotated[str | None, Query(max_length=4096, description="Only pictures with this label.")]
+Label = Annotated[str | None, Query(max_length=4096, description="Only images with this label.")]
 
 
 class Search(BaseModel):
-    """What a search is told beside the picture."""
+    """What a search is told beside the image."""
 
     k: int = Field(20, ge=1, le=1000, description="How many matches; all, where there are fewer.")
-    metric: Metric = Field("cosine", description="How far apart two pictures are.")
+    metric: Metric = Field("cosine", description="How far apart two images are.")
     approximate: bool = Field(False, description="Faster in a large index, but may miss a few matches.")
     folder: Folder = None
     label: Label = None
@@ -35,18 +35,18 @@ class Search(BaseModel):
             "k": self.k,
             "metric": self.metric,
             "approximate": self.approximate,
-            "folder": place(self.folder),
+            "folder": folder_path(self.folder),
             "label": self.label,
         }
 
 
 class SearchByLink(Search):
-    """A search with what a link can hold: a picture of the index, or the features of another."""
+    """A search with what a link can hold: an image of the index, or the features of another."""
 
-    id: str | None = Field(None, pattern=ID, description="Of a picture of the index.")
+    id: str | None = Field(None, pattern=ID, description="Of an image of the index.")
     vector: str | None = Field(None, description="Features, as matches gives them.")
 
 
-def place(folder: str | None) -> PurePosixPath | None:
+def folder_path(folder: str | None) -> PurePosixPath | None:
     """A folder as the index names it: nothing is looked up in the file system for a name that a request gives."""
     return None if folder is None else PurePosixPath(folder)

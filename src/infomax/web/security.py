@@ -31,7 +31,7 @@ STILL_READ = 1 << 16  # bytes of a refused request that are read before it is an
 STILL_WAITED = 1.0  # seconds that this may take
 
 
-class Guard:
+class CrossOriginProtection:
     """ASGI middleware around everything else; `bound` is the host that the server listens at."""
 
     def __init__(self, app: ASGIApp, bound: str) -> None:

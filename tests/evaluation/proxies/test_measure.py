@@ -9,14 +9,14 @@ import pytest
 
 from infomax import InfoMax
 from infomax.evaluation.proxies import reconstruction
-from infomax.evaluation.proxies.measure import proxies
-from tests.conftest import SMALL, Infomax, coloured
+from infomax.evaluation.proxies.measure import measure_proxies
+from tests.conftest import SMALL, Infomax, colored
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fitted") / "run"
-    InfoMax(SMALL.with_settings(size=16, epochs=1)).fit(coloured(64, side=16)).save(folder)
+    InfoMax(SMALL.with_settings(size=16, epochs=1)).fit(colored(64, side=16)).save(folder)
     return folder
 
 
@@ -27,8 +27,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_three_of_a_model(run: Path) -> None:
     model = InfoMax.load(run)
-    train, test = (model.load_pictures(coloured(n, side=16, seed=n)) for n in (150, 120))
-    found = proxies(model, train, test, steps=3)
+    train, test = (model.load_images(colored(n, side=16, seed=n)) for n in (150, 120))
+    found = measure_proxies(model, train, test, steps=3)
     assert found.mine.code == "drawn from the posterior"
     assert 0 <= found.mine.at_least <= found.mine.ceiling == pytest.approx(np.log(120))
     assert found.mine.at_least <= found.mine.at_most
@@ -44,10 +44,10 @@ def test_all_three_of_a_model(run: Path) -> None:
 
 
 def test_evaluate_adds_them(infomax: Infomax, tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infomax.evaluation.proxies.measure.proxies", partial(proxies, steps=3))
+    monkeypatch.setattr("infomax.evaluation.proxies.measure.measure_proxies", partial(measure_proxies, steps=3))
     files = [tmp_path / f"{name}.npy" for name in ("train", "test")]
     for file, n in zip(files, (150, 120), strict=True):
-        np.save(file, coloured(n, side=16, seed=n))
+        np.save(file, colored(n, side=16, seed=n))
     words = ("evaluate", "--model", run, "--train", files[0], "--test", files[1], "--proxies")
     done = infomax(*words, "--json", tmp_path / "found.json")
     assert done.code == 0, done

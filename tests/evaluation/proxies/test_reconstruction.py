@@ -1,4 +1,4 @@
-"""MS-SSIM against a slow version in NumPy and against torchmetrics, and a decoder on codes that tell the picture."""
+"""MS-SSIM against a slow version in NumPy and against torchmetrics, and a decoder on codes that tell the image."""
 
 import numpy as np
 import pytest
@@ -9,11 +9,11 @@ from infomax.errors import InfoMaxError
 from infomax.evaluation.proxies import reconstruction
 from infomax.evaluation.proxies.reconstruction import ms_ssim, reconstruct, scale_weights
 
-Pictures = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 
-def pair(side: int, n: int = 2, noise: float = 25.0) -> tuple[Pictures, Pictures]:
-    """Smooth pictures, and the same under noise."""
+def pair(side: int, n: int = 2, noise: float = 25.0) -> tuple[Images, Images]:
+    """Smooth images, and the same under noise."""
     random = np.random.default_rng(side)
     y, x = np.mgrid[:side, :side] / side
     waves = [np.sin(2 * np.pi * (a * x + b * y + c)) for a, b, c in random.uniform(0.5, 4, (n * 3, 3))]
@@ -22,7 +22,7 @@ def pair(side: int, n: int = 2, noise: float = 25.0) -> tuple[Pictures, Pictures
     return np.clip(clean, 0, 255).astype(np.uint8), np.clip(worse, 0, 255).astype(np.uint8)
 
 
-def measured(a: Pictures, b: Pictures) -> NDArray[np.float64]:
+def measured(a: Images, b: Images) -> NDArray[np.float64]:
     return ms_ssim(torch.from_numpy(a), torch.from_numpy(b)).numpy()
 
 
@@ -75,8 +75,8 @@ def test_one_for_the_same_and_less_the_more_noise() -> None:
 
 
 @pytest.mark.parametrize("side", [32, 176])
-def test_the_same_as_torchmetrics_within_the_picture(side: int) -> None:
-    """It mirrors pictures at their border where the paper's window stays inside, so the border is cut off its map."""
+def test_the_same_as_torchmetrics_within_the_image(side: int) -> None:
+    """It mirrors images at their border where the paper's window stays inside, so the border is cut off its map."""
     image = pytest.importorskip("torchmetrics.functional.image", reason="torchmetrics is not installed to compare with")
     a, b = pair(side)
     p, q = (torch.from_numpy(each).permute(0, 3, 1, 2).double() for each in (a, b))
@@ -99,14 +99,14 @@ def test_the_same_as_torchmetrics_within_the_picture(side: int) -> None:
         assert measured(a, b).mean() == pytest.approx(float(whole), abs=0.01)
 
 
-def discs(n: int, seed: int) -> tuple[NDArray[np.float32], Pictures]:
-    """Pictures of a disc, and codes that say where it is and how bright."""
+def discs(n: int, seed: int) -> tuple[NDArray[np.float32], Images]:
+    """Images of a disc, and codes that say where it is and how bright."""
     codes = np.random.default_rng(seed).uniform(-1, 1, (n, 3)).astype(np.float32)
     y, x = np.mgrid[:16, :16]
     across, down, light = (8 + 4 * codes[:, 0], 8 + 4 * codes[:, 1], 128 + 100 * codes[:, 2])
     inside = (x - across[:, None, None]) ** 2 + (y - down[:, None, None]) ** 2 < 16
-    pictures = np.where(inside, light[:, None, None], 20)
-    return codes, np.repeat(pictures[..., None], 3, -1).astype(np.uint8)
+    images = np.where(inside, light[:, None, None], 20)
+    return codes, np.repeat(images[..., None], 3, -1).astype(np.uint8)
 
 
 def test_a_decoder_finds_what_the_code_tells_and_nothing_where_it_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,13 +117,13 @@ def test_a_decoder_finds_what_the_code_tells_and_nothing_where_it_tells_none(mon
     untold = reconstruct(noise[:300], train, noise[300:], test, steps=40)
     assert told.pixels.shape == test.shape
     assert told.scales == 1
-    assert told.ms_ssim > told.mean_picture + 0.2
-    assert untold.ms_ssim < untold.mean_picture + 0.05
-    assert told.mean_picture == untold.mean_picture
+    assert told.ms_ssim > told.mean_image + 0.2
+    assert untold.ms_ssim < untold.mean_image + 0.05
+    assert told.mean_image == untold.mean_image
     assert told.squared_error < untold.squared_error / 2
 
 
-def test_the_same_seed_gives_the_same_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_seed_gives_the_same_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconstruction, "CHANNELS", 16)
     (codes, train), (test_codes, test) = discs(20, 0), discs(5, 1)
     one, two = (reconstruct(codes, train, test_codes, test, steps=2).pixels for _ in range(2))

@@ -9,7 +9,7 @@ import torch
 from infomax.information import distributions as known
 from infomax.information import estimate_mi, pointwise_mi
 from infomax.information.estimation import estimate as module
-from infomax.information.estimation.estimate import ESTIMATORS, NEAREST_NEIGHBOURS
+from infomax.information.estimation.estimate import ESTIMATORS, NEAREST_NEIGHBORS
 from infomax.information.estimation.preprocessing import normal_scores
 
 
@@ -37,32 +37,32 @@ def pairs(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_near_the_truth(few_steps: None, task: known.Known, tolerance: float) -> None:
     """2000 samples of one seed, for which it holds; over seeds the errors have a spread of a third of the tolerance."""
     found = estimate_mi(*task.sample(2000))
-    assert abs(found.value - task.information) < tolerance
+    assert abs(found.value - task.mutual_information) < tolerance
 
 
-def reading(name: str, *blocks: float, systematic: float = 0.0) -> module._Reading:
-    return module._Reading(name, torch.tensor(blocks, dtype=torch.float64), (), systematic)
+def reading(name: str, *blocks: float, systematic: float = 0.0) -> module._Estimate:
+    return module._Estimate(name, torch.tensor(blocks, dtype=torch.float64), (), systematic)
 
 
 def test_slack_that_chance_explains_is_not_added() -> None:
     """Neither a difference within its standard error nor a negative one: the bound stays, less certain by both."""
     bound = reading("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, systematic=0.3)
     for blocks in ((0.9, 1.15, 0.9, 1.15), (0.5, 0.4, 0.6, 0.5)):
-        neighbours = reading("neighbours", *blocks)
-        found = module._with_its_slack(bound, neighbours)
+        neighbors = reading("neighbors", *blocks)
+        found = module._with_its_slack(bound, neighbors)
         assert (found.name, found.value) == ("donsker-varadhan", 1.0)
-        difference = neighbours.blocks - bound.blocks
+        difference = neighbors.blocks - bound.blocks
         seen, chance = max(0.0, float(difference.mean())), module._standard_error(difference)
         assert found.standard_error == pytest.approx(math.hypot(0.3, seen, chance))
 
 
 def test_a_clear_slack_is_added() -> None:
-    """s - sigma^2 / s of the slack s, on the blocks that both have; its error is then that of the neighbours."""
+    """s - sigma^2 / s of the slack s, on the blocks that both have; its error is then that of the neighbors."""
     bound = reading("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, 5.0, systematic=0.3)
-    neighbours = reading(NEAREST_NEIGHBOURS, 1.4, 1.6, 1.4, 1.6, systematic=0.1)
-    found = module._with_its_slack(bound, neighbours)
-    chance = module._standard_error(neighbours.blocks - 1)
-    assert found.name == NEAREST_NEIGHBOURS
+    neighbors = reading(NEAREST_NEIGHBORS, 1.4, 1.6, 1.4, 1.6, systematic=0.1)
+    found = module._with_its_slack(bound, neighbors)
+    chance = module._standard_error(neighbors.blocks - 1)
+    assert found.name == NEAREST_NEIGHBORS
     assert found.value == pytest.approx(1.5 - chance**2 / 0.5)
     assert found.systematic == pytest.approx(math.hypot(0.1, chance), rel=0.05)
 
@@ -123,7 +123,7 @@ def test_mixed_columns_are_read_as_they_stand(few_steps: None) -> None:
 
 
 def test_ties_in_several_columns_are_broken(few_steps: None) -> None:
-    """Nearest neighbours at no distance would tell far too much: y is the sum of two dice, H(y) - H(one die) = 0.48."""
+    """Nearest neighbors at no distance would tell far too much: y is the sum of two dice, H(y) - H(one die) = 0.48."""
     dice = np.random.default_rng(0).integers(1, 7, (2000, 2))
     found = estimate_mi(np.stack([dice[:, 0], dice[:, 0] * 100], 1), dice.sum(1))
     assert abs(found.value - 0.48) < 0.1
@@ -136,7 +136,7 @@ def test_heavy_tails_are_read_by_their_ranks() -> None:
         assert form.abs().max() < 4
 
 
-def test_beyond_the_neighbours_the_gain_over_the_gaussian_is_in_doubt(few_steps: None) -> None:
+def test_beyond_the_neighbors_the_gain_over_the_gaussian_is_in_doubt(few_steps: None) -> None:
     x, y = (part.float() for part in known.sparse_normal(4, 1.0).sample(300))
     folds = module._cross_fit(x, y, 3)
     gaussian = float(
@@ -168,7 +168,7 @@ def test_doubts_are_told_in_words(few_steps: None) -> None:
     found = estimate_mi(x, x, bound="donsker-varadhan")
     assert any(warning.startswith("near the ceiling") for warning in found.warnings)
     assert any(warning.startswith("unstable partition function") for warning in found.warnings)
-    assert any("critic is not tight" in warning for warning in estimate_mi(*ring(), bound=NEAREST_NEIGHBOURS).warnings)
+    assert any("critic is not tight" in warning for warning in estimate_mi(*ring(), bound=NEAREST_NEIGHBORS).warnings)
 
 
 def ring() -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.information.estimation.preprocessing import forms, normal_scores, varying, whitened
+from infomax.information.estimation.preprocessing import candidate_transforms, normal_scores, validate_samples, whitened
 
 
 def columns(n: int = 500, d: int = 4) -> torch.Tensor:
@@ -13,7 +13,7 @@ def columns(n: int = 500, d: int = 4) -> torch.Tensor:
 
 def test_constants_are_dropped_in_words() -> None:
     x = np.stack([np.ones(60), np.arange(60.0)], 1)
-    kept, other, notes = varying(x, np.arange(60))
+    kept, other, notes = validate_samples(x, np.arange(60))
     assert kept.shape == other.shape == (60, 1)
     assert notes == ("x has 1 constant columns, dropped: a constant carries no information",)
 
@@ -43,7 +43,7 @@ def test_whitening_knows_no_scale_or_place(scale: float) -> None:
     torch.testing.assert_close(whitened(z + 1e3), whitened(z))
 
 
-def test_directions_that_repeat_others_become_nought() -> None:
+def test_directions_that_repeat_others_become_zero() -> None:
     z = columns()
     white = whitened(torch.cat([z, z[:, :2] - 3 * z[:, 2:]], 1))
     assert white.isfinite().all()
@@ -52,6 +52,6 @@ def test_directions_that_repeat_others_become_nought() -> None:
 
 def test_whitening_is_no_form_of_values_that_repeat() -> None:
     z = columns()
-    assert [bool((form.diff(dim=0) != 0).all()) for form in forms(z)] == [True, True]
-    assert len(forms(z.round())) == 1
-    assert len(forms(torch.cat([z, z[:, :1] > 0], 1))) == 1
+    assert [bool((form.diff(dim=0) != 0).all()) for form in candidate_transforms(z)] == [True, True]
+    assert len(candidate_transforms(z.round())) == 1
+    assert len(candidate_transforms(torch.cat([z, z[:, :1] > 0], 1))) == 1

@@ -1,6 +1,6 @@
 """What a code says of the input, and what its dimensions say of each other: two proxies of the Deep InfoMax paper.
 
-Both are Kullback-Leibler divergences in nats, bounded from below by critics, and read on pictures that neither the
+Both are Kullback-Leibler divergences in nats, bounded from below by critics, and read on images that neither the
 critics nor the encoder was trained on: in sample such bounds promise too much. (Hjelm et al. 2019, arXiv 1808.06670)
 """
 
@@ -16,7 +16,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.pace import paced
+from infomax.evaluation.pace import timed_steps
 from infomax.information import all_pairs, donsker_varadhan, lower_bound
 from infomax.information.critics import Critic, Separable
 from infomax.information.estimation.preprocessing import normal_scores
@@ -34,10 +34,10 @@ Codes = Float[np.ndarray, "n d"]
 
 
 @dataclass(frozen=True)
-class Coded:
+class EncodedInputs:
     """Inputs and what an encoder says of them.
 
-    inputs: pictures (n, h, w, 3) of 0..255, or vectors (n, dx).
+    inputs: images (n, h, w, 3) of 0..255, or vectors (n, dx).
     mean: (n, d), the codes; the means of the posteriors where there are such.
     log_var: (n, d), the logarithm of the posteriors' variances; None for an encoder that is a plain function.
     """
@@ -48,12 +48,12 @@ class Coded:
 
 
 @dataclass(frozen=True)
-class InputInformation:
+class MineEstimate:
     """I(X;Z) in nats, of the input and a noisy code: of one that is a continuous function of x it would be infinite.
 
-    value: the critic's Donsker-Varadhan bound on the held-out pictures, at least 0 and at most the ceiling.
-    standard_error: its spread over blocks of those pictures; not how far the critic is from the best one.
-    ceiling: ln n of the held-out pictures, the most that so many can show.
+    value: the critic's Donsker-Varadhan bound on the held-out images, at least 0 and at most the ceiling.
+    standard_error: its spread over blocks of those images; not how far the critic is from the best one.
+    ceiling: ln n of the held-out images, the most that so many can show.
     at_least, at_most: what p(z|x) itself, which is known, says without any training. See `bracket`.
     code: which Z it is, in words.
     warnings: in words, why the value may not be trusted.
@@ -69,7 +69,7 @@ class InputInformation:
 
 
 @dataclass(frozen=True)
-class CodeDependence:
+class NeuralDependency:
     """KL(p(z) || prod p(z_i)) in nats, the neural dependency measure: 0 where the dimensions are independent.
 
     value: a lower bound on held-out codes: what the correlations show and what a discriminator finds beyond them.
@@ -85,15 +85,15 @@ class CodeDependence:
     warnings: tuple[str, ...] = field(default=())
 
 
-def input_information(
-    train: Coded,
-    test: Coded,
+def estimate_mine(
+    train: EncodedInputs,
+    test: EncodedInputs,
     *,
     steps: int = STEPS,
     seed: int = 0,
     device: torch.device | None = None,
     progress: bool = False,
-) -> InputInformation:
+) -> MineEstimate:
     """The MINE-style estimate of I(X;Z): a critic trained on `train` by Donsker-Varadhan, read on `test`.
 
     Z is drawn from the posterior, z = mean + exp(log_var / 2) * noise. An encoder without posterior gets noise of NOISE
@@ -128,7 +128,7 @@ def input_information(
         at_least, at_most = bracket(held, codes, known)
     ceiling = math.log(len(rows))
     value = min(max(0.0, float(blocks.mean())), ceiling)
-    return InputInformation(
+    return MineEstimate(
         value,
         float(blocks.std() / math.sqrt(len(blocks))) if len(blocks) > 1 else math.nan,
         ceiling,
@@ -139,7 +139,7 @@ def input_information(
     )
 
 
-def code_dependence(
+def neural_dependency(
     train: Codes,
     test: Float[np.ndarray, "m d"],
     *,
@@ -147,8 +147,8 @@ def code_dependence(
     seed: int = 0,
     device: torch.device | None = None,
     progress: bool = False,
-) -> CodeDependence:
-    """The neural dependency measure of codes, by what is learnt on `train` and read on `test`.
+) -> NeuralDependency:
+    """The neural dependency measure of codes, by what is learned on `train` and read on `test`.
 
     The paper has one discriminator tell codes from codes whose dimensions are shuffled. Tens of nats are more than any
     discriminator can vouch for on as many thousand codes, so the way there is taken in two steps, by way of the
@@ -206,10 +206,10 @@ def code_dependence(
         warnings.append(
             f"the discriminator is at its ceiling of {math.log(len(fresh)):.1f} nats: the truth may be above"
         )
-    return CodeDependence(max(0.0, value), error, max(0.0, by_correlations), tuple(warnings))
+    return NeuralDependency(max(0.0, value), error, max(0.0, by_correlations), tuple(warnings))
 
 
-def draw_codes(part: Coded, train: Coded, *, seed: int = 0) -> Codes:
+def draw_codes(part: EncodedInputs, train: EncodedInputs, *, seed: int = 0) -> Codes:
     """A code of each input as `input_information` reads it: drawn from the posterior, or blurred where there is none.
 
     Exact codes that lie in a few dimensions of many, as those of most encoders do, depend on each other without limit.
@@ -232,7 +232,7 @@ class _Noisy:
         return (mean + self.deviation[rows] * torch.randn(mean.shape)).to(device)
 
 
-def _noisy(part: Coded, train: Coded) -> _Noisy:
+def _noisy(part: EncodedInputs, train: EncodedInputs) -> _Noisy:
     mean = torch.from_numpy(part.mean.astype(np.float32))
     if part.log_var is not None:
         return _Noisy(mean, torch.from_numpy(part.log_var.astype(np.float32) / 2).exp())
@@ -257,33 +257,33 @@ def bracket(posterior: _Noisy, codes: Float[Tensor, "n d"], train: _Noisy) -> tu
     from sklearn.covariance import ledoit_wolf
 
     known = train.draw(torch.arange(len(train.mean)), torch.device("cpu")).double()
-    centre = known.mean(0)
-    covariance, _ = ledoit_wolf((known - centre).numpy(), assume_centered=True)
+    center = known.mean(0)
+    covariance, _ = ledoit_wolf((known - center).numpy(), assume_centered=True)
     factor = torch.linalg.cholesky(torch.from_numpy(covariance))
-    white = torch.linalg.solve_triangular(factor, (z - centre).T, upper=False)
+    white = torch.linalg.solve_triangular(factor, (z - center).T, upper=False)
     marginal = -0.5 * white.square().sum(0) - factor.diagonal().log().sum()
     return max(0.0, float(torch.cat(contrast).mean())), float((torch.cat(own) - marginal).mean())
 
 
 @final
 class InputCritic(Critic):
-    """T(x, z) = f(x)^T g(z), with f a small convolutional network for pictures and an MLP for vectors."""
+    """T(x, z) = f(x)^T g(z), with f a small convolutional network for images and an MLP for vectors."""
 
     def __init__(self, shape: tuple[int, ...], codes: _Noisy) -> None:
         super().__init__()
         drawn = codes.draw(torch.arange(len(codes.mean)), torch.device("cpu"))
-        self.centre, self.spread = nn.Buffer(drawn.mean(0)), nn.Buffer(drawn.std(0).clamp(min=1e-6))
-        self.pictures = _Pictures(shape) if len(shape) == 3 else None
-        features = self.pictures.features if self.pictures is not None else shape[0]
+        self.center, self.spread = nn.Buffer(drawn.mean(0)), nn.Buffer(drawn.std(0).clamp(min=1e-6))
+        self.images = _ImageNetwork(shape) if len(shape) == 3 else None
+        features = self.images.features if self.images is not None else shape[0]
         self.products = Separable(features, drawn.shape[1], HIDDEN, rank=RANK)
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
-        """f(x) of vectors, or of pictures flattened."""
-        return self.products.embed_x(self.pictures(x) if self.pictures is not None else x)
+        """f(x) of vectors, or of images flattened."""
+        return self.products.embed_x(self.images(x) if self.images is not None else x)
 
     def embed_y(self, y: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch r"]:
         """g(z), each dimension at its own scale."""
-        return self.products.embed_y((y - self.centre) / self.spread)
+        return self.products.embed_y((y - self.center) / self.spread)
 
     def score(self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch r"]) -> Float[Tensor, "*batch"]:
         """The dot product."""
@@ -295,8 +295,8 @@ class InputCritic(Critic):
 
 
 @final
-class _Pictures(nn.Module):
-    """Flattened pictures of 0..255 to features: convolutions that halve them until 4 pixels are left a side."""
+class _ImageNetwork(nn.Module):
+    """Flattened images of 0..255 to features: convolutions that halve them until 4 pixels are left a side."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -323,7 +323,7 @@ def _normal_scores(codes: Codes) -> Float[Tensor, "n d"]:
 
 
 def _network(inputs: int, outputs: int) -> nn.Sequential:
-    """An MLP that starts at nought."""
+    """An MLP that starts at zero."""
     layers = nn.Sequential(
         nn.Linear(inputs, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, outputs)
     )
@@ -340,15 +340,15 @@ def _ascend(
     steps: int,
     progress: bool,
 ) -> None:
-    """Raise the bound, and keep the weights of the check at which the bound on pictures set aside was best."""
-    optimiser = torch.optim.AdamW(module.parameters(), LEARNING_RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, cycle_momentum=False)
+    """Raise the bound, and keep the weights of the check at which the bound on images set aside was best."""
+    optimizer = torch.optim.AdamW(module.parameters(), LEARNING_RATE, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, cycle_momentum=False)
     best, best_value = _state(module), validation()
     every = max(1, steps // CHECKS)
-    for step in paced(what, steps, shown=progress):
-        optimiser.zero_grad()
+    for step in timed_steps(what, steps, shown=progress):
+        optimizer.zero_grad()
         torch.autograd.backward(-bound())
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         if step % every == 0 and (value := validation()) > best_value:
             best, best_value = _state(module), value
@@ -361,7 +361,7 @@ def _state(module: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _read(
-    critic: Critic, part: Coded, rows: Tensor, codes: Float[Tensor, "k d"], device: torch.device
+    critic: Critic, part: EncodedInputs, rows: Tensor, codes: Float[Tensor, "k d"], device: torch.device
 ) -> Float[Tensor, " blocks"]:
     """The bound over all pairs of each block of rows."""
     sizes = max(1, len(rows) // BLOCK)
@@ -374,7 +374,7 @@ def _read(
     )
 
 
-def _inputs(part: Coded, rows: Tensor, device: torch.device) -> Float[Tensor, "k dx"]:
+def _inputs(part: EncodedInputs, rows: Tensor, device: torch.device) -> Float[Tensor, "k dx"]:
     """Inputs as flat vectors."""
     return torch.from_numpy(part.inputs[rows.numpy()]).flatten(1).to(device).float()
 
@@ -383,7 +383,7 @@ def _doubts(value: float, ceiling: float, at_least: float, at_most: float) -> It
     """Reasons not to trust the value, in words."""
     if at_most > ceiling - 1 and max(value, at_least) > ceiling - 1:
         yield (
-            f"near the ceiling: so many pictures show no more than {ceiling:.2f} nats; the truth lies between "
+            f"near the ceiling: so many images show no more than {ceiling:.2f} nats; the truth lies between "
             f"{at_least:.2f} and {at_most:.2f}"
         )
     if at_least - value > 0.5:
@@ -396,7 +396,7 @@ def _standard_error(values: Float[Tensor, " n"]) -> float:
 
 def _require_finite(codes: Codes, name: str) -> None:
     if len(codes) < FEWEST:
-        raise InfoMaxError(f"{len(codes)} pictures to {name} on: such an estimate takes {FEWEST} or more")
+        raise InfoMaxError(f"{len(codes)} images to {name} on: such an estimate takes {FEWEST} or more")
     if not np.isfinite(codes).all():
         raise InfoMaxError(f"the codes to {name} on hold NaN or infinity: the model has diverged")
 

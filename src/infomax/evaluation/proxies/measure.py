@@ -10,27 +10,27 @@ import torch
 from infomax.devices import batches_on, choose_device
 from infomax.evaluation.proxies import dependence, reconstruction
 from infomax.evaluation.proxies.dependence import (
-    Coded,
-    CodeDependence,
-    InputInformation,
-    code_dependence,
+    EncodedInputs,
+    MineEstimate,
+    NeuralDependency,
     draw_codes,
-    input_information,
+    estimate_mine,
+    neural_dependency,
 )
 from infomax.evaluation.proxies.reconstruction import Reconstruction, reconstruct
-from infomax.images import Pictures
+from infomax.images import LoadedImages
 from infomax.model import InfoMax
 
 
 @dataclass(frozen=True)
 class Proxies:
-    """I(X;Z) by a critic, the dependence among the code's dimensions, and what a decoder gives back of a picture.
+    """I(X;Z) by a critic, the dependence among the code's dimensions, and what a decoder gives back of an image.
 
     seconds: wall time of each.
     """
 
-    mine: InputInformation
-    ndm: CodeDependence
+    mine: MineEstimate
+    ndm: NeuralDependency
     ms_ssim: Reconstruction
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -50,20 +50,22 @@ class Proxies:
         return tuple(f"{name}: {warning}" for name, warnings in found.items() for warning in warnings)
 
 
-def proxies(model: InfoMax, train: Pictures, test: Pictures, *, steps: int | None = None, seed: int = 0) -> Proxies:
-    """All three, learnt on the pictures of `train` and read on those of `test`. They take minutes, and say how many.
+def measure_proxies(
+    model: InfoMax, train: LoadedImages, test: LoadedImages, *, steps: int | None = None, seed: int = 0
+) -> Proxies:
+    """All three, learned on the images of `train` and read on those of `test`. They take minutes, and say how many.
 
     steps: of each of the three trainings, in place of its own number.
 
-    Raises InfoMaxError for fewer than 100 pictures in either, codes that are not finite, or pictures below 11 pixels.
+    Raises InfoMaxError for fewer than 100 images in either, codes that are not finite, or images below 11 pixels.
     """
-    device, known, held = choose_device(model.device), _coded(model, train), _coded(model, test)
+    device, known, held = choose_device(model.device), _encoded(model, train), _encoded(model, test)
     shown = model.progress
     began = [time.perf_counter()]
     codes = draw_codes(known, known, seed=seed), draw_codes(held, known, seed=seed + 1)
-    ndm = code_dependence(*codes, steps=steps or dependence.STEPS, seed=seed, device=device, progress=shown)
+    ndm = neural_dependency(*codes, steps=steps or dependence.STEPS, seed=seed, device=device, progress=shown)
     began.append(time.perf_counter())
-    mine = input_information(known, held, steps=steps or dependence.STEPS, seed=seed, device=device, progress=shown)
+    mine = estimate_mine(known, held, steps=steps or dependence.STEPS, seed=seed, device=device, progress=shown)
     began.append(time.perf_counter())
     decoded = reconstruct(
         known.mean,
@@ -80,15 +82,15 @@ def proxies(model: InfoMax, train: Pictures, test: Pictures, *, steps: int | Non
     return Proxies(mine, ndm, decoded, seconds)
 
 
-def _coded(model: InfoMax, pictures: Pictures) -> Coded:
-    """The pictures with their codes, and their posteriors where the encoder has such."""
+def _encoded(model: InfoMax, images: LoadedImages) -> EncodedInputs:
+    """The images with their codes, and their posteriors where the encoder has such."""
     device = choose_device(model.device)
     encoder = model.encoder_.to(device).eval()
     means, log_vars = [], []
     with torch.inference_mode():
-        for batch in batches_on(device, pictures.pixels, "encoding", shown=model.progress):
+        for batch in batches_on(device, images.pixels, "encoding", shown=model.progress):
             represented = encoder(batch)
             means.append(represented.mean.float().cpu().numpy())
             if represented.log_var is not None:
                 log_vars.append(represented.log_var.float().cpu().numpy())
-    return Coded(pictures.pixels, np.concatenate(means), np.concatenate(log_vars) if log_vars else None)
+    return EncodedInputs(images.pixels, np.concatenate(means), np.concatenate(log_vars) if log_vars else None)

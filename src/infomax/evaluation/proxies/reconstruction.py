@@ -1,4 +1,4 @@
-"""How much of a picture its code gives back: MS-SSIM of a decoder trained on the frozen code.
+"""How much of an image its code gives back: MS-SSIM of a decoder trained on the frozen code.
 
 The Deep InfoMax paper takes it for a proxy of the information I(X;Z) (Hjelm et al. 2019, arXiv 1808.06670). A decoder
 of limited size and patience finds some of it, so values compare only between equal decoders trained equally long.
@@ -17,7 +17,7 @@ from torch.nn.functional import avg_pool2d, conv2d, mse_loss
 
 from infomax.devices import autocast
 from infomax.errors import InfoMaxError
-from infomax.evaluation.pace import paced
+from infomax.evaluation.pace import timed_steps
 
 WINDOW, SIGMA = 11, 1.5  # pixels
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -35,10 +35,10 @@ TestCodes = Float[np.ndarray, "m d"]
 class Reconstruction:
     """What the decoder makes of held-out codes.
 
-    ms_ssim: mean over the pictures, 1 for perfect ones.
-    standard_error: its spread over the pictures.
-    scales: how many of the five scales pictures of this size have.
-    mean_picture: the MS-SSIM of the mean training picture put in place of every reconstruction: the floor.
+    ms_ssim: mean over the images, 1 for perfect ones.
+    standard_error: its spread over the images.
+    scales: how many of the five scales images of this size have.
+    mean_image: the MS-SSIM of the mean training image put in place of every reconstruction: the floor.
     squared_error: mean over pixels, of values 0..1.
     pixels: the reconstructions, in the order of the codes.
     """
@@ -46,7 +46,7 @@ class Reconstruction:
     ms_ssim: float
     standard_error: float
     scales: int
-    mean_picture: float
+    mean_image: float
     squared_error: float
     pixels: Squares
 
@@ -62,23 +62,23 @@ def reconstruct(
     device: torch.device | None = None,
     progress: bool = False,
 ) -> Reconstruction:
-    """Train a decoder by squared error on the training pictures' codes, and judge it on the test pictures.
+    """Train a decoder by squared error on the training images' codes, and judge it on the test images.
 
-    Raises InfoMaxError for pictures smaller than the window of 11 pixels, or codes that are not finite.
+    Raises InfoMaxError for images smaller than the window of 11 pixels, or codes that are not finite.
     """
     count = len(scale_weights(test.shape[1]))
     if not (np.isfinite(train_codes).all() and np.isfinite(test_codes).all()):
         raise InfoMaxError("the codes to decode hold NaN or infinity: the model has diverged")
     device = device or torch.device("cpu")
-    centre, spread = train_codes.mean(0), train_codes.std(0).clip(min=1e-6)
-    known, held = (torch.from_numpy((codes - centre) / spread).float() for codes in (train_codes, test_codes))
+    center, spread = train_codes.mean(0), train_codes.std(0).clip(min=1e-6)
+    known, held = (torch.from_numpy((codes - center) / spread).float() for codes in (train_codes, test_codes))
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         decoder = Decoder(known.shape[1], train.shape[1]).to(device)
         _train(decoder, known, train, steps, device, progress)
     pixels = np.concatenate([_decoded(decoder, codes.to(device)) for codes in torch.split(held, BATCH)])
     floor = np.broadcast_to(np.rint(train.mean(0)).astype(np.uint8), test.shape)
-    values, floors = (
+    values, baselines = (
         np.concatenate(
             [ms_ssim(torch.from_numpy(a), torch.from_numpy(b)).numpy() for a, b in _batches(reconstructions, test)]
         )
@@ -88,27 +88,27 @@ def reconstruct(
         float(values.mean()),
         float(values.std() / math.sqrt(len(values))),
         count,
-        float(floors.mean()),
+        float(baselines.mean()),
         float(np.mean([((a / 255.0 - b / 255.0) ** 2).mean() for a, b in zip(pixels, test, strict=True)])),
         pixels,
     )
 
 
 def ms_ssim(x: UInt8[Tensor, "n h w c"], y: UInt8[Tensor, "n h w c"]) -> Float[Tensor, " n"]:
-    """Multi-scale structural similarity of pictures of 0..255: 1 for the same, 0 where nothing agrees.
+    """Multi-scale structural similarity of images of 0..255: 1 for the same, 0 where nothing agrees.
 
     prod_j contrast-structure_j ^ w_j, j the scales, each half as large as the one before, the last of them with its
     luminance; means over the pixels and channels of a scale, those below 0 counted as 0
     (Wang, Simoncelli & Bovik 2003, "Multiscale structural similarity for image quality assessment", eq. 7).
 
-    The window is theirs, a Gaussian of 11 x 11 pixels that stays within the picture. Five scales take 176 pixels a
-    side; smaller pictures have as many as the window fits into, two at 32 pixels, three at 64, and the weights of those
-    are scaled to sum to 1. Values at different sizes of pictures are no longer quite the same measure.
+    The window is theirs, a Gaussian of 11 x 11 pixels that stays within the image. Five scales take 176 pixels a
+    side; smaller images have as many as the window fits into, two at 32 pixels, three at 64, and the weights of those
+    are scaled to sum to 1. Values at different sizes of images are no longer quite the same measure.
 
-    Raises InfoMaxError for pictures smaller than the window.
+    Raises InfoMaxError for images smaller than the window.
     """
     weights = scale_weights(min(x.shape[1:3]))
-    a, b = (pictures.permute(0, 3, 1, 2).double() for pictures in (x, y))
+    a, b = (images.permute(0, 3, 1, 2).double() for images in (x, y))
     product = torch.ones(len(a), dtype=a.dtype)
     for scale, weight in enumerate(weights):
         similarity, contrast = _ssim(a, b)
@@ -118,16 +118,16 @@ def ms_ssim(x: UInt8[Tensor, "n h w c"], y: UInt8[Tensor, "n h w c"]) -> Float[T
 
 
 def scale_weights(side: int) -> tuple[float, ...]:
-    """The weights of the scales that pictures of this side have, which sum to 1."""
+    """The weights of the scales that images of this side have, which sum to 1."""
     if side < WINDOW:
-        raise InfoMaxError(f"pictures of {side} pixels have no structural similarity: it takes {WINDOW} or more")
+        raise InfoMaxError(f"images of {side} pixels have no structural similarity: it takes {WINDOW} or more")
     weights = [weight for scale, weight in enumerate(WEIGHTS) if side >> scale >= WINDOW]
     return tuple(weight / sum(weights) for weight in weights)
 
 
 @final
 class Decoder(nn.Module):
-    """Codes to pictures of 0..1: the paper's decoder, a linear layer and transposed convolutions that double."""
+    """Codes to images of 0..1: the paper's decoder, a linear layer and transposed convolutions that double."""
 
     def __init__(self, dim: int, size: int) -> None:
         super().__init__()
@@ -147,24 +147,24 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 3, 3, padding=1), nn.Sigmoid())
 
     def forward(self, codes: Float[Tensor, "n d"]) -> Float[Tensor, "n 3 s s"]:
-        """The pictures."""
+        """The images."""
         out: Tensor = self.layers(codes)
         return out
 
 
 def _train(
-    decoder: Decoder, codes: Float[Tensor, "n d"], pictures: Squares, steps: int, device: torch.device, progress: bool
+    decoder: Decoder, codes: Float[Tensor, "n d"], images: Squares, steps: int, device: torch.device, progress: bool
 ) -> None:
-    optimiser = torch.optim.AdamW(decoder.parameters(), LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, cycle_momentum=False)
-    for _ in paced("decoder", steps, shown=progress):
+    optimizer = torch.optim.AdamW(decoder.parameters(), LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, cycle_momentum=False)
+    for _ in timed_steps("decoder", steps, shown=progress):
         rows = torch.randint(len(codes), (BATCH,))
-        target = torch.from_numpy(pictures[rows.numpy()]).to(device).permute(0, 3, 1, 2) / 255
+        target = torch.from_numpy(images[rows.numpy()]).to(device).permute(0, 3, 1, 2) / 255
         with autocast(device):
             pixels = decoder(codes[rows].to(device))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.autograd.backward(mse_loss(pixels.float(), target))
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     decoder.eval()
 

@@ -51,8 +51,8 @@ class GaussianCritic(Critic):
 
 
 @final
-class CorrectedCritic(Critic):
-    """GaussianCritic plus a network, which starts at nought and so from the Gaussian: still one dot product."""
+class ResidualCritic(Critic):
+    """GaussianCritic plus a network, which starts at zero and so from the Gaussian: still one dot product."""
 
     def __init__(self, x: Columns, y: Columns) -> None:
         super().__init__()

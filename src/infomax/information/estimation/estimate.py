@@ -3,7 +3,7 @@
 Each side is put on a common scale, one to one, which leaves the information as it is and tames every tail. The critic
 is a closed form, the log ratio of the Gaussian with the same correlations, plus a network that learns what the closed
 form lacks. It is trained on some folds and its bound read on the fold held out, so that every sample is held out once.
-In a few dimensions nearest neighbours are asked as well what the bound lacks, and believed as far as chance does not
+In a few dimensions nearest neighbors are asked as well what the bound lacks, and believed as far as chance does not
 explain it.
 """
 
@@ -21,9 +21,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan
 from infomax.information.critics import Critic
-from infomax.information.estimation.critics import CorrectedCritic, GaussianCritic
-from infomax.information.estimation.ksg import FARTHER, NEAREST, by_neighbours
-from infomax.information.estimation.preprocessing import Columns, Samples, forms, normal_scores, varying
+from infomax.information.estimation.critics import GaussianCritic, ResidualCritic
+from infomax.information.estimation.ksg import FARTHER, NEAREST, ksg
+from infomax.information.estimation.preprocessing import (
+    Columns,
+    Samples,
+    candidate_transforms,
+    normal_scores,
+    validate_samples,
+)
 from infomax.information.pairs import all_pairs, lower_bound
 
 FOLDS = 3
@@ -31,11 +37,11 @@ BLOCK = 500  # held-out samples whose pairs are scored together
 BATCH = 256
 STEPS, CHECK_EVERY, PATIENCE = 400, 50, 3
 LEARNING_RATE = 1e-2
-MOST_DIMENSIONS_FOR_NEIGHBOURS = 6
+MOST_DIMENSIONS_FOR_NEIGHBORS = 6
 MOST_QUERIES = 20_000
 FEWEST_EFFECTIVE_NEGATIVES = 100
-NEIGHBOURS_ERR_BY = 0.015  # nats, beyond spread and extrapolation: seen where the information is known
-NEAREST_NEIGHBOURS = "nearest-neighbours"
+NEIGHBORS_ERR_BY = 0.015  # nats, beyond spread and extrapolation: seen where the information is known
+NEAREST_NEIGHBORS = "nearest-neighbors"
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,9 @@ class MutualInformation:
 
     value: the estimate, at least 0 and at most the ceiling.
     standard_error: value +- 2 standard errors is meant to hold the truth. It joins the spread over held-out blocks with
-        half the distance between training and held-out bound, and with what nearest neighbours may be off by or, in
+        half the distance between training and held-out bound, and with what nearest neighbors may be off by or, in
         more dimensions than they see, with all that the network added to the closed form.
-    bound: what the value is: the name of a held-out lower bound, or "nearest-neighbours" where they had to add to it.
+    bound: what the value is: the name of a held-out lower bound, or "nearest-neighbors" where they had to add to it.
     ceiling: the most that this many samples can show: ln n, for InfoNCE ln of the samples scored together.
     lower_bound: the critic's bound on the samples held out, whatever the value is.
     folds: that bound on each fold.
@@ -67,7 +73,7 @@ def estimate_mi(
 ) -> MutualInformation:
     """The mutual information of the rows of x and y, arrays or tensors of shape (n,) or (n, d).
 
-    bound: None picks the most accurate, the held-out Donsker-Varadhan bound or nearest neighbours; a name out of
+    bound: None picks the most accurate, the held-out Donsker-Varadhan bound or nearest neighbors; a name out of
     ESTIMATORS insists on one. Integers and booleans count as ordered numbers whose ties are broken at random, which
     leaves the information as it is. Constant columns carry none and are dropped with a warning.
 
@@ -77,7 +83,7 @@ def estimate_mi(
     _require_known(bound, folds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        x, y, notes = varying(x, y)
+        x, y, notes = validate_samples(x, y)
         if not (x.shape[1] and y.shape[1]):
             return MutualInformation(0.0, 0.0, bound or donsker_varadhan.name, math.log(len(x)), warnings=notes)
         return _estimate(*_formed(x, y, folds), bound, folds, notes)
@@ -91,7 +97,7 @@ def pointwise_mi(x: Samples, y: Samples, *, folds: int = FOLDS, seed: int = 0) -
     _require_known(None, folds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        x, y, _ = varying(x, y)
+        x, y, _ = validate_samples(x, y)
         ratios = torch.zeros(len(x))
         if x.shape[1] and y.shape[1]:
             x, y = _formed(x, y, folds)
@@ -107,7 +113,7 @@ def _formed(x: Columns, y: Columns, folds: int) -> tuple[Columns, Columns]:
     """
     if x.shape[1] == y.shape[1] == 1:
         return normal_scores(x), normal_scores(y)
-    choices = itertools.product(forms(x), forms(y))
+    choices = itertools.product(candidate_transforms(x), candidate_transforms(y))
     splits = _splits(len(x), folds)
 
     def value(choice: tuple[Columns, Columns]) -> float:
@@ -121,7 +127,7 @@ def _formed(x: Columns, y: Columns, folds: int) -> tuple[Columns, Columns]:
 class _Fold:
     """A critic, the samples it was trained on and those it was not."""
 
-    critic: CorrectedCritic
+    critic: ResidualCritic
     training: Int[Tensor, " t"]
     held_out: Int[Tensor, " h"]
     log_partition: float = 0.0
@@ -132,7 +138,7 @@ class _Fold:
         return self.training[: len(self.held_out)]
 
     def log_ratio(self, x: Columns, y: Columns) -> Float[Tensor, " n"]:
-        """Log r of pairs: the scores, normalised so that E_Q exp v = 1."""
+        """Log r of pairs: the scores, normalized so that E_Q exp v = 1."""
         with torch.no_grad():
             out: Tensor = self.critic(x, y) - self.log_partition
         return out
@@ -141,9 +147,9 @@ class _Fold:
 def _cross_fit(x: Columns, y: Columns, folds: int) -> list[_Fold]:
     """One critic for each fold, trained on the others."""
     splits = _splits(len(x), folds)
-    untrained = [_Fold(CorrectedCritic(x[training], y[training]), training, held) for training, held in splits]
+    untrained = [_Fold(ResidualCritic(x[training], y[training]), training, held) for training, held in splits]
     _train(untrained, x, y)
-    return [_normalised(fold, x, y) for fold in untrained]
+    return [_normalized(fold, x, y) for fold in untrained]
 
 
 def _splits(n: int, folds: int) -> list[tuple[Int[Tensor, " _"], Int[Tensor, " _"]]]:
@@ -160,15 +166,15 @@ def _train(folds: list[_Fold], x: Columns, y: Columns) -> None:
     """
     critics = nn.ModuleList(fold.critic for fold in folds)
     average = AveragedModel(critics, multi_avg_fn=get_ema_multi_avg_fn(0.98))  # type: ignore[no-untyped-call]
-    optimiser = torch.optim.AdamW(critics.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(critics.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=STEPS, pct_start=0.15, cycle_momentum=False
+        optimizer, LEARNING_RATE, total_steps=STEPS, pct_start=0.15, cycle_momentum=False
     )
     best, best_value, best_step = _state(average), _held_out_value(folds, critics, x, y), 0
     for step in range(1, STEPS + 1):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         sum(_loss(fold, x, y) for fold in folds).backward()  # type: ignore[union-attr]
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         average.update_parameters(critics)
         if step % CHECK_EVERY == 0:
@@ -217,7 +223,7 @@ def _values(
     return torch.stack([bound(positives - shift, negatives - shift) for positives, negatives in scores])
 
 
-def _normalised(fold: _Fold, x: Columns, y: Columns) -> _Fold:
+def _normalized(fold: _Fold, x: Columns, y: Columns) -> _Fold:
     """The fold with log E_Q exp v, by its training samples."""
     sample = fold.training_sample
     with torch.no_grad():
@@ -227,15 +233,15 @@ def _normalised(fold: _Fold, x: Columns, y: Columns) -> _Fold:
 
 
 def _estimate(x: Columns, y: Columns, bound: str | None, folds: int, notes: tuple[str, ...]) -> MutualInformation:
-    """The bound on held-out samples, or what the nearest neighbours say, with what speaks against it."""
+    """The bound on held-out samples, or what the nearest neighbors say, with what speaks against it."""
     fitted = _cross_fit(x, y, folds)
-    by_bound = _by_bound(fitted, x, y, "donsker-varadhan" if bound in (None, NEAREST_NEIGHBOURS) else str(bound))
-    if bound == NEAREST_NEIGHBOURS:
-        chosen = _by_neighbours(fitted, x, y)
+    by_bound = _by_bound(fitted, x, y, "donsker-varadhan" if bound in (None, NEAREST_NEIGHBORS) else str(bound))
+    if bound == NEAREST_NEIGHBORS:
+        chosen = _by_ksg(fitted, x, y)
     elif bound is not None:
         chosen = by_bound
-    elif x.shape[1] + y.shape[1] <= MOST_DIMENSIONS_FOR_NEIGHBOURS:
-        chosen = _with_its_slack(by_bound, _by_neighbours(fitted, x, y))
+    elif x.shape[1] + y.shape[1] <= MOST_DIMENSIONS_FOR_NEIGHBORS:
+        chosen = _with_its_slack(by_bound, _by_ksg(fitted, x, y))
     else:
         chosen = _with_its_gain(by_bound, fitted, x, y)
     ceiling = math.log(len(_blocks(fitted[0].held_out)[0]) if chosen.name == "infonce" else len(x))
@@ -251,7 +257,7 @@ def _estimate(x: Columns, y: Columns, bound: str | None, folds: int, notes: tupl
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _Estimate:
     """One way to read the information: a value for each held-out block, and how far it may be off systematically."""
 
     name: str
@@ -268,25 +274,25 @@ class _Reading:
         return math.hypot(_standard_error(self.blocks), self.systematic)
 
 
-def _with_its_slack(bound: _Reading, neighbours: _Reading) -> _Reading:
-    """The bound, and as much of what the neighbours find above it as chance does not explain.
+def _with_its_slack(bound: _Estimate, neighbors: _Estimate) -> _Estimate:
+    """The bound, and as much of what the neighbors find above it as chance does not explain.
 
     A bound lacks s >= 0, often nothing. Seen as s with standard error sigma, that much is taken as s - sigma^2 / s, and
-    as nought up to sigma: almost all of a clear slack, almost nothing of chance (James & Stein 1961, in its positive
+    as zero up to sigma: almost all of a clear slack, almost nothing of chance (James & Stein 1961, in its positive
     part). What was seen and not taken may be there all the same, and is a systematic error.
     """
-    difference = neighbours.blocks - bound.blocks[: len(neighbours.blocks)]
+    difference = neighbors.blocks - bound.blocks[: len(neighbors.blocks)]
     slack, error = max(0.0, float(difference.mean())), _standard_error(difference)
     believed = 1 - (error / slack) ** 2 if slack > error else 0.0
     doubted = (1 - believed) * math.hypot(bound.systematic, slack)
-    systematic = math.hypot(believed * neighbours.systematic, doubted, error)
+    systematic = math.hypot(believed * neighbors.systematic, doubted, error)
     if not believed:
         return replace(bound, systematic=systematic)
-    blocks = bound.blocks[: len(neighbours.blocks)] + believed * difference
-    return _Reading(NEAREST_NEIGHBOURS, blocks, (), systematic)
+    blocks = bound.blocks[: len(neighbors.blocks)] + believed * difference
+    return _Estimate(NEAREST_NEIGHBORS, blocks, (), systematic)
 
 
-def _with_its_gain(bound: _Reading, folds: list[_Fold], x: Columns, y: Columns) -> _Reading:
+def _with_its_gain(bound: _Estimate, folds: list[_Fold], x: Columns, y: Columns) -> _Estimate:
     """The bound, as much in doubt as the network has added to the closed form.
 
     Of normal variables that is nothing, and nothing is missing. Otherwise the network has found some of what there is
@@ -301,7 +307,7 @@ def _standard_error(blocks: Float[Tensor, " blocks"]) -> float:
     return float(blocks.std() / math.sqrt(len(blocks)))
 
 
-def _by_bound(folds: list[_Fold], x: Columns, y: Columns, name: str) -> _Reading:
+def _by_bound(folds: list[_Fold], x: Columns, y: Columns, name: str) -> _Estimate:
     """The bound on the samples held out; half of what it loses from training to held-out samples is its slack."""
     bound, lift = BOUNDS[name], float(name == "nwj")  # nwj is exact at 1 + log r, the others at log r
     held_out, training = (
@@ -309,24 +315,24 @@ def _by_bound(folds: list[_Fold], x: Columns, y: Columns, name: str) -> _Reading
         for pairs in ([(fold, fold.held_out) for fold in folds], [(fold, fold.training_sample) for fold in folds])
     )
     loss = float(torch.cat(training).mean() - torch.cat(held_out).mean())
-    return _Reading(name, torch.cat(held_out), tuple(float(values.mean()) for values in held_out), abs(loss) / 2)
+    return _Estimate(name, torch.cat(held_out), tuple(float(values.mean()) for values in held_out), abs(loss) / 2)
 
 
-def _by_neighbours(folds: list[_Fold], x: Columns, y: Columns) -> _Reading:
-    """Nearest neighbours, extrapolated half the way from FARTHER over NEAREST to none.
+def _by_ksg(folds: list[_Fold], x: Columns, y: Columns) -> _Estimate:
+    """Nearest neighbors, extrapolated half the way from FARTHER over NEAREST to none.
 
     Where the density has an edge the error grows as sqrt k on the plane; where it is smooth it is smaller and of either
-    sign. Half the extrapolation is applied, and counted as a systematic error beside NEIGHBOURS_ERR_BY. In more
+    sign. Half the extrapolation is applied, and counted as a systematic error beside NEIGHBORS_ERR_BY. In more
     dimensions an edge would ask for k^(1/d); of smooth densities that finds slack which is not there.
     """
     blocks = [block for fold in folds for block in _blocks(fold.held_out)][: math.ceil(MOST_QUERIES / BLOCK)]
-    near, far = torch.stack([by_neighbours(x, y, block) for block in blocks]).unbind(1)
+    near, far = torch.stack([ksg(x, y, block) for block in blocks]).unbind(1)
     half = 0.5 / (math.sqrt(FARTHER / NEAREST) - 1) * (near - far)
-    return _Reading(NEAREST_NEIGHBOURS, near + half, (), math.hypot(float(half.mean()), NEIGHBOURS_ERR_BY))
+    return _Estimate(NEAREST_NEIGHBORS, near + half, (), math.hypot(float(half.mean()), NEIGHBORS_ERR_BY))
 
 
 def _doubts(
-    chosen: _Reading, by_bound: _Reading, folds: list[_Fold], x: Columns, y: Columns, ceiling: float
+    chosen: _Estimate, by_bound: _Estimate, folds: list[_Fold], x: Columns, y: Columns, ceiling: float
 ) -> Iterator[str]:
     """Reasons not to trust the value, in words."""
     n, dims = len(x), x.shape[1] + y.shape[1]
@@ -366,4 +372,4 @@ def _require_known(bound: str | None, folds: int) -> None:
         raise ValueError(f"folds is {folds}: choose 2 to 10")
 
 
-ESTIMATORS = ("donsker-varadhan", "nwj", "infonce", "smile", NEAREST_NEIGHBOURS)
+ESTIMATORS = ("donsker-varadhan", "nwj", "infonce", "smile", NEAREST_NEIGHBORS)

@@ -1,4 +1,4 @@
-"""Mutual information by nearest neighbours, in nats: no bound, and nearly unbiased in a few dimensions."""
+"""Mutual information by nearest neighbors, in nats: no bound, and nearly unbiased in a few dimensions."""
 
 import math
 
@@ -8,17 +8,17 @@ from torch import Tensor
 
 from infomax.information.estimation.preprocessing import Columns
 
-NEAREST, FARTHER = 3, 10  # neighbours, two counts of them to extrapolate from
+NEAREST, FARTHER = 3, 10  # neighbors, two counts of them to extrapolate from
 
 
-def by_neighbours(x: Columns, y: Columns, block: Int[Tensor, " b"]) -> Float[Tensor, " 2"]:
-    """The information by the k-th neighbour of each sample of the block, for both counts k.
+def ksg(x: Columns, y: Columns, block: Int[Tensor, " b"]) -> Float[Tensor, " 2"]:
+    """The information by the k-th neighbor of each sample of the block, for both counts k.
 
     psi(k) + psi(n) - mean psi(n_x + 1) - mean psi(n_y + 1)  (Kraskov, Stoegbauer & Grassberger 2004, cond-mat/0305641,
-    eq. 8), with n_x and n_y the samples nearer than that neighbour in x alone and in y alone.
+    eq. 8), with n_x and n_y the samples nearer than that neighbor in x alone and in y alone.
     """
     distance = torch.maximum(*(torch.cdist(z[block], z, p=math.inf) for z in (x, y)))
-    distance[torch.arange(len(block)), block] = math.inf  # nobody is a neighbour of himself
+    distance[torch.arange(len(block)), block] = math.inf  # nobody is a neighbor of himself
     counts = torch.tensor([NEAREST, FARTHER])
     radii = distance.topk(FARTHER, largest=False).values[:, counts - 1]
     near_x, near_y = (_nearer(z, block, radii).digamma().mean(0) for z in (x, y))

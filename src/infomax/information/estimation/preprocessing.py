@@ -6,14 +6,14 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 FEWEST_SAMPLES = 50
-LEAST_DISTINCT = 0.9  # share of a column's values: whitening keeps ties, which nearest neighbours cannot bear
+LEAST_DISTINCT = 0.9  # share of a column's values: whitening keeps ties, which nearest neighbors cannot bear
 LEAST_VARIANCE = 1e-12  # of a direction, beside the greatest: less is the rounding of float64
 
 Columns = Float[Tensor, "n _"]  # of x or of y: as many rows, any number of columns
 Samples = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
 
 
-def varying(x: Samples, y: Samples) -> tuple[Columns, Columns, tuple[str, ...]]:
+def validate_samples(x: Samples, y: Samples) -> tuple[Columns, Columns, tuple[str, ...]]:
     """Both sides in float64, (n, d), without their constant columns, and what was dropped, in words.
 
     Raises ValueError, in one line, for shapes, types or values that are no samples, and for fewer than 50 of them.
@@ -30,7 +30,7 @@ def varying(x: Samples, y: Samples) -> tuple[Columns, Columns, tuple[str, ...]]:
     return arrays["x"][:, kept["x"]], arrays["y"][:, kept["y"]], notes
 
 
-def forms(columns: Float[Tensor, "n d"]) -> tuple[Columns, ...]:
+def candidate_transforms(columns: Float[Tensor, "n d"]) -> tuple[Columns, ...]:
     """What may stand for the columns one to one: their normal scores and, of values that hardly repeat, whitened ones.
 
     Normal scores tame every tail and break every tie. But a rank is off by chance, and where columns are mixtures of
@@ -54,7 +54,7 @@ def normal_scores(columns: Float[Tensor, "n d"]) -> Columns:
 def whitened(columns: Float[Tensor, "n d"]) -> Columns:
     """Mean 0, variance 1 and no correlation, by the root R^-1/2 of the correlation, which stays nearest to the columns.
 
-    Directions that repeat others, as duplicate columns make them, become nought.
+    Directions that repeat others, as duplicate columns make them, become zero.
     """
     z = columns / columns.abs().amax(0)  # squares of the largest and smallest doubles would leave their range
     z = z - z.mean(0)

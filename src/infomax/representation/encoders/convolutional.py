@@ -13,7 +13,7 @@ from infomax.representation.encoders.representation import Encoder, Representati
 
 @final
 class ConvolutionalEncoder(Encoder):
-    """The article's encoder: blocks that halve the picture make the feature map C(x); two more and a max make the code.
+    """The article's encoder: blocks that halve the image make the feature map C(x); two more and a max make the code.
 
     Block: convolution 3x3, batch norm, LeakyReLU 0.2 and, in the feature map, max-pooling by 2. Pooling comes before
     the activation here: LeakyReLU is increasing, so both orders are one function, and this one activates a quarter.
@@ -40,11 +40,11 @@ class ConvolutionalEncoder(Encoder):
         self.high = nn.Sequential(*(_block(self.channels, self.channels, pool=False) for _ in range(2)))
         self.mean = nn.Linear(self.channels, dim)
         self.log_var = nn.Linear(self.channels, dim)
-        channels_last(self)  # as the pictures come
+        channels_last(self)  # as the images come
 
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent pictures of values 0..255, channels last as they lie in a file; smaller views than `size` too."""
-        x = pictures.to(self.mean.weight.dtype) * self.scale + self.shift
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent images of values 0..255, channels last as they lie in a file; smaller views than `size` too."""
+        x = images.to(self.mean.weight.dtype) * self.scale + self.shift
         feature_map: Tensor = self.low(x.permute(0, 3, 1, 2))  # a view: the memory is channels_last already
         summary: Tensor = self.high(feature_map).amax((2, 3))
         with torch.autocast(x.device.type, enabled=False):  # the code is small and its exponential is not

@@ -40,7 +40,7 @@ class MultiscaleEncoder(Encoder):
     """Stages that halve, of which the last `scales` give positions, fine ones first, and together the code.
 
     Every map goes through a 1x1 convolution to one number of channels, as in feature pyramids (Lin et al. 2016, arXiv
-    1612.03144), without the way back down: a fine position sees little of the picture, a coarse one much, and the
+    1612.03144), without the way back down: a fine position sees little of the image, a coarse one much, and the
     objective asks both what the code should know of them. The code comes from each map's mean position, concatenated.
 
     Args:
@@ -70,9 +70,9 @@ class MultiscaleEncoder(Encoder):
         self.code = Code(scales * channels, dim, stochastic=stochastic)
         channels_last(self)
 
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent pictures of values 0..255."""
-        x, maps = planar(pictures, next(self.parameters())), []
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent images of values 0..255."""
+        x, maps = planar(images, next(self.parameters())), []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)

@@ -14,7 +14,7 @@ Grid = tuple[int, int]
 class Representation:
     """What an encoder says of a batch: p(z|x) = N(mean, exp(log_var)), and the features it was made from.
 
-    Nothing in it is particular to pictures: an encoder of text has the words as positions and a grid of one row.
+    Nothing in it is particular to images: an encoder of text has the words as positions and a grid of one row.
 
     local: the feature at each position, row by row of `grid`; those of `further_grids` follow, grid by grid.
     mean: of the code; log_var: of its posterior, None where the encoder is deterministic and the mean is the code.
@@ -28,7 +28,7 @@ class Representation:
     further_grids: tuple[Grid, ...] = ()
 
     def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
-        """A code z = mean + exp(log_var / 2) * noise (reparametrised; Kingma & Welling 2014, arXiv 1312.6114).
+        """A code z = mean + exp(log_var / 2) * noise (reparametrized; Kingma & Welling 2014, arXiv 1312.6114).
 
         The code of a deterministic encoder is the mean, and nothing is drawn.
         """
@@ -55,7 +55,7 @@ class Representation:
 
 
 class Encoder(nn.Module, ABC):
-    """forward(pictures) -> Representation. Pictures are (n, h, w, 3) of values 0..255, bytes or floats.
+    """forward(images) -> Representation. Images are (n, h, w, 3) of values 0..255, bytes or floats.
 
     channels: c, of the feature at a position. dim: d, of the code.
     """
@@ -64,10 +64,10 @@ class Encoder(nn.Module, ABC):
     dim: int
 
     @abstractmethod
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent a batch of pictures, channels last as they lie in a file."""
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent a batch of images, channels last as they lie in a file."""
 
-    def prepare(self, pictures: Num[Tensor, "n h w 3"]) -> None:
+    def prepare(self, images: Num[Tensor, "n h w 3"]) -> None:
         """Take from a sample of the collection what is no matter of gradients, before training. Most need nothing."""
 
 
@@ -92,12 +92,12 @@ class Code(nn.Module):
             return self.mean(summary), None if self.log_var is None else self.log_var(summary)
 
 
-def planar(pictures: Num[Tensor, "n h w 3"], like: Tensor) -> Float[Tensor, "n 3 h w"]:
-    """Pictures of values 0..255 as a network likes them: p / 64 - 2, in -2..2 and about unit variance, of like's dtype.
+def planar(images: Num[Tensor, "n h w 3"], like: Tensor) -> Float[Tensor, "n 3 h w"]:
+    """Images of values 0..255 as a network likes them: p / 64 - 2, in -2..2 and about unit variance, of like's dtype.
 
-    The result has the shape of planes and the memory of the pictures: channels_last where they are contiguous.
+    The result has the shape of planes and the memory of the images: channels_last where they are contiguous.
     """
-    return (pictures.to(like.dtype) / 64 - 2).permute(0, 3, 1, 2)
+    return (images.to(like.dtype) / 64 - 2).permute(0, 3, 1, 2)
 
 
 def positions(feature_map: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n positions c"], Grid]:

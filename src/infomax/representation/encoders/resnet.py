@@ -1,4 +1,4 @@
-"""ResNet-18 for small pictures."""
+"""ResNet-18 for small images."""
 
 from typing import final
 
@@ -39,7 +39,7 @@ class _BasicBlock(nn.Module):
 
 @final
 class ResNet18(Encoder):
-    """ResNet-18 (arXiv 1512.03385) with a 3x3 stem of stride 1 and no max-pooling: 4x4 positions of 32 px pictures.
+    """ResNet-18 (arXiv 1512.03385) with a 3x3 stem of stride 1 and no max-pooling: 4x4 positions of 32 px images.
 
     The variant that self-supervised work uses for CIFAR-10 (SimCLR, arXiv 2002.05709, app. B.9). Any side will do; the
     feature map has an eighth of it, rounded up. The code comes from the mean position.
@@ -67,9 +67,9 @@ class ResNet18(Encoder):
         self.code = Code(self.channels, dim, stochastic=stochastic)
         channels_last(self)
 
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent pictures of values 0..255."""
-        feature_map: Tensor = self.stages(self.stem(planar(pictures, next(self.parameters()))))
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent images of values 0..255."""
+        feature_map: Tensor = self.stages(self.stem(planar(images, next(self.parameters()))))
         mean, log_var = self.code(feature_map.mean((2, 3)))
         local, grid = positions(feature_map)
         return Representation(local, mean, log_var, grid)

@@ -1,15 +1,15 @@
 """The encoder of the closed form: patches as words, their counts in the cells of a grid, two linear maps of these.
 
-A patch is centred, whitened and brought to unit length (Coates & Ng 2011; the sparse manifold transform, arXiv
+A patch is centered, whitened and brought to unit length (Coates & Ng 2011; the sparse manifold transform, arXiv
 2209.15261, reads it as a word); its sparse code is how far its cosine with each of many patches of the collection, the
 atoms, exceeds a threshold. The mean code over a cell of the grid, a histogram of words, is projected to the channels of
 the feature map; the feature map is averaged with that of the mirror image and projected to the code.
 
-Every atom stands beside its mirror image. A mirrored picture then has the same counts with the two exchanged, in the
+Every atom stands beside its mirror image. A mirrored image then has the same counts with the two exchanged, in the
 mirrored cells: sums of the two (even) stay, differences (odd) change sign. So both halves are treated alone, which
 takes half the memory and a quarter of the time, and the average over the mirror image costs nothing. A collection that
 looks otherwise in the mirror, as writing does (Lin et al. 2020, Visual Chirality, arXiv 2006.09512), is not averaged.
-What stands the same way in every picture mostly stands at the same place, too: its cells are finer, its code made of as
+What stands the same way in every image mostly stands at the same place, too: its cells are finer, its code made of as
 many numbers of fewer channels.
 """
 
@@ -22,13 +22,13 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, normalize, pad, unfold
 
-from infomax.devices import bfloat16_pays
+from infomax.devices import bfloat16_is_fast
 from infomax.representation.augmentation import LUMA
 from infomax.representation.encoders.representation import Encoder, Representation
 
 SAMPLED = 200_000  # patches that the whitening and the atoms come from
-PLAIN = 1e-4  # a patch of a whitened length below it is of one colour, and no word
-CODES_AT_ONCE = {"cpu": 2**23, "cuda": 2**30}  # numbers in the sparse codes of the pictures that are encoded at a time
+PLAIN = 1e-4  # a patch of a whitened length below it is of one color, and no word
+CODES_AT_ONCE = {"cpu": 2**23, "cuda": 2**30}  # numbers in the sparse codes of the images that are encoded at a time
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ WHOLE = Box()
 
 
 @final
-class Words(nn.Module):
-    """Pictures -> counts: the mean sparse code of the patches of one size, in each cell of a grid.
+class PatchCodebook(nn.Module):
+    """Images -> counts: the mean sparse code of the patches of one size, in each cell of a grid.
 
     patch, stride: in pixels; size - patch must be a multiple of stride, so that mirrored patches are patches.
-    grey: whether the patches are without colour, so that their words are of shape alone.
+    gray: whether the patches are without color, so that their words are of shape alone.
     components: principal components of the patches that are kept, the finest detail being noise.
     pairs: atoms, of which each stands for itself and its mirror image.
     """
@@ -59,12 +59,12 @@ class Words(nn.Module):
     atoms: Tensor
 
     def __init__(
-        self, size: int, patch: int, stride: int, grey: bool, components: int, pairs: int, threshold: float
+        self, size: int, patch: int, stride: int, gray: bool, components: int, pairs: int, threshold: float
     ) -> None:
         super().__init__()
         self.patch, self.stride, self.pairs, self.threshold = patch, stride, pairs, threshold
         self.side = (size - patch) // stride + 1
-        self.planes = 1 if grey else 3
+        self.planes = 1 if gray else 3
         numbers = self.planes * patch**2
         components = min(components, numbers)
         self.register_buffer("mean", torch.zeros(numbers))
@@ -86,13 +86,13 @@ class Words(nn.Module):
     def prepare(
         self, planes: Num[Tensor, "n 3 h w"], *, whitening: float, similarity: float, generator: torch.Generator
     ) -> None:
-        """Whitening and atoms from pictures; where there are too few different patches the last atoms stay 0."""
+        """Whitening and atoms from images; where there are too few different patches the last atoms stay 0."""
         each = max(1, min(SAMPLED // len(planes), self.side**2))
         picked = [
-            self._unfold(self._coloured(picture[None].float() / 255))[0][
+            self._unfold(self._colored(image[None].float() / 255))[0][
                 torch.randperm(self.side**2, generator=generator)[:each]
             ]
-            for picture in planes.cpu()
+            for image in planes.cpu()
         ]
         patches = torch.cat(picked)
         patches = patches - patches.mean(1, keepdim=True)
@@ -115,11 +115,11 @@ class Words(nn.Module):
 
     def _whitened(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n positions components"]:
         """Every patch less its own mean and the mean patch, whitened: a convolution."""
-        centred = self.whitening - self.whitening.mean(0)  # subtracting a patch's mean is a linear map too
-        kernel = centred.T.reshape(-1, self.planes, self.patch, self.patch)
-        return conv2d(self._coloured(planes), kernel, -(self.mean @ self.whitening), self.stride).flatten(2).mT
+        centered = self.whitening - self.whitening.mean(0)  # subtracting a patch's mean is a linear map too
+        kernel = centered.T.reshape(-1, self.planes, self.patch, self.patch)
+        return conv2d(self._colored(planes), kernel, -(self.mean @ self.whitening), self.stride).flatten(2).mT
 
-    def _coloured(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n planes h w"]:
+    def _colored(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n planes h w"]:
         return planes if self.planes == 3 else (planes * planes.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
     def _unfold(self, planes: Float[Tensor, "n planes h w"]) -> Float[Tensor, "n positions numbers"]:
@@ -155,14 +155,14 @@ class Words(nn.Module):
         return weights.view(grid**2, -1)
 
 
-def halves(counts: Float[Tensor, "... atoms"]) -> Float[Tensor, "2 ... pairs"]:
+def symmetric_parts(counts: Float[Tensor, "... atoms"]) -> Float[Tensor, "2 ... pairs"]:
     """The even and the odd half: sums of each atom's count with its mirror image's, and differences."""
     plain, mirrored = counts.chunk(2, -1)
     return torch.stack([plain + mirrored, plain - mirrored]) / 2**0.5
 
 
 @final
-class Channels(nn.Module):
+class LocalProjection(nn.Module):
     """Counts -> the feature of each cell: a linear map of the even and the odd half, brought to unit length.
 
     weights: of both halves; a channel has weights in one of them alone. sign: 1 of an even channel, -1 of an odd one,
@@ -182,19 +182,19 @@ class Channels(nn.Module):
         self.register_buffer("weights", weights * torch.stack([self.sign > 0, self.sign < 0])[:, None])
         self.register_buffer("values", torch.zeros(channels))
 
-    def forward(self, counts: Float[Tensor, "... atoms"], leading: int) -> Float[Tensor, "... leading"]:
+    def forward(self, counts: Float[Tensor, "... atoms"], n_channels: int) -> Float[Tensor, "... leading"]:
         """The feature of each cell, of its leading channels."""
-        return normalize(self.functions(counts, leading), dim=-1)
+        return normalize(self.functions(counts, n_channels), dim=-1)
 
-    def functions(self, counts: Float[Tensor, "... atoms"], leading: int) -> Float[Tensor, "... leading"]:
+    def functions(self, counts: Float[Tensor, "... atoms"], n_channels: int) -> Float[Tensor, "... leading"]:
         """The leading singular functions of the density ratio, of each cell."""
-        even, odd = self.weights[..., :leading]
+        even, odd = self.weights[..., :n_channels]
         of_atoms = torch.cat([even + odd, even - odd]) / 2**0.5  # the halves are never made: these are fewer numbers
         return linear(counts, of_atoms.T, -(self.mean @ even))
 
 
 @final
-class Summary(nn.Module):
+class CodeProjection(nn.Module):
     """A folded feature map -> the code: a linear map."""
 
     mean: Tensor
@@ -212,11 +212,11 @@ class Summary(nn.Module):
 
 @final
 class SpectralEncoder(Encoder):
-    """Pictures -> Representation: the unit-length features of the cells of a grid, and a code without a posterior.
+    """Images -> Representation: the unit-length features of the cells of a grid, and a code without a posterior.
 
     Args:
-        size: side of the pictures, in pixels.
-        patches, grey_patches: sides of the patches in pixels, in colour and without.
+        size: side of the images, in pixels.
+        patches, gray_patches: sides of the patches in pixels, in color and without.
         stride: of the patches, in pixels.
         components: principal components of the patches that are kept.
         atoms: words of each kind of patch, mirror images counted.
@@ -228,7 +228,7 @@ class SpectralEncoder(Encoder):
             which is not folded, has more cells.
         dim: of the code.
 
-    A new one has random maps and no atoms: `prepare` takes whitening and atoms from pictures, which needs no learning,
+    A new one has random maps and no atoms: `prepare` takes whitening and atoms from images, which needs no learning,
     and the maps, and whether the collection is `chiral`, are what infomax.training.closed_form learns.
 
     """
@@ -239,7 +239,7 @@ class SpectralEncoder(Encoder):
         self,
         size: int,
         patches: Sequence[int],
-        grey_patches: Sequence[int],
+        gray_patches: Sequence[int],
         stride: int,
         components: int,
         atoms: int,
@@ -253,62 +253,72 @@ class SpectralEncoder(Encoder):
         similarity: float = 0.5,
     ) -> None:
         super().__init__()
-        kinds = [*((patch, False) for patch in patches), *((patch, True) for patch in grey_patches)]
+        kinds = [*((patch, False) for patch in patches), *((patch, True) for patch in gray_patches)]
         self.size, self.dim = size, dim
         self.register_buffer("chiral", torch.tensor(False))
         self.whitening, self.similarity = whitening, similarity
-        self.words = [Words(size, patch, stride, grey, components, atoms // 2, threshold) for patch, grey in kinds]
-        self.maps = [Channels(atoms // 2, channels) for _ in kinds]
+        self.codebooks = [
+            PatchCodebook(size, patch, stride, gray, components, atoms // 2, threshold) for patch, gray in kinds
+        ]
+        self.local_projections = [LocalProjection(atoms // 2, channels) for _ in kinds]
         folded = grid * ((grid + 1) // 2) * channels  # numbers of each kind that the code is made from
-        finer = range(min(chiral_grid, *(words.side for words in self.words)), grid, -1)
+        finer = range(min(chiral_grid, *(words.side for words in self.codebooks)), grid, -1)
         finest = next((cells for cells in finer if folded // cells**2 > 1), grid)
         self.layouts = (grid, channels), (finest, folded // finest**2)
-        self.parts = nn.ModuleList([*self.words, *self.maps])  # a plain list keeps its type, and registers nothing
-        self.summary = Summary(folded * len(kinds), dim)
+        self.parts = nn.ModuleList(
+            [*self.codebooks, *self.local_projections]
+        )  # a plain list keeps its type, and registers nothing
+        self.code_projection = CodeProjection(folded * len(kinds), dim)
         self.seed = int(torch.randint(2**62, ()))
 
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
         """The features of the cells, of unit length for each patch size, and the code."""
-        features = torch.cat([self.features(part)[:, 0] for part in self.portions(pictures)])
-        return Representation(features, self.summary(self.fold(features)), None, (self.grid, self.grid))
+        features = torch.cat([self.features(part)[:, 0] for part in self.micro_batches(images)])
+        return Representation(
+            features, self.code_projection(self.mirror_average(features)), None, (self.grid, self.grid)
+        )
 
-    def prepare(self, pictures: Num[Tensor, "n h w 3"]) -> None:
+    def prepare(self, images: Num[Tensor, "n h w 3"]) -> None:
         """Take whitening and atoms from a sample of the collection."""
         generator = torch.Generator().manual_seed(self.seed)
-        planes = pictures.permute(0, 3, 1, 2)
-        for words in self.words:
+        planes = images.permute(0, 3, 1, 2)
+        for words in self.codebooks:
             words.prepare(planes, whitening=self.whitening, similarity=self.similarity, generator=generator)
 
-    def portions(self, pictures: Num[Tensor, "n h w 3"]) -> tuple[Num[Tensor, "m h w 3"], ...]:
+    def micro_batches(self, images: Num[Tensor, "n h w 3"]) -> tuple[Num[Tensor, "m h w 3"], ...]:
         """A batch in parts whose sparse codes lie in a fast memory."""
-        most = max(words.side**2 * 2 * len(words.atoms) for words in self.words)
-        return torch.split(pictures, max(1, CODES_AT_ONCE[pictures.device.type] // most))
+        most = max(words.side**2 * 2 * len(words.atoms) for words in self.codebooks)
+        return torch.split(images, max(1, CODES_AT_ONCE[images.device.type] // most))
 
-    def counts(
-        self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,), grid: int | None = None
+    def histograms(
+        self, images: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,), grid: int | None = None
     ) -> list[Float[Tensor, "n boxes cells atoms"]]:
         """For each kind of patch the mean codes in the cells over each box: of the atoms, then their mirror images."""
-        planes = pictures.permute(0, 3, 1, 2).float() / 255
-        bfloat16 = bfloat16_pays(pictures.device)
-        return [words(planes, boxes, grid or self.grid, bfloat16=bfloat16) for words in self.words]
+        planes = images.permute(0, 3, 1, 2).float() / 255
+        bfloat16 = bfloat16_is_fast(images.device)
+        return [words(planes, boxes, grid or self.grid, bfloat16=bfloat16) for words in self.codebooks]
 
     def features(
-        self, pictures: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
+        self, images: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
     ) -> Float[Tensor, "n boxes cells channels"]:
         """The feature maps over each box."""
-        counts = self.counts(pictures, boxes)
-        return torch.cat([maps(each, self.leading) for maps, each in zip(self.maps, counts, strict=True)], -1)
+        counts = self.histograms(images, boxes)
+        return torch.cat(
+            [maps(each, self.n_channels) for maps, each in zip(self.local_projections, counts, strict=True)], -1
+        )
 
-    def scores(self, pictures: Num[Tensor, "n h w 3"], others: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n cells"]:
-        """The regions' critic, for Pearson's divergence: each cell of a picture with the cells of another on average.
+    def scores(self, images: Num[Tensor, "n h w 3"], others: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n cells"]:
+        """The regions' critic, for Pearson's divergence: each cell of an image with the cells of another on average.
 
         The mean over the patch sizes, each of which has a critic of its own.
         """
         found = []
-        for maps, one, two in zip(self.maps, self.counts(pictures), self.counts(others), strict=True):
-            whole = maps.functions(two[:, 0], self.leading).mean(1, keepdim=True)
-            cells = maps.functions(one[:, 0], self.leading)
-            found.append(2 * (cells * maps.values[: self.leading] * whole).sum(-1))
+        for maps, one, two in zip(
+            self.local_projections, self.histograms(images), self.histograms(others), strict=True
+        ):
+            whole = maps.functions(two[:, 0], self.n_channels).mean(1, keepdim=True)
+            cells = maps.functions(one[:, 0], self.n_channels)
+            found.append(2 * (cells * maps.values[: self.n_channels] * whole).sum(-1))
         return torch.stack(found).mean(0)
 
     @property
@@ -317,16 +327,16 @@ class SpectralEncoder(Encoder):
         return self.layouts[bool(self.chiral)][0]
 
     @property
-    def leading(self) -> int:
+    def n_channels(self) -> int:
         """How many channels a cell has of each kind of patch."""
         return self.layouts[bool(self.chiral)][1]
 
     @property
     def channels(self) -> int:  # type: ignore[override]  # only here the collection has a say in it
         """How many channels a cell has in all."""
-        return self.leading * len(self.maps)
+        return self.n_channels * len(self.local_projections)
 
-    def fold(self, features: Float[Tensor, "... cells channels"]) -> Float[Tensor, "... numbers"]:
+    def mirror_average(self, features: Float[Tensor, "... cells channels"]) -> Float[Tensor, "... numbers"]:
         """What the code is made from.
 
         The mean of a feature map and that of the mirror image, of which half of the cells say it all; of a chiral
@@ -334,8 +344,8 @@ class SpectralEncoder(Encoder):
         """
         if self.chiral:
             numbers = features.flatten(-2)
-            return pad(numbers, (0, len(self.summary.mean) - numbers.shape[-1]))
-        sign = torch.cat([maps.sign for maps in self.maps])
+            return pad(numbers, (0, len(self.code_projection.mean) - numbers.shape[-1]))
+        sign = torch.cat([maps.sign for maps in self.local_projections])
         rows = features.reshape(*features.shape[:-2], self.grid, self.grid, self.channels)
         mean = (rows + rows.flip(-2) * sign) / 2
         return mean[..., : (self.grid + 1) // 2, :].flatten(-3)

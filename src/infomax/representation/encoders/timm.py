@@ -22,7 +22,7 @@ class TimmEncoder(Encoder):
         name: as `timm.list_models()` has it: resnet18, vit_tiny_patch16_224, convnext_atto, ...
         dim: d, the dimensions of the code.
         stochastic: whether the code has a variance.
-        options: what timm.create_model takes besides: img_size=32 and patch_size=4 for small pictures, say.
+        options: what timm.create_model takes besides: img_size=32 and patch_size=4 for small images, say.
 
     Raises InfoMaxError where timm is missing, or knows no such model, or has no features of it by position.
 
@@ -45,13 +45,13 @@ class TimmEncoder(Encoder):
         self.channels, self.dim = self.model.num_features, dim
         self.code = Code(getattr(self.model, "head_hidden_size", self.channels), dim, stochastic=stochastic)
 
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent pictures of values 0..255, of a side that the model takes."""
-        features: Tensor = self.model.forward_features(planar(pictures, next(self.parameters())))
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent images of values 0..255, of a side that the model takes."""
+        features: Tensor = self.model.forward_features(planar(images, next(self.parameters())))
         mean, log_var = self.code(self.model.forward_head(features, pre_logits=True))
         if features.ndim == 3:  # tokens, those of no position first
             local = features[:, self.model.num_prefix_tokens :]
-            rows, columns = self._token_grid(local.shape[1], pictures.shape[1:3])
+            rows, columns = self._token_grid(local.shape[1], images.shape[1:3])
             return Representation(local, mean, log_var, (rows, columns))
         if getattr(self.model, "output_fmt", "NCHW") == "NHWC":
             features = features.permute(0, 3, 1, 2)
@@ -59,7 +59,7 @@ class TimmEncoder(Encoder):
         return Representation(local, mean, log_var, grid)
 
     def _token_grid(self, tokens: int, shape: torch.Size) -> tuple[int, int]:
-        """Rows and columns of so many tokens: of the pictures' proportions."""
+        """Rows and columns of so many tokens: of the images' proportions."""
         rows = round(math.sqrt(tokens * shape[0] / shape[1]))
         if rows * (tokens // rows) != tokens:
             raise InfoMaxError(f"encoder timm: {tokens} tokens do not fill a grid: choose another model")

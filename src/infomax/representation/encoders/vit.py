@@ -66,11 +66,11 @@ class VisionTransformer(Encoder):
         self.norm = nn.LayerNorm(width)
         self.code = Code(width, dim, stochastic=stochastic)
 
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent pictures of values 0..255. Raises InfoMaxError for sides that are not a multiple of the patch's."""
-        if any(side % self.patch for side in pictures.shape[1:3]):
-            raise InfoMaxError(f"pictures of {tuple(pictures.shape[1:3])} px: use a multiple of {self.patch}")
-        tokens, grid = positions(self.embed(planar(pictures, self.norm.weight)))
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent images of values 0..255. Raises InfoMaxError for sides that are not a multiple of the patch's."""
+        if any(side % self.patch for side in images.shape[1:3]):
+            raise InfoMaxError(f"images of {tuple(images.shape[1:3])} px: use a multiple of {self.patch}")
+        tokens, grid = positions(self.embed(planar(images, self.norm.weight)))
         local: Tensor = self.norm(self.blocks(tokens + _places(grid, self.channels, tokens.device)))
         mean, log_var = self.code(local.mean(1))
         return Representation(local, mean, log_var, grid)

@@ -18,7 +18,7 @@ from infomax.representation.encoders.representation import (
     positions,
 )
 
-SAMPLE = 5_000  # pictures; a million patches tell 48 x 48 covariances to three digits
+SAMPLE = 5_000  # images; a million patches tell 48 x 48 covariances to three digits
 FLOOR = 0.01  # added to each variance: of unit-variance pixels, a tenth of a level's deviation is noise
 
 
@@ -26,7 +26,7 @@ FLOOR = 0.01  # added to each variance: of unit-variance pixels, a tenth of a le
 class WhitenedPatches(nn.Module):
     """Patches of 4x4 pixels at stride 2 by their leading principal components at unit variance, each with both signs.
 
-    The components come from the data (`fit`) and are not learnt, so that no gradient ever reaches the layer with the
+    The components come from the data (`fit`) and are not learned, so that no gradient ever reaches the layer with the
     most positions. After Page 2018 ("How to train your ResNet") and Jordan 2024 (arXiv 2404.00498), whose patches are
     smaller and dense. Until it is fitted, the components are random orthogonal ones.
     """
@@ -41,18 +41,18 @@ class WhitenedPatches(nn.Module):
         self.register_buffer("weight", basis.reshape(-1, 3, self.patch, self.patch))
         self.register_buffer("bias", torch.zeros(components))
 
-    def fit(self, pictures: Float[Tensor, "n 3 h w"]) -> None:
+    def fit(self, images: Float[Tensor, "n 3 h w"]) -> None:
         """Eigenvectors of the patches' covariance, each divided by its standard deviation."""
-        patches = unfold(pictures.float(), self.patch, stride=self.stride).transpose(0, 1).flatten(1)
+        patches = unfold(images.float(), self.patch, stride=self.stride).transpose(0, 1).flatten(1)
         mean = patches.mean(1)
         variances, vectors = torch.linalg.eigh(torch.cov(patches).double())  # smallest first
         rows = (vectors / (variances + FLOOR).sqrt()).T.flip(0)[: self.components].to(self.weight.dtype)
         self.weight.copy_(rows.reshape_as(self.weight))
         self.bias.copy_(-rows @ mean.to(rows.dtype))
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c h2 w2"]:
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n c h2 w2"]:
         """Half the side, 2 * components channels."""
-        out = conv2d(pictures, self.weight, self.bias, self.stride, padding=1)
+        out = conv2d(images, self.weight, self.bias, self.stride, padding=1)
         return gelu(torch.cat([out, -out], 1))
 
 
@@ -77,7 +77,7 @@ class _Block(nn.Module):
 class WhitenedEncoder(Encoder):
     """Whitened patches, frozen, then blocks of two convolutions that halve; the code comes from the mean position.
 
-    Pictures of 32 px with two blocks have a feature map of 4x4. Any side of 4 * 2 ** len(widths) pixels or more will
+    Images of 32 px with two blocks have a feature map of 4x4. Any side of 4 * 2 ** len(widths) pixels or more will
     do, odd ones too.
 
     Args:
@@ -99,13 +99,13 @@ class WhitenedEncoder(Encoder):
         channels_last(self)
 
     @torch.no_grad()
-    def prepare(self, pictures: Num[Tensor, "n h w 3"]) -> None:
-        """Fit the whitened patches to the first SAMPLE pictures."""
-        self.patches.fit(planar(pictures[:SAMPLE], self.patches.weight))
+    def prepare(self, images: Num[Tensor, "n h w 3"]) -> None:
+        """Fit the whitened patches to the first SAMPLE images."""
+        self.patches.fit(planar(images[:SAMPLE], self.patches.weight))
 
-    def forward(self, pictures: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent pictures of values 0..255."""
-        x: Tensor = self.patches(planar(pictures, self.patches.weight))
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent images of values 0..255."""
+        x: Tensor = self.patches(planar(images, self.patches.weight))
         feature_map: Tensor = self.blocks(x)
         mean, log_var = self.code(feature_map.mean((2, 3)))
         local, grid = positions(feature_map)

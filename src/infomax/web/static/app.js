@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { linkOf, mapOf, stateOf, wallOf } from "./address.js";
 import { complain, element, number, plural } from "./elements.js";
-import { moveIn } from "./pictures.js";
+import { moveIn } from "./images.js";
 import { listen } from "./upload.js";
 import * as map from "./map.js";
 import * as matches from "./matches.js";
@@ -54,7 +54,7 @@ async function render({ found = null, focus = false, keep = null } = {}) {
 function fail(error) {
   complain(error.message);
   if (!view.childElementCount || state.view !== view.dataset.view) {
-    view.replaceChildren(wall.message("This cannot be shown.", element("a", { href: linkOf(wallOf(state)) }, "All pictures")));
+    view.replaceChildren(wall.message("This cannot be shown.", element("a", { href: linkOf(wallOf(state)) }, "All images")));
   }
 }
 
@@ -69,7 +69,7 @@ function go(next, { replace = false, preview = history.state?.preview, found = n
 
 function fillBar() {
   document.getElementById("name").textContent = statistics.name;
-  document.getElementById("count").textContent = plural(statistics.pictures, "picture");
+  document.getElementById("count").textContent = plural(statistics.images, "image");
   const links = { "to-wall": [wallOf(state), state.view === "wall"], "to-map": [mapOf(state), state.view === "map"] };
   for (const [id, [target, here]] of Object.entries(links)) {
     const link = document.getElementById(id);
@@ -79,16 +79,16 @@ function fillBar() {
   }
   const root = statistics.root?.length ?? 0;
   const choices = {
-    folder: statistics.folders.map(({ folder, pictures }) => [folder, indented(folder.slice(root + 1)), pictures]),
-    label: statistics.labels.map(({ label, pictures }) => [label, label, pictures]),
+    folder: statistics.folders.map(({ folder, images }) => [folder, indented(folder.slice(root + 1)), images]),
+    label: statistics.labels.map(({ label, images }) => [label, label, images]),
   };
   for (const [name, select] of Object.entries(selects)) {
     const known = choices[name].some(([value]) => value === state[name]);
     if (state[name] !== null && !known) choices[name].push([state[name], state[name], 0]);
     select.replaceChildren(
       element("option", { value: "" }, `all ${name}s`),
-      ...choices[name].map(([value, text, pictures]) => {
-        const option = element("option", { selected: value === state[name] }, `${text} (${number(pictures)})`);
+      ...choices[name].map(([value, text, images]) => {
+        const option = element("option", { selected: value === state[name] }, `${text} (${number(images)})`);
         option.choice = value; // "" may be a label, too
         return option;
       }),
@@ -145,12 +145,12 @@ addEventListener("resize", () => {
   wide = innerWidth;
 });
 
-// Another process may have added pictures, or taken some away.
+// Another process may have added images, or taken some away.
 setInterval(async () => {
   if (document.hidden || !statistics) return;
-  const before = statistics.pictures;
+  const before = statistics.images;
   statistics = await ask("/api/statistics").catch(() => statistics);
-  if (statistics.pictures !== before && state.view === "wall") render();
+  if (statistics.images !== before && state.view === "wall") render();
 }, LOOK_AGAIN);
 
 listen({ go, current: () => state, statistics: () => statistics });

@@ -3,19 +3,19 @@
 import { ask } from "./api.js";
 import { element, number, plural, say } from "./elements.js";
 import { linkOf, mapOf, nearOf, wallOf } from "./address.js";
-import { nameOf } from "./pictures.js";
+import { nameOf } from "./images.js";
 import { Plot } from "./plot.js";
 import { message } from "./wall.js";
 
 const AGAIN = 1000; // milliseconds until a map that is being made is asked for again
-const KEPT = 600; // pictures drawn on the map that are held
+const KEPT = 600; // images drawn on the map that are held
 const NAMED = 30; // labels that the legend has room for
 const STEP = 60; // pixels that an arrow key moves the map
 
 export async function show(view, state, context) {
   const { signal, statistics } = context;
-  if (!statistics.pictures) {
-    view.replaceChildren(message("This index holds no pictures yet, so there is no map."));
+  if (!statistics.images) {
+    view.replaceChildren(message("This index holds no images yet, so there is no map."));
     return { title: "Map" };
   }
   let found = await ask("/api/map", {}, { signal });
@@ -25,7 +25,7 @@ export async function show(view, state, context) {
         "div",
         { class: "message", role: "status" },
         element("div", { class: "spinner", "aria-hidden": "true" }),
-        element("h1", {}, `Laying out ${plural(found.computing, "picture")}…`),
+        element("h1", {}, `Laying out ${plural(found.computing, "image")}…`),
         element("p", {}, "This is done once. Meanwhile the wall and every search work as ever."),
       ),
     );
@@ -37,21 +37,21 @@ export async function show(view, state, context) {
 
 function draw(view, state, { go, signal }, found) {
   const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
+  const color = (name) => style.getPropertyValue(name).trim();
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const colours = [...found.labels.map((_, place) => hue(place, found.labels.length, dark.matches)), colour("--point")];
+  const colors = [...found.labels.map((_, place) => hue(place, found.labels.length, dark.matches)), color("--point")];
   const groups = Int32Array.from(found.label, (place) => (place < 0 ? found.labels.length : place));
   const canvas = element("canvas", {
     tabindex: 0,
     role: "application",
     "aria-label":
-      `A map of ${plural(found.ids.length, "picture")}: like ones lie close together. ` +
-      "Arrow keys move, plus and minus zoom, 0 shows all, Enter opens the picture in the middle.",
+      `A map of ${plural(found.ids.length, "image")}: like ones lie close together. ` +
+      "Arrow keys move, plus and minus zoom, 0 shows all, Enter opens the image in the middle.",
   });
   const card = element("a", { class: "card", hidden: true, "aria-live": "polite" });
   const button = (text, label, act) =>
     element("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
-  const old = !found.current && element("p", { class: "note" }, "Pictures have changed: a new map is being made.");
+  const old = !found.current && element("p", { class: "note" }, "Images have changed: a new map is being made.");
   view.replaceChildren(
     element("h1", { class: "unseen" }, "Map"),
     element(
@@ -65,7 +65,7 @@ function draw(view, state, { go, signal }, found) {
         button("−", "Zoom out", () => glide(1 / 1.8)),
         button("⤢", "Show all", () => plot.reset()),
       ),
-      legend(state, found, colours),
+      legend(state, found, colors),
       old,
       card,
     ),
@@ -77,15 +77,15 @@ function draw(view, state, { go, signal }, found) {
     y: found.y,
     groups,
     dimmed: dimmedOf(state, found),
-    colours,
-    faint: colour("--rule"),
-    paper: colour("--paper"),
-    pictureOf,
+    colors,
+    faint: color("--rule"),
+    paper: color("--paper"),
+    imageOf,
   });
-  plot.ink = colour("--ink");
+  plot.ink = color("--ink");
 
   // The thumbnail of a point once it is there; until then null, and `then` is called when it is.
-  function pictureOf(i, then) {
+  function imageOf(i, then) {
     const known = images.get(i);
     if (known) return known.complete && known.naturalWidth ? known : null;
     if (images.size >= KEPT) images.delete(images.keys().next().value);
@@ -111,10 +111,10 @@ function draw(view, state, { go, signal }, found) {
     card.replaceChildren(element("img", { src: `/api/thumbnails/${found.ids[i]}`, alt: "" }), text);
     card.hidden = false;
     put(i);
-    const picture = await ask(`/api/pictures/${found.ids[i]}`, {}, { signal }).catch(() => null);
+    const image = await ask(`/api/images/${found.ids[i]}`, {}, { signal }).catch(() => null);
     if (turn !== asked || signal.aborted) return;
-    const lines = picture
-      ? [element("b", {}, nameOf(picture)), label, picture.state === "gone" && "deleted"]
+    const lines = image
+      ? [element("b", {}, nameOf(image)), label, image.state === "gone" && "deleted"]
       : ["removed meanwhile"];
     text.replaceChildren(...lines.filter(Boolean).map((line) => element("span", {}, line)));
     put(i);
@@ -226,7 +226,7 @@ function draw(view, state, { go, signal }, found) {
   const redo = () => go(state, { replace: true });
   dark.addEventListener("change", redo);
   const later = found.current ? 0 : setTimeout(redo, 4 * AGAIN);
-  say(`A map of ${plural(found.ids.length, "picture")}`);
+  say(`A map of ${plural(found.ids.length, "image")}`);
   view.plot = plot; // for measuring how fast it draws
   return {
     title: "Map",
@@ -253,7 +253,7 @@ function dimmedOf(state, found) {
   });
 }
 
-function legend(state, found, colours) {
+function legend(state, found, colors) {
   if (!found.labels.length) return null;
   const counts = new Array(found.labels.length).fill(0);
   for (const place of found.label) if (place >= 0) counts[place]++;
@@ -271,9 +271,9 @@ function legend(state, found, colours) {
           {
             href: linkOf(mapOf(state, { label: here ? null : label })),
             "aria-current": here && "true",
-            title: `${plural(counts[place], "picture")}${here ? ": show all again" : ""}`,
+            title: `${plural(counts[place], "image")}${here ? ": show all again" : ""}`,
           },
-          element("i", { style: { background: colours[place] } }),
+          element("i", { style: { background: colors[place] } }),
           label,
         ),
       );
@@ -282,7 +282,7 @@ function legend(state, found, colours) {
   );
 }
 
-// Colours that neighbours on the list do not share.
+// Colors that neighbors on the list do not share.
 function hue(place, count, dark) {
   const angle = count <= 12 ? (360 * place) / count + 15 : (137.508 * place) % 360;
   const lightness = dark ? [0.76, 0.68][place % 2] : [0.62, 0.52][place % 2];

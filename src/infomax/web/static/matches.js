@@ -1,29 +1,29 @@
-// One picture and its neighbours.
+// One image and its neighbors.
 
 import { matches } from "./api.js";
 import { element, number, plural, say } from "./elements.js";
 import { KS, linkOf, wallOf } from "./address.js";
-import { folderOf, grid, nameOf, thumbnail, tile } from "./pictures.js";
+import { folderOf, grid, nameOf, thumbnail, tile } from "./images.js";
 import { message } from "./wall.js";
 
 const METRICS = { cosine: "Cosine", euclidean: "Euclidean" };
 
 export async function show(view, state, { signal, go, statistics, preview, found: given }) {
   const found = given ?? (await matches(state, signal));
-  const heading = `${plural(found.matches.length, "neighbour")} by ${found.metric === "cosine" ? "cosine" : "Euclidean"} distance`;
+  const heading = `${plural(found.matches.length, "neighbor")} by ${found.metric === "cosine" ? "cosine" : "Euclidean"} distance`;
   view.replaceChildren(
     element(
       "div",
       { class: "matches" },
       element(
         "section",
-        { class: "query", "aria-label": "The picture searched with" },
+        { class: "query", "aria-label": "The image searched with" },
         found.query ? ofIndex(found.query, state, statistics) : uploaded(preview),
         controls(state, go),
       ),
       element(
         "section",
-        { "aria-label": "Neighbours" },
+        { "aria-label": "Neighbors" },
         element(
           "h2",
           {},
@@ -32,19 +32,19 @@ export async function show(view, state, { signal, go, statistics, preview, found
         ),
         found.matches.length
           ? grid(
-              found.matches.map((match) => tile(match.picture, state, match)),
+              found.matches.map((match) => tile(match.image, state, match)),
               { class: "found", "aria-label": heading },
             )
           : message(
               "Nothing else is here.",
               (state.folder !== null || state.label !== null) &&
-                element("a", { href: linkOf({ ...state, folder: null, label: null }) }, "Look in all pictures"),
+                element("a", { href: linkOf({ ...state, folder: null, label: null }) }, "Look in all images"),
             ),
       ),
     ),
   );
   say(heading);
-  return { title: found.query ? nameOf(found.query) : "Your picture" };
+  return { title: found.query ? nameOf(found.query) : "Your image" };
 }
 
 const NOTICES = {
@@ -52,22 +52,22 @@ const NOTICES = {
   changed: "The file has changed since it was indexed. What you see, and what is searched with, is what it was.",
 };
 
-function ofIndex(picture, state, statistics) {
-  const folder = folderOf(picture);
+function ofIndex(image, state, statistics) {
+  const folder = folderOf(image);
   const within = statistics.root !== null && folder.startsWith(statistics.root);
   const shown = within ? folder.slice(statistics.root.length + 1) : folder;
   return [
-    element("div", { class: "frame" }, thumbnail(picture)),
-    element("h1", { title: picture.path }, nameOf(picture)),
-    NOTICES[picture.state] && element("p", { class: "notice", role: "note" }, NOTICES[picture.state]),
+    element("div", { class: "frame" }, thumbnail(image)),
+    element("h1", { title: image.path }, nameOf(image)),
+    NOTICES[image.state] && element("p", { class: "notice", role: "note" }, NOTICES[image.state]),
     element(
       "dl",
       {},
-      picture.label !== null &&
-        fact("Label", element("a", { href: linkOf(wallOf(state, { label: picture.label, folder: null })) }, picture.label)),
+      image.label !== null &&
+        fact("Label", element("a", { href: linkOf(wallOf(state, { label: image.label, folder: null })) }, image.label)),
       shown &&
         fact("Folder", element("a", { href: linkOf(wallOf(state, { folder, label: null })), title: folder }, shown)),
-      fact("Picture", `${number(picture.width)} × ${number(picture.height)} pixels, ${bytes(picture.size)}`),
+      fact("Image", `${number(image.width)} × ${number(image.height)} pixels, ${bytes(image.size)}`),
     ),
   ];
 }
@@ -75,15 +75,15 @@ function ofIndex(picture, state, statistics) {
 function uploaded(preview) {
   return [
     preview
-      ? element("div", { class: "frame" }, element("img", { src: preview, alt: "The picture you gave" }))
+      ? element("div", { class: "frame" }, element("img", { src: preview, alt: "The image you gave" }))
       : element("div", { class: "frame absent", "aria-hidden": "true" }, "?"),
-    element("h1", {}, preview ? "Your picture" : "A picture from elsewhere"),
+    element("h1", {}, preview ? "Your image" : "An image from elsewhere"),
     element(
       "p",
       { class: "faint" },
       preview
-        ? "The link to this page holds its features, which find the same neighbours, but not the picture itself."
-        : "This link holds the features of a picture, which are enough to find its neighbours, but not the picture itself.",
+        ? "The link to this page holds its features, which find the same neighbors, but not the image itself."
+        : "This link holds the features of an image, which are enough to find its neighbors, but not the image itself.",
     ),
   ];
 }
@@ -115,7 +115,7 @@ function controls(state, go) {
     element(
       "label",
       {},
-      "Neighbours ",
+      "Neighbors ",
       element(
         "select",
         { name: "k", onchange: (event) => go({ ...state, k: Number(event.target.value) }, { keep: "k" }) },

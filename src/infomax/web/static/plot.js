@@ -2,29 +2,29 @@
 
 const CELLS = 96; // along each side of the plane, for finding the nearest point
 const LARGEST = 400; // times the whole map
-const FEW = 140; // points in view from which on they are drawn as pictures
+const FEW = 140; // points in view from which on they are drawn as images
 const REACH = 14; // pixels from the pointer within which a point counts as meant
 
 const LEVELS = 4; // of how much of a pixel a disc covers
 
 export class Plot {
-  // groups: for each point the place of its colour in colours; dimmed ones are drawn first and never found.
-  constructor(canvas, { x, y, groups, dimmed, colours, faint, paper, pictureOf }) {
-    Object.assign(this, { canvas, groups, dimmed, colours, faint, paper, pictureOf });
+  // groups: for each point the place of its color in colors; dimmed ones are drawn first and never found.
+  constructor(canvas, { x, y, groups, dimmed, colors, faint, paper, imageOf }) {
+    Object.assign(this, { canvas, groups, dimmed, colors, faint, paper, imageOf });
     this.x = Float32Array.from(x);
     this.y = Float32Array.from(y);
     this.context = canvas.getContext("2d", { alpha: false });
     this.chosen = -1;
     this.scheduled = 0;
-    this.order = this.#byColour();
-    this.shades = [paper, faint, ...colours].map((colour) => shadesOf(colour, paper));
+    this.order = this.#byColor();
+    this.shades = [paper, faint, ...colors].map((color) => shadesOf(color, paper));
     this.#fillCells();
     this.resize();
     this.reset();
   }
 
-  #byColour() {
-    const lists = [[], ...this.colours.map(() => [])];
+  #byColor() {
+    const lists = [[], ...this.colors.map(() => [])];
     for (let i = 0; i < this.x.length; i++) lists[this.dimmed?.[i] ? 0 : this.groups[i] + 1].push(i);
     return lists.map((list) => Uint32Array.from(list));
   }
@@ -119,7 +119,7 @@ export class Plot {
     const { context, density } = this;
     const seen = this.#drawDots();
     context.setTransform(density, 0, 0, density, 0, 0);
-    if (seen.length <= FEW) for (const i of seen) this.#drawPicture(i);
+    if (seen.length <= FEW) for (const i of seen) this.#drawImage(i);
     if (this.chosen >= 0) this.#ring(this.chosen, seen.length <= FEW ? 40 : 8);
   }
 
@@ -150,15 +150,15 @@ export class Plot {
     return seen;
   }
 
-  #drawPicture(i) {
-    const picture = this.pictureOf(i, () => this.redraw());
-    if (!picture) return;
+  #drawImage(i) {
+    const image = this.imageOf(i, () => this.redraw());
+    if (!image) return;
     const [px, py] = this.placeOf(i);
-    const longest = Math.max(picture.naturalWidth, picture.naturalHeight);
-    const [w, h] = [(52 * picture.naturalWidth) / longest, (52 * picture.naturalHeight) / longest];
-    this.context.fillStyle = this.dimmed?.[i] ? this.faint : this.colours[this.groups[i]];
+    const longest = Math.max(image.naturalWidth, image.naturalHeight);
+    const [w, h] = [(52 * image.naturalWidth) / longest, (52 * image.naturalHeight) / longest];
+    this.context.fillStyle = this.dimmed?.[i] ? this.faint : this.colors[this.groups[i]];
     this.context.fillRect(px - w / 2 - 2, py - h / 2 - 2, w + 4, h + 4);
-    this.context.drawImage(picture, px - w / 2, py - h / 2, w, h);
+    this.context.drawImage(image, px - w / 2, py - h / 2, w, h);
   }
 
   #ring(i, radius) {
@@ -197,15 +197,15 @@ function stencil(diameter) {
   return { reach, columns, rows, levels };
 }
 
-// A colour over the paper, from not at all to wholly, as the 32 bits of a pixel.
-function shadesOf(colour, paper) {
+// A color over the paper, from not at all to wholly, as the 32 bits of a pixel.
+function shadesOf(color, paper) {
   const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   return Array.from({ length: LEVELS + 1 }, (_, level) => {
     context.globalAlpha = 1;
     context.fillStyle = paper;
     context.fillRect(0, 0, 1, 1);
     context.globalAlpha = level / LEVELS;
-    context.fillStyle = colour;
+    context.fillStyle = color;
     context.fillRect(0, 0, 1, 1);
     return new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];
   });

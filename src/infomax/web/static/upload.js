@@ -1,4 +1,4 @@
-// A picture dropped, pasted or chosen.
+// An image dropped, pasted or chosen.
 
 import { matchesOf } from "./api.js";
 import { complain } from "./elements.js";
@@ -32,13 +32,13 @@ export function listen({ go, current, statistics }) {
   addEventListener("paste", (event) => {
     const file = event.clipboardData?.files[0];
     if (file) search(file);
-    else complain("The clipboard holds no picture.");
+    else complain("The clipboard holds no image.");
   });
 
   async function search(file) {
     const limit = statistics().upload_bytes;
     if (file.size > limit) {
-      complain(`${file.name || "The picture"} is larger than ${limit >> 20} MB: choose a smaller one.`);
+      complain(`${file.name || "The image"} is larger than ${limit >> 20} MB: choose a smaller one.`);
       return;
     }
     document.body.setAttribute("aria-busy", "true");
@@ -56,12 +56,12 @@ export function listen({ go, current, statistics }) {
 // A small copy to show, which the history of this tab keeps. None where the browser does not know the format.
 async function drawn(file) {
   try {
-    const picture = await createImageBitmap(file);
-    const scale = Math.min(1, SIDE / Math.max(picture.width, picture.height));
+    const image = await createImageBitmap(file);
+    const scale = Math.min(1, SIDE / Math.max(image.width, image.height));
     const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(picture.width * scale));
-    canvas.height = Math.max(1, Math.round(picture.height * scale));
-    canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+    canvas.width = Math.max(1, Math.round(image.width * scale));
+    canvas.height = Math.max(1, Math.round(image.height * scale));
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     return canvas.toDataURL("image/webp", 0.85);
   } catch {
     return null;

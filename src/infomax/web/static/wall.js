@@ -1,9 +1,9 @@
-// All pictures, a screenful at a time.
+// All images, a screenful at a time.
 
 import { ask } from "./api.js";
 import { element, number, plural, say } from "./elements.js";
 import { linkOf, wallOf } from "./address.js";
-import { grid, tile } from "./pictures.js";
+import { grid, tile } from "./images.js";
 
 const GAP = 6;
 const PAGER = 52; // as high as style.css makes it
@@ -11,23 +11,23 @@ const PAGER = 52; // as high as style.css makes it
 export async function show(view, state, { signal, go, statistics }) {
   const size = fitting(view);
   const found = await ask(
-    "/api/pictures",
+    "/api/images",
     { offset: state.from, limit: size.limit, folder: state.folder, label: state.label },
     { signal },
   );
-  if (!found.pictures.length) {
+  if (!found.images.length) {
     view.replaceChildren(nothing(state, found.total, statistics));
-    say("No pictures");
+    say("No images");
     return {};
   }
   const tiles = grid(
-    found.pictures.map((each) => tile(each, state)),
-    { class: "wall", "aria-label": "Pictures", style: { "--columns": size.columns } },
+    found.images.map((each) => tile(each, state)),
+    { class: "wall", "aria-label": "Images", style: { "--columns": size.columns } },
   );
-  const last = state.from + found.pictures.length;
+  const last = state.from + found.images.length;
   const heading = `${number(state.from + 1)}–${number(last)} of ${number(found.total)}`;
-  view.replaceChildren(element("h1", { class: "unseen" }, "Pictures"), tiles, pager(state, size.limit, found.total, heading, go));
-  say(`Pictures ${heading}`);
+  view.replaceChildren(element("h1", { class: "unseen" }, "Images"), tiles, pager(state, size.limit, found.total, heading, go));
+  say(`Images ${heading}`);
   return { keys: { PageDown: turn(1), PageUp: turn(-1) } };
 
   function turn(step) {
@@ -91,16 +91,16 @@ function pager(state, limit, total, heading, go) {
 
 function nothing(state, total, statistics) {
   if (total) {
-    return message("No pictures from there on.", element("a", { href: linkOf(wallOf(state)) }, "To the first ones"));
+    return message("No images from there on.", element("a", { href: linkOf(wallOf(state)) }, "To the first ones"));
   }
   if (state.folder !== null || state.label !== null) {
     return message(
-      "No picture is in this folder and has this label.",
-      element("a", { href: linkOf(wallOf(state, { folder: null, label: null })) }, `Show all ${plural(statistics.pictures, "picture")}`),
+      "No image is in this folder and has this label.",
+      element("a", { href: linkOf(wallOf(state, { folder: null, label: null })) }, `Show all ${plural(statistics.images, "image")}`),
     );
   }
   return message(
-    "This index holds no pictures yet.",
+    "This index holds no images yet.",
     element("code", {}, `infomax index PHOTOS --index ${statistics.name}`),
   );
 }

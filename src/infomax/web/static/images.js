@@ -1,45 +1,45 @@
-// A picture as a tile that leads to its neighbours, and moving among tiles by the arrow keys.
+// An image as a tile that leads to its neighbors, and moving among tiles by the arrow keys.
 
 import { element } from "./elements.js";
 import { linkOf, nearOf } from "./address.js";
 
-export const nameOf = (picture) => picture.path.slice(picture.path.lastIndexOf("/") + 1) || picture.path;
-export const folderOf = (picture) => picture.path.slice(0, Math.max(picture.path.lastIndexOf("/"), 0));
+export const nameOf = (image) => image.path.slice(image.path.lastIndexOf("/") + 1) || image.path;
+export const folderOf = (image) => image.path.slice(0, Math.max(image.path.lastIndexOf("/"), 0));
 
 const STATES = { gone: "deleted", changed: "changed" };
 
-export function tile(picture, state, match = null) {
-  const said = [nameOf(picture), picture.label, match && `distance ${match.distance.toFixed(4)}`, STATES[picture.state]];
+export function tile(image, state, match = null) {
+  const said = [nameOf(image), image.label, match && `distance ${match.distance.toFixed(4)}`, STATES[image.state]];
   return element(
     "a",
     {
       class: "tile",
-      href: linkOf(nearOf(state, picture.id)),
-      title: picture.path,
+      href: linkOf(nearOf(state, image.id)),
+      title: image.path,
       "aria-label": said.filter(Boolean).join(", "),
     },
-    thumbnail(picture),
-    STATES[picture.state] && element("span", { class: "badge" }, STATES[picture.state]),
+    thumbnail(image),
+    STATES[image.state] && element("span", { class: "badge" }, STATES[image.state]),
     match &&
       element(
         "span",
         { class: "caption" },
         element("b", {}, match.distance.toFixed(4)),
-        element("span", {}, picture.label ?? ""),
+        element("span", {}, image.label ?? ""),
       ),
   );
 }
 
-// Pictures of a few pixels are shown as such, rather than as a blur.
-export function thumbnail(picture) {
-  const coarse = Math.max(picture.width, picture.height) <= 24;
+// Images of a few pixels are shown as such, rather than as a blur.
+export function thumbnail(image) {
+  const coarse = Math.max(image.width, image.height) <= 24;
   return element("img", {
-    src: picture.thumbnail,
+    src: image.thumbnail,
     alt: "",
     class: coarse && "coarse",
     decoding: "async",
-    width: picture.width,
-    height: picture.height,
+    width: image.width,
+    height: image.height,
     onerror: (event) => event.target.classList.add("lost"),
   });
 }
