@@ -1,12 +1,11 @@
-"""The figure of docs/mathematics.md: what each bound and divergence is worth at the optimal score, against known MI.
+"""Figure of docs/mathematics.md: value of each bound and divergence at the optimal score, over the true information.
 
     python benchmarks/bounds_figure.py [--out docs/figures/bounds.png]
 
-Ten pairs of normal variables share I nats; the score is the exact log density ratio, so that whatever a bound misses
-or overshoots is its own doing, not a critic's. Batches of 256 with all pairs, mean and spread over 12 of them.
+Ten pairs of normal variables share I nats. The score is the exact log density ratio, so every gap and excess comes from
+the bound and not from a critic. Batches have 256 rows with all pairs; mean and standard deviation are over 12 batches.
 """
 
-import argparse
 import math
 
 import matplotlib as mpl
@@ -17,6 +16,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from _common import argument_parser
 from infomax.information.bounds import BOUNDS, Bound, of_name
 from infomax.information.divergences import DIVERGENCES, KL, Divergence
 
@@ -26,7 +26,7 @@ SATURATING = ("jensen-shannon", "squared-hellinger", "total-variation")
 
 
 def log_ratios(information: float, generator: torch.Generator) -> Tensor:
-    """The exact log density ratio of every x of a batch with every y."""
+    """Exact log density ratio of every x of a batch with every y."""
     rho = math.sqrt(-math.expm1(-2 * information / PAIRS))
     x, noise = torch.randn(2, BATCH, PAIRS, generator=generator, dtype=torch.float64)
     y = rho * x + math.sqrt(1 - rho**2) * noise
@@ -37,7 +37,7 @@ def log_ratios(information: float, generator: torch.Generator) -> Tensor:
 
 
 def at_the_optimum(bound: Bound, divergence: Divergence | None, information: float) -> Tensor:
-    """The bound on each batch."""
+    """Value of the bound on each batch."""
     generator = torch.Generator().manual_seed(0)
     other = ~torch.eye(BATCH, dtype=torch.bool)
     values = []
@@ -56,13 +56,13 @@ def draw(axes: Axes, label: str, bound: Bound, divergence: Divergence | None) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--out", default="docs/figures/bounds.png")
     options = parser.parse_args()
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
     for name in ("donsker-varadhan", "nwj", "infonce", "smile"):
         draw(left, name, BOUNDS[name], KL if name == "nwj" else None)
-    left.plot(INFORMATION, INFORMATION, "k--", linewidth=1, label="the truth")
+    left.plot(INFORMATION, INFORMATION, "k--", linewidth=1, label="true information")
     left.axhline(math.log(BATCH), color="gray", linewidth=1, linestyle=":", label="ln 256")
     left.set(xlabel="mutual information, nats", ylabel="bound, nats", ylim=(0, 12), title="Bounds on the information")
     for name in SATURATING:

@@ -1,19 +1,20 @@
-"""A whole collection as files, from extraction to search, by the command line, checked against brute force throughout.
+"""A whole collection of files through the command line, from extraction to search, checked by brute force.
 
     python benchmarks/collection.py --images 'cifar10/*.parquet' --scratch FOLDER [--out collection.json]
 
-The images of the parquet files go to FOLDER/images/split/class/number.png (`split` is what the file's name begins
-with), a small model is fitted to some of them for one epoch (an index does not care), and `infomax` indexes first a
-sixth and then all. For --queries images, half of them of the collection and half mirrored and so foreign to it, every
-match list is compared with NumPy in float64, by both metrics and below one folder; then --approximate is judged by the
-exact lists. At last 100 images are added, 50 changed and 30 deleted, the index is brought up to date with --prune,
-and compared row by row with one built from nothing. Any difference ends the script with an error.
+1. Images of the parquet files are written to FOLDER/images/split/class/number.png; `split` is the start of the file's
+   name. A small model is fitted to some of them for one epoch, since its quality does not matter here.
+2. `infomax index` indexes first a sixth of the images and then all.
+3. --queries images are searched, half from the collection and half mirrored, which are not in it. Every list of matches
+   is compared with NumPy in float64, by both metrics and below one folder. The recall of --approximate is measured
+   against the exact lists.
+4. 100 images are added, 50 changed and 30 deleted. The index is updated with --prune and compared row by row with one
+   built from nothing.
 
-Every command is a process of its own. `seconds` is wall time and `cpu` user and system time of that process; `peak` is
-the most memory it held (VmHWM, so this runs on Linux only).
+Any difference ends the script with an error. Every command runs in its own process: `seconds` is its wall time, `cpu`
+its user and system time, `peak` its peak memory (VmHWM, so the script runs on Linux only).
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -31,9 +32,10 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageOps
 
+from _common import argument_parser, write_report
 from infomax import Index
 from infomax.images.opening import open_source
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
 from infomax.search.store import vectors_of
 
 K, DECIMALS, LEAST_RECALL = 10, 12, 0.98
@@ -43,26 +45,26 @@ EPOCH = ["--recipe", "dim-cifar10", "--epochs", "1", "--set", "blocks=16,32,64"]
 
 
 class Report:
-    """The lines of the table, printed as they come."""
+    """Lines of the table, each printed when it is measured."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, Any]] = []
         print(f"{'step':<46} {'seconds':>8} {'cpu':>8} {'peak MB':>8}", flush=True)
 
     def line(self, step: str, seconds: float, cpu: float, peak: float | None = None) -> None:
-        """A line: wall and CPU seconds, and MB."""
+        """Add a line: wall and CPU seconds, and peak MB."""
         self.steps.append({"step": step, "seconds": seconds, "cpu": cpu, "peak_mb": peak})
         print(f"{step:<46} {seconds:>8.1f} {cpu:>8.1f} {'' if peak is None else f'{peak:>8.0f}'}", flush=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Something done in this process."""
+        """Measure a step in this process."""
         start, cpu = time.perf_counter(), time.process_time()
         yield
         self.line(name, time.perf_counter() - start, time.process_time() - cpu)
 
     def command(self, name: str, *words: object) -> Any:
-        """`infomax` with these words; the document it prints as JSON."""
+        """Measure `infomax` with these arguments, and return the JSON document that it prints."""
         start, before, peak = time.perf_counter(), os.times(), 0.0
         command = [sys.executable, "-m", "infomax", *(str(word) for word in words), "--json", "-"]
         with (
@@ -83,7 +85,7 @@ class Report:
 
 
 def most_memory(process: int) -> float:
-    """The most memory that a process has held so far, in MB; 0 once it has ended."""
+    """Peak memory of a process so far, in MB; 0 after its end."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
@@ -92,7 +94,7 @@ def most_memory(process: int) -> float:
 
 
 def extract(images: str, folder: Path) -> None:
-    """The images of the parquet files, as the bytes they are there, into split/class/number.png."""
+    """Write the encoded images of the parquet files to split/class/number.png."""
     source = open_source(images)
     numbers: dict[str, int] = {}
     for entry, content in zip(source.entries, source.read(range(len(source.entries))), strict=True):
@@ -105,7 +107,7 @@ def extract(images: str, folder: Path) -> None:
 
 
 def mirrored(file: Path) -> bytes:
-    """An image from left to right, which is another one to a model."""
+    """A mirrored image, which a model encodes differently."""
     out = BytesIO()
     with Image.open(file) as image:
         ImageOps.mirror(image.convert("RGB")).save(out, "PNG")
@@ -113,9 +115,9 @@ def mirrored(file: Path) -> bytes:
 
 
 def rows_of(index: Path) -> pa.Table:
-    """All rows, in the order of their paths."""
+    """All rows of an index, sorted by path."""
     store = Index.open(index)._store
-    columns = ["path", "id", "hash", "stamp", "size", "mtime", "width", "height", "label", "thumbnail", "model"]
+    columns = ["path", "id", "hash", "version", "size", "mtime", "width", "height", "label", "thumbnail", "model"]
     rows = pa.Table.from_batches(list(store.scan([*columns, "vector"])))
     return rows.take(np.argsort(np.array([path.encode() for path in rows["path"].to_pylist()], object)))
 
@@ -123,7 +125,7 @@ def rows_of(index: Path) -> pa.Table:
 def brute_force(
     query: np.ndarray[Any, Any], vectors: np.ndarray[Any, Any], metric: Metric
 ) -> tuple[list[int], list[float]]:
-    """Rows of the K nearest and their distances, in float64; rounding aside, equally near ones in the order of rows."""
+    """Rows and distances of the K nearest in float64; rows at equal distance (to 12 decimals) keep their order."""
     x, y = query.astype(np.float64), vectors.astype(np.float64)
     if metric == "cosine":
         far = 1 - (y @ x) / (np.linalg.norm(y, axis=1) * np.linalg.norm(x))
@@ -136,7 +138,7 @@ def brute_force(
 def check(
     report: Report, name: str, index: Path, queries: Sequence[Path], rows: pa.Table, folder: Path | None = None
 ) -> list[list[str]]:
-    """Compare the lists of `infomax search` with brute force by both metrics; the paths of the cosine lists."""
+    """Compare `infomax search` with brute force by both metrics; return the paths of the cosine lists."""
     opened = Index.open(index)
     paths, vectors = rows["path"].to_pylist(), vectors_of(rows)
     if folder is not None:
@@ -149,7 +151,7 @@ def check(
         for query, document in zip(queries, found, strict=True):
             near, far = brute_force(opened.embed(query), vectors, metric)
             if [match["path"] for match in document["matches"]] != [paths[row] for row in near]:
-                sys.exit(f"{query}, {metric}: other matches than by brute force\n{document}\n{near}\n{far}")
+                sys.exit(f"{query}, {metric}: matches differ from brute force\n{document}\n{near}\n{far}")
             np.testing.assert_allclose([match["distance"] for match in document["matches"]], far, atol=1e-9)
         lists[metric] = [[match["path"] for match in document["matches"]] for document in found]
     return lists["cosine"]
@@ -171,21 +173,24 @@ def change(images: Path, seed: int) -> None:
 
 
 def difference(rows: pa.Table, others: pa.Table) -> tuple[float, int]:
-    """The largest difference between numbers of their vectors, and the vectors alike bit by bit; all else is equal."""
+    """Largest difference between two tables of vectors, and how many vectors are equal bit by bit.
+
+    Exits with an error when any other column differs.
+    """
     for name in rows.column_names:
         if name != "vector" and not rows[name].combine_chunks().equals(others[name].combine_chunks()):
-            sys.exit(f"the index brought up to date and the one from nothing differ in the column {name}")
+            sys.exit(f"the updated index and the new one differ in the column {name}")
     a, b = vectors_of(rows), vectors_of(others)
     return float(np.abs(a - b).max()), int((a == b).all(1).sum())
 
 
 def disk(folder: Path, pattern: str = "*") -> float:
-    """Megabytes of the files below a folder."""
+    """Size of the files below a folder, in MB."""
     return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file()) / 1e6
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argument_parser(__doc__)
     parser.add_argument("--images", required=True, metavar="GLOB")
     parser.add_argument("--scratch", required=True, type=Path, metavar="FOLDER")
     parser.add_argument("--queries", type=int, default=200)
@@ -200,7 +205,7 @@ def main() -> None:
     with report.step("extract"):
         extract(args.images, images)
     fit = [sys.executable, "-m", "infomax", "fit", str(images / "test" / "*" / "*[024].png"), "--out", str(run)]
-    with report.step("fit (cpu: elsewhere)"):
+    with report.step("fit (CPU time not counted)"):
         subprocess.run([*fit, *EPOCH], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     part = report.command("index a sixth", "index", images / "test", "--model", run, "--index", scratch / "index-part")
     whole = report.command("index all", "index", images, "--model", run, "--index", index)
@@ -239,11 +244,10 @@ def main() -> None:
     report.command("index all from nothing", "index", images, "--model", run, "--index", scratch / "index-new")
     rows = rows_of(index)
     facts["largest_difference"], facts["vectors_alike"] = difference(rows, rows_of(scratch / "index-new"))
-    check(report, "search the index brought up to date", index, [q for q in queries if q.exists()], rows)
+    check(report, "search the updated index", index, [q for q in queries if q.exists()], rows)
     facts |= {"rows": len(rows), "index_after_mb": disk(index), "index_new_mb": disk(scratch / "index-new")}
     print(json.dumps(facts))
-    if args.out:
-        args.out.write_text(json.dumps({"steps": report.steps, **facts}, indent=2) + "\n")
+    write_report(args.out, {"steps": report.steps, **facts})
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""The accuracy of estimate_mi on distributions of known information, beside other estimators.
+"""Accuracy of estimate_mi on distributions with known mutual information, beside other estimators.
 
     python benchmarks/estimation.py [--seeds 5] [--samples 10000] [--tasks uniform] [--peer-python peer/bin/python]
 
-One line a task: truth, mean estimate, mean absolute error, mean standard error and coverage (how often value +- 2
-standard errors held the truth) over the seeds, CPU seconds (of all threads) and wall seconds a run; then the mean
-absolute error of scikit-learn's nearest neighbors where both sides have one dimension, and, over the first
---peer-seeds seeds, of torch-mist with --peer-python, a Python that has it (its own estimate_mi by SMILE, two hidden
-layers of 64, 16 negatives, else its defaults). Nats throughout.
+Each task gives one line. It has the truth; over the seeds the mean estimate, mean absolute error, mean standard error
+and coverage (how often value +- 2 standard errors contained the truth); and CPU seconds (all threads) and wall seconds
+per run. The last columns are mean absolute errors of other estimators: scikit-learn's nearest neighbors when both sides
+have one dimension, and torch-mist over the first --peer-seeds seeds. torch-mist runs in --peer-python, a Python that
+has it, by its own estimate_mi with SMILE, two hidden layers of 64, 16 negatives and otherwise its defaults. All numbers
+are in nats.
 """
 
-import argparse
 import math
 import subprocess
 import sys
@@ -24,8 +24,10 @@ import torch
 from sklearn.feature_selection import mutual_info_regression
 
 import fresh_tasks
+from _common import argument_parser, machine, table_head, table_row
 from infomax.information import distributions as k
 from infomax.information import estimate_mi
+from infomax.information import transformations as t
 from infomax.information.distributions import Known
 
 PEER = """
@@ -48,10 +50,10 @@ def tasks() -> Iterator[tuple[str, Known]]:
     yield "1-d", k.uniform_noise(0.75)
     yield "1-d", k.student(one, 1, 1.0)
     yield "1-d", k.student(torch.tensor([[1, 0.9], [0.9, 1]]), 1, 2.0)
-    yield "1-d", k.transformed(k.bivariate_normal(0.9), k.half_cube, k.half_cube)
-    yield "1-d", k.transformed(k.student(one, 1, 1.0), k.asinh, k.asinh)
-    yield "1-d", k.transformed(k.bivariate_normal(0.75), k.normal_cdf, k.normal_cdf)
-    yield "1-d", k.transformed(k.bivariate_normal(0.93), k.swiss_roll, k.normal_cdf)
+    yield "1-d", k.transformed(k.bivariate_normal(0.9), t.half_cube, t.half_cube)
+    yield "1-d", k.transformed(k.student(one, 1, 1.0), t.asinh, t.asinh)
+    yield "1-d", k.transformed(k.bivariate_normal(0.75), t.normal_cdf, t.normal_cdf)
+    yield "1-d", k.transformed(k.bivariate_normal(0.93), t.swiss_roll, t.normal_cdf)
     yield "1-d", k.forked_noise(1.5, 0.2)
     yield "1-d", k.sine(4, 0.2)
     yield "1-d", k.table(torch.tensor([[0.3, 0.05, 0.05], [0.05, 0.1, 0.15], [0.0, 0.05, 0.25]]))
@@ -61,7 +63,7 @@ def tasks() -> Iterator[tuple[str, Known]]:
     yield "normal", k.sparse_normal(10, 3.0)
     yield "normal", k.normal(torch.eye(20), 10, "independent normal 10 x 10")
     yield "other", k.student(k.sparse_covariance(3, 1.0), 3, 3.0)
-    yield "other", k.transformed(k.sparse_normal(2, 1.0, pairs=1), k.spiral)
+    yield "other", k.transformed(k.sparse_normal(2, 1.0, pairs=1), t.spiral)
 
 
 def neighbors(x: np.ndarray, y: np.ndarray) -> float:
@@ -97,13 +99,14 @@ def row(kind: str, task: Known, n: int, seeds: int, python: str | None, peer_see
         covered.append(abs(found.value - task.mutual_information) <= 2 * found.standard_error)
         bounds.add(found.bound)
         print(
-            f"{task.name}, seed {seed}: {found.value:.3f} +- {found.standard_error:.3f} of {task.mutual_information:.3f}",
+            f"{task.name}, seed {seed}: {found.value:.3f} +- {found.standard_error:.3f}, "
+            f"truth {task.mutual_information:.3f}",
             *found.warnings,
             file=sys.stderr,
             flush=True,
         )
         others.append((neighbors(x, y), peer(python if seed < peer_seeds else None, x, y)))
-    of_neighbors, of_peer = np.abs(np.array(others) - task.mutual_information).T
+    knn_errors, peer_errors = np.abs(np.array(others) - task.mutual_information).T
     error = np.abs(np.array(values) - task.mutual_information).mean()
     cells = [kind, task.name, f"{task.mutual_information:.3f}", f"{np.mean(values):.3f}", f"{error:.3f}"]
     cells += [
@@ -114,25 +117,25 @@ def row(kind: str, task: Known, n: int, seeds: int, python: str | None, peer_see
         ", ".join(sorted(bounds)),
     ]
     cells += [
-        "" if math.isnan(value) else f"{value:.3f}" for value in (of_neighbors.mean(), of_peer[:peer_seeds].mean())
+        "" if math.isnan(value) else f"{value:.3f}" for value in (knn_errors.mean(), peer_errors[:peer_seeds].mean())
     ]
-    return "| " + " | ".join(cells) + " |"
+    return table_row(cells)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument("--tasks", default="", help="only tasks whose name holds this")
-    parser.add_argument("--peer-python", help="a Python with torch-mist, to be run too")
-    parser.add_argument("--peer-seeds", type=int, default=2, help="how many of the seeds torch-mist runs on")
+    parser.add_argument("--tasks", default="", help="only tasks whose name contains this")
+    parser.add_argument("--peer-python", help="a Python with torch-mist, which then runs too")
+    parser.add_argument("--peer-seeds", type=int, default=2, help="number of seeds for torch-mist")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"n = {options.samples}, {options.seeds} seeds, torch {torch.__version__}, {options.threads} threads\n")
-    columns = ["kind", "task", "truth", "mean", "error", "standard error", "covered", "cpu s", "wall s", "read by"]
+    print(f"n = {options.samples}, {options.seeds} seeds, {machine()}\n")
+    columns = ["kind", "task", "truth", "mean", "error", "standard error", "covered", "cpu s", "wall s", "estimator"]
     columns += ["scikit-learn", "torch-mist"]
-    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
+    print(table_head(columns), flush=True)
     for kind, task in (*tasks(), *fresh_tasks.tasks()):
         if options.tasks in f"{kind} {task.name}":
             line = row(kind, task, options.samples, options.seeds, options.peer_python, options.peer_seeds)

@@ -1,20 +1,19 @@
-"""Neighbors and the linear classifier beside scikit-learn's: whether they agree, and how fast the neighbors are.
+"""Nearest neighbors and the linear classifier beside scikit-learn's: agreement of both, and speed of the neighbors.
 
-    infomax embed 'train-*.parquet' --model RUN --out train.parquet      # the same for the test images
+    infomax embed 'train-*.parquet' --model RUN --out train.parquet      # and again for the test images
     python benchmarks/evaluation.py train.parquet test.parquet [--rounds 3] [--clock wall]
-    python benchmarks/evaluation.py [--queries 10000] [--collection 50000] [--dim 256]      # 100 clusters instead
+    python benchmarks/evaluation.py [--queries 10000] [--collection 50000] [--dim 256]      # or 100 random clusters
 
-Speed: all get the same float32 vectors and take turns in every round, after one to warm up; a ratio is that of two
-times in one round, and its median over rounds is told, with the smallest and the largest. The product is what no exact
-search by blocks can do without: every query with every vector, 512 queries at a time, into memory that is there
-already. `--clock cpu` counts the seconds of this process alone, for a machine that is busy with other things.
+Speed: all subjects get the same float32 vectors and take turns in every round, after one round of warm-up. A ratio
+divides two times of one round; its median over rounds is printed with the smallest and the largest. The product is the
+lower limit of every exact search in blocks: it multiplies every query with every vector, 512 queries at a time, into
+memory that is already allocated. `--clock cpu` counts the CPU time of this process, for a machine with other work.
 
-Agreement: accuracies with the same number of neighbors or the same penalty, in per cent. scikit-learn's regression
-takes Newton steps: where the penalty is weak its L-BFGS is far from the minimum after hundreds. They take minutes.
+Agreement: accuracies in percent, with the same number of neighbors or the same penalty. scikit-learn's regression takes
+Newton steps here, because with a weak penalty its L-BFGS is far from the minimum after hundreds of steps. The Newton
+steps take minutes.
 """
 
-import argparse
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,9 +22,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from _common import argument_parser, clock, median_and_range, ratios
 from infomax.embeddings import read_embeddings
 from infomax.evaluation.classifiers import fit_linear
-from infomax.evaluation.scores import METRICS, LabelSplit, score_features
+from infomax.evaluation.labels import LabelSplit
+from infomax.evaluation.scores import METRICS, score_features
 from infomax.neighbors.knn import neighbors
 
 Vectors = NDArray[np.float32]
@@ -56,7 +57,7 @@ def product(queries: Vectors, collection: Vectors) -> None:
         torch.mm(block, y.T, out=out[: len(block)])
 
 
-def compare_speed(collection: Vectors, queries: Vectors, k: int, rounds: int, clock: str) -> None:
+def compare_speed(collection: Vectors, queries: Vectors, k: int, rounds: int, clock_name: str) -> None:
     from sklearn.neighbors import NearestNeighbors
 
     subjects: dict[str, Callable[[], object]] = {"product": partial(product, queries, collection)}
@@ -64,7 +65,7 @@ def compare_speed(collection: Vectors, queries: Vectors, k: int, rounds: int, cl
         theirs = NearestNeighbors(n_neighbors=k, algorithm="brute", metric=metric).fit(collection)
         subjects[f"infomax {metric}"] = partial(neighbors, queries, collection, k, metric)
         subjects[f"scikit-learn {metric}"] = partial(theirs.kneighbors, queries)
-    now = time.process_time if clock == "cpu" else time.perf_counter
+    now = clock(clock_name)
     times: dict[str, list[float]] = {name: [] for name in subjects}
     for number in range(rounds + 1):
         for name, run in subjects.items():
@@ -73,15 +74,11 @@ def compare_speed(collection: Vectors, queries: Vectors, k: int, rounds: int, cl
             if number:
                 times[name].append(now() - began)
     for name, seconds in times.items():
-        print(f"{name:<24}{np.median(seconds):8.2f} s {clock}   {spread(seconds, times['product'])} of the product")
+        ratio = median_and_range(ratios(seconds, times["product"]))
+        print(f"{name:<24}{np.median(seconds):8.2f} s {clock_name}   {ratio} of the product")
     for metric in METRICS:
-        ratio = spread(times[f"scikit-learn {metric}"], times[f"infomax {metric}"])
+        ratio = median_and_range(ratios(times[f"scikit-learn {metric}"], times[f"infomax {metric}"]))
         print(f"scikit-learn / infomax, {metric}: {ratio}", flush=True)
-
-
-def spread(over: list[float], under: list[float]) -> str:
-    ratios = np.divide(over, under)
-    return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
 
 
 def compare_agreement(train: Split, test: Split, k: int) -> None:
@@ -90,28 +87,29 @@ def compare_agreement(train: Split, test: Split, k: int) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    task = LabelSplit.of(train[1], test[1], k)
-    ours = score_features(task, train[0], test[0], k=k, ks=(k,), probes=())
-    print(f"{'right, %':<16}{'infomax':>10}{'scikit-learn':>14}{'apart':>8}")
+    labels = LabelSplit.of(train[1], test[1], k)
+    ours = score_features(labels, train[0], test[0], k=k, ks=(k,), classifiers=())
+    print(f"{'accuracy, %':<16}{'infomax':>10}{'scikit-learn':>14}{'difference':>12}")
     for metric in METRICS:
-        voters = KNeighborsClassifier(k, algorithm="brute", metric=metric).fit(train[0], task.train)
-        told(f"kNN {metric}", ours.knn[k, metric, "majority"].accuracy, voters.score(test[0], task.test))
-    line = fit_linear(train[0], task.train, len(task.names))
-    strength = (1 + (len(task.names) == 2)) / (len(train[0]) * line.penalty)  # of two classes theirs has one vector
+        voters = KNeighborsClassifier(k, algorithm="brute", metric=metric).fit(train[0], labels.train)
+        print_row(f"kNN {metric}", ours.knn[k, metric, "majority"].accuracy, voters.score(test[0], labels.test))
+    linear = fit_linear(train[0], labels.train, len(labels.names))
+    single = len(labels.names) == 2  # scikit-learn has one weight vector for two classes
+    strength = (1 + single) / (len(train[0]) * linear.penalty)
     wide = [vectors.astype(np.float64) for vectors, _ in (train, test)]
     theirs = make_pipeline(StandardScaler(), LogisticRegression(C=strength, solver="newton-cholesky"))
-    theirs.fit(wide[0], task.train)
-    mine = float((line.predict(test[0]) == task.test).mean())
-    told("linear", mine, theirs.score(wide[1], task.test))
-    print(f"penalty {line.penalty:g}")
+    theirs.fit(wide[0], labels.train)
+    mine = float((linear.predict(test[0]) == labels.test).mean())
+    print_row("linear", mine, theirs.score(wide[1], labels.test))
+    print(f"penalty {linear.penalty:g}")
 
 
-def told(name: str, mine: float, theirs: float) -> None:
-    print(f"{name:<16}{100 * mine:>10.2f}{100 * theirs:>14.2f}{100 * abs(mine - theirs):>8.2f}", flush=True)
+def print_row(name: str, mine: float, theirs: float) -> None:
+    print(f"{name:<16}{100 * mine:>10.2f}{100 * theirs:>14.2f}{100 * abs(mine - theirs):>12.2f}", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argument_parser(__doc__)
     parser.add_argument("vectors", type=Path, nargs="*", metavar="FILE.parquet", help="training and test vectors")
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--collection", type=int, default=50_000)

@@ -1,6 +1,7 @@
-"""Distributions of known information on which nothing of estimate_mi was tuned; benchmarks/estimation.py runs them.
+"""Distributions with known mutual information that were not used to tune estimate_mi; estimation.py runs them.
 
-Those that known.py lacks have their information by quadrature here, as h(y) - h(y|x) or by the log ratio itself.
+For those that `information/distributions.py` lacks, the mutual information is computed here by quadrature: as
+h(y) - h(y|x), or as the integral of the log ratio.
 """
 
 import math
@@ -14,6 +15,7 @@ from torch import Generator, Tensor
 
 from infomax.information import distributions as k
 from infomax.information.distributions import Known
+from infomax.information.transformations import normal_cdf
 
 Grid = NDArray[np.float64]
 
@@ -48,12 +50,12 @@ def tasks() -> Iterator[tuple[str, Known]]:
 
 
 def cauchy(z: Tensor) -> Tensor:
-    """A normal variable turned into a Cauchy one, order kept."""
-    return torch.tan(math.pi * (k.normal_cdf(z) - 0.5))
+    """Transform a normal variable into a Cauchy variable; the order is kept."""
+    return torch.tan(math.pi * (normal_cdf(z) - 0.5))
 
 
 def scaled(known: Known) -> Known:
-    """Each column of a magnitude and at a place of its own."""
+    """A task whose columns have different scales and locations."""
 
     def spread(z: Tensor) -> Tensor:
         return z * torch.logspace(-4, 4, z.shape[1], dtype=z.dtype) + 100
@@ -72,7 +74,7 @@ def side_by_side(one: Known, other: Known) -> Known:
 
 
 def copies(m: int, noise: float) -> Known:
-    """As many noisy copies of one normal variable: I = 1/2 log(1 + m / noise^2)."""
+    """M noisy copies of one normal variable: I = 1/2 log(1 + m / noise^2)."""
 
     def draw(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         x = normals(n, 1, generator)
@@ -82,7 +84,7 @@ def copies(m: int, noise: float) -> Known:
 
 
 def laplace_noise(scale: float) -> Known:
-    """Additive noise with a peak and long tails: x ~ U[0, 1], y = x + Laplace noise."""
+    """Additive noise with a peak and heavy tails: x ~ U[0, 1], y = x + Laplace noise."""
 
     def draw(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         x, u = torch.rand(2, n, 1, generator=generator, dtype=torch.float64)
@@ -106,7 +108,7 @@ def folded_normal(noise: float) -> Known:
 
 
 def random_scale(strength: float) -> Known:
-    """How large y is, x tells, not its sign: x ~ N(0, 1), y = exp(strength x) e, e ~ N(0, 1)."""
+    """X determines the scale of y, not its sign: x ~ N(0, 1), y = exp(strength x) e, e ~ N(0, 1)."""
 
     def draw(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         x, e = normals(n, 2, generator).unsqueeze(2).unbind(1)
@@ -120,7 +122,7 @@ def random_scale(strength: float) -> Known:
 
 
 def two_correlations(one: float, other: float) -> Known:
-    """Either of two correlations, by a fair coin."""
+    """A mixture of two correlations with equal weights."""
 
     def draw(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         x, e = normals(n, 2, generator).unsqueeze(2).unbind(1)
@@ -136,7 +138,7 @@ def two_correlations(one: float, other: float) -> Known:
 
 
 def rounded_normal(correlation: float, step: float) -> Known:
-    """A normal pair of which x is known to the next multiple of the step: I = H(x) - E_y H(x|y)."""
+    """A normal pair whose x is rounded to a multiple of the step: I = H(x) - E_y H(x|y)."""
     pair = k.bivariate_normal(correlation)
 
     def draw(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -151,7 +153,7 @@ def rounded_normal(correlation: float, step: float) -> Known:
 
 
 def counts(shape: float, rate: float) -> Known:
-    """A rate and a count: x ~ Gamma(shape), y ~ Poisson(rate x), whose distribution over all x is negative binomial."""
+    """A rate and a count: x ~ Gamma(shape), y ~ Poisson(rate x); the marginal of y is negative binomial."""
 
     def draw(n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         x = torch._standard_gamma(torch.full((n, 1), shape, dtype=torch.float64), generator=generator)
@@ -168,7 +170,7 @@ def normals(n: int, columns: int, generator: Generator) -> Tensor:
 
 
 def mixture(y: Grid, integrand: Callable[[float], Grid], t: Grid) -> Grid:
-    """The density of each y, its integrand over t."""
+    """Density at each y: the integral over t of the integrand."""
     return np.array([integrate.trapezoid(integrand(value), t) for value in y])
 
 

@@ -1,27 +1,26 @@
-"""Global bound, local bound or both: the tables and the figure of docs/global-vs-local.md.
+"""Global bound, local bound or both: tables and figure of docs/global-vs-local.md.
 
     python benchmarks/global_vs_local.py RUNS --train 'train-*.parquet' --test 'test-*.parquet' --out OUT
 
-RUNS is a folder of runs called ARM-EPOCHS-SEED: global-10-0, local-3-2 and so on, with the arms global, local and both.
-Each finished one is judged as `infomax evaluate` does, once: OUT/NAME.json keeps what came out. The baselines, raw pixels
-and an encoder that has learned nothing, are judged once too. Then tables of all that is there are printed, and the
-neighbors of the longest runs of seed 0 drawn into OUT/global-vs-local.png. --only NAME judges those runs alone.
+RUNS is a folder of runs named ARM-EPOCHS-SEED (global-10-0, local-3-2 and so on) with the arms global, local and both.
+Each finished run is evaluated once, as `infomax evaluate` does, and OUT/NAME.json keeps the result. The baselines, raw
+pixels and an untrained encoder, are evaluated once too. The script prints tables of all results and draws the neighbors
+of the longest runs with seed 0 into OUT/global-vs-local.png. --only NAME uses these runs only.
 """
 
-import argparse
-import json
 import re
-import statistics
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from infomax.evaluation.evaluate import LabeledFeatures, evaluate_model, evaluate_vectors
-from infomax.figures.montage import TILE, Tile, draw_montage, pick_queries, save_png
+from _common import argument_parser, cached_json, mean_and_deviation, table_head, table_row
+from infomax.evaluation.evaluate import evaluate_model, evaluate_vectors
+from infomax.evaluation.labels import LabeledFeatures
+from infomax.figures.canvas import save_png
+from infomax.figures.montage import TILE_SIDE, Tile, draw_montage, pick_queries
 from infomax.images import LoadedImages, load_rows
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
@@ -31,16 +30,16 @@ ARMS = ("global", "local", "both")
 NAME = re.compile(rf"({'|'.join(ARMS)})-(\d+)-(\d+)")
 QUERIES, MATCHES = 4, 7
 FIGURE_SEED = 0
-COLORS = 128  # which makes a third of the file and can hardly be seen
+COLORS = 128  # the file is a third as large, with hardly a visible difference
 FIGURES = {"knn cosine": "kNN cosine", "knn euclidean": "kNN Euclidean", "linear": "linear", "mlp": "hidden layer"}
 
 Document = dict[str, Any]
 
 
-def judged(path: Path, train: LoadedImages, test: LoadedImages) -> Document:
-    """What one run is worth, and the training images nearest to the queries of the figure."""
+def evaluated(path: Path, train: LoadedImages, test: LoadedImages) -> Document:
+    """Evaluation of one run, and the training images nearest to the queries of the figure."""
     model = InfoMax.load(path, progress=True)
-    codes, test_codes = model.embed(train), model.embed(test)
+    codes, test_codes = model.encode(train.pixels), model.encode(test.pixels)
     found = evaluate_vectors(LabeledFeatures(codes, train.labels), LabeledFeatures(test_codes, test.labels))
     rows = pick_queries(len(test_codes), QUERIES, FIGURE_SEED)
     nearest = neighbors(test_codes[rows], codes, MATCHES).indices
@@ -49,18 +48,9 @@ def judged(path: Path, train: LoadedImages, test: LoadedImages) -> Document:
 
 
 def baselines(path: Path, train: LoadedImages, test: LoadedImages) -> Document:
-    """Raw pixels and the untrained encoder, which are the same for every run."""
+    """Scores of raw pixels and of the untrained encoder, which are the same for every run."""
     found = evaluate_model(InfoMax.load(path, progress=True), train, test).to_dict()
     return {name: found[name]["detail"] for name in ("random", "pixels")}
-
-
-def kept(file: Path, make: Callable[[], Document]) -> Document:
-    """What the file holds, made first where it is not there."""
-    if not file.exists():
-        print(f"{file.stem} ...", file=sys.stderr)
-        file.write_text(json.dumps(make(), indent=1))
-    document: Document = json.loads(file.read_text())
-    return document
 
 
 def accuracy(document: Document, figure: str) -> float | None:
@@ -76,9 +66,9 @@ def interval(document: Document, figure: str) -> tuple[float, float]:
 
 
 def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> None:
-    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    print(table_head(head))
     for row in rows:
-        print(f"| {' | '.join(row)} |")
+        print(table_row(row))
     print()
 
 
@@ -102,12 +92,11 @@ def spreads(found: dict[str, Document], epochs: int) -> Iterator[Sequence[str]]:
             cells = []
             for figure in FIGURES:
                 values = [value for run in runs if (value := accuracy(run, figure)) is not None]
-                deviation = f" ({statistics.stdev(values):.2f})" if len(values) > 1 else ""
-                cells.append(f"{statistics.mean(values):.2f}{deviation}")
+                cells.append(mean_and_deviation(values))
             yield arm, str(len(runs)), *cells
 
 
-def insides(found: dict[str, Document]) -> Iterator[Sequence[str]]:
+def diagnostics(found: dict[str, Document]) -> Iterator[Sequence[str]]:
     for name, document in found.items():
         last = document["last"]
         health = last["health"]
@@ -123,7 +112,7 @@ def insides(found: dict[str, Document]) -> Iterator[Sequence[str]]:
             *bounds,
             *critics,
             f"{health['kl']:.2f}",
-            f"{health['ceiling']:.0f}",
+            f"{health['information_upper_bound']:.0f}",
             f"{health['effective_rank']:.1f}",
             f"{document['unlabeled']['effective_rank']:.1f}",
             f"{health['active']}",
@@ -133,11 +122,11 @@ def insides(found: dict[str, Document]) -> Iterator[Sequence[str]]:
 def draw(
     found: dict[str, Document], train: LoadedImages, test: LoadedImages, sources: tuple[str, str], out: Path
 ) -> None:
-    """Each query in as many rows as there are runs, one for each."""
+    """Draw each query in one row for each run."""
     queries = next(iter(found.values()))["queries"]
     shown = sorted({index for document in found.values() for row in document["matches"] for index in row})
-    asked = load_rows(sources[1], [test.rows[row] for row in queries], TILE)
-    pixels = dict(zip(shown, load_rows(sources[0], [train.rows[index] for index in shown], TILE), strict=True))
+    asked = load_rows(sources[1], [test.rows[row] for row in queries], TILE_SIDE)
+    pixels = dict(zip(shown, load_rows(sources[0], [train.rows[index] for index in shown], TILE_SIDE), strict=True))
     assert train.labels is not None
     assert test.labels is not None
     rows = []
@@ -150,7 +139,7 @@ def draw(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argument_parser(__doc__)
     parser.add_argument("runs", type=Path)
     parser.add_argument("--train", required=True)
     parser.add_argument("--test", required=True)
@@ -160,32 +149,35 @@ def main() -> None:
     names = [path.name for path in args.runs.iterdir() if NAME.fullmatch(path.name) and Run(path).finished]
     names = [name for name in names if args.only is None or name in args.only]
     if not names:
-        raise SystemExit(f"{args.runs} holds no finished run called ARM-EPOCHS-SEED")
+        raise SystemExit(f"{args.runs} holds no finished run named ARM-EPOCHS-SEED")
     names.sort(key=lambda name: (-int(name.split("-")[1]), ARMS.index(name.split("-")[0]), name))
     args.out.mkdir(parents=True, exist_ok=True)
     first = InfoMax.load(args.runs / names[0], progress=True)
     train, test = first.load_images(args.train), first.load_images(args.test)
-    found = {name: kept(args.out / f"{name}.json", partial(judged, args.runs / name, train, test)) for name in names}
-    bottom = kept(args.out / "baselines.json", partial(baselines, args.runs / names[0], train, test))
+    found = {
+        name: cached_json(args.out / f"{name}.json", partial(evaluated, args.runs / name, train, test))
+        for name in names
+    }
+    reference = cached_json(args.out / "baselines.json", partial(baselines, args.runs / names[0], train, test))
 
     lengths = sorted({int(name.split("-")[1]) for name in names}, reverse=True)
     table(
         ["", *FIGURES.values()],
-        accuracies({**found, "untrained encoder": bottom["random"], "raw pixels": bottom["pixels"]}),
+        accuracies({**found, "untrained encoder": reference["random"], "raw pixels": reference["pixels"]}),
     )
     for epochs in lengths:
         table([f"{epochs} epoch{'s' * (epochs > 1)}", "seeds", *FIGURES.values()], spreads(found, epochs))
-    inside = [
+    columns = [
         "global, nats",
         "local, nats",
         "global critic, %",
         "local critic, %",
         "KL",
-        "ceiling",
+        "I(X;Z) at most, nats",
         "rank",
         "rank, test",
     ]
-    table(["", *inside, "active"], insides(found))
+    table(["", *columns, "active"], diagnostics(found))
     longest = {name: found[name] for arm in ARMS if (name := f"{arm}-{lengths[0]}-0") in found}
     if longest:
         draw(longest, train, test, (args.train, args.test), args.out / "global-vs-local.png")

@@ -1,16 +1,16 @@
-"""The whole record of a recipe: from the start of the process to the accuracies, with hardware, versions and seeds.
+"""Full record of a recipe: time from the start of the process to the accuracies, with hardware, versions and seeds.
 
     PYTHONPATH=src python benchmarks/record.py --recipe multiview-fast --train 'train-*.parquet' --test 'test-*.parquet'
-    PYTHONPATH=src python benchmarks/record.py --recipe views --train ... --test ... --seeds 0 1 2
+    PYTHONPATH=src python benchmarks/record.py --recipe multiview --train ... --test ... --seeds 0 1 2
     PYTHONPATH=src python benchmarks/record.py --recipe multiview-best --train ... --test ... --out RUN --pause 540
     PYTHONPATH=src python benchmarks/record.py --recipe multiview-fast --train ... --held-out 5000
 
-Each seed is a process of its own and prints a line of JSON; the table follows. Images are decoded by each, into a
-cache that is empty when it starts, unless --cache names one. No labels but those of the judging are used.
+Each seed runs in its own process and prints a line of JSON; the table follows. Each process decodes the images into an
+empty cache, unless --cache names one. Labels are used for the evaluation only.
 
---held-out keeps so many of the training images, drawn at random, from all learning and judges on them in place of
-test images: to choose settings by. --pause saves a training that takes longer than so many seconds; the same command
-goes on with it, for machines that are lent for minutes. Its `fit` is then what it learned by its log, in all processes.
+--held-out holds out random training images from all training and evaluates on them in place of test images, to choose
+settings. --pause saves a training that takes longer than some seconds, and the same command continues it, for machines
+that are available for minutes only. The time of `fit` is then the training time in the log, over all processes.
 """
 
 import argparse
@@ -18,13 +18,14 @@ import json
 import os
 import platform
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from _common import argument_parser, mean_and_deviation, processor, table_head, table_row
 
 STAGES = ("start", "data", "fit", "embed", "knn", "linear")
 
@@ -46,30 +47,30 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--train", required=True)
-    judged = parser.add_mutually_exclusive_group(required=True)
-    judged.add_argument("--test")
-    judged.add_argument("--held-out", type=int)
+    evaluated = parser.add_mutually_exclusive_group(required=True)
+    evaluated.add_argument("--test")
+    evaluated.add_argument("--held-out", type=int)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--device", default="auto")
     parser.add_argument("-k", type=int, default=20)
     parser.add_argument("--no-linear", action="store_true")
-    parser.add_argument("--out", type=Path, help="where the run of each seed is kept: OUT/SEED")
+    parser.add_argument("--out", type=Path, help="folder for the runs: OUT/SEED")
     parser.add_argument("--pause", type=int, metavar="SECONDS")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.pause and not options.out:
-        parser.error("--pause needs --out, to go on from")
+        parser.error("--pause needs --out, to continue from")
     return options
 
 
 def record(options: argparse.Namespace) -> dict[str, Any]:
-    """One seed: what was used, the seconds of each stage, and the accuracies."""
+    """Record of one seed: recipe and machine, the seconds of each stage, and the accuracies."""
     import numpy as np
     import torch
 
@@ -83,7 +84,7 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
 
     device = choose_device(options.device)
     if device.type == "cuda":
-        torch.zeros(1, device=device)  # a GPU takes seconds to begin with
+        torch.zeros(1, device=device)  # a GPU takes seconds to start
     seconds = {"start": age()}
     marked = time.perf_counter()
 
@@ -102,11 +103,11 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
         if options.test:
             test = load_images(options.test, recipe.size, cache=cache)
             assert test.labels is not None, "the test images need labels"
-            judged, truth = test.pixels, np.array(test.labels)
+            test_pixels, truth = test.pixels, np.array(test.labels)
         else:
             order = np.random.default_rng(0).permutation(len(pixels))
             held, kept = order[: options.held_out], np.sort(order[options.held_out :])
-            judged, truth = pixels[held], labels[held]
+            test_pixels, truth = pixels[held], labels[held]
             pixels, labels = pixels[kept], labels[kept]
         mark("data")
         run = options.out / str(seed) if options.out else None
@@ -121,12 +122,12 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
             try:
                 model.fit(np.asarray(pixels), out=run, resume=begun)
             except InfoMaxError as error:
-                sys.exit(f"{error}\n{learned(run):.0f} s learned so far" if run else str(error))
+                sys.exit(f"{error}\n{training_seconds(run):.0f} s of training so far" if run else str(error))
         signal.alarm(0)
         mark("fit")
         if begun and run is not None:
-            seconds["fit"] = learned(run)
-        bank, queries = model.transform(np.asarray(pixels)), model.transform(np.asarray(judged))
+            seconds["fit"] = training_seconds(run)
+        bank, queries = model.transform(np.asarray(pixels)), model.transform(np.asarray(test_pixels))
         mark("embed")
         knn = knn_accuracy(bank, list(labels), queries, list(truth), k=options.k)
         mark("knn")
@@ -140,8 +141,8 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
         "recipe": model.recipe_.to_dict(),
         "seed": seed,
         "n_train": len(pixels),
-        "n_judged": len(judged),
-        "judged": "test" if options.test else "held out of training",
+        "n_test": len(test_pixels),
+        "evaluated_on": "test" if options.test else "held out of training",
         "k": options.k,
         **result,
         "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
@@ -155,7 +156,7 @@ def record(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def age() -> float:
-    """Seconds since this process began, by the kernel's books where it keeps them (Linux)."""
+    """Seconds since this process started, from the kernel where it says so (Linux)."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
@@ -163,44 +164,33 @@ def age() -> float:
         return time.process_time()
 
 
-def processor() -> str:
-    """The CPU's name, as Linux has it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-
-
-def learned(run: Path) -> float:
-    """Seconds of learning that a run's log tells of, over all processes that took part."""
+def training_seconds(run: Path) -> float:
+    """Seconds of training in the log of a run, over all its processes."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     epochs = [line["seconds"] for line in lines if line["kind"] == "epoch"]
     return float(sum(epochs))
 
 
 def table(lines: list[dict[str, Any]]) -> str:
-    """The record as a page has it."""
+    """The record as a Markdown table."""
     first = lines[0]
     versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
     measured = ["knn", *(["linear"] if "linear" in first else [])]
     stages = [stage for stage in STAGES if stage in first["seconds"]]
     rows = [
         f"{first['recipe']['name']}: {first['hardware']}, {first['cores']} cores, {first['threads']} threads,",
-        f"{first['precision']}, {versions}; {first['n_train']} images learned from, {first['n_judged']} judged on",
-        f"({first['judged']}), k = {first['k']}\n",
-        f"| seed | {' | '.join(measured)} | {' | '.join(f'{stage}, s' for stage in stages)} | in all, s |",
-        "|---" * (2 + len(measured) + len(stages)) + "|",
+        f"{first['precision']}, {versions}; {first['n_train']} training images, {first['n_test']} test images",
+        f"({first['evaluated_on']}), k = {first['k']}\n",
+        table_head(["seed", *measured, *(f"{stage}, s" for stage in stages), "total, s"]),
     ]
     for line in lines:
-        accuracies = " | ".join(f"{line[name]:.2%}" for name in measured)
-        times = " | ".join(f"{line['seconds'][stage]:.1f}" for stage in stages)
-        rows.append(f"| {line['seed']} | {accuracies} | {times} | {line['total']:.1f} |")
+        accuracies = [f"{line[name]:.2%}" for name in measured]
+        times = [f"{line['seconds'][stage]:.1f}" for stage in stages]
+        rows.append(table_row([str(line["seed"]), *accuracies, *times, f"{line['total']:.1f}"]))
     if len(lines) > 1:
         for name in measured:
             values = [line[name] for line in lines]
-            mean, spread = statistics.mean(values), statistics.stdev(values)
-            rows.append(f"\n{name}: mean {mean:.2%}, standard deviation {spread:.2%}, n = {len(values)}")
+            rows.append(f"\n{name}: mean (standard deviation) {mean_and_deviation(values, '.2%')}, n = {len(values)}")
     return "\n".join(rows)
 
 

@@ -1,43 +1,53 @@
-"""The index beside faiss-cpu (flat, and HNSW): time to build, time of a query, recall, memory and disk.
+"""The index beside faiss-cpu (flat and HNSW): build time, query time, recall, memory and disk.
 
     python benchmarks/search.py [--sizes 10000 60000 200000] [--queries 200] [--threads 1] [--out search.json]
 
-All get the same vectors of 256 numbers, from 100 clusters. Each is built in a process of its own, so that its peak of
-memory is its own. Then one process opens all of them and asks each for the 10 nearest of the same queries, one at a
-time and taking turns, with the same number of threads: `wall` and `cpu` are quartiles in milliseconds, and `ratio` is
-the median of wall time over that of faiss-flat. For the index that is all of `Index.search`: looking whether another
-process has written, ranking in float64, and the facts of the images, where faiss returns row numbers. `index-files`
-is the same without the copy in memory that an index keeps of a version it is asked twice. `held` is the memory that
-opening it and the first queries have added, in MB.
+All subjects get the same vectors of 256 numbers, from 100 clusters. Each is built in its own process, because peak
+memory is per process. Then one process opens all of them and asks each for the 10 nearest of the same queries, one at
+a time and in turns, with the same number of threads. `wall` and `cpu` are quartiles in milliseconds; `ratio` is the
+median wall time divided by that of faiss-flat. The index is timed with all of `Index.search`: checking for writes of
+other processes, ranking in float64, and reading the columns of the images. faiss returns row numbers. `index-files` is
+the same without the copy in memory that an index keeps of a version after the second query. `held` is the memory that
+opening and the first queries add, in MB.
 
-The folders are left in --scratch, and used again where they exist.
+The indexes stay in --scratch and are used again when they exist.
 """
 
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from _common import (
+    argument_parser,
+    cached_json,
+    index_rows,
+    machine_document,
+    peak_memory_mb,
+    tiny_model,
+    write_report,
+)
+
 DIM, CLUSTERS, K = 256, 100, 10
-BUILT = ("index", "faiss-flat", "faiss-hnsw")
-ASKED = ("index", "index-files", "index-approximate", "faiss-flat", "faiss-hnsw")
+SUBJECTS = ("index", "faiss-flat", "faiss-hnsw")
+QUERIED = ("index", "index-files", "index-approximate", "faiss-flat", "faiss-hnsw")
 
 Vectors = NDArray[np.float32]
 Ask = Callable[[Vectors], list[int]]
 
 
 def vectors(count: int, queries: int) -> tuple[Vectors, Vectors]:
-    """Float32 vectors (count, DIM) and queries (queries, DIM) from the same clusters, always the same ones."""
+    """Vectors (count, DIM) and queries (queries, DIM), float32, from the same clusters; the same for each call."""
     random = np.random.default_rng(0)
     centers = random.standard_normal((CLUSTERS, DIM), np.float32)
     total = count + queries
@@ -46,42 +56,34 @@ def vectors(count: int, queries: int) -> tuple[Vectors, Vectors]:
 
 
 def unit(rows: Vectors) -> Vectors:
-    """The directions of vectors: a cosine is an inner product of two."""
+    """Vectors divided by their lengths: inner products of such vectors are cosines."""
     lengths: Vectors = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / lengths
 
 
 def build_index(data: Vectors, folder: Path) -> None:
-    """Row by row, as a synchronization would, and what an approximate search needs."""
-    import pyarrow as pa
-
-    from infomax import Index, InfoMax
-    from infomax.recipes import DeepInfoMax
+    """Write rows in commits, as a synchronization does, and build what an approximate search needs."""
+    from infomax import Index
     from infomax.search.folder import IndexFolder
     from infomax.search.lance import LanceStore
-    from infomax.search.store import schema, vector_column
-    from infomax.search.sync import BATCH, TIDY_AFTER, id_of
+    from infomax.search.row_writer import COMPACT_EVERY
+    from infomax.search.sync import BATCH
 
-    recipe = DeepInfoMax(name="tiny", size=8, blocks=(4, 8), dim=DIM, batch=8, epochs=1)
-    model = InfoMax(recipe).fit(np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), np.uint8))
+    model = tiny_model(DIM)
     IndexFolder(folder).create(model)
     store = LanceStore(folder)
     for commit, low in enumerate(range(0, len(data), BATCH), 1):
         part = data[low : low + BATCH]
         names = [f"/photos/{row:07d}.jpg" for row in range(low, low + len(part))]
-        constant = {"hash": "", "stamp": "1:1", "size": 1, "mtime": 1.0, "width": 1, "height": 1, "label": None}
-        columns: dict[str, Any] = {name: [value] * len(part) for name, value in constant.items()}
-        columns |= {"path": names, "id": [id_of(name) for name in names], "thumbnail": [b""] * len(part)}
-        columns |= {"model": [model.fingerprint] * len(part), "vector": vector_column(part)}
-        store.upsert(pa.table({name: columns[name] for name in schema(DIM).names}, schema=schema(DIM)))
-        if commit % TIDY_AFTER == 0:
+        store.upsert(index_rows(names, part, model.fingerprint))
+        if commit % COMPACT_EVERY == 0:
             store.compact()
     store.compact()
     Index.open(folder).search(data[0], K, approximate=True)
 
 
 def build_faiss(data: Vectors, file: Path, *, hnsw: bool) -> None:
-    """Written to one file."""
+    """Build a faiss index and write it to one file."""
     import faiss
 
     index: Any = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT) if hnsw else faiss.IndexFlatIP(DIM)
@@ -92,7 +94,7 @@ def build_faiss(data: Vectors, file: Path, *, hnsw: bool) -> None:
 
 
 def build(subject: str, count: int, queries: int, place: Path) -> None:
-    """Build one, in this process; a line of JSON on stdout."""
+    """Build one subject in this process; print a line of JSON."""
     data, _ = vectors(count, queries)
     start, cpu = time.perf_counter(), time.process_time()
     if subject == "index":
@@ -105,7 +107,7 @@ def build(subject: str, count: int, queries: int, place: Path) -> None:
             {
                 "build_s": round(time.perf_counter() - start, 2),
                 "build_cpu_s": round(time.process_time() - cpu, 2),
-                "build_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
+                "build_peak_mb": round(peak_memory_mb()),
                 "disk_mb": round(sum(path.stat().st_size for path in files) / 1e6, 1),
             }
         )
@@ -113,15 +115,15 @@ def build(subject: str, count: int, queries: int, place: Path) -> None:
 
 
 def opened(subject: str, scratch: Path, threads: int) -> Ask:
-    """What answers a query with the numbers of the K nearest rows."""
+    """A function that answers a query with the numbers of the K nearest rows."""
     if subject.startswith("faiss"):
         import faiss
 
         faiss.omp_set_num_threads(threads)
-        peer: Any = faiss.read_index(str(scratch / subject))
+        faiss_index: Any = faiss.read_index(str(scratch / subject))
         if subject == "faiss-hnsw":
-            peer.hnsw.efSearch = 128
-        return lambda query: list(map(int, peer.search(unit(query[None]), K)[1][0]))
+            faiss_index.hnsw.efSearch = 128
+        return lambda query: list(map(int, faiss_index.search(unit(query[None]), K)[1][0]))
 
     from infomax import Index
     from infomax.search import lance
@@ -138,13 +140,13 @@ def opened(subject: str, scratch: Path, threads: int) -> Ask:
 
 
 def held() -> float:
-    """The memory of this process, in MB."""
+    """Memory of this process now, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def query(count: int, queries: int, scratch: Path, threads: int) -> None:
-    """Ask all, taking turns, in this process; a line of JSON on stdout."""
+    """Ask all subjects in turns in this process; print a line of JSON."""
     import torch
 
     torch.set_num_threads(threads)
@@ -153,7 +155,7 @@ def query(count: int, queries: int, scratch: Path, threads: int) -> None:
     del data
     subjects: dict[str, Ask] = {}
     report: dict[str, dict[str, Any]] = {}
-    for subject in ASKED:
+    for subject in QUERIED:
         before = held()
         subjects[subject] = opened(subject, scratch, threads)
         for each in asked[:3]:
@@ -175,7 +177,7 @@ def query(count: int, queries: int, scratch: Path, threads: int) -> None:
 
 
 def run(args: argparse.Namespace, *words: str) -> Any:
-    """The document that one part prints, in a process of its own."""
+    """Run one part in its own process and return the document that it prints."""
     threads = {name: str(args.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LANCE_CPU_THREADS")}
     rest = ["--queries", str(args.queries), "--threads", str(args.threads), "--scratch", str(args.scratch)]
     command = [sys.executable, __file__, *words, *rest]
@@ -184,13 +186,13 @@ def run(args: argparse.Namespace, *words: str) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argument_parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 60_000, 200_000])
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--scratch", type=Path, default=Path("search-benchmark"), metavar="FOLDER")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
-    parser.add_argument("--part", choices=("query", *BUILT), help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("query", *SUBJECTS), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.part:
         place = args.scratch / f"{args.sizes[0]}-{args.queries}"
@@ -199,25 +201,19 @@ def main() -> None:
         else:
             build(args.part, args.sizes[0], args.queries, place / args.part)
         return
-    report: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
-        "sizes": {},
-    }
+    report: dict[str, Any] = {"machine": machine_document("infomax", "lancedb", "faiss-cpu"), "sizes": {}}
     for count in args.sizes:
-        place = args.scratch / f"{count}-{args.queries}"  # other queries go with other vectors
+        place = args.scratch / f"{count}-{args.queries}"  # the vectors depend on the number of queries
         place.mkdir(parents=True, exist_ok=True)
-        rows: dict[str, dict[str, Any]] = {subject: {} for subject in ASKED}
-        for subject in BUILT:
-            built = place / f"{subject}.json"
-            if not built.exists():
-                built.write_text(json.dumps(run(args, "--part", subject, "--sizes", str(count))))
-            rows[subject] |= json.loads(built.read_text())
+        rows: dict[str, dict[str, Any]] = {subject: {} for subject in QUERIED}
+        for subject in SUBJECTS:
+            words = ("--part", subject, "--sizes", str(count))
+            rows[subject] |= cached_json(place / f"{subject}.json", partial(run, args, *words))
         for subject, row in run(args, "--part", "query", "--sizes", str(count)).items():
             rows[subject] |= row
             print(f"{count:>7} {subject:<18} {json.dumps(rows[subject])}", flush=True)
         report["sizes"][str(count)] = {**rows, "load": round(os.getloadavg()[0], 1)}
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(args.out, report)
 
 
 if __name__ == "__main__":

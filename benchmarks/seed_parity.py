@@ -5,15 +5,13 @@
     python benchmarks/seed_parity.py --baseline ... --train ... --test ... --out parity throughput
 
 The baseline is a script that takes --train, --test, --epochs, --steps and --seed and prints JSON lines with `epoch` and
-`knn`, or with `images_per_second`. `accuracy` trains every seed for the first number of epochs and the first seed for
-all of them; what --out holds already is not trained again. `throughput` lets the two take turns on the same machine, at
-the same batch size, and compares medians.
+`knn`, or with `images_per_second`. `accuracy` trains every seed for the first number of epochs, and the first seed for
+all of them; results that --out holds are not computed again. `throughput` alternates the two on the same machine with
+the same batch size and compares medians.
 """
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,19 +21,21 @@ from typing import Any
 
 import torch
 
+from _common import argument_parser, cached_json, machine, mean_and_deviation, table_head, table_row
 from infomax.devices import bfloat16_is_fast
 from infomax.model import InfoMax
 from infomax.neighbors.knn import knn_accuracy
 from infomax.recipes import DIM_CIFAR10
+from infomax.training.context import TrainingContext
 from infomax.training.schedule import batches
 from infomax.training.trainer import Trainer, batch_loader
 
 RECIPE = "dim-cifar10"
-WARM_UP = 20
+WARMUP = 20
 
 
 def baseline(args: argparse.Namespace, *extra: str, train: str) -> list[dict[str, Any]]:
-    """The JSON lines of one run of the baseline script."""
+    """Run the baseline script and return its JSON lines."""
     command = [sys.executable, args.baseline, "--train", train, "--test", args.test, *extra]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -52,41 +52,40 @@ def baseline_accuracies(args: argparse.Namespace, seed: int, epochs: int) -> dic
 
 
 def our_accuracy(args: argparse.Namespace, seed: int, epochs: int) -> float:
-    """The same of ours, from the run that earlier calls have begun."""
-    file = args.out / f"infomax-seed{seed}-epochs{epochs}.json"
-    if not file.exists():
+    """Accuracy of infomax after so many epochs, continuing the run of earlier calls."""
+
+    def measured() -> dict[str, Any]:
         run = args.out / f"run-seed{seed}"
         model = InfoMax(RECIPE, epochs=epochs, seed=seed, progress=True)
         model.fit(args.train, out=run, resume=(run / "config.json").exists())
         train, test = model.load_images(args.train), model.load_images(args.test)
         assert train.labels is not None
         assert test.labels is not None
-        accuracy = knn_accuracy(model.embed(train), train.labels, model.embed(test), test.labels, k=20)
-        file.write_text(json.dumps({"epochs": epochs, "knn": accuracy}) + "\n")
-    return float(json.loads(file.read_text())["knn"])
+        accuracy = knn_accuracy(model.encode(train.pixels), train.labels, model.encode(test.pixels), test.labels, k=20)
+        return {"epochs": epochs, "knn": accuracy}
+
+    return float(cached_json(args.out / f"infomax-seed{seed}-epochs{epochs}.json", measured)["knn"])
 
 
 def accuracy(args: argparse.Namespace) -> None:
     first, *more = sorted(args.epochs)
-    print("| epochs | seed | baseline | infomax | difference |\n|---|---|---|---|---|")
+    print(table_head(["epochs", "seed", "baseline", "infomax", "difference"]))
     differences = []
     for seed in args.seeds:
         wanted = [first, *more] if seed == args.seeds[0] else [first]
         theirs = baseline_accuracies(args, seed, wanted[-1])
         for epochs in wanted:
             ours = our_accuracy(args, seed, epochs)
-            print(
-                f"| {epochs} | {seed} | {theirs[epochs]:.4f} | {ours:.4f} | {ours - theirs[epochs]:+.4f} |", flush=True
-            )
+            accuracies = f"{theirs[epochs]:.4f}", f"{ours:.4f}", f"{ours - theirs[epochs]:+.4f}"
+            print(table_row([str(epochs), str(seed), *accuracies]), flush=True)
             if epochs == first:
                 differences.append((theirs[epochs], ours))
     for name, values in zip(("baseline", "infomax"), zip(*differences, strict=True), strict=True):
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        print(f"{name} after {first} epochs: mean {statistics.mean(values):.4f}, standard deviation {spread:.4f}")
+        print(f"{name} after {first} epochs: mean (standard deviation) {mean_and_deviation(values, '.4f')}")
 
 
 def our_rate(args: argparse.Namespace, steps: int) -> float:
-    """Images a second through training steps, after a warm-up, as the baseline counts them."""
+    """Images per second of training steps after a warm-up, counted as the baseline does."""
     recipe = DIM_CIFAR10
     pixels = InfoMax(RECIPE).load_images(args.piece, recipe.size).pixels
     device = torch.device("cpu")
@@ -94,17 +93,16 @@ def our_rate(args: argparse.Namespace, steps: int) -> float:
         recipe.encoder(),
         recipe.objective(),
         recipe.schedule(),
-        steps=WARM_UP + steps,
-        device=device,
-        bfloat16=bfloat16_is_fast(device),
+        TrainingContext(device=device, bfloat16=bfloat16_is_fast(device)),
     )
+    training.total_steps = WARMUP + steps
     pick = batch_loader(pixels, device)
     order = batches(len(pixels), recipe.batch, 0, 0)
-    for indices in order[:WARM_UP]:
-        training.learn(pick(indices))
+    for indices in order[:WARMUP]:
+        training.train_step(pick(indices))
     start = time.perf_counter()
-    for indices in order[WARM_UP : WARM_UP + steps]:
-        training.learn(pick(indices))
+    for indices in order[WARMUP : WARMUP + steps]:
+        training.train_step(pick(indices))
     return steps * recipe.batch / (time.perf_counter() - start)
 
 
@@ -115,13 +113,13 @@ def throughput(args: argparse.Namespace) -> None:
         rates["infomax"].append(our_rate(args, args.steps))
         print({name: [round(rate, 1) for rate in each] for name, each in rates.items()}, flush=True)
     medians = {name: statistics.median(each) for name, each in rates.items()}
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    print(machine())
     print(f"n = {args.rounds} rounds of {args.steps} steps; medians {medians}")
     print(f"ratio {medians['infomax'] / medians['baseline']:.2f}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--baseline", required=True)
     parser.add_argument("--train", required=True)
     parser.add_argument("--test", required=True)
@@ -132,7 +130,7 @@ def main() -> None:
     measure.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     measure.set_defaults(run=accuracy)
     measure = measures.add_parser("throughput")
-    measure.add_argument("--piece", required=True, help="one parquet file: enough for the steps, soon read")
+    measure.add_argument("--piece", required=True, help="one parquet file with enough images for the steps")
     measure.add_argument("--steps", type=int, default=100)
     measure.add_argument("--rounds", type=int, default=5)
     measure.set_defaults(run=throughput)

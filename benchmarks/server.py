@@ -1,18 +1,16 @@
-"""The server under many clients: requests a second and how long they take, for all that a page asks for.
+"""The server under many clients: requests per second and their duration, for each request of a page.
 
     python benchmarks/server.py [--rows 60000] [--clients 50] [--seconds 10] [--out server.json]
 
-An index of random vectors (256 numbers, 100 clusters, each its own thumbnail of noise) is served by `infomax serve` in
-a process of its own; the clients are threads of this one, each with one connection and one request at a time. They
-share the machine's cores, so the server alone would do rather better: `cpu` is its own CPU time for a request, in
-milliseconds, whatever else the machine does (Linux only).
+`infomax serve` runs in its own process and serves an index of random vectors (256 numbers, 100 clusters, one thumbnail
+of noise for each cluster). The clients are threads of this process, each with one connection and one request at a time.
+They share the cores of the machine, so the server alone would be faster. `cpu` is the server's CPU time for a request
+in milliseconds, which does not depend on other work (Linux only).
 """
 
-import argparse
 import itertools
 import json
 import os
-import platform
 import random
 import signal
 import subprocess
@@ -22,32 +20,26 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import pyarrow as pa
 from PIL import Image
 
-from infomax import InfoMax
-from infomax.recipes import DeepInfoMax
+from _common import argument_parser, index_rows, machine_document, tiny_model, write_report
 from infomax.search.folder import IndexFolder
 from infomax.search.lance import LanceStore
-from infomax.search.store import schema, vector_column
-from infomax.search.sync import id_of
 from infomax.search.thumbnails import thumbnail
 
 DIM, CLUSTERS, COMMIT = 256, 100, 5000
 
 
 def make_index(folder: Path, rows: int) -> list[str]:
-    """An index of random vectors; returns the ids of its images."""
+    """Make an index of random vectors and return the ids of its images."""
     noise = np.random.default_rng(0)
-    recipe = DeepInfoMax(name="tiny", size=8, blocks=(4, 8), dim=DIM, batch=8, epochs=1)
-    model = InfoMax(recipe, device="cpu").fit(noise.integers(0, 256, (8, 8, 8, 3), np.uint8))
+    model = tiny_model(DIM)
     IndexFolder(folder).create(model)
     store = LanceStore(folder)
     centers = noise.standard_normal((CLUSTERS, DIM), np.float32)
@@ -55,12 +47,11 @@ def make_index(folder: Path, rows: int) -> list[str]:
     for low in range(0, rows, COMMIT):
         which = noise.integers(0, CLUSTERS, min(COMMIT, rows - low))
         names = [f"/photos/{cluster:02d}/{low + place:07d}.jpg" for place, cluster in enumerate(which)]
-        constant = {"hash": "", "stamp": "1:1", "size": 1, "mtime": 1.0, "width": 128, "height": 96}
-        columns: dict[str, Any] = {name: [value] * len(which) for name, value in constant.items()}
-        columns |= {"path": names, "id": [id_of(name) for name in names], "model": [model.fingerprint] * len(which)}
-        columns |= {"label": [f"{each:02d}" for each in which], "thumbnail": [small[each].content for each in which]}
-        columns["vector"] = vector_column(centers[which] + noise.standard_normal((len(which), DIM), np.float32))
-        store.upsert(pa.table({name: columns[name] for name in schema(DIM).names}, schema=schema(DIM)))
+        vectors = centers[which] + noise.standard_normal((len(which), DIM), np.float32)
+        size = {"width": [128] * len(which), "height": [96] * len(which)}
+        labels, thumbnails = [f"{each:02d}" for each in which], [small[each].content for each in which]
+        rows_of = index_rows(names, vectors, model.fingerprint, label=labels, thumbnail=thumbnails, **size)
+        store.upsert(rows_of)
     store.compact()
     ids: list[str] = store.page(0, rows, ["id"]).column("id").to_pylist()
     return ids
@@ -71,7 +62,7 @@ Ask = tuple[str, str, bytes | None]
 
 
 def requests(ids: list[str], rows: int) -> dict[str, Callable[[], Ask]]:
-    """What is asked for, each time for another image."""
+    """Requests by name; each call asks for another image."""
     file = BytesIO()
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)).save(file, "jpeg")
     upload = file.getvalue()
@@ -92,7 +83,7 @@ def requests(ids: list[str], rows: int) -> dict[str, Callable[[], Ask]]:
 
 
 def asked(connection: HTTPConnection, ask: Ask) -> float:
-    """The milliseconds that an answer takes to arrive whole. Raises RuntimeError where it is a refusal."""
+    """Milliseconds until an answer has arrived completely. Raises RuntimeError when it is an error."""
     before = time.perf_counter()
     method, address, body = ask
     connection.request(method, address, body, {"content-type": "image/jpeg"} if body else {})
@@ -104,7 +95,7 @@ def asked(connection: HTTPConnection, ask: Ask) -> float:
 
 
 def measure(place: str, ask: Callable[[], Ask], clients: int, seconds: float) -> tuple[float, list[float]]:
-    """Requests a second, and the milliseconds that each took."""
+    """Requests per second, and the milliseconds of each."""
     start = time.perf_counter()
 
     def run(_: int) -> list[float]:
@@ -121,21 +112,20 @@ def measure(place: str, ask: Callable[[], Ask], clients: int, seconds: float) ->
 
 
 def cpu_of(process: int) -> float:
-    """The milliseconds of CPU time that a process has used."""
+    """CPU time of a process so far, in milliseconds."""
     user, system = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
     return 1000 * (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argument_parser(__doc__)
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--out", type=Path, metavar="FILE.json")
     args = parser.parse_args()
     report: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "load before": os.getloadavg()[0]},
-        "versions": {name: version(name) for name in ("infomax", "fastapi", "uvicorn", "lancedb", "torch")},
+        "machine": machine_document("infomax", "fastapi", "uvicorn", "lancedb", "torch"),
         "rows": args.rows,
         "clients": args.clients,
     }
@@ -147,22 +137,21 @@ def main() -> None:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert server.stdout is not None
         address = urlsplit(server.stdout.readline().split(" at ")[1].split()[0]).netloc
-        print(f"{'':28}{'n':>8}{'a second':>10}{'median':>10}{'99 %':>10}{'cpu':>10} ms")
+        print(f"{'':28}{'n':>8}{'per second':>12}{'median':>10}{'99 %':>10}{'cpu':>10} ms")
         try:
             for name, ask in requests(ids, args.rows).items():
-                for _ in range(2):  # what is asked twice is held in memory
+                for _ in range(2):  # the second request fills the cache in memory
                     asked(HTTPConnection(address, timeout=600), ask())
                 before = cpu_of(server.pid)
                 rate, taken = measure(address, ask, args.clients, args.seconds)
                 cpu = (cpu_of(server.pid) - before) / len(taken)
                 median, most = np.percentile(taken, (50, 99)).tolist()
-                report[name] = {"n": len(taken), "a second": rate, "median_ms": median, "p99_ms": most, "cpu_ms": cpu}
-                print(f"{name:28}{len(taken):8}{rate:10.1f}{median:10.1f}{most:10.1f}{cpu:10.2f}", flush=True)
+                report[name] = {"n": len(taken), "per_second": rate, "median_ms": median, "p99_ms": most, "cpu_ms": cpu}
+                print(f"{name:28}{len(taken):8}{rate:12.1f}{median:10.1f}{most:10.1f}{cpu:10.2f}", flush=True)
         finally:
             server.send_signal(signal.SIGINT)
             server.wait()
-    if args.out:
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(args.out, report)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""What views cost beside a training step of the fast encoder, in CPU time of one process.
+"""Cost of augmentation beside a training step of the fast encoder, in CPU time of one process.
 
     OMP_NUM_THREADS=1 python benchmarks/views.py [--batch 256] [--rounds 10]
 
-A step is all of it: views drawn, encoded in bfloat16 where that pays, scored against all others of the batch, the
-gradient, and AdamW. Each round times the drawing and the rest of the step, of one kind of views after another; medians
-over rounds. On a busy machine CPU time still rises with what others do to the caches: the ratio is what counts.
+A step draws views, encodes them (in bfloat16 where that is faster), scores them against all others of the batch,
+computes the gradient and applies AdamW. Each round times the drawing and the rest of the step for one kind of views
+after another; the table has medians over rounds. On a busy machine CPU time rises too, because other work evicts the
+caches, so compare the shares.
 """
 
-import argparse
-import os
-import platform
 import statistics
 import time
 from collections import defaultdict
@@ -19,6 +17,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from _common import argument_parser, machine, table_head, table_row
 from infomax.devices import autocast, bfloat16_is_fast
 from infomax.information.critics import Cosine
 from infomax.representation.augmentation import CropPolicy, augment
@@ -29,19 +28,19 @@ CPU = torch.device("cpu")
 
 
 def kinds() -> dict[str, tuple[CropPolicy, ...]]:
-    """What is drawn for a step."""
+    """Views of a step, by name."""
     return {
         "2 of 32 px": (CropPolicy(32),),
         "2 of 24 px": (CropPolicy(24),),
         "2 of 16 px": (CropPolicy(16),),
         "2 of 32 px, blurred and solarized": (CropPolicy(32, blur=0.5, solarize=0.2),),
         "2 of 32 px, 4 of 16 px": (CropPolicy(32, scale=(0.25, 1.0)), CropPolicy(16, 4, scale=(0.08, 0.25))),
-        "2 of 32 px, crop alone": (CropPolicy(32, flip=0.0, jitter=0.0, gray=0.0),),
+        "2 of 32 px, crop only": (CropPolicy(32, flip=0.0, jitter=0.0, gray=0.0),),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=10)
     options = parser.parse_args()
@@ -62,23 +61,21 @@ def main() -> None:
                 views = augment(each, images, generator)
             with timed(name, "rest"):
                 steps[name](views)
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads,")
-    print(f"torch {torch.__version__}, {'bfloat16' if bfloat16_is_fast(CPU) else 'float32'}, batch {options.batch},")
-    print(f"medians of {options.rounds} rounds, CPU time\n")
-    print("| views | us a view | us an image, rest of the step | views' share of the step |\n|---|---|---|---|")
+    print(f"{machine()}, {'bfloat16' if bfloat16_is_fast(CPU) else 'float32'},")
+    print(f"batch {options.batch}, medians of {options.rounds} rounds, CPU time\n")
+    print(table_head(["views", "µs per view", "µs per image, rest of the step", "share of views in the step"]))
     for name, each in kinds().items():
         drawn, rest = (statistics.median(seconds[name, part][1:]) for part in ("views", "rest"))
         count = options.batch * sum(kind.count for kind in each)
-        print(
-            f"| {name} | {1e6 * drawn / count:.0f} | {1e6 * rest / options.batch:.0f} | {drawn / (drawn + rest):.1%} |"
-        )
+        cells = f"{1e6 * drawn / count:.0f}", f"{1e6 * rest / options.batch:.0f}", f"{drawn / (drawn + rest):.1%}"
+        print(table_row([name, *cells]))
 
 
 def step(batch: int, crops: bool) -> Callable[[list[Tensor]], None]:
     """A training step without the drawing of views."""
     torch.manual_seed(0)
     encoder = WhitenedEncoder()
-    objective = CrossViewInfo(Cosine(encoder.dim, encoder.dim, 512, shared=True), targets=2 if crops else None)
+    objective = CrossViewInfo(Cosine(encoder.dim, encoder.dim, 512, shared=True), n_targets=2 if crops else None)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *objective.parameters()], fused=True)
 
     def learn(views: list[Tensor]) -> None:

@@ -33,7 +33,7 @@ def test_columns_and_their_types(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["vectors.parquet"]
 
 
-def test_without_labels_there_is_no_column_of_them(tmp_path: Path) -> None:
+def test_without_labels_there_is_no_label_column(tmp_path: Path) -> None:
     write_embeddings(tmp_path / "vectors.parquet", collection(), VECTORS.astype(np.float64))
     table = pq.read_table(tmp_path / "vectors.parquet")
     assert table.column_names == ["path", "row", "vector"]
@@ -50,8 +50,8 @@ def test_skipped_images_leave_gaps_in_the_rows(tmp_path: Path) -> None:
     assert table["row"].to_pylist() == [0, 1, 3, 4]
 
 
-def test_names_that_are_no_text(tmp_path: Path) -> None:
-    """A file's name is bytes: what is not UTF-8 is shown by the usual sign, in paths and in labels."""
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    """File names are bytes. In paths and labels the bytes that are not UTF-8 become U+FFFD."""
     for index, image in enumerate(colored(2)):
         put(tmp_path / "photos" / "caf\udce9" / f"\udcff\n東{index}.png", image)
     loaded = load_images(tmp_path / "photos", 8)
@@ -72,7 +72,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("labels", [None, ["a", "b", "a", "", "c"]], ids=["without labels", "with labels"])
-def test_what_was_written_is_read(tmp_path: Path, labels: list[str] | None) -> None:
+def test_written_embeddings_are_read(tmp_path: Path, labels: list[str] | None) -> None:
     write_embeddings(tmp_path / "vectors.parquet", replace(collection(), labels=labels), VECTORS)
     found = read_embeddings(tmp_path / "vectors.parquet")
     assert found.vectors.dtype == np.float32
@@ -83,8 +83,8 @@ def test_what_was_written_is_read(tmp_path: Path, labels: list[str] | None) -> N
 @pytest.mark.parametrize(
     "kind", [pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.float16(), 3)], ids=str
 )
-def test_vectors_of_other_hands_are_read(tmp_path: Path, kind: pa.DataType) -> None:
-    """Any kind of list will do, in several pieces of the file, and so do labels that are numbers or missing."""
+def test_vectors_of_other_programs_are_read(tmp_path: Path, kind: pa.DataType) -> None:
+    """Any kind of list is accepted, in several row groups, and labels may be numbers or missing."""
     vectors = VECTORS.astype(np.float16)
     table = pa.table({"label": pa.array([3, None, 3, 4, 4]), "vector": pa.array(list(vectors)).cast(kind)})
     pq.write_table(table, tmp_path / "vectors.parquet", row_group_size=2)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and errors that name them."""
+"""Atomic writes, and errors that name the file."""
 
 import errno
 import os
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from infomax.files import is_unfinished, naming, written_atomically
+from infomax.files import is_unfinished, path_in_errors, written_atomically
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with written_atomically(path) as file:
         file.write(b"half")
@@ -23,7 +23,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit, OSError])
-def test_after_a_failure_the_old_file_is_there_and_nothing_else(tmp_path: Path, failure: type[BaseException]) -> None:
+def test_after_a_failure_only_the_old_file_exists(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with pytest.raises(failure), written_atomically(path) as file:  # noqa: PT012
@@ -33,7 +33,7 @@ def test_after_a_failure_the_old_file_is_there_and_nothing_else(tmp_path: Path, 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_text_is_utf8_as_given_and_bytes_of_names_survive(tmp_path: Path) -> None:
+def test_text_is_utf8_and_keeps_line_ends_and_undecodable_bytes(tmp_path: Path) -> None:
     with written_atomically(tmp_path / "file", "w") as file:
         file.write("é\r\n\n" + os.fsdecode(b"\xff"))
     assert (tmp_path / "file").read_bytes() == b"\xc3\xa9\r\n\n\xff"
@@ -48,7 +48,7 @@ def test_text_is_utf8_as_given_and_bytes_of_names_survive(tmp_path: Path) -> Non
     ],
     ids=["no folder", "a folder of that name", "a file for a folder"],
 )
-def test_an_error_names_the_file_that_was_wanted(tmp_path: Path, make: object, reason: int) -> None:
+def test_an_error_names_the_final_file(tmp_path: Path, make: object, reason: int) -> None:
     assert callable(make)
     path = make(tmp_path)
     with pytest.raises(OSError, match=path.name) as raised, written_atomically(path) as file:
@@ -57,10 +57,10 @@ def test_an_error_names_the_file_that_was_wanted(tmp_path: Path, make: object, r
     assert not any(map(is_unfinished, tmp_path.iterdir()))
 
 
-def test_naming_adds_a_name_and_never_replaces_one(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space") as raised, naming(tmp_path):
+def test_path_in_errors_adds_a_name_and_never_replaces_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space") as raised, path_in_errors(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert raised.value.filename == str(tmp_path)
-    with pytest.raises(OSError, match="elsewhere") as raised, naming(tmp_path):
+    with pytest.raises(OSError, match="elsewhere") as raised, path_in_errors(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "elsewhere")
     assert raised.value.filename == "elsewhere"

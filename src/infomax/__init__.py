@@ -1,20 +1,34 @@
-"""Features from unlabeled images by maximizing mutual information, and search by image."""
+"""Image features learned without labels by maximizing mutual information, and search by image."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from infomax.errors import InfoMaxError
-from infomax.model import InfoMax
 
 if TYPE_CHECKING:
+    from infomax.images import load_images
+    from infomax.information import estimate_mi
+    from infomax.model import InfoMax
     from infomax.search.index import Index
+    from infomax.version import __version__
 
-__all__ = ["Index", "InfoMax", "InfoMaxError"]
+_HOMES = {
+    "__version__": "infomax.version",
+    "Index": "infomax.search.index",
+    "InfoMax": "infomax.model",
+    "estimate_mi": "infomax.information",
+    "load_images": "infomax.images",
+}
+# Loaded when first asked for: with them come PyTorch and LanceDB, which take seconds.
+
+__all__ = ["Index", "InfoMax", "InfoMaxError", "__version__", "estimate_mi", "load_images"]
 
 
 def __getattr__(name: str) -> object:
-    """Index, loaded when it is first asked for: with it comes LanceDB, which most uses do without."""
-    if name == "Index":
-        from infomax.search.index import Index
-
-        return Index
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""python -m infomax."""
+"""`python -m infomax` runs the command line."""
 
 from infomax.cli import main
 

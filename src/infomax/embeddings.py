@@ -15,15 +15,25 @@ from infomax.images import LoadedImages
 
 
 def write_embeddings(path: Path, images: LoadedImages, vectors: Float[np.ndarray, "n d"]) -> None:
-    """Write columns path (the key), row (its place in the source), label (where known) and vector (d float32).
+    """Write feature vectors to a parquet file.
 
-    Raises OSError where that fails; then nothing is left behind.
+    The columns are path (the key of the image), row (its position in the source), label (if the source has labels) and
+    vector (d numbers in float32). The folder is created if it does not exist.
+
+    Args:
+        path: File to write.
+        images: Images that the vectors belong to.
+        vectors: One vector per image.
+
+    Raises:
+        OSError: The file cannot be written. Nothing is left behind then.
+
     """
     values = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
     columns = {
-        "path": _texts(images.keys),
+        "path": _valid_text(images.keys),
         "row": pa.array(images.rows, pa.int64()),
-        **({"label": _texts(images.labels)} if images.labels is not None else {}),
+        **({"label": _valid_text(images.labels)} if images.labels is not None else {}),
         "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,16 +43,30 @@ def write_embeddings(path: Path, images: LoadedImages, vectors: Float[np.ndarray
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Vectors as read from a file; labels are None where it has none, and "" where a single one is missing."""
+    """Feature vectors read from a file.
+
+    Attributes:
+        vectors: Vectors, one per row of the file.
+        labels: Label of each vector, "" if that one is missing. None if the file has no labels.
+
+    """
 
     vectors: Float[np.ndarray, "n d"]
     labels: list[str] | None
 
 
 def read_embeddings(path: Path) -> Embeddings:
-    """Read the columns vector (lists of d numbers each) and label (where there is one, of any kind).
+    """Read feature vectors from a parquet file.
 
-    Raises InfoMaxError for a file that is missing, or is none of vectors.
+    Args:
+        path: Parquet file with a column `vector` (lists of d numbers each). A column `label`, of any type, is optional.
+
+    Returns:
+        The vectors and their labels.
+
+    Raises:
+        InfoMaxError: The file is missing or does not hold vectors.
+
     """
     try:
         schema = pq.read_schema(path)
@@ -52,20 +76,20 @@ def read_embeddings(path: Path) -> Embeddings:
         raise InfoMaxError(f"no such file: {path}: give one that infomax embed wrote") from None
     except pa.ArrowException as error:
         reason = str(error).partition("\n")[0]
-        raise InfoMaxError(f"{path} is no parquet file ({reason}): give one that infomax embed wrote") from None
+        raise InfoMaxError(f"{path} is not a parquet file ({reason}): give one that infomax embed wrote") from None
     if "vector" not in wanted or not len(table):
-        lack = "holds no vectors" if "vector" in wanted else "has no column named vector"
-        raise InfoMaxError(f"{path} {lack}: give a file that infomax embed wrote")
+        problem = "holds no vectors" if "vector" in wanted else "has no column named vector"
+        raise InfoMaxError(f"{path} {problem}: give a file that infomax embed wrote")
     column = table["vector"].combine_chunks()
     is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     numbers = column.flatten() if any(is_kind(column.type) for is_kind in is_list) else None
     if numbers is None or column.null_count or numbers.null_count or len({*map(len, column)}) != 1:
-        raise InfoMaxError(f"{path}: its column vector is no list of as many numbers in every row: write it again")
+        raise InfoMaxError(f"{path}: its column vector does not hold lists of one length: write it again")
     vectors = numbers.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(table), -1)
     labels = ["" if each is None else str(each) for each in table["label"].to_pylist()] if "label" in wanted else None
     return Embeddings(vectors, labels)
 
 
-def _texts(names: Sequence[str]) -> pa.Array:
-    """Names of files and folders as valid UTF-8, which they need not be."""
+def _valid_text(names: Sequence[str]) -> pa.Array:
+    """File and folder names as valid UTF-8, with U+FFFD for each undecodable byte."""
     return pa.array([name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in names], pa.string())

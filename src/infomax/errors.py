@@ -1,8 +1,9 @@
-"""The one error a person can mend: raised with a single line that says what is wrong, where, and what to do."""
+"""The error that reports bad input."""
 
 
 class InfoMaxError(ValueError):
-    """Bad input. The message is one line: what is wrong, where, and what to do about it.
+    """Bad input that the user can correct.
 
-    The command line prints it without a traceback and exits with 1. Anything else that escapes is our mistake.
+    The message is one line. It says what is wrong, where, and what to do about it. The command line prints the message
+    without a traceback and exits with code 1. Any other exception that reaches the user is a bug in this package.
     """

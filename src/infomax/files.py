@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: a file appears complete or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,17 +10,35 @@ from uuid import uuid4
 
 @contextmanager
 def written_atomically(path: Path, mode: Literal["w", "wb"] = "wb") -> Iterator[IO[Any]]:
-    """A file to write to, which takes the name `path` only once everything is on the disk.
+    """Open a temporary file that is renamed to `path` once all of its content is on the disk.
 
-    Text is UTF-8 with line ends as given; undecodable bytes of file names (surrogate escapes) come out as they were.
-    After an exception, KeyboardInterrupt included, `path` is what it was before and the temporary is gone.
+    If an exception occurs, KeyboardInterrupt included, `path` stays as it was and the temporary file is removed.
 
-    Raises OSError where the folder is missing, read-only or full.
+    Args:
+        path: File to write. Its folder must exist.
+        mode: "wb" for bytes, "w" for text. Text is written as UTF-8 with line ends as given. Undecodable bytes of file
+            names (surrogate escapes) are written as the bytes they were.
+
+    Yields:
+        The open temporary file.
+
+    Raises:
+        OSError: The folder is missing, read-only or full. The error names `path`, not the temporary file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "notes.txt")
+        ...     with written_atomically(path, "w") as file:
+        ...         _ = file.write("done")
+        ...     path.read_text()
+        'done'
+
     """
     temporary = path.with_name(f".{uuid4().hex}.tmp")
     text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""} if mode == "w" else {}
     try:
-        with naming(path, instead_of=temporary):
+        with path_in_errors(path, instead_of=temporary):
             with temporary.open(mode, **text) as file:
                 yield file
                 file.flush()
@@ -33,13 +51,33 @@ def written_atomically(path: Path, mode: Literal["w", "wb"] = "wb") -> Iterator[
 
 
 def is_unfinished(path: Path) -> bool:
-    """Whether a kill in the middle of a write has left this file: a temporary of `written_atomically`."""
+    """Whether a file is a temporary file of `written_atomically`, which a killed process leaves behind.
+
+    Args:
+        path: File to check. Only its name matters.
+
+    Returns:
+        True for the name of a temporary file.
+
+    """
     return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
 @contextmanager
-def naming(path: Path, instead_of: Path | None = None) -> Iterator[None]:
-    """An OSError that names no file, as one from a full disk does not, or the one it stands for, names `path`."""
+def path_in_errors(path: Path, instead_of: Path | None = None) -> Iterator[None]:
+    """Add a file name to every OSError that has none. For example, the error of a full disk names no file.
+
+    Args:
+        path: File name to add.
+        instead_of: File whose name in an OSError is replaced by `path`. All other names are kept.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OSError: Any OSError of the block, with the file name added.
+
+    """
     try:
         yield
     except OSError as error:

@@ -1,46 +1,59 @@
-"""InfoMax: fit, transform, save, load."""
+"""InfoMax: fit, transform, encode, save, load, with the habits of scikit-learn."""
 
 import platform
+from collections.abc import Mapping
 from contextlib import nullcontext
 from hashlib import blake2b
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import nn
 
 from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
+from infomax.estimator import Estimator
 from infomax.images import LoadedImages, SourceLike, load_images, write_skipped
-from infomax.recipes import AUTO, Recipe, TrainingContext, choose_recipe, find_recipe, recipe_from_config
+from infomax.images.opening import open_source
+from infomax.progress import announce
+from infomax.recipes import Recipe, recipe_from_config, resolve_recipe
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
+from infomax.training.context import TrainingContext, validate_count
 from infomax.training.distributed import Distributed
-from infomax.training.logging import TensorBoardLogger
 from infomax.training.run_folder import Run
-from infomax.training.trainer import validate_count
+from infomax.version import __version__
+
+if TYPE_CHECKING:
+    from infomax.training.logging import TensorBoardLogger
 
 
 @final
-class InfoMax:
-    """Features of images, learned without labels by maximizing mutual information.
-
-        model = InfoMax(recipe="dim-cifar10", epochs=5).fit("photos/")
-        vectors = model.transform("photos/")                                # (n, dim) float32
+class InfoMax(Estimator):
+    """Image features learned without labels by maximizing mutual information; a scikit-learn transformer.
 
     Args:
-        recipe: the name of a recipe, or settings of your own; None or `auto` for the one that suits device, number and
-            size of the images, or that of a run to resume.
-        epochs: passes over the images, in place of the recipe's.
-        device: auto, cpu or cuda.
-        seed: fixes initial weights, batches, negatives and noise.
-        cache: where decoded images are kept; None for the user's cache folder.
-        progress: whether to draw progress bars on stderr.
+        recipe: The name of a recipe, or a Recipe; None or "auto" chooses by device, number and size of the images.
+        settings: Settings of the recipe to replace, by name: {"dim": 128}. Text is read as on the command line.
+        epochs: Passes over the images in place of the recipe's; None for the recipe's own.
+        device: "auto", "cpu" or "cuda".
+        seed: Seed of initial weights, batches, negatives and noise.
+        cache: Folder for decoded images; None for the user's cache folder.
+        progress: Whether to draw progress bars on stderr.
 
-    Learned attributes: encoder_, objective_ (with its critics; None where a recipe has none), recipe_, config_.
+    Attributes:
+        encoder_: The fitted encoder.
+        objective_: The fitted objective with its critics; None for a recipe in closed form.
+        recipe_: The recipe in full.
+        config_: All that the result depends on, as config.json has it.
+
+    Example:
+        >>> from infomax import InfoMax
+        >>> model = InfoMax("dim-digits", settings={"blocks": (4, 8), "dim": 8}, epochs=1)
+        >>> model.fit("digits:test").transform("digits:test").shape
+        (450, 8)
 
     """
 
@@ -53,6 +66,7 @@ class InfoMax:
         self,
         recipe: str | Recipe | None = None,
         *,
+        settings: Mapping[str, Any] | None = None,
         epochs: int | None = None,
         device: str = "auto",
         seed: int = 0,
@@ -60,6 +74,7 @@ class InfoMax:
         progress: bool = False,
     ) -> None:
         self.recipe = recipe
+        self.settings = settings
         self.epochs = epochs
         self.device = device
         self.seed = seed
@@ -68,88 +83,157 @@ class InfoMax:
 
     def fit(
         self,
-        source: SourceLike,
+        X: SourceLike,  # noqa: N803
+        y: object = None,  # noqa: ARG002
         *,
         out: str | Path | None = None,
         resume: bool = False,
         overwrite: bool = False,
-        board: TensorBoardLogger | None = None,
+        logger: "TensorBoardLogger | None" = None,
     ) -> "InfoMax":
-        """Learn from a SOURCE of images; returns self.
+        """Learn from a collection of images.
 
-        With `out`, the folder RUN gets all that is needed to use, judge and resume the training, kept up to date as it
-        goes. `resume` continues an interrupted run, or a finished one up to more epochs; `overwrite` replaces one.
-        A `board` shows in TensorBoard what the log says.
+        Args:
+            X: A SOURCE: a folder, files, a glob, a name, or uint8 images (n, h, w, 3).
+            y: Ignored; scikit-learn passes labels here.
+            out: The folder RUN for config, weights, log and checkpoints; kept up to date during the training.
+            resume: Whether to continue the run in `out`: an interrupted one, or a finished one up to more epochs.
+            overwrite: Whether to replace the run in `out`.
+            logger: Also shows in TensorBoard what the log says.
 
-        A collapse is told by a HealthWarning.
+        Returns:
+            The fitted model itself.
 
-        Raises InfoMaxError for a source, folder or setting that will not do, TrainingDiverged, TrainingInterrupted.
+        Raises:
+            InfoMaxError: A source, folder or setting cannot be used.
+            TrainingDiverged: The loss or the weights are no longer finite.
+            TrainingInterrupted: SIGINT or SIGTERM asked to stop; it is a KeyboardInterrupt.
+
+        Warns:
+            HealthWarning: The features collapse.
+
         """
         if resume and (out is None or overwrite):
             raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
-        ranks = Distributed.of_environment()
-        run = Run(out) if out is not None and ranks.first else None
-        before = Run(out).read_config() if out is not None and resume else None
-        if before is not None:  # a setting that is newer than the run had its default then
-            before["recipe"] = recipe_from_config(before["recipe"]).to_dict()
-        device = choose_device(self.device)
-        recipe = self._resolve(before["recipe"] if before else None, source, device)
+        distributed = Distributed.of_environment()
+        run = Run(out) if out is not None and distributed.first else None
+        before = _config_to_resume(Run(out)) if out is not None and resume else None
+        device, source = choose_device(self.device), open_source(X)
+        choice = resolve_recipe(
+            self.recipe, self.settings, self.epochs, source=source, device=device, before=before and before["recipe"]
+        )
         if run is not None and before is None:
-            run.refuse_unless_free(overwrite=overwrite)  # before the long work of decoding
-        images = self.load_images(source, recipe.size)
+            run.validate_free(overwrite=overwrite)  # before the long work of decoding
+        context = TrainingContext(
+            seed=self.seed,
+            device=device,
+            bfloat16=bfloat16_is_fast(device) if before is None else before["precision"] == "bfloat16",
+            run=run,
+            logger=logger if distributed.first else None,
+            distributed=distributed,
+            progress=self.progress and distributed.first,
+        )
+        announce(choice.reason, shown=context.progress and bool(choice.reason))
+        with choice.recipe.progress(len(source.entries), device, shown=context.progress):
+            images = load_images(source, choice.recipe.size, cache=self._cache, progress=context.progress)
+            self._fit(choice.recipe, images, _describe(X), before, context)
+        return self
+
+    def _fit(
+        self,
+        recipe: Recipe,
+        images: LoadedImages,
+        described: str | list[str],
+        before: Mapping[str, Any] | None,
+        context: TrainingContext,
+    ) -> None:
+        """Train on decoded images, and keep the run folder up to date."""
+        run = context.run
         validate_count(len(images.pixels), len(images.skipped))
-        recipe.validate(len(images.pixels), ranks.count)
-        config = _configuration(recipe, self.seed, device, ranks, source, images)
+        recipe.validate(len(images.pixels), context.distributed.world_size)
+        config = _configuration(recipe, described, images, context)
         if run is not None and before is not None:
-            config["precision"] = before["precision"]
-            run.refuse_unless_same(before, config)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed every GPU too
-            encoder, objective = recipe.encoder(), recipe.objective()
-        with nullcontext() if run is None else run.held():
+            recipe.validate_resumable(run, before, config)
+        encoder, objective = _initialized(recipe, self.seed)
+        with nullcontext() if run is None else run.locked():
             if run is not None:
                 run.begin(config, afresh=before is None)
                 write_skipped(run.skipped_file, images.skipped)
-            fitting = TrainingContext(
-                pixels=images.pixels,
-                labels=images.labels,
-                seed=self.seed,
-                device=device,
-                bfloat16=config["precision"] == "bfloat16",
-                run=run,
-                board=board if ranks.first else None,
-                ranks=ranks,
-                progress=self.progress and ranks.first,
-            )
-            recipe.learn(encoder, objective, fitting)
+            recipe.fit(encoder, objective, images.pixels, images.labels, context)
             self.encoder_, self.objective_, self.recipe_, self.config_ = encoder, objective, recipe, config
             if run is not None:
                 self.save(run.path)
-        return self
+                run.finish(keep_checkpoint=recipe.can_continue)
 
-    def transform(self, source: SourceLike) -> Float[np.ndarray, "n dim"]:
-        """The codes (the posterior means, float32) of a SOURCE's images, in the order of the source.
+    def transform(self, X: SourceLike) -> Float[np.ndarray, "n dim"]:  # noqa: N803
+        """Encode the images of a SOURCE.
 
-        A broken image has no code and is left out; `load_images` tells which those are.
+        Args:
+            X: A SOURCE as `fit` takes it.
+
+        Returns:
+            The codes (n, dim), float32, in the order of the source. For a stochastic encoder they are the posterior
+            means. A broken image has no code and is left out; `load_images` lists those.
+
+        Raises:
+            InfoMaxError: The model is not fitted, or the source cannot be used.
+
         """
-        return self.embed(self.load_images(source))
+        return self.encode(self.load_images(X).pixels)
 
-    def embed(self, images: LoadedImages) -> Float[np.ndarray, "n dim"]:
-        """The codes of loaded images, float32."""
+    def fit_transform(self, X: SourceLike, y: object = None, **options: Any) -> Float[np.ndarray, "n dim"]:  # noqa: N803
+        """Learn from a SOURCE and encode it.
+
+        Args:
+            X: A SOURCE as `fit` takes it.
+            y: Ignored.
+            **options: Further arguments of `fit`.
+
+        Returns:
+            The codes (n, dim), float32.
+
+        """
+        return self.fit(X, y, **options).transform(X)
+
+    def encode(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n dim"]:
+        """Encode images that have the size the model takes (`recipe_.size`).
+
+        Args:
+            images: Pixels (n, size, size, 3) in 0..255.
+
+        Returns:
+            The codes (n, dim), float32.
+
+        Raises:
+            InfoMaxError: The model is not fitted.
+
+        """
         self._require_fitted()
         device = choose_device(self.device)
         encoder = self.encoder_.to(device).eval()
         with torch.inference_mode():
-            batches = batches_on(device, images.pixels, "embedding", shown=self.progress)
+            batches = batches_on(device, images, "encoding", shown=self.progress)
             return np.concatenate([encoder(batch).mean.cpu().numpy() for batch in batches])
 
     def load_images(self, source: SourceLike, size: int | None = None) -> LoadedImages:
-        """Decode a SOURCE to the size that this model takes, or to another."""
+        """Decode a SOURCE as the model takes it.
+
+        Args:
+            source: A SOURCE as `fit` takes it.
+            size: Side of the squares, in pixels; None for the size that the model takes.
+
+        Returns:
+            The decoded images, with what was skipped.
+
+        Raises:
+            InfoMaxError: The source cannot be used, or the model is not fitted and no size is given.
+
+        """
         if size is None:
             self._require_fitted()
             size = self.recipe_.size
-        cache = Path(self.cache) if self.cache is not None else None
-        return load_images(source, size, cache=cache, progress=self.progress and Distributed.of_environment().first)
+        shown = self.progress and Distributed.of_environment().first
+        return load_images(source, size, cache=self._cache, progress=shown)
 
     @property
     def fingerprint(self) -> str:
@@ -165,7 +249,12 @@ class InfoMax:
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write config.json and model.safetensors into the folder `path`."""
+        """Write config.json and model.safetensors.
+
+        Args:
+            path: The folder to write into; it is made if need be.
+
+        """
         self._require_fitted()
         run = Run(path)
         run.path.mkdir(parents=True, exist_ok=True)
@@ -182,13 +271,26 @@ class InfoMax:
     def load(
         cls, path: str | Path, *, device: str = "auto", cache: str | Path | None = None, progress: bool = False
     ) -> "InfoMax":
-        """A model as `save` or a finished `fit` left it. Raises InfoMaxError where there is none."""
+        """Load a model as `save` or a finished `fit` left it.
+
+        Args:
+            path: The folder RUN.
+            device: "auto", "cpu" or "cuda".
+            cache: Folder for decoded images; None for the user's cache folder.
+            progress: Whether to draw progress bars on stderr.
+
+        Returns:
+            The fitted model.
+
+        Raises:
+            InfoMaxError: There is no model, or its files do not fit together.
+
+        """
         run = Run(path)
         config, weights = run.read_config(), run.read_weights()
         recipe = recipe_from_config(config["recipe"])
         model = cls(recipe, device=device, seed=config["seed"], cache=cache, progress=progress)
-        with torch.random.fork_rng(devices=[]):  # the initial weights that are replaced here draw random numbers
-            model.encoder_, model.objective_ = recipe.encoder(), recipe.objective()
+        model.encoder_, model.objective_ = _initialized(recipe, 0)
         model.recipe_, model.config_ = recipe, config
         for name, part in model._parts().items():
             prefix = f"{name}."
@@ -200,42 +302,60 @@ class InfoMax:
             part.eval()
         return model
 
-    def _resolve(self, before: dict[str, Any] | None, source: SourceLike, device: torch.device) -> Recipe:
-        """The recipe in full: the one asked for, else that of the run to resume, else what suits the images."""
-        if isinstance(self.recipe, Recipe):
-            recipe = self.recipe
-        elif self.recipe is None and before is not None:
-            recipe = recipe_from_config(before)
-        elif self.recipe is None or self.recipe == AUTO:
-            recipe = choose_recipe(source, device).recipe
-        else:
-            recipe = find_recipe(self.recipe)
-        return recipe if self.epochs is None else recipe.with_epochs(self.epochs)
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, np.dtype[np.object_]]:  # noqa: ARG002
+        """Name the numbers of a code, as scikit-learn's `set_output` and ColumnTransformer need them.
+
+        Args:
+            input_features: Ignored: pixels have no names.
+
+        Returns:
+            The names (dim,): infomax0, infomax1, ...
+
+        Raises:
+            InfoMaxError: The model is not fitted.
+
+        """
+        self._require_fitted()
+        return np.array([f"infomax{number}" for number in range(self.recipe_.dim)], dtype=object)
+
+    @property
+    def _cache(self) -> Path | None:
+        return None if self.cache is None else Path(self.cache)
 
     def _parts(self) -> dict[str, nn.Module]:
-        """What has weights, by the name it has in model.safetensors."""
+        """The modules with weights, by their prefix in model.safetensors."""
         encoder: dict[str, nn.Module] = {"encoder": self.encoder_}
         return encoder if self.objective_ is None else encoder | {"objective": self.objective_}
 
-    def _require_fitted(self) -> None:
-        if not hasattr(self, "encoder_"):
-            raise InfoMaxError("this model has learned nothing yet: call fit, or InfoMax.load a run")
+
+def _initialized(recipe: Recipe, seed: int) -> tuple[Encoder, Objective | None]:
+    """Make a new encoder and objective from the seed, and leave the global random state alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
+        return recipe.encoder(), recipe.objective()
+
+
+def _config_to_resume(run: Run) -> dict[str, Any]:
+    """Read config.json; a setting that the run does not know yet had its default then."""
+    config = run.read_config()
+    return config | {"recipe": recipe_from_config(config["recipe"]).to_dict()}
 
 
 def _configuration(
-    recipe: Recipe, seed: int, device: torch.device, ranks: Distributed, source: SourceLike, images: LoadedImages
+    recipe: Recipe, described: str | list[str], images: LoadedImages, context: TrainingContext
 ) -> dict[str, Any]:
-    """What config.json says: all that the result depends on."""
+    """Put together config.json: all that the result depends on."""
     return {
+        "format": Run.FORMAT,
         "recipe": recipe.to_dict(),
-        "seed": seed,
-        "device": str(device),
-        "ranks": ranks.count,
-        "precision": "bfloat16" if bfloat16_is_fast(device) else "float32",
+        "seed": context.seed,
+        "device": str(context.device),
+        "world_size": context.distributed.world_size,
+        "precision": "bfloat16" if context.bfloat16 else "float32",
         "threads": torch.get_num_threads(),
-        "versions": {"infomax": _own_version(), "torch": torch.__version__, "python": platform.python_version()},
+        "versions": {"infomax": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "data": {
-            "source": _describe(source),
+            "source": described,
             "images": len(images.pixels),
             "skipped": len(images.skipped),
             "fingerprint": images.fingerprint,
@@ -243,14 +363,9 @@ def _configuration(
     }
 
 
-def _own_version() -> str:
-    try:
-        return version("infomax")
-    except PackageNotFoundError:  # from the source tree, on a machine where nothing is installed
-        return "not installed"
-
-
 def _describe(source: SourceLike) -> str | list[str]:
     if isinstance(source, np.ndarray):
         return f"array of shape {source.shape}"
-    return str(source) if isinstance(source, str | Path) else [str(each) for each in source]
+    if isinstance(source, str | Path):
+        return str(source)
+    return [str(each) for each in source] if isinstance(source, list | tuple) else str(getattr(source, "name", source))

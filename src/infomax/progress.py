@@ -1,30 +1,217 @@
-"""One look for every progress bar: what, how far, how fast, how long still. On stderr, so that stdout stays clean."""
+"""Progress on stderr: what is done, how far it is, how long it still takes. Stdout stays clean.
 
-from collections.abc import Callable, Iterator
+A single piece of work draws a bar by `progress_bar`. Work in stages opens `staged_progress` with the seconds that each
+stage is expected to take; the bars that are asked for meanwhile become stages of that one bar.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Event, Thread
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Advance = Callable[[int], None]
+
+TICK = 0.5  # seconds between two moves of a bar whose work cannot say how far it is
+NOTE_SECONDS = 30.0  # seconds between two lines where stderr is not a terminal that a bar could be drawn on
+
+
+def announce(text: str, *, shown: bool) -> None:
+    """Say on stderr what is about to happen.
+
+    Args:
+        text: One line.
+        shown: Whether to say it at all.
+
+    """
+    if shown:
+        print(f"infomax: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress_bar(
     what: str, total: int, *, unit: str = "images", done: int = 0, shown: bool = True
 ) -> Iterator[Advance]:
-    """A bar over `total` units, `done` of them from before; yields a function that adds so many more to it.
+    """Draw a bar, or advance a stage of the bar that is being drawn.
 
-    Nothing is drawn where `shown` is false or stderr is no terminal.
+    Args:
+        what: The work, in a word or two; the name of a stage within `staged_progress`.
+        total: Units of work in all.
+        unit: What is counted.
+        done: Units that were done before.
+        shown: Whether to draw at all. Nothing is drawn either where stderr is not a terminal.
+
+    Yields:
+        A function that adds so many units.
+
     """
-    if not shown:
+    staged = _STAGED.get()
+    if staged is not None and what in staged.stages:
+        with staged.stage(what) as report:
+            counted = [done]
+
+            def advance(count: int) -> None:
+                counted[0] += count
+                report(counted[0] / max(total, 1))
+
+            report(done / max(total, 1))
+            yield advance
+        return
+    if not shown or staged is not None:
         yield lambda _: None
         return
+    with _bar(unit) as progress:
+        task = progress.add_task(what, total=total, completed=done)
+        yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def busy(what: str, *, shown: bool = True) -> Iterator[None]:
+    """Keep a bar moving while work goes on that cannot say how far it is.
+
+    Args:
+        what: The work, in a word or two; the name of a stage within `staged_progress`.
+        shown: Whether to draw at all.
+
+    Yields:
+        Nothing.
+
+    """
+    staged = _STAGED.get()
+    if staged is not None and what in staged.stages:
+        with staged.stage(what) as report, _ticking(staged.stages[what], report):
+            yield
+        return
+    if not shown or staged is not None:
+        yield
+        return
+    with _bar("", counted=False) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+@contextmanager
+def staged_progress(stages: Mapping[str, float], *, shown: bool = True) -> Iterator[None]:
+    """Draw one bar for work in stages, with the time left over all of them.
+
+    Args:
+        stages: Seconds that each stage is expected to take, by its name, in order. They only weigh the stages: the time
+            left follows from how fast the first ones were. A stage that never comes is passed over.
+        shown: Whether to draw. Where stderr is not a terminal a line is printed every NOTE_SECONDS instead.
+
+    Yields:
+        Nothing: `progress_bar` and `busy` find the bar by themselves.
+
+    """
+    if not shown or not stages or _STAGED.get() is not None:
+        yield
+        return
+    with _bar("", staged=True) as progress:
+        token = _STAGED.set(_Staged(stages, progress))
+        try:
+            yield
+        finally:
+            _STAGED.reset(token)
+
+
+@final
+class _Staged:
+    """The bar over all stages; its unit is a second of the expected time."""
+
+    def __init__(self, stages: Mapping[str, float], progress: "Progress") -> None:
+        self.stages = dict(stages)
+        self._progress = progress
+        self._names = list(stages)
+        self._task = progress.add_task(self._names[0], total=sum(stages.values()))
+        self._began = self._noted = time.monotonic()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+        """Yield a function that takes the part of the stage that is done, 0 to 1."""
+        number = self._names.index(name)
+        before = sum(self.stages[each] for each in self._names[:number])
+        title = f"{number + 1} of {len(self._names)}: {name}"
+
+        def report(part: float) -> None:
+            completed = before + min(part, 1.0) * self.stages[name]
+            self._progress.update(self._task, description=title, completed=completed)
+            self._note(title, completed)
+
+        report(0.0)
+        yield report
+        report(1.0)
+
+    def _note(self, title: str, completed: float) -> None:
+        now = time.monotonic()
+        if self._progress.console.is_terminal or now - self._noted < NOTE_SECONDS:
+            return
+        self._noted = now
+        left = _seconds_left(now - self._began, completed, sum(self.stages.values()))
+        announce(f"{title}, about {duration(left)} left", shown=True)
+
+
+_STAGED: ContextVar[_Staged | None] = ContextVar("staged progress", default=None)
+
+
+def duration(seconds: float) -> str:
+    """Say a time in words.
+
+    Args:
+        seconds: The time.
+
+    Returns:
+        Seconds below a minute and a half, else minutes.
+
+    """
+    if seconds < 1.5:
+        return "a second"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+
+
+def _seconds_left(elapsed: float, completed: float, total: float) -> float:
+    """The time left: as expected at first, and as fast as so far once a twentieth is done."""
+    pace = elapsed / completed if completed > total / 20 else 1.0
+    return max(0.0, total - completed) * pace
+
+
+@contextmanager
+def _ticking(seconds: float, report: Callable[[float], None]) -> Iterator[None]:
+    """Report the part of the expected time that is over, from another thread; never quite all of it."""
+    ended = Event()
+
+    def tick() -> None:
+        began = time.monotonic()
+        while not ended.wait(TICK):
+            passed = (time.monotonic() - began) / max(seconds, TICK)
+            report(min(passed, 1 - 0.1 / (1 + passed)))
+
+    thread = Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def _bar(unit: str, *, counted: bool = True, staged: bool = False) -> Iterator["Progress"]:
+    """A bar of rich on stderr, drawn on a terminal alone."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
         ProgressColumn,
+        SpinnerColumn,
         Task,
         TextColumn,
+        TimeElapsedColumn,
         TimeRemainingColumn,
     )
     from rich.text import Text
@@ -34,8 +221,18 @@ def progress_bar(
             speed = task.finished_speed or task.speed
             return Text(f"{speed:,.0f} {unit}/s" if speed else f"- {unit}/s", style="cyan")
 
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            left = _seconds_left(task.elapsed or 0.0, task.completed, task.total or 0.0)
+            return Text(f"about {duration(left)} left", style="cyan")
+
+    columns: list[ProgressColumn] = [TextColumn("{task.description}")]
+    if staged:
+        columns += [BarColumn(), SpinnerColumn(), TimeElapsedColumn(), Left()]
+    elif counted:
+        columns += [BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn()]
+    else:
+        columns += [SpinnerColumn(), TimeElapsedColumn()]
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, speed_estimate_period=30) as progress:
-        task = progress.add_task(what, total=total, completed=done)
-        yield lambda count: progress.advance(task, count)
+        yield progress

@@ -1,4 +1,4 @@
-"""estimate-mi as a user runs it: samples in files, an answer in nats, and one line for what will not do."""
+"""infomax estimate-mi, as a user runs it: samples in files, an answer in nats, and samples that cannot be used."""
 
 import json
 from collections.abc import Callable
@@ -62,7 +62,7 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_samples_that_will_not_do(infomax: Infomax, kind: str) -> None:
+def test_samples_that_cannot_be_used(infomax: Infomax, kind: str) -> None:
     make, reason = BAD[kind]
     make()
     assert reason in infomax("estimate-mi", "x.npy", "y.npy", "--json", "found.json").failure
@@ -85,7 +85,7 @@ def test_an_unknown_bound(infomax: Infomax) -> None:
 
 
 def test_the_answer_in_words_and_in_a_file(infomax: Infomax) -> None:
-    """Integers, paired with themselves and with a constant column aside: log 2 nats and two warnings."""
+    """A fair coin paired with itself beside a constant column: log 2 nats, and warnings."""
     coin = np.arange(60) % 2
     saved(np.stack([coin, np.ones_like(coin)], 1), coin)
     words = ["estimate-mi", "x.npy", "y.npy", "--seed", "1"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infomax.training import logging as board
+from infomax.training import logging
 from tests.conftest import SMALL_RECIPE, Infomax, colored
 
 
@@ -49,7 +49,7 @@ def test_tensorboard_gets_the_curves_and_the_neighbors(shell: Infomax) -> None:
 
 
 def test_tensorboard_that_is_missing_is_told_before_any_work(infomax: Infomax, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "find_spec", lambda _: None)
+    monkeypatch.setattr(logging, "find_spec", lambda _: None)
     np.save("a.npy", colored(40))
     failure = infomax("fit", "a.npy", "--out", "run", *SMALL_RECIPE, "--tensorboard").failure
     assert failure == "TensorBoard is not installed: pip install 'infomax[tensorboard]', or do without"

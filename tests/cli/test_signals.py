@@ -107,7 +107,7 @@ def test_a_second_signal_ends_it_at_once(
     wait_for(Path("once"), process)
     process.send_signal(signal.SIGINT)
     failure = ended(process).failure
-    assert failure == "stopped at once; type the same command to start again, a fit that had begun with --resume"
+    assert failure == "stopped at once; repeat the command to start again, with --resume for a fit that had begun"
     assert infomax(*fit, "--resume").code == 0
 
 

@@ -1,4 +1,4 @@
-"""The classifiers against scikit-learn's, and what they choose by."""
+"""Classifiers compared with scikit-learn's, and the choice of their settings."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import torch
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation import classifiers as probes
-from infomax.evaluation.classifiers import HELD_OUT, Standardization, fit_linear, fit_mlp, held_out
+from infomax.evaluation import classifiers
+from infomax.evaluation.classifiers import _HELD_OUT_EVERY, Standardization, _held_out, fit_linear, fit_mlp
 
 
 def clusters(n: int, d: int = 10, classes: int = 4, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -20,14 +20,14 @@ def clusters(n: int, d: int = 10, classes: int = 4, seed: int = 0) -> tuple[NDAr
 
 
 @pytest.mark.parametrize("classes", [2, 4])
-def test_linear_is_scikit_learns_logistic_regression(classes: int) -> None:
+def test_linear_matches_scikit_learns_logistic_regression(classes: int) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
     (train, labels), (test, truth) = clusters(400, classes=classes), clusters(1000, classes=classes, seed=1)
     ours = fit_linear(train, labels, classes)
     scaler = StandardScaler().fit(train)
-    single = classes == 2  # theirs is one vector then, the difference of ours, on which the same penalty is half
+    single = classes == 2  # scikit-learn then has one vector, the difference of our two, so the same penalty is half
     theirs = LogisticRegression(C=(1 + single) / (len(train) * ours.penalty), tol=1e-8, max_iter=5000)
     theirs.fit(scaler.transform(train), labels)
     predicted = ours.predict(test)
@@ -41,26 +41,26 @@ def test_linear_is_scikit_learns_logistic_regression(classes: int) -> None:
 
 
 def test_the_penalty_is_the_best_of_all_on_the_held_out_images() -> None:
-    """Trying every penalty from nothing, without warm starts or stopping early, ends at the same one."""
+    """Trying every penalty from zero weights, without warm starts or early stopping, chooses the same one."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
     from sklearn.preprocessing import StandardScaler
 
     vectors, labels = clusters(200, d=30)
-    learned, held = held_out(labels, seed=0)
+    learned, held = _held_out(labels, seed=0)
     x = StandardScaler().fit_transform(vectors)
     losses = []
-    for penalty in probes.PENALTIES[:5]:
+    for penalty in classifiers._PENALTIES[:5]:
         model = LogisticRegression(C=1 / (len(learned) * penalty), tol=1e-6, max_iter=5000).fit(
             x[learned], labels[learned]
         )
         losses.append(log_loss(labels[held], model.predict_proba(x[held])))
-    assert fit_linear(vectors, labels, 4).penalty == probes.PENALTIES[int(np.argmin(losses))]
+    assert fit_linear(vectors, labels, 4).penalty == classifiers._PENALTIES[int(np.argmin(losses))]
 
 
-def test_linear_takes_features_that_are_all_but_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thirty copies of each: the covariance has eigenvalues below 0, by more than the weakest penalty."""
-    monkeypatch.setattr(probes, "PENALTIES", probes.PENALTIES[-1:])
+def test_linear_accepts_nearly_identical_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty copies of each feature give the covariance eigenvalues below 0 by more than the weakest penalty."""
+    monkeypatch.setattr(classifiers, "_PENALTIES", classifiers._PENALTIES[-1:])
     vectors, labels = clusters(120)
     copies = np.tile(vectors, 30) * (1 + 1e-6 * np.random.default_rng(0).normal(size=300)).astype(np.float32)
     ours = fit_linear(copies, labels, 4)
@@ -68,7 +68,7 @@ def test_linear_takes_features_that_are_all_but_the_same(monkeypatch: pytest.Mon
     assert (ours.predict(copies) == labels).mean() > 0.6
 
 
-def test_linear_learns_nothing_from_constants_and_is_not_upset_by_them() -> None:
+def test_linear_ignores_constant_features() -> None:
     vectors, labels = clusters(100)
     constant = np.full((100, 3), 1e4, np.float32)
     ours = fit_linear(np.hstack([vectors, constant]), labels, 4)
@@ -78,8 +78,8 @@ def test_linear_learns_nothing_from_constants_and_is_not_upset_by_them() -> None
 
 
 @pytest.mark.parametrize("rows", [7, 4096])
-def test_standardized(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ROWS", rows)
+def test_standardization(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifiers, "_BLOCK_ROWS", rows)
     vectors, _ = clusters(50)
     found = Standardization.of(vectors)(vectors, np.arange(50)[::-1]).numpy()
     wide = vectors.astype(np.float64)
@@ -88,18 +88,18 @@ def test_standardized(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs(Standardization.of(pixels)(pixels, np.arange(50)).mean()) < 1e-6
 
 
-def test_mlp_tells_what_no_linear_classifier_can() -> None:
-    """Whether a point is within a ring: half of them are, and no half-plane holds more of these than of the others."""
+def test_mlp_solves_a_task_that_no_linear_classifier_can() -> None:
+    """Whether a point is inside a circle: half are, and no half-plane holds more of them than of the others."""
     vectors = np.random.default_rng(0).normal(size=(1500, 2)).astype(np.float32)
     labels = (np.square(vectors).sum(1) > 2 * np.log(2)).astype(np.int64)
     train, test = slice(None, 1000), slice(1000, None)
     linear, deeper = fit_linear(vectors[train], labels[train], 2), fit_mlp(vectors[train], labels[train], 2)
     assert (linear.predict(vectors[test]) == labels[test]).mean() < 0.6
     assert (deeper.predict(vectors[test]) == labels[test]).mean() > 0.9
-    assert 1 <= deeper.epochs <= probes.MAX_EPOCHS
+    assert 1 <= deeper.epochs <= classifiers._MAX_EPOCHS
 
 
-def test_mlp_is_that_of_its_seed_and_leaves_the_global_random_state_alone() -> None:
+def test_mlp_repeats_with_its_seed_and_leaves_the_global_random_state_alone() -> None:
     vectors, labels = clusters(120)
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -112,19 +112,19 @@ def test_mlp_is_that_of_its_seed_and_leaves_the_global_random_state_alone() -> N
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_mlp_stops_before_it_learns_noise_by_heart() -> None:
-    """On labels at random the first epoch is about as good as any; on real ones more are better."""
+def test_mlp_stops_before_it_memorizes_noise() -> None:
+    """With random labels the first epoch is about as good as any; with real ones more epochs are better."""
     vectors, labels = clusters(600)
     noise = np.random.default_rng(1).permutation(labels)
     assert fit_mlp(vectors, noise, 4).epochs < fit_mlp(vectors, labels, 4).epochs
 
 
-def test_a_fifth_is_held_out_of_every_class_but_never_all_of_it() -> None:
+def test_a_fifth_of_every_class_is_held_out_but_never_a_whole_class() -> None:
     labels = np.array([0] * 50 + [1] * 20 + [2] * 2 + [3])
-    learned, held = held_out(labels, seed=0)
+    learned, held = _held_out(labels, seed=0)
     assert sorted([*learned, *held]) == [*range(73)]
     assert {*labels[learned].tolist()} == {0, 1, 2, 3}
-    assert [(labels[held] == label).sum() for label in (0, 1)] == [50 // HELD_OUT, 20 // HELD_OUT]
-    assert not np.array_equal(held, held_out(labels, seed=1)[1])
+    assert [(labels[held] == label).sum() for label in (0, 1)] == [50 // _HELD_OUT_EVERY, 20 // _HELD_OUT_EVERY]
+    assert not np.array_equal(held, _held_out(labels, seed=1)[1])
     with pytest.raises(InfoMaxError, match="30 training images of 30 labels are too few"):
-        held_out(np.arange(30), seed=0)
+        _held_out(np.arange(30), seed=0)

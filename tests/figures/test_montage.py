@@ -1,4 +1,4 @@
-"""The article's figure: what is on it, where, and that it can be drawn of anything."""
+"""The montage: its images, their places and labels, for every kind of input."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.errors import InfoMaxError
-from infomax.figures.montage import TILE, montage_of, pick_queries, save_png
+from infomax.figures.montage import TILE_SIDE, montage_of, pick_queries
 from infomax.images import load_images
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
 from tests.images.conftest import put
 
 N = 12
 
 
 def flat(n: int) -> NDArray[np.uint8]:
-    """Images of one color each, all different, that a tile shows exactly."""
+    """Images of one color each, all different; a tile shows the color exactly."""
     steps = np.linspace(10, 240, n).astype(np.uint8)
     colors = np.stack([steps, steps[::-1], np.full(n, 77, np.uint8)], 1)
     return np.broadcast_to(colors[:, None, None], (n, 8, 8, 3)).copy()
@@ -31,13 +31,13 @@ def circle(n: int) -> NDArray[np.float32]:
 
 
 def tiles(figure: Image.Image) -> list[list[tuple[int, ...]]]:
-    """The colors of the images on it, row by row: wherever a square of one color has its upper left corner."""
+    """Colors of the images in a figure, row by row: each upper left corner of a square of one color."""
     pixels = np.asarray(figure).astype(np.int64) @ [1 << 16, 1 << 8, 1]
-    inner = pixels[1 : -TILE + 1, 1 : -TILE + 1]
-    corner = (inner != pixels[:-TILE, 1 : -TILE + 1]) & (inner != pixels[1 : -TILE + 1, :-TILE])
+    inner = pixels[1 : -TILE_SIDE + 1, 1 : -TILE_SIDE + 1]
+    corner = (inner != pixels[:-TILE_SIDE, 1 : -TILE_SIDE + 1]) & (inner != pixels[1 : -TILE_SIDE + 1, :-TILE_SIDE])
     rows: dict[int, list[tuple[int, ...]]] = {}
     for y, x in np.argwhere(corner & (inner != 0xFFFFFF)) + 1:
-        if (pixels[y : y + TILE, x : x + TILE] == pixels[y, x]).all():
+        if (pixels[y : y + TILE_SIDE, x : x + TILE_SIDE] == pixels[y, x]).all():
             rows.setdefault(int(y), []).append(tuple(np.asarray(figure)[y, x].tolist()))
     return list(rows.values())
 
@@ -48,7 +48,7 @@ def drawn(labels: list[str] | None = None, *, n: int = 3, metric: Metric = "cosi
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_rows_are_a_query_and_its_nearest(metric: Metric) -> None:
+def test_a_row_is_a_query_and_its_nearest_images(metric: Metric) -> None:
     images = flat(N)
     figure = montage_of(images, load_images(images, 8), circle(N), metric=metric, queries=3, neighbors=4, seed=1)
     colors = [tuple(image[0, 0].tolist()) for image in images]
@@ -67,7 +67,7 @@ def test_a_query_is_not_its_own_neighbor_even_among_copies() -> None:
     assert [len({*row}) for row in rows] == [N] * N
 
 
-def test_there_are_no_more_rows_and_columns_than_images() -> None:
+def test_a_small_collection_has_fewer_rows_and_columns() -> None:
     images = flat(3)
     figure = montage_of(images, load_images(images, 8), circle(3), queries=10, neighbors=9)
     assert [len(row) for row in tiles(figure)] == [3, 3, 3]
@@ -80,7 +80,7 @@ def test_one_image_has_no_neighbors(n: int) -> None:
         montage_of(images, load_images(images, 8), circle(2)[:n])
 
 
-def test_a_seed_picks_the_queries() -> None:
+def test_a_seed_determines_the_queries() -> None:
     assert pick_queries(100, 5, 3) == pick_queries(100, 5, 3)
     assert len({tuple(pick_queries(100, 5, seed)) for seed in range(20)}) == 20
     for seed in range(20):
@@ -91,8 +91,8 @@ def test_a_seed_picks_the_queries() -> None:
     assert pick_queries(4, 10, 0) == [0, 1, 2, 3]
 
 
-def test_images_are_drawn_at_their_own_sharpness_and_skipped_ones_do_not_shift_them(tmp_path: Path) -> None:
-    """The model sees 8 pixels, the figure draws from the files: the row of each in the source must be kept."""
+def test_images_are_read_again_and_skipped_ones_do_not_shift_them(tmp_path: Path) -> None:
+    """The model sees 8 pixels, but the figure reads the files, so each image must keep its row in the source."""
     images = [np.full((90, 90, 3), color, np.uint8) for color in (20, 90, 160, 230)]
     for name, image in zip("aceg", images, strict=True):
         put(tmp_path / f"{name}.png", image)
@@ -120,8 +120,8 @@ def test_labels_of_any_kind_stay_under_their_image(label: str) -> None:
     short, long = drawn(["", "", "a"]), drawn([label, label, label])
     assert short.size == long.size
     assert tiles(short) == tiles(long)
-    columns = (np.asarray(short) != 255).any(-1).sum(0) >= 3 * TILE  # with images in them, or the rule
-    assert columns.sum() == 3 * TILE + 1
+    columns = (np.asarray(short) != 255).any(-1).sum(0) >= 3 * TILE_SIDE  # columns with images in them, or the rule
+    assert columns.sum() == 3 * TILE_SIDE + 1
     assert np.array_equal(np.asarray(short)[:, ~columns], np.asarray(long)[:, ~columns])
 
 
@@ -132,12 +132,3 @@ def test_a_label_of_two_lines_is_written_on_one() -> None:
 def test_the_metric_is_named() -> None:
     one, other = np.asarray(drawn(n=2)), np.asarray(drawn(n=2, metric="euclidean"))
     assert not np.array_equal(one[:20], other[:20])
-
-
-def test_a_figure_is_saved_whole_into_a_new_folder(tmp_path: Path) -> None:
-    figure = drawn()
-    save_png(figure, tmp_path / "new" / "figure.png")
-    with Image.open(tmp_path / "new" / "figure.png") as read:
-        assert read.format == "PNG"
-        assert np.array_equal(np.asarray(read), np.asarray(figure))
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["figure.png"]

@@ -47,7 +47,7 @@ def put_parquet(
 
 @pytest.fixture
 def decodes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many images were decoded since it was last asked."""
+    """Number of images decoded since the last call."""
     count = 0
 
     def counted(data: bytes | Path | Pixels, size: int) -> Pixels:
@@ -60,5 +60,5 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         count, before = 0, count
         return before
 
-    monkeypatch.setattr("infomax.images.loading.to_square", counted)
+    monkeypatch.setattr("infomax.images.loading.center_crop_resize", counted)
     return since

@@ -1,4 +1,4 @@
-"""Decoded once, never trusted blindly, never left half-written."""
+"""The cache of prepared images: each image is decoded once, damage is noticed, and nothing is left half-written."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ import pytest
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
 from infomax.images import Skipped, load_images, write_skipped
-from infomax.images.cache import STALE, Row, store
+from infomax.images.cache import _STALE, PreparedImage, write_cache
 from infomax.images.source import Entry
 from tests.images.conftest import noise, put, put_parquet, stored
 
@@ -45,7 +45,7 @@ def python(code: str, *arguments: str | Path) -> "subprocess.Popen[str]":
 # reuse
 
 
-def test_nothing_changed_nothing_decoded(photos: Path, decodes: Callable[[], int]) -> None:
+def test_unchanged_images_are_not_decoded_again(photos: Path, decodes: Callable[[], int]) -> None:
     first = load_images(photos, 8)
     assert decodes() == 7
     again = load_images(photos, 8)
@@ -56,7 +56,7 @@ def test_nothing_changed_nothing_decoded(photos: Path, decodes: Callable[[], int
     assert again.skipped == [Skipped("b/broken.png", "not an image")]
 
 
-def test_sizes_and_sources_do_not_share(photos: Path, decodes: Callable[[], int]) -> None:
+def test_each_size_and_source_has_its_own_build(photos: Path, decodes: Callable[[], int]) -> None:
     load_images(photos, 8)
     load_images(photos, 4)
     load_images(photos / "a", 8)
@@ -65,7 +65,7 @@ def test_sizes_and_sources_do_not_share(photos: Path, decodes: Callable[[], int]
     assert decodes() == 0
 
 
-def test_only_what_changed_is_decoded(photos: Path, decodes: Callable[[], int]) -> None:
+def test_only_changed_images_are_decoded(photos: Path, decodes: Callable[[], int]) -> None:
     load_images(photos, 8)
     decodes()
     put(photos / "b/1.png", noise(8, 8, seed=100))
@@ -102,7 +102,7 @@ def test_a_new_parquet_file_leaves_the_others_alone(tmp_path: Path, decodes: Cal
     assert np.array_equal(images.pixels, np.stack([noise(4, 4, seed=i) for i in (3, 0, 1, 2)]))
 
 
-def test_what_could_not_be_read_is_tried_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_could_not_be_read_is_tried_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opening = Path.open
 
     def refuse(self: Path, *arguments: object, **options: object) -> object:
@@ -117,7 +117,7 @@ def test_what_could_not_be_read_is_tried_again(photos: Path, monkeypatch: pytest
     assert "a/2.png" in load_images(photos, 8).keys
 
 
-def test_the_cache_is_where_it_should_be(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_of_the_cache(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_images(photos, 8, cache=tmp_path / "given")
     assert len(builds(tmp_path / "given")) == 1
     monkeypatch.delenv("INFOMAX_CACHE")
@@ -139,7 +139,7 @@ def test_an_older_build_is_removed_but_stays_readable(photos: Path, cache: Path)
     assert np.array_equal(first.pixels[0], noise(8, 8, seed=0))
 
 
-# distrust
+# damage
 
 
 def cut(build: Path) -> None:
@@ -193,29 +193,29 @@ def test_a_damaged_cache_is_built_again(
     assert len(builds(cache)) == 1
 
 
-# interruption, rivals, lack of room
+# interruption, two processes at once, a full disk
 
 
-LOAD = "import sys; from infomax.images import load; print(len(load(sys.argv[1], 8).pixels))"
+LOAD = "import sys; from infomax.images import load_images; print(len(load_images(sys.argv[1], 8).pixels))"
 KILLED = """
 import os, signal, sys
-from infomax.images import load, loading
-decode, left = loading.to_square, [20]
+from infomax.images import load_images, loading
+decode, left = loading.center_crop_resize, [20]
 def decode_some(data, size):
     left[0] -= 1
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     return decode(data, size)
-loading.to_square = decode_some
-load(sys.argv[1], 8, workers=1)
+loading.center_crop_resize = decode_some
+load_images(sys.argv[1], 8, workers=1)
 """
 FULL = """
 import resource, sys
 from infomax.errors import InfoMaxError
-from infomax.images import load
+from infomax.images import load_images
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 try:
-    load(sys.argv[1], 64)
+    load_images(sys.argv[1], 64)
 except InfoMaxError as error:
     sys.exit(str(error))
 """
@@ -224,8 +224,8 @@ except InfoMaxError as error:
 def test_two_processes_at_once(photos: Path, cache: Path, decodes: Callable[[], int]) -> None:
     for i in range(300):
         put(photos / f"c/{i}.png", noise(8, 8, seed=i))
-    rivals = [python(LOAD, photos) for _ in range(2)]
-    assert [(rival.communicate()[1], rival.returncode) for rival in rivals] == [("", 0)] * 2
+    children = [python(LOAD, photos) for _ in range(2)]
+    assert [(child.communicate()[1], child.returncode) for child in children] == [("", 0)] * 2
     assert len(load_images(photos, 8).pixels) == 306
     assert decodes() == 0
     assert leftovers(cache) == []
@@ -244,9 +244,9 @@ def test_killed_in_the_middle(photos: Path, cache: Path, decodes: Callable[[], i
     decodes()
     assert len(load_images(photos, 8).pixels) == 66
     assert decodes() == 60
-    assert leftovers(cache) == [left]  # it might be somebody's who is still at work
+    assert leftovers(cache) == [left]  # another process might still be writing it
     for path in (*left.iterdir(), left):
-        os.utime(path, (time.time() - STALE - 60,) * 2)
+        os.utime(path, (time.time() - _STALE - 60,) * 2)
     load_images(photos, 8)
     assert leftovers(cache) == []
 
@@ -277,29 +277,29 @@ def test_a_cache_that_cannot_be_written(photos: Path, tmp_path: Path, monkeypatc
 
 
 def test_an_interruption_leaves_nothing(cache: Path) -> None:
-    def rows() -> Iterator[Row]:
-        yield Row(Entry("a", "1"), None, noise(4, 4))
+    def images() -> Iterator[PreparedImage]:
+        yield PreparedImage(Entry("a", "1"), None, noise(4, 4))
         raise KeyboardInterrupt
 
-    cache_folder = cache / "images" / "cache_folder"
+    folder = cache / "images" / "builds"
     with pytest.raises(KeyboardInterrupt):
-        store(cache_folder, rows(), 4)
-    assert list(cache_folder.iterdir()) == []
+        write_cache(folder, images(), 4)
+    assert list(folder.iterdir()) == []
 
 
 def test_no_more_than_a_few_images_are_read_ahead(photos: Path, cache: Path) -> None:
     written = 0
 
-    def rows() -> Iterator[Row]:
+    def images() -> Iterator[PreparedImage]:
         nonlocal written
         for i in range(2000):  # 24 MB in all, through a buffer of one
-            yield Row(Entry(str(i), "1"), None, np.zeros((64, 64, 3), np.uint8))
-            (unfinished,) = cache_folder.iterdir()
+            yield PreparedImage(Entry(str(i), "1"), None, np.zeros((64, 64, 3), np.uint8))
+            (unfinished,) = folder.iterdir()
             written = (unfinished / "pixels.npy").stat().st_size
             assert i * 64 * 64 * 3 - written <= 1 << 20
 
-    cache_folder = cache / "images" / "cache_folder"
-    assert store(cache_folder, rows(), 64).pixels.shape == (2000, 64, 64, 3)
+    folder = cache / "images" / "builds"
+    assert write_cache(folder, images(), 64).pixels.shape == (2000, 64, 64, 3)
 
 
 def test_progress_goes_to_stderr(
@@ -310,10 +310,10 @@ def test_progress_goes_to_stderr(
     load_images(photos, 8, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
-    assert all(words in re.sub(r"\x1b\[[0-9;?]*\w", "", err) for words in ("preparing", "7/7", "images/s"))
+    assert all(words in re.sub(r"\x1b\[[0-9;?]*\w", "", err) for words in ("decoding", "7/7", "images/s"))
 
 
-# the list of what was skipped, and atomic files
+# the list of skipped images, and atomic files
 
 
 def test_write_skipped(tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def interrupt(_: int) -> None:
     raise KeyboardInterrupt
 
 
-def test_files_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_files_appear_complete_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     with written_atomically(path) as file:
         file.write(b"old")

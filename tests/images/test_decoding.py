@@ -1,4 +1,4 @@
-"""Every form an image comes in, against pixels known beforehand or a plain pipeline written differently."""
+"""Every image format, compared with known pixels or with an independent implementation of the pipeline."""
 
 import os
 import struct
@@ -18,7 +18,7 @@ from infomax.images.decoding import (
     UnreadableImage,
     center_crop_resize,
     decode,
-    extensions,
+    image_extensions,
     no_pillow_warnings,
 )
 from tests.images.conftest import Pixels, noise, put, stored
@@ -31,7 +31,7 @@ def reason(data: bytes | Path) -> str:
 
 
 def plainly(pixels: Pixels, size: int) -> NDArray[np.float64]:
-    """The oracle: the central square times a matrix of cubic weights from each side, in floating point."""
+    """Oracle: the central square times a matrix of cubic weights from each side, in floating point."""
     side = min(pixels.shape[:2])
     top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
     scale = max(side / size, 1)
@@ -46,17 +46,17 @@ def plainly(pixels: Pixels, size: int) -> NDArray[np.float64]:
 
 
 def head_of_png(height: int, width: int) -> bytes:
-    """The beginning of a PNG that claims to be this large."""
+    """Beginning of a PNG that claims to be this large."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     signature = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
     return signature + struct.pack(">I", 4) + b"IDAT" + bytes(8)
 
 
-# what comes out
+# pixels
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM", "TGA"])
-def test_a_square_of_the_right_size_passes_bit_by_bit(kind: str) -> None:
+def test_a_square_of_the_right_size_keeps_every_bit(kind: str) -> None:
     pixels = noise(16, 16)
     assert np.array_equal(decode(stored(pixels, kind), 16), pixels)
 
@@ -74,13 +74,13 @@ def test_resizing_agrees_with_a_plain_pipeline(height: int, width: int, size: in
     assert np.abs(decode(stored(pixels), size) - plainly(pixels, size)).max() <= 1.5  # rounded after each side
 
 
-def test_small_details_are_averaged_not_sampled() -> None:
+def test_small_details_are_averaged_rather_than_sampled() -> None:
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
     assert np.abs(decode(stored(stripes), 16).astype(int) - 128).max() <= 3
 
 
-def test_a_huge_jpeg_read_at_a_fraction_looks_the_same() -> None:
+def test_a_large_jpeg_read_at_a_fraction_of_its_size_looks_the_same() -> None:
     smooth = Image.fromarray(noise(40, 60)).resize((2400, 1600), Image.Resampling.BICUBIC)
     difference = decode(stored(smooth, "JPEG", quality=95), 32) - plainly(np.asarray(smooth), 32)
     assert np.abs(difference).mean() < 1
@@ -90,7 +90,7 @@ def test_a_huge_jpeg_read_at_a_fraction_looks_the_same() -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_exif_orientation_is_applied(orientation: int, kind: str) -> None:
-    turned = {  # how an image lies in a file of each orientation, in NumPy's terms
+    stored_as = {  # how a file of each orientation stores an upright image
         1: lambda p: p,
         2: lambda p: p[:, ::-1],
         3: lambda p: p[::-1, ::-1],
@@ -104,24 +104,33 @@ def test_exif_orientation_is_applied(orientation: int, kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"exif": exif, "lossless": True} if kind == "WEBP" else {"exif": exif}
-    lying = np.ascontiguousarray(turned[orientation](pixels))
-    assert np.array_equal(decode(stored(lying, kind, **options), 16), pixels[:, 2:18])
+    turned = np.ascontiguousarray(stored_as[orientation](pixels))
+    assert np.array_equal(decode(stored(turned, kind, **options), 16), pixels[:, 2:18])
 
 
-def test_broken_exif_does_not_cost_the_image() -> None:
+def test_an_image_with_broken_exif_is_decoded() -> None:
     pixels = noise(16, 16)
     assert np.array_equal(decode(stored(pixels, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage"), 16), pixels)
 
 
+def test_an_orientation_in_exif_that_cannot_be_rewritten_is_applied() -> None:
+    """Pillow removes the orientation from the EXIF block after it has turned the image, which fails here."""
+    orientation = b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x07\0\x02\0\0\0\x04xyz\0" + orientation + bytes(4)
+    pixels = noise(16, 21)
+    turned = np.ascontiguousarray(np.rot90(pixels, 1))
+    assert np.array_equal(decode(stored(turned, exif=exif), 16), pixels[:, 2:18])
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_laid_on_head_of_png(mode: str) -> None:
+def test_transparency_is_laid_on_white(mode: str) -> None:
     pixels = noise(16, 16, len(mode))
     color, alpha = pixels[..., :-1].astype(float), pixels[..., -1:] / 255
     expected = color * alpha + 255 * (1 - alpha)
     assert np.abs(decode(stored(pixels), 16) - expected).max() <= 1
 
 
-def test_a_transparent_palette_entry_is_head_of_png() -> None:
+def test_a_transparent_palette_entry_is_white() -> None:
     image = Image.fromarray(np.repeat(np.array([[0, 1]], np.uint8), 2, axis=0), "P")
     image.putpalette([255, 0, 0, 0, 0, 255])
     pixels = decode(stored(image, transparency=1), 2)
@@ -142,14 +151,14 @@ def test_a_transparent_palette_entry_is_head_of_png() -> None:
     ],
     ids=["1-bit", "gray", "palette", "CMYK TIFF", "CMYK JPEG", "LAB", "YCbCr"],
 )
-def test_every_mode_comes_out_as_rgb(image: Image.Image, kind: str, color: tuple[int, int, int]) -> None:
+def test_every_mode_becomes_rgb(image: Image.Image, kind: str, color: tuple[int, int, int]) -> None:
     assert np.abs(decode(stored(image, kind), 4).astype(int) - color).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_16_bit_gray_is_rescaled_not_clipped(kind: str) -> None:
     deep = np.arange(256, dtype=np.uint16).reshape(16, 16) * 257
-    dark = deep // 200  # nothing above 327: dark it is and dark it stays
+    dark = deep // 200  # no value above 327: the result must stay dark
     assert np.array_equal(decode(stored(deep, kind), 16)[..., 0], np.arange(256).reshape(16, 16))
     assert decode(stored(dark, kind), 16).max() == 1
 
@@ -161,7 +170,7 @@ def test_32_bit_images_fill_their_own_range(dtype: type[np.generic]) -> None:
     assert decode(stored(np.full((4, 4), 7, dtype), "TIFF"), 4).max() == 0
 
 
-def test_floats_that_are_no_numbers_are_black() -> None:
+def test_nan_and_infinity_are_black() -> None:
     odd = np.array([[np.nan, np.inf], [-3e38, 3e38]], np.float32)
     assert decode(stored(odd, "TIFF"), 2)[..., 0].tolist() == [[0, 0], [0, 255]]
     assert decode(stored(np.full((2, 2), np.nan, np.float32), "TIFF"), 2).max() == 0
@@ -182,7 +191,7 @@ def test_slivers(height: int, width: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([0, 1, 3, 4]), st.integers(0, 255), st.integers(1, 40))
-def test_a_plain_color_stays_what_it_is(height: int, width: int, channels: int, level: int, size: int) -> None:
+def test_a_plain_color_does_not_change(height: int, width: int, channels: int, level: int, size: int) -> None:
     pixels = np.full((height, width, channels) if channels else (height, width), level, np.uint8)
     if channels == 4:
         pixels[..., 3] = 255
@@ -197,7 +206,7 @@ def test_bytes_and_path_give_the_same(tmp_path: Path) -> None:
     assert np.array_equal(decode(path, 16), decode(path.read_bytes(), 16))
 
 
-# what is broken
+# broken images
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
@@ -220,7 +229,7 @@ def test_no_bytes_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", [b"hello", b"not an image, " * 1000, b"%PDF-1.4", b"\x00" * 5000, b"%!PS-Adobe-3.0 EPSF"]
 )
-def test_text_renamed(text: bytes) -> None:
+def test_files_that_are_not_images(text: bytes) -> None:
     assert reason(text) == "not an image"
 
 
@@ -233,7 +242,7 @@ def test_decompression_bombs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not reason(head_of_png(10_000, 10_000)).startswith("too large")
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_paths_that_are_not_regular_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "link.jpg").symlink_to("nowhere")
     (tmp_path / "loop.jpg").symlink_to("loop.jpg")
@@ -258,7 +267,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "ICO", "TGA", "PCX"]),
     st.data(),
 )
-def test_damage_of_any_kind_is_a_broken_image_or_none(kind: str, data: st.DataObject) -> None:
+def test_a_damaged_image_is_decoded_or_reported_as_broken(kind: str, data: st.DataObject) -> None:
     damaged = bytearray(stored(noise(24, 24), kind))
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -269,12 +278,12 @@ def test_damage_of_any_kind_is_a_broken_image_or_none(kind: str, data: st.DataOb
     assert outcome.shape == (8, 8, 3) if isinstance(outcome, np.ndarray) else "\n" not in outcome.reason
 
 
-def test_extensions_are_those_of_images() -> None:
-    assert {".jpg", ".jpeg", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".avif"} <= extensions()
-    assert not {".pdf", ".eps", ".ps", ".h5", ".mpg", ".txt", ".npy", ".parquet", ""} & extensions()
+def test_extensions_are_those_of_image_formats() -> None:
+    assert {".jpg", ".jpeg", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp", ".avif"} <= image_extensions()
+    assert not {".pdf", ".eps", ".ps", ".h5", ".mpg", ".txt", ".npy", ".parquet", ""} & image_extensions()
 
 
-def test_warnings_are_only_silenced_inside() -> None:
+def test_warnings_are_suppressed_only_inside_the_block() -> None:
     with no_pillow_warnings(), pytest.raises(BrokenImage):
         center_crop_resize(head_of_png(10_000, 10_000), 4)
     with pytest.warns(Image.DecompressionBombWarning), Image.open(BytesIO(head_of_png(10_000, 10_000))):

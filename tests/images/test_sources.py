@@ -1,7 +1,6 @@
-"""One conformance suite for every kind of source, then what is particular to each and every way to get it wrong."""
+"""Special cases of each kind of source, and wrong input. What all kinds share is in test_source_conformance.py."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,88 +11,21 @@ import pytest
 
 from infomax.errors import InfoMaxError
 from infomax.images import LoadedImages, SourceLike, load_images, load_rows
-from infomax.images.opening import NAMED, open_source
-from infomax.images.source import Source
+from infomax.images.named import NAMED
+from infomax.images.opening import open_source
+from infomax.images.probe import SourceProbe, probe_source
 from tests.images.conftest import noise, put, put_parquet, stored
 
 CIFAR10 = Path(__file__).parents[3] / "shared/data/cifar10"
 FIVE = [noise(8, 8, seed=i) for i in range(5)]
-LABELS = ["cat", "cat", "dog", "dog", "dog"]
 
 
-def folder(where: Path) -> SourceLike:
-    for i, (pixels, label) in enumerate(zip(FIVE, LABELS, strict=True)):
-        put(where / "photos" / label / f"deep/{i}.png", pixels)
-    return where / "photos"
-
-
-def one_parquet(where: Path) -> SourceLike:
-    return put_parquet(where / "a.parquet", [stored(p) for p in FIVE], [0, 0, 1, 1, 1], names=True)
-
-
-def two_parquets(where: Path) -> SourceLike:
-    put_parquet(where / "a.parquet", [stored(p) for p in FIVE[:3]], [0, 0, 1], names=True)
-    put_parquet(where / "b.parquet", [stored(p) for p in FIVE[3:]], [1, 1], names=True)
-    return str(where / "?.parquet")
-
-
-def several_files(where: Path) -> SourceLike:
-    return [put(where / label / f"{i}.png", p) for i, (p, label) in enumerate(zip(FIVE, LABELS, strict=True))]
-
-
-def npz(where: Path) -> SourceLike:
-    np.savez_compressed(where / "a.npz", images=np.stack(FIVE), labels=LABELS)
-    return where / "a.npz"
-
-
-def npy(where: Path) -> SourceLike:
-    np.save(where / "a.npy", np.stack(FIVE))
-    return where / "a.npy"
-
-
-def in_memory(where: Path) -> SourceLike:
-    return np.stack(FIVE)
-
-
-KINDS = [folder, one_parquet, two_parquets, several_files, npz, npy, in_memory]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_source_gives_the_same_collection(kind: Callable[[Path], SourceLike], tmp_path: Path) -> None:
-    images = load_images(kind(tmp_path), 8)
-    assert np.array_equal(images.pixels, np.stack(FIVE))
-    assert images.pixels.dtype == np.uint8
-    assert not images.pixels.flags.writeable
-    assert images.labels == (None if kind in (npy, in_memory) else LABELS)
-    assert images.skipped == []
-    assert len(set(images.keys)) == 5
-    assert images.fingerprint == load_images(np.stack(FIVE), 8).fingerprint
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_source_reads_what_is_wanted(kind: Callable[[Path], SourceLike], tmp_path: Path) -> None:
-    source = open_source(kind(tmp_path))
-    assert isinstance(source, Source)
-    everything = list(source.read(range(5)))
-    some = list(source.read([1, 4]))
-    assert [content.label for content in some] == [everything[i].label for i in (1, 4)]
-    for content, i in zip(some, (1, 4), strict=True):
-        assert np.array_equal(np.asarray(content.data), np.asarray(everything[i].data))
-    assert list(source.read([])) == []
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_source_is_resized_alike(kind: Callable[[Path], SourceLike], tmp_path: Path) -> None:
-    assert load_images(kind(tmp_path), 12).fingerprint == load_images(np.stack(FIVE), 12).fingerprint
-
-
-def test_fingerprint_tells_content_apart(tmp_path: Path) -> None:
-    other = np.stack(FIVE)
-    other[4, 7, 7, 2] ^= 1
-    assert load_images(other, 8).fingerprint != load_images(np.stack(FIVE), 8).fingerprint
-    folder(tmp_path / "here")
-    folder(tmp_path / "there")
-    assert load_images(tmp_path / "here/photos", 8).fingerprint == load_images(tmp_path / "there/photos", 8).fingerprint
+def test_a_probe_measures_the_shorter_side_of_intact_images(tmp_path: Path) -> None:
+    for name, shape in {"a": (10, 40), "b": (30, 20), "c": (50, 60)}.items():
+        put(tmp_path / f"{name}.png", noise(*shape))
+    put(tmp_path / "broken.png", b"text")
+    assert probe_source(tmp_path) == SourceProbe(count=4, side=20)
+    assert probe_source(tmp_path / "broken.png") == SourceProbe(count=1, side=0)
 
 
 def test_a_few_images_at_another_size(tmp_path: Path, cache: Path) -> None:
@@ -144,7 +76,7 @@ def test_odd_names_survive(tmp_path: Path) -> None:
     assert set(first.labels or ()) == {"ü"}
 
 
-def test_broken_images_are_skipped_with_a_reason_and_nothing_else_is_lost(tmp_path: Path) -> None:
+def test_broken_images_are_skipped_with_a_reason(tmp_path: Path) -> None:
     whole = stored(noise(64, 64), "JPEG")
     put(tmp_path / "whole.jpg", whole)
     put(tmp_path / "half.jpg", whole[: len(whole) // 2])
@@ -168,7 +100,7 @@ def test_broken_images_are_skipped_with_a_reason_and_nothing_else_is_lost(tmp_pa
     }
 
 
-def test_a_folder_that_cannot_be_looked_into_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_opened_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "open/1.png", noise(4, 4))
     put(tmp_path / "shut/2.png", noise(4, 4))
     listing = Path.iterdir
@@ -179,12 +111,14 @@ def test_a_folder_that_cannot_be_looked_into_is_listed(tmp_path: Path, monkeypat
         return listing(self)
 
     monkeypatch.setattr(Path, "iterdir", guarded)
-    images = load_images(tmp_path, 4)
+    source = open_source(tmp_path)
+    assert source.paths() == [f"{tmp_path}/open/1.png", f"{tmp_path}/shut"]
+    assert source.labels() == ["open", None]
+    assert source.unreadable_roots() == [f"{tmp_path}/shut/"]
+    images = load_images(source, 4)
     assert images.keys == ["open/1.png"]
-    assert [(entry.where, entry.reason) for entry in images.skipped] == [
-        ("shut", "a folder that cannot be looked into")
-    ]
-    with pytest.raises(InfoMaxError, match=r"cannot be looked into \(Permission denied\)"):
+    assert [(entry.where, entry.reason) for entry in images.skipped] == [("shut", "a folder that cannot be opened")]
+    with pytest.raises(InfoMaxError, match=r"cannot be opened \(Permission denied\): check its permissions"):
         load_images(tmp_path / "shut", 4)
 
 
@@ -214,7 +148,7 @@ def test_parquet_files_of_the_same_name_keep_their_folders(tmp_path: Path) -> No
     assert load_images(str(tmp_path / "**/*.parquet"), 4).keys == ["a/x.parquet#0", "b/x.parquet#0"]
 
 
-def test_any_single_column_of_images_will_do(tmp_path: Path) -> None:
+def test_a_single_column_of_images_may_have_any_name(tmp_path: Path) -> None:
     table = pq.read_table(put_parquet(tmp_path / "a.parquet", [stored(FIVE[0])], [1])).rename_columns(["img", "label"])
     pq.write_table(table, tmp_path / "b.parquet")
     assert np.array_equal(load_images(tmp_path / "b.parquet", 8).pixels[0], FIVE[0])
@@ -259,7 +193,7 @@ def test_an_array_that_fits_is_not_copied(tmp_path: Path, cache: Path) -> None:
     assert isinstance(load_images(tmp_path / "a.npy", 8).pixels, np.memmap)
     assert load_images(tmp_path / "a.npy", 8).keys[4] == "a.npy#4"
     assert list(cache.iterdir()) == []
-    pixels[:] = 0  # still the caller's to change
+    pixels[:] = 0  # the caller may still change it
 
 
 @pytest.mark.parametrize("name", ["images", "pixels", "x", "whatever"])
@@ -322,7 +256,7 @@ def test_the_real_cifar10(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(isinstance(content.data, bytes) and content.data.startswith(b"\x89PNG") for content in contents)
 
 
-# what goes wrong
+# wrong input
 
 
 def refused(source: SourceLike, size: int = 8) -> str:
@@ -358,18 +292,18 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
     assert expected in refused(tmp_path)
 
 
-def test_files_of_no_use(tmp_path: Path) -> None:
+def test_unsupported_files(tmp_path: Path) -> None:
     image = put(tmp_path / "a.png", noise(4, 4))
     parquet = put_parquet(tmp_path / "a.parquet", [stored(noise(4, 4))])
     assert "is of no supported kind" in refused(put(tmp_path / "a.txt", b"words"))
     assert "is of no supported kind" in refused([image, tmp_path / "a.txt"])
     assert "mixes parquet files and images" in refused([image, parquet])
-    assert "is no parquet file" in refused(put(tmp_path / "b.parquet", b"words"))
-    assert "is no parquet file" in refused(put(tmp_path / "b.parquet", b""))
-    assert "is no .npy file" in refused(put(tmp_path / "b.npy", b"words"))
-    assert "is no .npy file" in refused(put(tmp_path / "b.npy", b""))
-    assert "is no .npz archive" in refused(put(tmp_path / "b.npz", b"words"))
-    assert "is no .npz archive" in refused(put(tmp_path / "b.npz", b""))
+    assert "is not a parquet file" in refused(put(tmp_path / "b.parquet", b"words"))
+    assert "is not a parquet file" in refused(put(tmp_path / "b.parquet", b""))
+    assert "is not a .npy file" in refused(put(tmp_path / "b.npy", b"words"))
+    assert "is not a .npy file" in refused(put(tmp_path / "b.npy", b""))
+    assert "is not a .npz archive" in refused(put(tmp_path / "b.npz", b"words"))
+    assert "is not a .npz archive" in refused(put(tmp_path / "b.npz", b""))
 
 
 def test_parquet_of_something_else(tmp_path: Path) -> None:
@@ -398,7 +332,7 @@ def test_arrays_of_the_wrong_type_or_shape(pixels: np.ndarray[Any, Any], tmp_pat
     for source in (pixels, tmp_path / "a.npy", tmp_path / "a.npz"):
         message = refused(source)
         assert f"is {pixels.dtype} of shape {pixels.shape}" in message or "mmap" in message
-    assert "wanted is uint8 of shape (n, h, w)" in refused(pixels)
+    assert "expected uint8 of shape (n, h, w)" in refused(pixels)
 
 
 def test_arrays_of_python_objects_are_never_unpickled(tmp_path: Path) -> None:
@@ -406,12 +340,12 @@ def test_arrays_of_python_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", objects, allow_pickle=True)
     np.savez(tmp_path / "a.npz", images=objects)
     np.savez(tmp_path / "b.npz", images=np.stack(FIVE[:1]), labels=objects)
-    assert "is no .npy file of numbers" in refused(tmp_path / "a.npy")
+    assert "is not a .npy file of numbers" in refused(tmp_path / "a.npy")
     assert "images in" in refused(tmp_path / "a.npz")
-    assert "is no .npz archive of numbers" in refused(tmp_path / "b.npz")
+    assert "is not a .npz archive of numbers" in refused(tmp_path / "b.npz")
 
 
-def test_archives_that_do_not_fit(tmp_path: Path) -> None:
+def test_unsuitable_archives(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     np.savez(path, a=np.stack(FIVE), b=np.stack(FIVE))
     assert "holds a: uint8 (5, 8, 8, 3), b: uint8 (5, 8, 8, 3): store the images under `images`" in refused(path)
@@ -428,13 +362,13 @@ def test_archives_that_do_not_fit(tmp_path: Path) -> None:
     assert "is damaged" in refused(path)
 
 
-def test_all_broken(tmp_path: Path) -> None:
+def test_a_source_of_broken_images_only(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         put(tmp_path / name, b"text")
-    assert refused(tmp_path).endswith("none of 2 images is sound; the first, 'a.jpg': not an image")
+    assert refused(tmp_path).endswith("none of its 2 images can be decoded; the first is 'a.jpg': not an image")
 
 
-def test_no_size(tmp_path: Path) -> None:
+def test_a_size_of_zero(tmp_path: Path) -> None:
     assert refused("digits", 0) == "images of size 0: give a size of at least 1 pixel"
 
 

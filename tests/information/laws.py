@@ -1,7 +1,7 @@
-"""What must hold of every divergence, bound, choice of pairs and prior: functions that take the implementation.
+"""Laws of every divergence, bound, pairing and prior: functions that check an implementation.
 
-The package's own implementations are held to these laws here, planted mistakes in tests/mutants. The truth is a small
-table of counts, whose divergences are computed in NumPy from their definitions as integrals over p and q.
+The tests here check the implementations of the package; tests/mutants checks that planted mistakes break the laws. The
+truth is a small table of counts. NumPy computes its divergences from their definitions as integrals over p and q.
 """
 
 import itertools
@@ -13,13 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from infomax.information.critics import Critic
+from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import Divergence
 
 COUNTS = np.array([[5, 1, 2], [1, 4, 1], [1, 2, 7]])  # joint counts of (x, y): no cell is empty
 LARGE = torch.tensor([-1e4, -1e3, -100, -30, -1, 0, 1, 30, 100, 1e3, 1e4])
 
 Function = Callable[..., Any]
+CRITICS: dict[str, Callable[..., Critic]] = {
+    "concatenated": Concatenated,
+    "separable": Separable,
+    "cosine": Cosine,
+    "bilinear": Bilinear,
+}
 TRUTHS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "kl": lambda p, q: p * np.log(p / q),
     "reverse-kl": lambda p, q: q * np.log(q / p),
@@ -47,13 +53,13 @@ def log_ratio() -> Tensor:
 
 
 def samples() -> tuple[Tensor, Tensor]:
-    """As many pairs (x, y) as there are counts, so that the mean over them is exactly E_P, and over all pairs E_Q."""
+    """One pair (x, y) for each count: the mean over them is exactly E_P, the mean over all pairs of x and y is E_Q."""
     cells = np.repeat(np.arange(COUNTS.size), COUNTS.flatten())
     return torch.from_numpy(cells // COUNTS.shape[1]), torch.from_numpy(cells % COUNTS.shape[1])
 
 
 def scored(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Positives and negatives of the table under a table of scores."""
+    """Positives and negatives of the samples, from a table of scores."""
     x, y = samples()
     return scores[x, y], scores[x[:, None], y]
 
@@ -81,7 +87,7 @@ def inverts_the_optimal_score(divergence: Divergence) -> None:
 
 
 def keeps_its_limit(divergence: Divergence) -> None:
-    """P and Q nearly apart: the most a divergence can be."""
+    """P and Q hardly overlap: the divergence reaches its upper limit."""
     if divergence.upper_limit is None:
         return
     apart = torch.tensor([60.0, -60.0], dtype=torch.float64)
@@ -117,7 +123,7 @@ def never_exceeds_kl(bound: Function, scores: Tensor) -> None:
 
 
 def equals_its_oracle(bound: Function, oracle: Callable[[np.ndarray, np.ndarray], float]) -> None:
-    """The same as plain sums in NumPy, for each of the leading axes by itself."""
+    """The same as plain sums in NumPy, for each element of the leading axes."""
     generator = torch.Generator().manual_seed(0)
     positives = torch.randn(2, 3, 4, generator=generator, dtype=torch.float64)
     negatives = torch.randn(2, 3, 4, 5, generator=generator, dtype=torch.float64) * 3
@@ -130,13 +136,13 @@ def ignores_a_shift(bound: Function) -> None:
     torch.testing.assert_close(bound(positives + 7, negatives + 7), bound(positives, negatives), atol=1e-12, rtol=0)
 
 
-def tells_nothing_at_constant_scores(bound: Function) -> None:
+def is_zero_at_constant_scores(bound: Function) -> None:
     for constant in (0.0, -3.0, 1e4):
         assert abs(float(bound(*scored(torch.full((3, 3), constant, dtype=torch.float64))))) < 1e-9
 
 
 def has_the_ceiling_of_m_and_one(bound: Function) -> None:
-    """ln(m + 1), reached by a critic that is sure and passed by none."""
+    """ln(m + 1), which a confident critic reaches and no critic exceeds."""
     for gap in (0.5, 5.0, 50.0, 1e4):
         reached = float(bound(torch.full((3,), gap), torch.zeros(3, 6)))
         assert reached <= math.log(7) + 1e-6
@@ -144,7 +150,7 @@ def has_the_ceiling_of_m_and_one(bound: Function) -> None:
 
 
 def bound_is_never_nan(bound: Function, dtype: torch.dtype) -> None:
-    """No pattern of large scores gives NaN, in value or gradient; nor infinity where the exact one is a number."""
+    """Large scores give no NaN in value or gradient, and no infinity where the exact number is finite."""
     patterns = [torch.tensor(signs) * 1e4 for signs in ([-1.0], [0.0], [1.0], [-1.0, 1.0])]
 
     def value_and_gradients(positive: Tensor, negative: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
@@ -161,7 +167,7 @@ def bound_is_never_nan(bound: Function, dtype: torch.dtype) -> None:
 
 
 def is_never_nan_on_all_pairs(matrix_bound: Function) -> None:
-    """For bounds of a whole matrix of scores, its diagonal the positives, in the manner of the paper's code."""
+    """For bounds of a matrix of scores with the positives on its diagonal, as in the code of the paper."""
     for score in (1e3, -1e3):
         scores = torch.diag(torch.full((4,), score)).requires_grad_()
         out = matrix_bound(scores)
@@ -178,7 +184,7 @@ def matrix_ignores_a_shift(matrix_bound: Function) -> None:
 
 
 class Naming(Critic):
-    """Scores that name their pair: 1000 x + y."""
+    """Scores that identify their pair: 1000 x + y."""
 
     def embed_x(self, x: Tensor) -> Tensor:
         return x
@@ -194,7 +200,7 @@ class Naming(Critic):
 
 
 def pairs_are_what_they_say(pairs: Function, n: int, positions: int, seed: int) -> None:
-    """Every positive is its own pair, no negative is; each x meets as many negatives."""
+    """Every positive is a pair (x_i, y_i), and no negative is; each x has equally many negatives."""
     x = torch.arange(n, dtype=torch.float64).unsqueeze(1)
     y = x + 100 * torch.arange(positions, dtype=torch.float64)[:, None, None]
     positives, negatives = pairs(Naming(), x, y, torch.Generator().manual_seed(seed))
@@ -205,7 +211,7 @@ def pairs_are_what_they_say(pairs: Function, n: int, positions: int, seed: int) 
 
 
 def pairs_are_all(pairs: Function, n: int, positions: int) -> None:
-    """Every other y at every position, once."""
+    """Each x has every other y at every position as a negative, once."""
     x = torch.arange(n, dtype=torch.float64).unsqueeze(1)
     y = x + 100 * torch.arange(positions, dtype=torch.float64)[:, None, None]
     _, negatives = pairs(Naming(), x, y, None)
@@ -215,7 +221,7 @@ def pairs_are_all(pairs: Function, n: int, positions: int) -> None:
 
 
 def every_other_is_met_as_often(pairs: Function) -> None:
-    """4 elements, 600 draws: each of 3 partners is met 200 times, +-55 at 4.8 sigma (fails 5 times in a million)."""
+    """4 elements, 600 draws: each of 3 partners comes 200 times, +-55 at 4.8 sigma (fails 5 times in a million)."""
     generator = torch.Generator().manual_seed(0)
     x = torch.arange(4, dtype=torch.float64).unsqueeze(1)
     first = [int(pairs(Naming(), x, x, generator)[1][0].flatten()[0]) for _ in range(600)]
@@ -226,7 +232,7 @@ def every_other_is_met_as_often(pairs: Function) -> None:
 
 
 def pulls_both_ways(prior: torch.nn.Module, discriminator: torch.nn.Module) -> None:
-    """A step down the gradient: the discriminator's raises the value, the code's lowers it."""
+    """A step down the gradient raises the value if the discriminator takes it, and lowers it if the code does."""
     code = torch.randn(64, 3, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.8
 
     def loss(at: Tensor) -> Tensor:
@@ -245,7 +251,7 @@ def pulls_both_ways(prior: torch.nn.Module, discriminator: torch.nn.Module) -> N
 
 
 def is_the_gaussian_kl(prior: torch.nn.Module) -> None:
-    """The closed form is torch's own KL between normals, averaged over batch and dimensions."""
+    """The closed form equals the KL of torch between normals, averaged over batch and dimensions."""
     generator = torch.Generator().manual_seed(0)
     mean, log_var, code = torch.randn(3, 5, 4, generator=generator, dtype=torch.float64)
     posterior = torch.distributions.Normal(mean, (log_var / 2).exp())

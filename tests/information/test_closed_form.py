@@ -1,4 +1,4 @@
-"""The closed form on worlds small enough to be known exactly."""
+"""The closed form on tables small enough to be known exactly."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from infomax.information.closed_form import CanonicalDirections, PairMoments, ca
 RANKS = (1, 2, 3, 5)
 
 
-def a_world(outcomes: int = 6, groups: int = 5, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """A joint table of two draws from one group, p(x, y) = sum_g p(g) p(x|g) p(y|g), and its margin, float64."""
+def random_table(outcomes: int = 6, groups: int = 5, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A joint table of two samples of one group, p(x, y) = sum_g p(g) p(x|g) p(y|g), and its margin, float64."""
     generator = torch.Generator().manual_seed(seed)
     given = torch.rand(groups, outcomes, generator=generator, dtype=torch.float64) ** 3
     given /= given.sum(1, keepdim=True)
@@ -23,7 +23,7 @@ def a_world(outcomes: int = 6, groups: int = 5, seed: int = 0) -> tuple[Tensor, 
 
 
 def moments_of(joint: Tensor, features: Tensor) -> PairMoments:
-    """The moments that infinitely many pairs would have, `features` being one row an outcome."""
+    """The moments of infinitely many pairs; `features` has one row for each outcome."""
     moments = PairMoments(features.shape[1])
     margin = joint.sum(1)
     moments.first, moments.groups = margin @ features, 1
@@ -47,7 +47,7 @@ def chi2_of_rank(joint: Tensor, rank: int) -> float:
 @pytest.mark.parametrize("rank", RANKS)
 @pytest.mark.parametrize("seed", range(3))
 def test_on_a_table_the_bound_is_the_divergence_restricted_to_the_rank(rank: int, seed: int) -> None:
-    joint, margin = a_world(seed=seed)
+    joint, margin = random_table(seed=seed)
     outcomes = torch.eye(len(joint), dtype=torch.float64)[:, 1:]  # the last indicator follows from the others
     moments = moments_of(joint, outcomes)
     found = canonical_directions(moments, rank)
@@ -60,7 +60,7 @@ def test_on_a_table_the_bound_is_the_divergence_restricted_to_the_rank(rank: int
 
 
 def test_at_full_rank_it_is_the_density_ratio_and_the_whole_divergence() -> None:
-    joint, margin = a_world()
+    joint, margin = random_table()
     outcomes = torch.eye(len(joint), dtype=torch.float64)[:, 1:]
     product = margin[:, None] * margin
     found = canonical_directions(moments_of(joint, outcomes), 5)
@@ -72,7 +72,7 @@ def test_at_full_rank_it_is_the_density_ratio_and_the_whole_divergence() -> None
 
 @pytest.mark.parametrize("rank", RANKS)
 def test_no_other_critic_of_that_rank_does_better(rank: int) -> None:
-    joint, margin = a_world()
+    joint, margin = random_table()
     best = chi2_of_rank(joint, rank)
     generator = torch.Generator().manual_seed(1)
     for _ in range(200):
@@ -86,16 +86,16 @@ def test_no_other_critic_of_that_rank_does_better(rank: int) -> None:
         assert value <= best + 1e-12
 
 
-def test_the_bound_on_samples_is_that_of_the_bound_itself() -> None:
-    """bound_on needs moments alone; the bound of the library sees every pair: they agree on pairs with replacement."""
+def test_the_bound_on_samples_equals_the_bound_of_the_library() -> None:
+    """bound_on needs only moments, f_divergence sees every pair: they agree on pairs with replacement."""
     generator = np.random.default_rng(0)
     groups = generator.normal(size=(60, 1, 4)) + generator.normal(size=(60, 3, 4))
-    draws = torch.from_numpy(np.tanh(groups)).float()
+    samples = torch.from_numpy(np.tanh(groups)).float()
     moments, others = PairMoments(4), PairMoments(4)
-    moments.add(draws[:30])
-    others.add(draws[30:])
+    moments.add(samples[:30])
+    others.add(samples[30:])
     found = canonical_directions(moments, 2)
-    flat = (draws[30:].reshape(-1, 4) - found.mean) @ found.directions
+    flat = (samples[30:].reshape(-1, 4) - found.mean) @ found.directions
     table = 2 * (flat * found.correlations) @ flat.T
     same = torch.kron(torch.eye(30), torch.ones(3, 3) - torch.eye(3)).bool()
     positives = table[same]
@@ -104,48 +104,48 @@ def test_the_bound_on_samples_is_that_of_the_bound_itself() -> None:
     assert found.bound_on(others) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_a_pass_in_pieces_is_a_pass_at_once_and_a_loop_over_pairs() -> None:
-    draws = torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(0))
+def test_moments_in_parts_equal_moments_at_once_and_a_loop_over_pairs() -> None:
+    samples = torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(0))
     whole, pieces = PairMoments(3), PairMoments(3)
-    whole.add(draws)
-    for part in torch.split(draws, 7):
+    whole.add(samples)
+    for part in torch.split(samples, 7):
         again = PairMoments(3)
         again.load(pieces.state())
         pieces = again
         pieces.add(part)
-    pairs = [(a[i], a[j]) for a in draws for i in range(4) for j in range(4) if i != j]
+    pairs = [(a[i], a[j]) for a in samples for i in range(4) for j in range(4) if i != j]
     x, y = (torch.stack(side) for side in zip(*pairs, strict=True))
-    mean = draws.reshape(-1, 3).mean(0)
-    slow = (mean, torch.cov(draws.reshape(-1, 3).T, correction=0), x.T @ y / len(x) - mean[:, None] * mean)
+    mean = samples.reshape(-1, 3).mean(0)
+    slow = (mean, torch.cov(samples.reshape(-1, 3).T, correction=0), x.T @ y / len(x) - mean[:, None] * mean)
     for one, two, three in zip(whole.centered(), pieces.centered(), slow, strict=True):
         torch.testing.assert_close(one, two)
         torch.testing.assert_close(one, three, atol=1e-6, rtol=1e-5)
 
 
-def test_of_some_pairs_the_moments_are_those_of_each_pair_as_a_group() -> None:
-    draws = torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(0)) + torch.arange(4.0)[:, None]
+def test_moments_of_chosen_pairs_equal_those_of_each_pair_as_a_group() -> None:
+    samples = torch.randn(20, 4, 3, generator=torch.Generator().manual_seed(0)) + torch.arange(4.0)[:, None]
     chosen = [(0, 1), (1, 2), (1, 3)]  # the second draw counts three times
     table = torch.zeros(4, 4)
     for i, j in chosen:
         table[i, j] = table[j, i] = 1
     some, alone = PairMoments(3, pairs=table), PairMoments(3)
-    for part in torch.split(draws, 7):
+    for part in torch.split(samples, 7):
         some.add(part)
-    alone.add(torch.cat([draws[:, pair] for pair in chosen]))
+    alone.add(torch.cat([samples[:, pair] for pair in chosen]))
     for one, two in zip(some.centered(), alone.centered(), strict=True):
         torch.testing.assert_close(one, two, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(some.variance, alone.variance)
 
 
-def test_independent_draws_give_nothing_on_other_draws() -> None:
-    draws = torch.randn(4000, 2, 5, generator=torch.Generator().manual_seed(0))
+def test_independent_samples_have_no_held_out_bound() -> None:
+    samples = torch.randn(4000, 2, 5, generator=torch.Generator().manual_seed(0))
     moments, others = PairMoments(5), PairMoments(5)
-    moments.add(draws[:2000])
-    others.add(draws[2000:])
+    moments.add(samples[:2000])
+    others.add(samples[2000:])
     assert abs(canonical_directions(moments, 5).bound_on(others)) < 0.01
 
 
-def test_draws_that_are_all_alike_have_no_directions() -> None:
+def test_equal_samples_have_no_directions() -> None:
     moments = PairMoments(3)
     moments.add(torch.full((10, 2, 3), 0.7))
     found = canonical_directions(moments, 2)
@@ -154,3 +154,13 @@ def test_draws_that_are_all_alike_have_no_directions() -> None:
     assert found.bound_on(moments) == 0
     with pytest.raises(ValueError, match="2 or more"):
         moments.add(torch.zeros(10, 1, 3))
+
+
+@pytest.mark.parametrize("rank", RANKS)
+def test_truncated_directions_are_those_of_the_lower_rank(rank: int) -> None:
+    joint, _ = random_table()
+    moments = moments_of(joint, torch.eye(len(joint), dtype=torch.float64)[:, 1:])
+    truncated, wanted = canonical_directions(moments, 5).truncated(rank), canonical_directions(moments, rank)
+    torch.testing.assert_close(truncated.correlations, wanted.correlations)
+    torch.testing.assert_close(truncated.directions.abs(), wanted.directions.abs())
+    assert truncated.bound_on(moments) == pytest.approx(chi2_of_rank(joint, rank), abs=1e-9)

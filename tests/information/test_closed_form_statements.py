@@ -1,4 +1,4 @@
-"""What docs/mathematics.md says of the closed form beyond tables: normal variables, and the patches of images."""
+"""Statements of docs/mathematics.md on the closed form beyond tables: normal variables and patches of images."""
 
 import math
 
@@ -35,7 +35,7 @@ def normal_moments(rho: float, degree: int) -> tuple[PairMoments, Tensor]:
 
 @pytest.mark.parametrize("rho", [0.3, 0.8])
 def test_a_normal_has_the_powers_of_its_correlation_and_hermite_polynomials(rho: float) -> None:
-    """s_k = rho^k; what the polynomials up to a degree lack of chi2 = rho^2 / (1 - rho^2) is its geometric tail."""
+    """s_k = rho^k; polynomials up to a degree miss the geometric tail of chi2 = rho^2 / (1 - rho^2)."""
     degree = 5
     moments, mix = normal_moments(rho, degree)
     found = canonical_directions(moments, degree)
@@ -47,7 +47,7 @@ def test_a_normal_has_the_powers_of_its_correlation_and_hermite_polynomials(rho:
 
 
 def images(count: int = 40, patches: int = 6, dim: int = 4) -> Tensor:
-    """Codes of patches, (count, patches, dim): not centered, of unequal variance, alike within an image to a degree."""
+    """Codes of patches, (count, patches, dim): not centered, of unequal variance, similar within an image."""
     generator = torch.Generator().manual_seed(1)
     shared, own = (torch.randn(count, k, dim, generator=generator, dtype=torch.float64) for k in (1, patches))
     return (shared * torch.tensor([2.0, 1.0, 0.5, 0.1]) + own).tanh() + 0.3
@@ -79,7 +79,7 @@ def test_patches_are_an_eigenproblem_of_variance_between_images() -> None:
     torch.testing.assert_close(differences, 2 * (1 - found.correlations), atol=1e-9, rtol=0)
 
 
-def test_the_patches_critic_has_the_bound_of_its_values() -> None:
+def test_the_critic_of_patches_has_the_sum_of_squared_correlations_as_bound() -> None:
     """E_P T - E_Q (T + T^2 / 4) over every pair of patches is sum lambda^2; no other matrix M of that rank has more."""
     codes = images()
     count, patches, dim = codes.shape
@@ -102,8 +102,8 @@ def test_the_patches_critic_has_the_bound_of_its_values() -> None:
             assert value((f + left) @ (g + right).T) < best
 
 
-def test_a_code_that_is_not_centered_sees_a_constant_of_value_one() -> None:
-    """The solution that tells nothing: with a constant among the codes and no mean taken off, lambda = 1."""
+def test_a_code_that_is_not_centered_has_a_constant_with_correlation_one() -> None:
+    """The trivial solution: with a constant among the codes and without subtracting the mean, lambda = 1."""
     codes = images()
     with_one = torch.cat([codes, torch.ones_like(codes[..., :1])], -1)
     flat, means = with_one.flatten(0, 1), with_one.mean(1)

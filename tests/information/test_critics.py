@@ -1,11 +1,12 @@
-"""One suite for all critics."""
+"""One test suite for all critics."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from infomax.information.critics import CRITICS, Concatenated, Cosine, Critic
+from infomax.information.critics import Concatenated, Cosine, Critic
 from infomax.information.estimation.critics import GaussianCritic, ResidualCritic
+from tests.information.laws import CRITICS
 
 
 def features(*shape: int, seed: int = 0) -> Tensor:
@@ -20,7 +21,7 @@ def build(name: str) -> Critic:
     return (GaussianCritic if name == "gaussian" else ResidualCritic)(x, y + x[:, :2]).double()
 
 
-@pytest.fixture(params=[*CRITICS, "gaussian", "corrected"])
+@pytest.fixture(params=[*CRITICS, "gaussian", "residual"])
 def critic(request: pytest.FixtureRequest) -> Critic:
     return build(request.param)
 
@@ -52,11 +53,11 @@ def test_gradients_reach_both_sides_and_all_weights(critic: Critic) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_keeps_the_number_type(critic: Critic, dtype: torch.dtype) -> None:
+def test_scores_keep_the_number_type(critic: Critic, dtype: torch.dtype) -> None:
     assert critic.to(dtype)(features(5, 3).to(dtype), features(5, 2).to(dtype)).dtype == dtype
 
 
-@pytest.mark.parametrize("name", [*CRITICS, "gaussian", "corrected"])
+@pytest.mark.parametrize("name", [*CRITICS, "gaussian", "residual"])
 def test_the_same_seed_gives_the_same_critic(name: str) -> None:
     x, y = features(5, 3), features(5, 2, seed=1)
     assert torch.equal(build(name)(x, y), build(name)(x, y))
@@ -86,7 +87,7 @@ def test_cosine_is_the_cosine_of_the_projections_over_the_temperature(shared: bo
     assert sum(weight.numel() for weight in critic.parameters()) == (1 if shared else 2) * (4 * 7 + 8 * 4)
 
 
-def test_one_network_for_two_sizes_is_refused() -> None:
+def test_sharing_a_network_between_two_sizes_raises_an_error() -> None:
     with pytest.raises(ValueError, match="use shared=False"):
         Cosine(3, 2, shared=True)
 
@@ -103,7 +104,7 @@ def test_batch_norm_is_over_all_leading_axes_and_ends_with_training() -> None:
 
 
 def test_the_gaussian_critic_is_the_log_density_ratio() -> None:
-    """Up to a constant, that of torch's own multivariate normals."""
+    """Up to a constant, it equals the log density ratio of multivariate normals in torch."""
     z = features(200, 5)
     z = z @ features(5, 5, seed=1)
     z = (z - z.mean(0)) / z.std(0)
@@ -119,7 +120,7 @@ def _blocks(correlation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return correlation, correlation[:3, :3], correlation[3:, 3:]
 
 
-def test_the_correction_starts_at_zero() -> None:
-    critic, x, y = build("corrected"), features(5, 3), features(5, 2, seed=1)
+def test_the_residual_starts_at_zero() -> None:
+    critic, x, y = build("residual"), features(5, 3), features(5, 2, seed=1)
     assert isinstance(critic, ResidualCritic)
     torch.testing.assert_close(critic(x, y), critic.gaussian(x, y))

@@ -1,4 +1,4 @@
-"""The exact values, by other means than those of known.py."""
+"""The exact values, computed by other methods than in distributions.py."""
 
 import math
 
@@ -8,6 +8,7 @@ import torch
 from scipy import integrate, stats
 
 from infomax.information import distributions as known
+from infomax.information import transformations
 from infomax.information.distributions import Known
 
 HALF = torch.tensor([[1.0, 0.5], [0.5, 1.0]])
@@ -24,8 +25,8 @@ ALL = [
     known.table(torch.tensor([[0.4, 0.1], [0.1, 0.4]])),
     known.forked_noise(1.5, 0.2),
     known.sine(4.0, 0.2),
-    known.transformed(known.bivariate_normal(0.5), known.swiss_roll, known.normal_cdf),
-    known.transformed(known.sparse_normal(3, 1.0), known.spiral, known.half_cube),
+    known.transformed(known.bivariate_normal(0.5), transformations.swiss_roll, transformations.normal_cdf),
+    known.transformed(known.sparse_normal(3, 1.0), transformations.spiral, transformations.half_cube),
 ]
 
 
@@ -41,7 +42,7 @@ def test_samples_are_pairs_and_the_seed_decides(task: Known) -> None:
 
 
 def integrated(joint: stats.rv_continuous, reach: float) -> float:
-    """The information of a symmetric joint density on the plane by two-dimensional quadrature."""
+    """The information of a symmetric joint density on the plane, by two-dimensional quadrature."""
     grid = np.tan(np.linspace(-math.atan(reach), math.atan(reach), 1601))
     p = joint(np.stack(np.meshgrid(grid, grid, indexing="ij"), -1))
     marginal = integrate.trapezoid(p, grid, axis=1)
@@ -127,7 +128,7 @@ def test_sine_by_random_log_ratios() -> None:
     assert abs(ratios.mean() - task.mutual_information) < 4.5 * ratios.std() / math.sqrt(len(ratios))
 
 
-def test_normals_have_what_was_asked_for() -> None:
+def test_normals_have_the_requested_information() -> None:
     assert abs(known.sparse_normal(7, 1.5, pairs=3).mutual_information - 1.5) < 1e-12
     assert abs(known.dense_normal(50, 1.0).mutual_information - 1.0) < 1e-9
     assert abs(known.mixed_normal(3, 7, 2.5, seed=1).mutual_information - 2.5) < 1e-9
@@ -142,18 +143,18 @@ def test_sampled_normals_have_their_covariance() -> None:
     assert (torch.corrcoef(torch.cat([x, y], 1).T) - covariance).abs().max() < 0.02
 
 
-@pytest.mark.parametrize("f", [known.half_cube, known.asinh, known.normal_cdf])
-def test_monotone_transformations_keep_order(f: known.Transformation) -> None:
+@pytest.mark.parametrize("f", [transformations.half_cube, transformations.asinh, transformations.normal_cdf])
+def test_monotone_transformations_keep_order(f: transformations.Transformation) -> None:
     z = torch.linspace(-4, 4, 101, dtype=torch.float64).unsqueeze(1)
     assert (f(z).diff(dim=0) > 0).all()
 
 
-def test_rolls_and_spirals_can_be_undone() -> None:
+def test_rolls_and_spirals_are_invertible() -> None:
     z = torch.linspace(-3, 3, 101, dtype=torch.float64).unsqueeze(1)
-    radius = 21 * known.swiss_roll(z).norm(dim=1, keepdim=True)  # t itself
-    torch.testing.assert_close((radius / (1.5 * math.pi) - 1) / 2, known.normal_cdf(z))
+    radius = 21 * transformations.swiss_roll(z).norm(dim=1, keepdim=True)  # t itself
+    torch.testing.assert_close((radius / (1.5 * math.pi) - 1) / 2, transformations.normal_cdf(z))
     points = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    turned = known.spiral(points)
+    turned = transformations.spiral(points)
     torch.testing.assert_close(turned.norm(dim=1), points.norm(dim=1))
     assert torch.equal(turned[:, 2], points[:, 2])
     found = turned[:, 0] * points[:, 0] + turned[:, 1] * points[:, 1]

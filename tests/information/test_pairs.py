@@ -11,11 +11,12 @@ from torch import Tensor
 
 from infomax.information import critics, pairs
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan
-from infomax.information.critics import CRITICS, Critic
+from infomax.information.critics import Critic
 from infomax.information.pairs import PAIRINGS, all_pairs, derangement, lower_bound
 from tests.information import laws
+from tests.information.laws import CRITICS
 
-every_choice = pytest.mark.parametrize("choice", PAIRINGS.values(), ids=PAIRINGS.keys())
+every_pairing = pytest.mark.parametrize("pairing", PAIRINGS.values(), ids=PAIRINGS.keys())
 every_bound = pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS.keys())
 every_critic = pytest.mark.parametrize("name", CRITICS)
 sizes = {"n": st.integers(2, 9), "positions": st.integers(1, 4), "seed": st.integers(0, 1000)}
@@ -30,27 +31,27 @@ def features(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@every_choice
-@settings(max_examples=30)
+@every_pairing
+@settings(max_examples=30, deadline=None)
 @given(**sizes)
-def test_no_pair_is_its_own_negative(choice: pairs.Pairing, n: int, positions: int, seed: int) -> None:
-    laws.pairs_are_what_they_say(choice, n, positions, seed)
+def test_no_pair_is_its_own_negative(pairing: pairs.Pairing, n: int, positions: int, seed: int) -> None:
+    laws.pairs_are_what_they_say(pairing, n, positions, seed)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(n=sizes["n"], positions=sizes["positions"])
 def test_all_pairs_are_all(n: int, positions: int) -> None:
     laws.pairs_are_all(all_pairs, n, positions)
 
 
-def test_every_other_is_met_as_often() -> None:
+def test_every_other_element_is_met_equally_often() -> None:
     laws.every_other_is_met_as_often(derangement)
 
 
-@every_choice
-def test_one_element_has_no_negative(choice: pairs.Pairing) -> None:
+@every_pairing
+def test_one_element_has_no_negative(pairing: pairs.Pairing) -> None:
     with pytest.raises(ValueError, match="use a batch of 2 or more"):
-        lower_bound(laws.Naming(), torch.zeros(1, 1), torch.zeros(1, 1), choice)
+        lower_bound(laws.Naming(), torch.zeros(1, 1), torch.zeros(1, 1), pairing)
 
 
 @every_critic
@@ -60,7 +61,7 @@ def test_one_element_has_no_negative(choice: pairs.Pairing) -> None:
 def test_streaming_is_the_plain_bound(
     monkeypatch: pytest.MonkeyPatch, name: str, bound: Bound, x_positions: tuple[int, ...], held: int
 ) -> None:
-    """Value and every gradient, whether scored row by row or a few rows at once."""
+    """Value and all gradients are equal, row by row or a few rows at once."""
     monkeypatch.setattr(pairs, "MOST_SCORES_HELD", held)
     monkeypatch.setattr(critics, "MOST_HIDDEN_HELD", 50 * held)
     critic, x, y = double(name), features(*x_positions, 5, 3), features(4, 5, 2, seed=1)
@@ -71,7 +72,7 @@ def test_streaming_is_the_plain_bound(
     torch.testing.assert_close(found, wanted, atol=1e-12, rtol=1e-10)
 
 
-def test_plain_choices_go_straight_to_the_bound() -> None:
+def test_other_pairings_go_straight_to_the_bound() -> None:
     critic, x, y = double("separable"), features(6, 3), features(6, 2, seed=1)
     seeded = partial(torch.Generator().manual_seed, 3)
     wanted = donsker_varadhan(*derangement(critic, x, y, seeded()))
@@ -86,30 +87,30 @@ def test_half_precision_is_reduced_in_single() -> None:
 
 PEAK = """
 import resource, sys, torch
-from infomax.information import CRITICS, critics, pairs, all_pairs, donsker_varadhan, lower_bound
+from infomax.information import critics, pairs, all_pairs, donsker_varadhan, lower_bound
 torch.set_num_threads(1)
-name, n, width, positions = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), 32
+kind, n, width, positions = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), 32
 x, y = torch.randn(n, 8, requires_grad=True), torch.randn(positions, n, 8, requires_grad=True)
-critic = CRITICS[name](8, 8, hidden=width)
+critic = getattr(critics, kind)(8, 8, hidden=width)
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 def run(x, y, held):
     pairs.MOST_SCORES_HELD = critics.MOST_HIDDEN_HELD = held
     lower_bound(critic, x, y, all_pairs, donsker_varadhan).mean().backward()
-run(x[:9], y[:, :9], 500)  # whatever is loaded at the first use
+run(x[:9], y[:, :9], 500)  # loads what the first use loads
 before = peak()
 run(x, y, 2**18)
 print(peak() - before)
 """
 
 
-@pytest.mark.parametrize(("name", "n", "width"), [("separable", 512, 8), ("concatenated", 48, 64)])
-def test_memory_is_linear_in_what_is_kept(name: str, n: int, width: int) -> None:
-    """Neither the scores nor the hidden layers of all pairs are held at once, in blocks of 1 MiB.
+@pytest.mark.parametrize(("kind", "n", "width"), [("Separable", 512, 8), ("Concatenated", 48, 64)])
+def test_memory_is_linear_in_the_number_of_samples(kind: str, n: int, width: int) -> None:
+    """In blocks of 1 MiB, neither the scores nor the hidden layers of all pairs are in memory at once.
 
     The scores of 512 x 512 pairs at 32 positions take 32 MiB, and a plain gradient keeps them three times over; a
     hidden layer of 64 for 48 x 48 pairs there takes 18 MiB, and a plain gradient keeps five of them.
     """
     given_back = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}  # freed blocks do not stay with the process
-    words = [sys.executable, "-c", PEAK, name, str(n), str(width)]
+    words = [sys.executable, "-c", PEAK, kind, str(n), str(width)]
     run = subprocess.run(words, capture_output=True, text=True, check=True, env=given_back)
     assert float(run.stdout) < 40

@@ -1,6 +1,7 @@
-"""Planted mistakes: each must be refused by a law that the package's own implementation keeps.
+"""Planted mistakes: each must break a law that the implementation of the package keeps.
 
-The first six are, in our notation, the faults of the reference code of the Deep InfoMax paper (arXiv 1808.06670).
+The first six are faults of the reference code of the Deep InfoMax paper (Hjelm et al. 2019, arXiv 1808.06670), in our
+notation.
 """
 
 import math
@@ -15,14 +16,14 @@ from infomax.information import divergences as d
 from infomax.information.bounds import Bound, donsker_varadhan, f_divergence, infonce, nwj
 from infomax.information.critics import Critic
 from infomax.information.pairs import all_pairs, derangement
-from infomax.information.priors import AdversarialPrior, GaussianPrior, reverse_gradient
+from infomax.information.priors import AdversarialPrior, GaussianPrior, _reverse_gradient
 from tests.information import laws
 
 # --- the reference code
 
 
 def masked_by_multiplying(divergence: d.Divergence) -> laws.Function:
-    """A matrix of scores whose negatives are the costs times 0 on the diagonal: inf * 0 is NaN."""
+    """Masks the diagonal of a matrix of costs by multiplication with 0: inf * 0 is NaN."""
 
     def bound(scores: Tensor) -> Tensor:
         n, own = len(scores), torch.eye(len(scores), dtype=scores.dtype)
@@ -33,7 +34,7 @@ def masked_by_multiplying(divergence: d.Divergence) -> laws.Function:
 
 
 def infonce_masked_with_minus_ten(scores: Tensor) -> Tensor:
-    """Minus ten is no minus infinity: where all scores are low the masked entries outweigh the negatives."""
+    """Masks with -10 in place of minus infinity: if all scores are low, masked entries outweigh the negatives."""
     n, own = len(scores), torch.eye(len(scores), dtype=scores.dtype)
     masked = scores * (1 - own) - 10 * own
     positives = scores.diagonal()
@@ -41,7 +42,7 @@ def infonce_masked_with_minus_ten(scores: Tensor) -> Tensor:
 
 
 def donsker_varadhan_that_crashes(positives: Tensor, negatives: Tensor) -> Tensor:
-    """It sums over an axis that the scores do not have."""
+    """Sums over an axis that the scores do not have."""
     return positives.mean() - (negatives.logsumexp(dim=(0, 2)) - math.log(negatives.shape[2]))
 
 
@@ -79,7 +80,7 @@ def donsker_varadhan_overflowing(positives: Tensor, negatives: Tensor) -> Tensor
 
 
 def donsker_varadhan_over_positions(positives: Tensor, negatives: Tensor) -> Tensor:
-    """One partition function for all positions."""
+    """Uses one partition function for all positions."""
     return positives.mean(-1) - (negatives.flatten().logsumexp(0) - math.log(negatives.numel()))
 
 
@@ -95,12 +96,12 @@ def infonce_of_m(positives: Tensor, negatives: Tensor) -> Tensor:
 
 
 def shuffled(critic: Critic, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A shuffle, which may leave an element where it was."""
+    """Shuffles, which may leave an element in its place."""
     return critic(x, y), critic(x, y[..., torch.randperm(len(x), generator=generator), :]).unsqueeze(-1)
 
 
 def always_the_next(critic: Critic, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A derangement, but the same one in every batch."""
+    """Uses the same derangement in every batch."""
     return critic(x, y), critic(x, y.roll(-1, -2)).unsqueeze(-1)
 
 
@@ -109,7 +110,7 @@ def all_and_its_own(critic: Critic, x: Tensor, y: Tensor, generator: torch.Gener
 
 
 def all_of_the_same_position(critic: Critic, x: Tensor, y: Tensor, generator: Any) -> tuple[Tensor, Tensor]:
-    """Other images, but not at every position."""
+    """Uses other images, but not at every position."""
     positives, negatives = all_and_its_own(critic, x, y, generator)
     n = len(x)
     return positives, negatives[..., ~torch.eye(n, dtype=torch.bool)].reshape(-1, n, n - 1)
@@ -119,7 +120,7 @@ def all_of_the_same_position(critic: Critic, x: Tensor, y: Tensor, generator: An
 
 
 class Adversary(nn.Module):
-    """AdversarialPrior with its reversals where they should not be."""
+    """AdversarialPrior with its gradient reversals in the wrong places."""
 
     def __init__(self, of_code: bool, of_score: bool) -> None:
         super().__init__()
@@ -128,8 +129,8 @@ class Adversary(nn.Module):
         self.discriminator = AdversarialPrior(3).discriminator
 
     def scores(self, code: Tensor) -> Tensor:
-        score: Tensor = self.discriminator(reverse_gradient(code) if self.of_code else code).squeeze(-1)
-        return reverse_gradient(score) if self.of_score else score
+        score: Tensor = self.discriminator(_reverse_gradient(code) if self.of_code else code).squeeze(-1)
+        return _reverse_gradient(score) if self.of_score else score
 
     def forward(self, _mean: Tensor, _log_var: Tensor, code: Tensor, generator: torch.Generator) -> Tensor:
         wanted = torch.rand(code.shape, generator=generator)
@@ -152,7 +153,7 @@ def adversaries_pull(adversary: nn.Module) -> None:
     laws.pulls_both_ways(adversary, discriminator)
 
 
-# --- the laws, each with what keeps it and what breaks it
+# --- the laws, each with an implementation that keeps it and one that breaks it
 
 FLAT = torch.zeros(3, 3, dtype=torch.float64)
 
@@ -185,7 +186,7 @@ def negatives_are_all(pairs: laws.Function) -> None:
 
 
 def unmasked(bound: Bound) -> laws.Function:
-    """A bound as a function of a whole matrix of scores, without its diagonal."""
+    """A bound as a function of a matrix of scores with the positives on its diagonal."""
 
     def of_matrix(scores: Tensor) -> Tensor:
         n = len(scores)
@@ -216,7 +217,7 @@ CASES = [
     (plain_donsker_varadhan, donsker_varadhan, donsker_varadhan_over_positions),
     (bound_never_nan, donsker_varadhan, donsker_varadhan_overflowing),
     (laws.has_the_ceiling_of_m_and_one, infonce, infonce_without_the_positive),
-    (laws.tells_nothing_at_constant_scores, infonce, infonce_of_m),
+    (laws.is_zero_at_constant_scores, infonce, infonce_of_m),
     (every_negative_is_another, derangement, shuffled),
     (every_negative_is_another, all_pairs, all_and_its_own),
     (laws.every_other_is_met_as_often, derangement, always_the_next),

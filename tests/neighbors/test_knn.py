@@ -1,16 +1,18 @@
-"""Nearest neighbors against a slow version in NumPy, and the vote against scikit-learn's."""
+"""Nearest neighbors against a slow version in NumPy, and the vote against scikit-learn."""
 
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.neighbors import knn
-from infomax.neighbors.knn import Metric, knn_accuracy, neighbors, vote
+from infomax.neighbors import brute_force
+from infomax.neighbors.distances import Metric
+from infomax.neighbors.knn import knn_accuracy, leave_one_out_accuracy, neighbors, vote
 
 METRICS: list[Metric] = ["cosine", "euclidean"]
 Vectors = NDArray[np.float32]
@@ -43,7 +45,7 @@ def slow(
 
 @pytest.fixture(params=[1 << 26, 1, 700], ids=["one block", "row by row", "blocks of a few rows"])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "BLOCK", request.param)
+    monkeypatch.setattr(brute_force, "BLOCK", request.param)
 
 
 @pytest.mark.usefixtures("block")
@@ -76,12 +78,12 @@ whole_numbers = st.integers(-2, 2)
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), metric=st.sampled_from(METRICS), m=st.integers(1, 60), d=st.integers(1, 3))
-def test_of_equally_near_ones_the_first(data: st.DataObject, metric: Metric, m: int, d: int) -> None:
-    """Vectors on a small lattice: many are the same, many more equally far, and all distances are exact."""
+def test_of_equally_near_rows_the_first_counts(data: st.DataObject, metric: Metric, m: int, d: int) -> None:
+    """Vectors on a small lattice: many are equal, many more are equally far, and all distances are exact."""
     draw = st.lists(st.lists(whole_numbers, min_size=d, max_size=d), min_size=m, max_size=m)
     collection = np.array(data.draw(draw), np.float32)
     k = data.draw(st.integers(1, m))
-    if metric == "cosine":  # along the axes alone: other directions have no exact unit vector
+    if metric == "cosine":  # only along the axes: other directions have no exact unit vector
         collection[:, 1:] *= collection[:, :1] == 0
     found = neighbors(collection, collection, k, metric)
     indices, distances = slow(collection, collection, k, metric)
@@ -91,7 +93,7 @@ def test_of_equally_near_ones_the_first(data: st.DataObject, metric: Metric, m: 
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_of_many_copies_the_first(metric: Metric) -> None:
+def test_of_many_copies_the_first_count(metric: Metric) -> None:
     collection = np.repeat(normal(3, 8), 100, axis=0)
     found = neighbors(normal(5, 8, seed=1), collection, 7, metric)
     assert all(np.array_equal(row, np.arange(row[0], row[0] + 7)) and row[0] % 100 == 0 for row in found.indices)
@@ -100,7 +102,7 @@ def test_of_many_copies_the_first(metric: Metric) -> None:
 
 
 def test_near_copies_far_from_the_origin_are_ranked_exactly() -> None:
-    """Where |x|^2 is ten million times the squared distances, the matrix product alone ranks by chance."""
+    """|x|^2 is ten million times the squared distances, so the matrix product alone ranks by chance."""
     offsets = np.random.default_rng(0).permutation(200).astype(np.float32)
     collection = np.stack([np.full(200, 4096, np.float32), offsets], 1)
     found = neighbors(np.array([[4096, -1]], np.float32), collection, 5, "euclidean")
@@ -118,7 +120,7 @@ def test_distances_of_a_vector_to_itself_and_to_its_opposite() -> None:
     assert cosine.distances.max() <= 2
 
 
-def test_a_vector_of_zeros_is_at_a_right_angle_to_all() -> None:
+def test_a_vector_of_zeros_is_orthogonal_to_all() -> None:
     collection = np.array([[0, 0], [1, 0], [-1, 0]], np.float32)
     found = neighbors(np.array([[0, 0], [2, 0]], np.float32), collection, 3)
     assert found.indices.tolist() == [[0, 1, 2], [1, 0, 2]]
@@ -133,7 +135,7 @@ def test_length_does_not_matter_to_cosine() -> None:
 
 
 @pytest.mark.parametrize("k", [0, -1, 11])
-def test_more_neighbors_than_there_are(k: int) -> None:
+def test_more_neighbors_than_vectors(k: int) -> None:
     vectors = normal(10, 3)
     with pytest.raises(InfoMaxError, match=f"{k} neighbors of 10 vectors: ask for 1 to 10"):
         neighbors(vectors, vectors, k)
@@ -155,7 +157,7 @@ def test_no_queries_have_no_neighbors() -> None:
         assert neighbors(normal(0, 3), normal(9, 3), 2, metric).indices.shape == (0, 2)
 
 
-def test_the_most_frequent_class_wins_and_of_equals_the_first() -> None:
+def test_the_most_frequent_class_wins_and_of_equal_counts_the_first() -> None:
     labels = np.array([[2, 1, 2], [2, 1, 0], [1, 2, 2], [2, 2, 2]])
     assert vote(labels, 4).tolist() == [2, 0, 2, 2]
     assert vote(np.array([[3, 1, 3, 1]]), 4).tolist() == [1]
@@ -163,7 +165,7 @@ def test_the_most_frequent_class_wins_and_of_equals_the_first() -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("k", [1, 5, 20])
-def test_the_vote_is_scikit_learns(metric: Metric, k: int) -> None:
+def test_the_vote_is_that_of_scikit_learn(metric: Metric, k: int) -> None:
     from sklearn.neighbors import KNeighborsClassifier
 
     random = np.random.default_rng(0)
@@ -178,7 +180,7 @@ def test_the_vote_is_scikit_learns(metric: Metric, k: int) -> None:
     assert 0.5 < ours < 1
 
 
-def test_a_class_that_only_the_test_has_is_never_right() -> None:
+def test_a_class_without_training_vectors_is_never_predicted() -> None:
     train, test = normal(30, 2), normal(4, 2, seed=1)
     accuracy: Any = knn_accuracy(train, ["a"] * 30, test, ["a", "b", "a", "0"], k=3)
     assert accuracy == 0.5
@@ -193,50 +195,82 @@ def as_bytes(vectors: Vectors) -> NDArray[np.int8]:
     return np.clip(np.rint(vectors * 50), -128, 127).astype(np.int8)
 
 
-in_whole_numbers = pytest.mark.parametrize(
-    "whole",
+with_and_without_int8 = pytest.mark.parametrize(
+    "int8",
     [
-        pytest.param(True, marks=pytest.mark.skipif(not knn.int8_is_fast(), reason="the CPU has no AVX-512 VNNI")),
+        pytest.param(
+            True, marks=pytest.mark.skipif(not brute_force.int8_is_fast(), reason="the CPU has no AVX-512 VNNI")
+        ),
         False,
     ],
-    ids=["whole numbers", "floats"],
+    ids=["int8", "floats"],
 )
 
 
-@in_whole_numbers
+@with_and_without_int8
 @pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(("n", "m", "d", "k"), [(7, 60, 5, 4), (1, 1, 1, 1), (20, 300, 3000, 9), (5, 30, 3, 30)])
-def test_bytes_the_same_as_the_slow_version(
-    metric: Metric, n: int, m: int, d: int, k: int, whole: bool, monkeypatch: pytest.MonkeyPatch
+def test_int8_the_same_as_the_slow_version(
+    metric: Metric, n: int, m: int, d: int, k: int, int8: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(knn, "int8_is_fast", lambda: whole)
+    monkeypatch.setattr(brute_force, "int8_is_fast", lambda: int8)
     queries, collection = as_bytes(normal(n, d)), as_bytes(normal(m, d, seed=1))
-    collection[0], queries[0] = -128, 0  # the largest product there is, and a vector without a direction
+    collection[0], queries[0] = -128, 0  # the largest possible product, and a vector without a direction
     leave_out = np.arange(n) if k < m else None
     found = neighbors(queries, collection, k, metric, leave_out=leave_out)
     indices, distances = slow(queries.astype(np.float32), collection.astype(np.float32), k, metric, leave_out)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-5, atol=1e-6)
-    if metric == "euclidean":  # whose squares are whole numbers in the slow version too, so that equals are equal
+    if metric == "euclidean":  # squares are integers in the slow version too, so ties are exact
         assert np.array_equal(found.indices, indices)
 
 
-@in_whole_numbers
-def test_of_equally_near_bytes_the_first(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "int8_is_fast", lambda: whole)
+@with_and_without_int8
+def test_of_equally_near_int8_rows_the_first_counts(int8: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brute_force, "int8_is_fast", lambda: int8)
     collection = as_bytes(np.repeat(normal(3, 8), 100, axis=0))
     for metric in METRICS:
         found = neighbors(as_bytes(normal(5, 8, seed=1)), collection, 7, metric)
         assert all(np.array_equal(row, np.arange(row[0], row[0] + 7)) and row[0] % 100 == 0 for row in found.indices)
 
 
-@in_whole_numbers
-def test_bytes_are_ranked_by_distances_that_are_not_rounded(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Squared distances from 24,834,719 on, the first of them 1, 3 and 5 apart: float32 holds every second number."""
-    monkeypatch.setattr(knn, "int8_is_fast", lambda: whole)
+@with_and_without_int8
+def test_int8_rows_are_ranked_by_exact_distances(int8: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squared distances from 24,834,719 on, 1, 3, 5 ... apart, where float32 holds only every second integer."""
+    monkeypatch.setattr(brute_force, "int8_is_fast", lambda: int8)
     query = np.zeros((1, 3000), np.int8)
     collection = np.full((40, 3000), 91, np.int8)
     steps = np.random.default_rng(0).permutation(40)
     collection[:, 0] = steps
     found = neighbors(query, collection, 40, "euclidean")
     assert steps[found.indices[0]].tolist() == list(range(40))
+
+
+def test_leave_one_out_is_the_vote_of_the_five_nearest_others() -> None:
+    """The same as a product of all pairs whose diagonal is masked, with the smallest class of equal counts."""
+    random = np.random.default_rng(0)
+    labels = [("", "ant", "bee", "cat")[each] for each in random.integers(0, 4, 200)]
+    names = sorted({*labels} - {""})
+    centers = random.normal(size=(4, 6))
+    vectors = np.array([centers[["", *names].index(label)] for label in labels]) + random.normal(size=(200, 6))
+    known = np.array([bool(label) for label in labels])
+    directions = torch.nn.functional.normalize(torch.from_numpy(vectors[known]), dim=1)
+    similarity = (directions @ directions.T).fill_diagonal_(-torch.inf)
+    truth = torch.tensor([names.index(label) for label in labels if label])
+    expected = (truth[similarity.topk(5, dim=1).indices].mode(dim=1).values == truth).double().mean()
+    assert leave_one_out_accuracy(vectors, labels) == float(expected)
+    assert 0.4 < float(expected) < 1
+
+
+def test_leave_one_out_needs_more_vectors_than_neighbors_and_two_labels() -> None:
+    vectors = normal(6, 3)
+    assert leave_one_out_accuracy(vectors, ["a", "b"] * 3) is not None
+    assert leave_one_out_accuracy(vectors, ["a", "b", "a", "b", "a", ""]) is None
+    assert leave_one_out_accuracy(vectors, ["a"] * 6) is None
+    assert leave_one_out_accuracy(vectors, [""] * 6) is None
+
+
+def test_leave_one_out_of_equal_vectors_is_defined() -> None:
+    """A collapsed encoder: all are equally near, so the first five others vote."""
+    labels = ["a"] * 6 + ["b"] * 4
+    assert leave_one_out_accuracy(np.ones((10, 3)), labels) == 0.6

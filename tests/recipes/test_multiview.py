@@ -27,8 +27,8 @@ def small(*texts: str) -> MultiViewInfoMax:
 @pytest.mark.parametrize("recipe", VIEW_RECIPES, ids=lambda recipe: recipe.name)
 def test_recipes_go_through_json_and_back(recipe: MultiViewInfoMax) -> None:
     assert recipe_from_config(json.loads(json.dumps(recipe.to_dict()))) == recipe
-    recipe.validate(50_000, ranks=1)
-    recipe.validate(50_000, ranks=2)
+    recipe.validate(50_000, 1)
+    recipe.validate(50_000, 2)
 
 
 REFUSED = [
@@ -43,15 +43,15 @@ REFUSED = [
     ("prior=mine", "unknown prior 'mine': choose one of none, gaussian"),
     ("temperature=0", "temperature is 0.0: use a positive number"),
     ("min_crop_area=2", r"scale of a view is \(2.0, 1.0\)"),
-    ("final_fraction=2", "late is 2.0: give a share, 0 to 1"),
+    ("final_fraction=2", "final_fraction is 2.0: give a fraction, 0 to 1"),
     ("blur=2", "blur of a view is 2.0: give a probability"),
     ("color=-1", "brightness of a view is -0.4"),
     ("local_crops=-1", "local_crops is -1: use 0 or more"),
-    ("widths=4,0", "give each stage 1 or more"),
+    ("widths=4,0", r"widths is \(4, 0\): give one number or more, each 1 or more"),
     ("hidden=0", "hidden is 0: use 1 or more"),
     ("beta=nan", "beta is nan: use a finite number"),
     ("compiled=maybe", "setting compiled=maybe: give a value like compiled=False"),
-    ("micro_batches=3", "a batch of 16 in 3 parts"),
+    ("micro_batches=3", "a batch of 16 in 3 micro_batches"),
     ("warmup=-1", "warmup is -1.0"),
 ]
 
@@ -70,9 +70,9 @@ def test_something_must_be_left_to_learn_from() -> None:
 
 def test_late_views_have_another_size() -> None:
     recipe = small("size=20", "final_fraction=0.25", "final_view_size=20", "color=2")
-    sizes = [[view.size for view in recipe.plan(done)] for done in (0.0, 0.74, 0.76, 0.99)]
+    sizes = [[view.size for view in recipe.view_plan(done)] for done in (0.0, 0.74, 0.76, 0.99)]
     assert sizes == [[16, 16], [16, 16], [20, 16], [20, 16]]
-    large, other = recipe.plan(0.0)
+    large, other = recipe.view_plan(0.0)
     assert (large.count, large.scale, other.count, other.scale) == (2, (0.25, 1.0), 1, (0.08, 0.25))
     assert (large.brightness, large.hue) == (0.8, 0.2)
 

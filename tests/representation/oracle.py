@@ -1,4 +1,4 @@
-"""The article's method written a second time, slowly: layer by layer in NumPy, position by position in loops."""
+"""A slow second implementation of Su (2018): layer by layer in NumPy, and position by position in loops."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,12 +13,12 @@ Weights = Mapping[str, Tensor]
 
 
 def numbers(tensor: Tensor) -> Array:
-    """A tensor as NumPy knows it, in float64."""
+    """Convert a tensor to a NumPy array in float64."""
     return np.asarray(tensor.detach().double().numpy())
 
 
 def convolution(x: Array, weight: Array, bias: Array) -> Array:
-    """3x3, one pixel of zeros around: (n, c, h, w) -> (n, k, h, w)."""
+    """Convolve 3x3 with a border of one zero pixel: (n, c, h, w) -> (n, k, h, w)."""
     n, _, h, w = x.shape
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     out = np.zeros((n, len(weight), h, w))
@@ -29,7 +29,7 @@ def convolution(x: Array, weight: Array, bias: Array) -> Array:
 
 
 def batch_norm(x: Array, weights: Weights, name: str, *, training: bool) -> Array:
-    """Each channel to mean 0 and variance 1: that of the batch in training, the running one after it."""
+    """Normalize each channel with the statistics of the batch in training, and the running statistics after it."""
     if training:
         mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3))
     else:
@@ -44,7 +44,7 @@ def leaky_relu(x: Array) -> Array:
 
 
 def max_pool(x: Array) -> Array:
-    """The largest of each 2x2 square."""
+    """Take the maximum of each 2x2 square."""
     n, c, h, w = x.shape
     out = np.empty((n, c, h // 2, w // 2))
     for i in range(h // 2):
@@ -56,7 +56,7 @@ def max_pool(x: Array) -> Array:
 def encode(
     images: NDArray[np.uint8], weights: Weights, blocks: int, scale: float, shift: float, *, training: bool
 ) -> tuple[Array, Array, Array]:
-    """Feature map (n, c, h, w), mean and log_var, in the order of the article: activation first, pooling after it."""
+    """Return feature map (n, c, h, w), mean and log_var. As in Su (2018), the activation comes before pooling."""
     x = np.moveaxis(images.astype(np.float64), 3, 1) * scale + shift
 
     def block(x: Array, name: str) -> Array:
@@ -77,7 +77,7 @@ def encode(
 
 
 def score(weights: Weights, critic: str, x: Tensor, y: Tensor) -> Tensor:
-    """One score of one pair of vectors: both concatenated, then the MLP d -> d -> d -> 1."""
+    """Score one pair of vectors: concatenate them and apply the MLP d -> d -> d -> 1."""
     first = torch.cat([weights[f"{critic}.x_half.weight"], weights[f"{critic}.y_half.weight"]], 1)
     hidden = torch.relu(first @ torch.cat([x, y]) + weights[f"{critic}.y_half.bias"])
     hidden = torch.relu(weights[f"{critic}.rest.1.weight"] @ hidden + weights[f"{critic}.rest.1.bias"])
@@ -96,15 +96,15 @@ def loss(
     beta: float,
     gamma: float,
     *,
-    against_map: bool = False,
+    use_feature_map: bool = False,
 ) -> Tensor:
-    """alpha * L_global + beta * L_local + gamma * KL, to be made small: eq. (14), pair by pair.
+    """Compute the loss of Su (2018), eq. 14, pair by pair: alpha * L_global + beta * L_local + gamma * KL.
 
-    local: (n, positions, c). others: whose features are the negative of each image, globally and locally.
+    `local` is (n, positions, c). `others` are the images whose features are the negatives, globally and locally.
     """
     n, positions, _ = local.shape
     code = [mean[i] + (log_var[i] / 2).exp() * noise[i] for i in range(n)]
-    whole = [local[i].reshape(-1) for i in range(n)] if against_map else code
+    whole = [local[i].reshape(-1) for i in range(n)] if use_feature_map else code
     loss_global = torch.zeros((), dtype=local.dtype)
     loss_local = torch.zeros((), dtype=local.dtype)
     divergence = torch.zeros((), dtype=local.dtype)

@@ -1,4 +1,4 @@
-"""What every encoder of images must do, whatever their size."""
+"""Conformance tests of all encoders, and tests of single encoders."""
 
 import re
 import sys
@@ -24,7 +24,7 @@ from infomax.representation.encoders import (
     VisionTransformer,
     WhitenedEncoder,
 )
-from infomax.representation.encoders.whitened import WhitenedPatches
+from infomax.representation.encoders.whitened import _WhitenedPatches
 from tests.conftest import colored
 
 BLOCKS = {8: (4, 8), 16: (4, 6), 32: (4, 6, 8), 64: (3, 4, 6, 8)}
@@ -38,7 +38,7 @@ def encoder(size: int, blocks: Sequence[int] | None = None) -> ConvolutionalEnco
 
 @dataclass(frozen=True)
 class Case:
-    """An encoder, a size of images that it takes, and the grids of positions that it should give."""
+    """An encoder, the side of its test images in pixels, and the expected grids and kind of code."""
 
     make: Callable[[], Encoder]
     size: int
@@ -109,7 +109,7 @@ class TestConformance:
         assert [each.shape for each in tensors(seen)[1:]] == [(3, DIM)] * (1 + case.stochastic)
         assert {each.dtype for each in tensors(seen)} == {torch.float32}
 
-    def test_positions_follow_the_grid_row_by_row(self, name: str) -> None:
+    def test_positions_are_ordered_row_by_row(self, name: str) -> None:
         encoder, size = made(name).eval(), CASES[name].size
         gray = torch.full((1, size, size, 3), 128.0)
         lit = gray.clone()
@@ -118,7 +118,7 @@ class TestConformance:
             change = [(a - b).abs().sum(-1)[0] for a, b in zip(encoder(lit).maps(), encoder(gray).maps(), strict=True)]
         for each, (rows, columns) in zip(change, CASES[name].grids, strict=True):
             assert each.shape == (rows, columns)
-            assert each[-1, 0] > max(each[0, 0], each[0, -1], each[-1, -1])  # what it changes most of the corners
+            assert each[-1, 0] > max(each[0, 0], each[0, -1], each[-1, -1])  # the lit corner changes most
 
     def test_bytes_and_floats_are_the_same_images(self, name: str) -> None:
         encoder, images = made(name).eval(), shown(name)
@@ -130,10 +130,10 @@ class TestConformance:
         images = shown(name)
         assert torch.equal(made(name).eval()(images).mean, made(name).eval()(images).mean)
 
-    def test_after_training_a_image_does_not_see_its_batch(self, name: str) -> None:
+    def test_in_eval_mode_an_image_does_not_depend_on_its_batch(self, name: str) -> None:
         encoder, images = made(name), shown(name, 6)
         with torch.no_grad():
-            encoder(images)  # moves the running statistics
+            encoder(images)  # updates the running statistics
             encoder.eval()
             together = encoder(images)
             alone = [encoder(image[None]) for image in images]
@@ -149,7 +149,7 @@ class TestConformance:
         gradients = torch.autograd.grad(loss, list(weights.values()))
         assert [key for key, gradient in zip(weights, gradients, strict=True) if not gradient.any()] == []
 
-    def test_both_layers_carry_gradients(self, name: str) -> None:
+    def test_gradients_flow_from_the_code_and_from_the_positions(self, name: str) -> None:
         encoder = made(name)
         weight = next(encoder.parameters())
         seen = encoder(shown(name, 4))
@@ -157,8 +157,8 @@ class TestConformance:
             (gradient,) = torch.autograd.grad((feature * torch.randn_like(feature)).sum(), weight, retain_graph=True)
             assert gradient.any()
 
-    def test_weights_make_another_one_the_same(self, name: str) -> None:
-        """All that was learned or prepared is in state_dict."""
+    def test_the_state_dict_restores_the_encoder(self, name: str) -> None:
+        """The state_dict has everything that was learned or prepared."""
         one, images = made(name), shown(name)
         with torch.no_grad():
             one(images)
@@ -167,7 +167,7 @@ class TestConformance:
         with torch.inference_mode():
             assert torch.equal(one.eval()(images).mean, other.eval()(images).mean)
 
-    def test_half_precision_changes_little(self, name: str) -> None:
+    def test_autocast_changes_little(self, name: str) -> None:
         encoder, images = made(name), shown(name, 6)
         with torch.no_grad():
             encoder(images)
@@ -178,7 +178,7 @@ class TestConformance:
         for one, other in zip(tensors(exact), tensors(rounded), strict=True):
             assert (one - other.float()).norm() < 0.1 * one.norm()
 
-    def test_views_that_go_through_together_are_split_again(self, name: str) -> None:
+    def test_split_separates_views_that_were_encoded_together(self, name: str) -> None:
         encoder, images = made(name).eval(), shown(name, 6)
         with torch.inference_mode():
             whole = encoder(images)
@@ -195,8 +195,8 @@ class TestConformance:
 
 
 def test_whitened_patches_are_white() -> None:
-    """At the places that see no padding: mean 0, and what variance is above the floor becomes 1, uncorrelated."""
-    patches = WhitenedPatches(12)
+    """Without padding, the components are uncorrelated with mean 0, and variance 1 where it is far above the floor."""
+    patches = _WhitenedPatches(12)
     images = torch.randn(200, 3, 16, 16, generator=torch.Generator().manual_seed(0)).cumsum(2).cumsum(3) / 8
     patches.fit(images)
     out = torch.nn.functional.conv2d(images, patches.weight, patches.bias, stride=2).transpose(0, 1).flatten(1)
@@ -205,11 +205,11 @@ def test_whitened_patches_are_white() -> None:
     assert (covariance - covariance.diag().diag()).abs().max() < 1e-3
     assert covariance.diag()[0].item() == pytest.approx(1, abs=0.01)
     assert (covariance.diag() <= 1).all()
-    assert (covariance.diag().diff() < 1e-6).all()  # leading components first, the floor holding the last ones back
+    assert (covariance.diag().diff() < 1e-6).all()  # leading components first; the floor shrinks the last ones
 
 
-def test_whitened_patches_give_both_signs_and_are_not_learned() -> None:
-    patches = WhitenedPatches(4)
+def test_whitened_patches_have_both_signs_and_no_parameters() -> None:
+    patches = _WhitenedPatches(4)
     assert list(patches.parameters()) == []
     images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     out = patches(images)
@@ -218,8 +218,8 @@ def test_whitened_patches_give_both_signs_and_are_not_learned() -> None:
     torch.testing.assert_close(out[:, :4] - out[:, 4:], plain)  # gelu(x) - gelu(-x) = x
 
 
-def test_a_transformer_knows_places() -> None:
-    """Two images of the same patches in another order are told apart by the fixed sines and cosines alone."""
+def test_a_transformer_depends_on_positions() -> None:
+    """Only the fixed sines and cosines distinguish two images with the same patches in another order."""
     torch.manual_seed(0)
     encoder = VisionTransformer(4, 12, 1, 3, DIM).eval()
     one = torch.zeros(1, 8, 8, 3)
@@ -228,47 +228,66 @@ def test_a_transformer_knows_places() -> None:
         assert not torch.allclose(encoder(one).mean, encoder(one.roll(4, 1)).mean, atol=1e-4)
 
 
-def test_a_transformer_refuses_what_it_cannot_cut() -> None:
+def test_a_transformer_raises_errors_for_impossible_sizes() -> None:
     with pytest.raises(InfoMaxError, match="use a multiple of 4"):
         VisionTransformer(4, 12, 1, 3, DIM)(torch.zeros(1, 18, 16, 3))
-    with pytest.raises(InfoMaxError, match="multiple of heads and of 4"):
+    with pytest.raises(InfoMaxError, match="use a multiple of 3 and of 4"):
         VisionTransformer(4, 10, 1, 3, DIM)
 
 
+@pytest.mark.parametrize(
+    ("build", "channels"),
+    [
+        (lambda: ConvolutionalEncoder(16, (4, 6), DIM), ConvolutionalEncoder.channels_of((4, 6))),
+        (lambda: WhitenedEncoder((6, 8), DIM), WhitenedEncoder.channels_of((6, 8))),
+        (lambda: WhitenedEncoder(dim=DIM), WhitenedEncoder.channels_of()),
+        (lambda: ResNet18(DIM, width=4), ResNet18.channels_of(4)),
+        (lambda: MultiscaleEncoder((4, 6), 1, 7, DIM), MultiscaleEncoder.channels_of(7)),
+        (lambda: MultiscaleEncoder((4, 6), 1, dim=DIM), MultiscaleEncoder.channels_of()),
+        (lambda: VisionTransformer(4, 12, 1, 3, DIM), VisionTransformer.channels_of(12)),
+        (lambda: VisionTransformer(depth=1, dim=DIM), VisionTransformer.channels_of()),
+    ],
+)
+def test_channels_of_settings_equal_those_of_the_network(build: Callable[[], Encoder], channels: int) -> None:
+    encoder = build()
+    assert channels == encoder.channels
+    assert encoder(torch.zeros(2, 16, 16, 3)).local.shape[2] == channels
+
+
 @pytest.mark.parametrize("scales", [0, 3])
-def test_scales_are_those_of_the_stages(scales: int) -> None:
+def test_scales_beyond_the_stages_raise_errors(scales: int) -> None:
     with pytest.raises(ValueError, match="use 1 to 2"):
         MultiscaleEncoder((4, 6), scales)
 
 
-def test_resnet18_is_resnet18() -> None:
-    """11,168,832 parameters up to the pooled 512, as solo-learn's and torchvision's with a 3x3 stem have."""
+def test_resnet18_has_the_known_number_of_parameters() -> None:
+    """solo-learn's and torchvision's ResNet-18 with a 3x3 stem have 11,168,832 parameters before the classifier."""
     with torch.device("meta"):
         weights = {name: weight for name, weight in ResNet18().named_parameters() if not name.startswith("code.")}
     assert sum(weight.numel() for weight in weights.values()) == 11_168_832
     assert sum(weight.ndim == 4 for weight in weights.values()) == 20  # 17 convolutions and three shortcuts
 
 
-def test_missing_timm_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_missing_timm_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(InfoMaxError, match=re.escape("pip install 'infomax[timm]'")):
         TimmEncoder("resnet18")
 
 
 @pytest.mark.parametrize(("name", "options"), [("resnet1812", {}), ("resnet18", {"color": 3})])
-def test_unknown_models_and_options_of_timm_are_refused(name: str, options: dict[str, Any]) -> None:
+def test_unknown_models_and_options_of_timm_raise_errors(name: str, options: dict[str, Any]) -> None:
     pytest.importorskip("timm", reason="timm is not installed")
     with pytest.raises(InfoMaxError, match=f"no model '{name}'"):
         TimmEncoder(name, options=options)
 
 
 @pytest.mark.parametrize(("size", "blocks"), [(30, (4, 4)), (8, (2, 2, 2, 2)), (33, (4,))])
-def test_a_size_that_cannot_be_halved_is_refused(size: int, blocks: Sequence[int]) -> None:
+def test_a_size_that_cannot_be_halved_raises_an_error(size: int, blocks: Sequence[int]) -> None:
     with pytest.raises(ValueError, match=f"use a multiple of {2 ** len(blocks)}"):
         encoder(size, blocks)
 
 
-def test_scale_and_shift_are_applied_to_values_of_0_to_255() -> None:
+def test_scale_and_shift_apply_to_values_of_0_to_255() -> None:
     torch.manual_seed(0)
     plain = ConvolutionalEncoder(8, (4,), DIM, scale=1.0, shift=0.0).eval()
     scaled = ConvolutionalEncoder(8, (4,), DIM, scale=1 / 127.5, shift=-1.0).eval()
@@ -278,7 +297,7 @@ def test_scale_and_shift_are_applied_to_values_of_0_to_255() -> None:
         torch.testing.assert_close(scaled(images).mean, plain(images / 127.5 - 1).mean)
 
 
-def test_recipes_have_the_articles_layouts() -> None:
+def test_recipes_have_the_layouts_of_su_2018() -> None:
     with torch.device("meta"):
         cifar, tiny = RECIPES["dim-cifar10"].encoder(), RECIPES["dim-tiny-imagenet"].encoder()
     assert isinstance(cifar, ConvolutionalEncoder)
@@ -305,7 +324,7 @@ def test_sample_is_the_mean_plus_the_deviation_times_noise() -> None:
     assert not torch.equal(code, representation.sample(torch.Generator().manual_seed(1)))
 
 
-def test_samples_pass_gradients_to_mean_and_variance() -> None:
+def test_gradients_flow_through_samples_to_mean_and_variance() -> None:
     mean, log_var = torch.zeros(3, 2, requires_grad=True), torch.zeros(3, 2, requires_grad=True)
     code = Representation(torch.zeros(3, 1, 1), mean, log_var, (1, 1)).sample(torch.Generator().manual_seed(0))
     of_mean, of_log_var = torch.autograd.grad(code.sum(), [mean, log_var])
@@ -313,7 +332,7 @@ def test_samples_pass_gradients_to_mean_and_variance() -> None:
     torch.testing.assert_close(of_log_var, code.detach() / 2)
 
 
-def test_running_statistics_move_a_tenth_of_the_way_to_those_of_a_batch() -> None:
+def test_running_statistics_move_a_tenth_of_the_way_to_those_of_the_batch() -> None:
     made, images = encoder(8), torch.from_numpy(colored(16)).float()
     convolution, norm = made.low[0][0], made.low[0][1]  # type: ignore[index]
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The library against the plain slow version of the article: encoder and loss, values and gradients, in float64."""
+"""Compare encoder and loss with the slow implementation of Su (2018): values and gradients, in float64."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ LAYOUTS = {
 
 
 def made(recipe: DeepInfoMax) -> tuple[ConvolutionalEncoder, Objective]:
-    """Encoder and objective in float64, no weight of theirs at a value that hides a mistake (batch norm's 1 and 0)."""
+    """Make encoder and objective in float64. No weight hides a mistake, as batch norm's initial 1 and 0 would."""
     torch.manual_seed(0)
     encoder, objective = recipe.encoder().double(), recipe.objective().double()
     with torch.no_grad():
@@ -34,7 +34,7 @@ def made(recipe: DeepInfoMax) -> tuple[ConvolutionalEncoder, Objective]:
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_encoder_is_the_articles(layout: str, training: bool) -> None:
+def test_the_encoder_equals_the_oracle(layout: str, training: bool) -> None:
     recipe = LAYOUTS[layout]
     encoder, _ = made(recipe)
     images = colored(3, recipe.size)
@@ -51,12 +51,12 @@ def test_encoder_is_the_articles(layout: str, training: bool) -> None:
     np.testing.assert_allclose(numbers(representation.log_var), log_var, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("image_weight", ["low.0.0.weight", "low.1.1.weight", "high.1.1.bias", "log_var.weight"])
-def test_encoder_gradient_is_that_of_the_oracle(image_weight: str) -> None:
+@pytest.mark.parametrize("weight_name", ["low.0.0.weight", "low.1.1.weight", "high.1.1.bias", "log_var.weight"])
+def test_the_encoder_gradient_equals_that_of_the_oracle(weight_name: str) -> None:
     recipe = DeepInfoMax(name="tiny", size=8, blocks=(2, 3), dim=2, batch=4, epochs=1)
     encoder, _ = made(recipe)
     images, step = colored(4), 1e-5
-    parameter = dict(encoder.named_parameters())[image_weight]
+    parameter = dict(encoder.named_parameters())[weight_name]
     representation = encoder(torch.from_numpy(images))
     (representation.local.sum() + (representation.mean * representation.log_var).sum()).backward()
     assert parameter.grad is not None
@@ -64,7 +64,7 @@ def test_encoder_gradient_is_that_of_the_oracle(image_weight: str) -> None:
 
     def value(change: float) -> float:
         weights = {name: weight.clone() for name, weight in encoder.state_dict().items()}
-        weights[image_weight][place] += change
+        weights[weight_name][place] += change
         feature_map, mean, log_var = encode(images, weights, 2, recipe.scale, recipe.shift, training=True)
         return float(feature_map.sum() + (mean * log_var).sum())
 
@@ -74,7 +74,7 @@ def test_encoder_gradient_is_that_of_the_oracle(image_weight: str) -> None:
 
 
 def draws(n: int, dim: int, seed: int) -> tuple[Tensor, tuple[list[int], list[int]]]:
-    """What the library draws from a generator, in its order: noise, negatives of Global, negatives of Local."""
+    """Repeat the draws of the library in order: noise, negatives of GlobalInfo, negatives of LocalInfo."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(n, dim, generator=generator, dtype=torch.float64)
     return noise, (random_derangement(n, generator).tolist(), random_derangement(n, generator).tolist())
@@ -88,7 +88,7 @@ def library_loss(objective: Objective, representation: Representation, seed: int
 
 @pytest.mark.parametrize("target", ["code", "feature-map"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_loss_is_the_articles(layout: str, target: str) -> None:
+def test_the_loss_equals_the_oracle(layout: str, target: str) -> None:
     recipe = LAYOUTS[layout].with_settings(global_target=target)
     encoder, objective = made(recipe)
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_loss_is_the_articles(layout: str, target: str) -> None:
 
     ours = library_loss(objective, Representation(local, mean, log_var, seen.grid), seed=3)
     noise, others = draws(5, recipe.dim, seed=3)
-    plain = loss(local, mean, log_var, noise, weights, others, 0.5, 1.5, 0.01, against_map=target == "feature-map")
+    plain = loss(local, mean, log_var, noise, weights, others, 0.5, 1.5, 0.01, use_feature_map=target == "feature-map")
 
     assert ours.item() == pytest.approx(plain.item(), abs=1e-6)
     inputs = [local, mean, log_var, *weights.values()]
@@ -106,7 +106,7 @@ def test_loss_is_the_articles(layout: str, target: str) -> None:
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 
 
-def test_planted_mistakes_are_seen() -> None:
+def test_planted_mistakes_change_the_loss() -> None:
     recipe = LAYOUTS["32"]
     encoder, objective = made(recipe)
     with torch.no_grad():
@@ -125,10 +125,10 @@ def test_planted_mistakes_are_seen() -> None:
     assert loss(seen.local, seen.mean, seen.log_var, noise, weights, (whole, local), 0.5, 1.5, 0.01).item() == (
         pytest.approx(ours, abs=1e-6)
     )
-    unseen = [name for name, each in mutants.items() if abs(loss(seen.local, *each).item() - ours) < 1e-5]
-    assert unseen == []
+    undetected = [name for name, each in mutants.items() if abs(loss(seen.local, *each).item() - ours) < 1e-5]
+    assert undetected == []
 
 
-def test_the_articles_recipes_weigh_the_terms_as_it_does() -> None:
+def test_the_recipes_have_the_weights_of_su_2018() -> None:
     for recipe in LAYOUTS.values():
         assert (recipe.alpha, recipe.beta, recipe.gamma) == (0.5, 1.5, 0.01)

@@ -11,7 +11,7 @@ from infomax.search.folder import IndexFolder
 from infomax.search.lance import LanceStore
 from infomax.search.store import Store
 from tests.conftest import SMALL, colored
-from tests.search.memory import MemoryStore
+from tests.search.memory import MemoryStore, Vectors, rows_of
 
 NewStore = Callable[[int], Store]
 NewIndex = Callable[[], Index]
@@ -24,7 +24,7 @@ def model() -> InfoMax:
 
 @pytest.fixture(params=["lance", "lance without a copy in memory", "memory"])
 def new_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewStore:
-    """Every backend has to pass the same tests: name a further one here."""
+    """Every store must pass the same tests: add a new one here."""
     if request.param == "lance without a copy in memory":
         monkeypatch.setattr("infomax.search.lance.HELD_AT_MOST", 0)
 
@@ -37,16 +37,15 @@ def new_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 @pytest.fixture
 def new_index(new_store: NewStore, model: InfoMax, tmp_path: Path) -> NewIndex:
     def make() -> Index:
-        home = IndexFolder(tmp_path / "index")
-        home.create(model)
-        return Index(home, new_store(model.recipe_.dim), device="cpu")
+        IndexFolder(tmp_path / "index").create(model)
+        return Index(tmp_path / "index", device="cpu", store=new_store(model.recipe_.dim))
 
     return make
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """30 images in two folders, and one beside them."""
+    """30 images in two folders, and one next to them."""
     folder = tmp_path / "photos"
     for number, pixels in enumerate(colored(31, 12)):
         save(folder / ("cat", "dog", "")[number % 2 if number < 30 else 2] / f"{number:02d}.png", pixels)
@@ -60,7 +59,7 @@ def save(path: Path, pixels: NDArray[np.uint8]) -> Path:
 
 
 def content(index: Index) -> list[tuple[object, ...]]:
-    """All that an index says, but for vectors and times: what two indexes of the same images agree in."""
+    """The content of an index except vectors and times, which is equal for two indexes of the same images."""
     images, _ = index.vectors()
     return [(each.path, each.label, each.width, each.height, each.size, index.thumbnail(each.id)) for each in images]
 
@@ -72,3 +71,17 @@ def assert_same(index: Index, other: Index) -> None:
 
 def paths(found: Sequence[object]) -> list[str]:
     return [each.image.path for each in found]  # type: ignore[attr-defined]
+
+
+def filled(
+    index: Index, vectors: Vectors, labels: list[str | None] | None = None, thumbnails: list[bytes] | None = None
+) -> list[str]:
+    names = [f"/p/{number % 3}/{number:03d}" for number in range(len(vectors))]
+    store: Store = index._store
+    order = np.random.default_rng(0).permutation(len(names))
+    for part in np.array_split(order, 3):
+        if len(part):
+            some = None if labels is None else [labels[row] for row in part]
+            small = None if thumbnails is None else [thumbnails[row] for row in part]
+            store.upsert(rows_of([names[row] for row in part], vectors[part], some, thumbnails=small))
+    return names

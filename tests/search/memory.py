@@ -1,4 +1,4 @@
-"""An index kept in a dict and searched by NumPy in float64: slow, plain, and written differently from the real one."""
+"""A store in a dict, searched by NumPy in float64: slow, plain, and written differently from the real one."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
+from infomax.search.row_writer import id_of
 from infomax.search.store import EVERYTHING, Filter, SearchResult, schema, vector_column
-from infomax.search.sync import id_of
 
 Vectors = NDArray[np.float32]
 
@@ -78,8 +78,8 @@ class MemoryStore:
 
 
 def paths_of(near: SearchResult) -> list[str]:
-    """What was found, where only the path was asked for."""
-    return [path for (path,) in near.columns]
+    """The paths found, where only the path was asked for."""
+    return [path for (path,) in near.rows]
 
 
 def distance(a: Vectors, b: Vectors, metric: Metric) -> float:
@@ -94,7 +94,7 @@ def distance(a: Vectors, b: Vectors, metric: Metric) -> float:
 def brute_force(
     query: Vectors, paths: Sequence[str], vectors: Vectors, k: int, metric: Metric
 ) -> list[tuple[str, float]]:
-    """The k nearest; distances that differ by rounding alone count as equal."""
+    """The k nearest; distances that differ only by rounding count as equal."""
     far = [distance(query, vector, metric) for vector in vectors]
     return sorted(zip(paths, far, strict=True), key=lambda pair: (round(pair[1], 12), pair[0].encode()))[:k]
 

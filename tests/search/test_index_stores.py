@@ -1,14 +1,14 @@
-"""What every backend of an index has to do; the one of NumPy is the oracle for the others."""
+"""Conformance tests for every store; the NumPy store is the oracle for the others."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from infomax.errors import InfoMaxError
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
 from infomax.search.lance import LanceStore
+from infomax.search.row_writer import id_of
 from infomax.search.store import EVERYTHING, Filter, Store, vectors_of
-from infomax.search.sync import id_of
 from tests.search.conftest import NewStore
 from tests.search.memory import MemoryStore, cloud, paths_of, rows_of
 
@@ -45,24 +45,24 @@ def test_an_upsert_replaces_rows_of_the_same_path_and_keeps_the_others(new_store
     assert np.array_equal(vectors_of(store.fetch([id_of("b")], ["vector"]))[0], cloud(2, seed=1)[0])
 
 
-def test_rows_are_removed_by_path_and_what_is_not_there_is_no_matter(new_store: NewStore) -> None:
+def test_rows_are_removed_by_path_and_unknown_paths_are_ignored(new_store: NewStore) -> None:
     store = new_store(8)
     store.upsert(rows_of(["a", "b", *HOSTILE], cloud(2 + len(HOSTILE))))
     store.remove([])
-    store.remove(["b", "nobody", *HOSTILE])
+    store.remove(["b", "unknown", *HOSTILE])
     assert list(everything(store)) == ["a"]
 
 
 def test_rows_are_fetched_by_id_in_the_columns_asked_for(new_store: NewStore) -> None:
     store = new_store(8)
     store.upsert(rows_of(["a", "b", "c"], cloud(3)))
-    found = store.fetch([id_of("c"), id_of("a"), id_of("nobody"), "x' OR '1'='1"], ["thumbnail", "path"])
+    found = store.fetch([id_of("c"), id_of("a"), id_of("unknown"), "x' OR '1'='1"], ["thumbnail", "path"])
     assert found.column_names == ["thumbnail", "path"]
     assert sorted(found.column("thumbnail").to_pylist()) == [b"a", b"c"]
     assert len(store.fetch([], ["path"])) == 0
 
 
-def test_pages_are_in_the_order_of_the_paths_and_together_are_all(new_store: NewStore) -> None:
+def test_pages_are_in_the_order_of_the_paths_and_cover_all_rows(new_store: NewStore) -> None:
     store = new_store(8)
     names = [f"/p/{number:02d}" for number in range(23)] + ["/p/é", "/p/Z", "/p/z"]
     store.upsert(rows_of(names[::-1], cloud(len(names))))
@@ -72,7 +72,7 @@ def test_pages_are_in_the_order_of_the_paths_and_together_are_all(new_store: New
     assert [path for page in pages for path in page] == sorted(names, key=str.encode)
 
 
-def test_a_folder_counts_with_all_below_it_and_not_its_namesakes(new_store: NewStore) -> None:
+def test_a_folder_filter_includes_all_below_it_but_not_similar_names(new_store: NewStore) -> None:
     store = new_store(8)
     names = ["/p/a/1", "/p/a/b/2", "/p/ab/3", "/p/a.png", "/p/a0", "/q/p/a/4", "/p/o'x%/5", "/p/o'xy/6"]
     store.upsert(rows_of(names, cloud(len(names))))
@@ -83,7 +83,7 @@ def test_a_folder_counts_with_all_below_it_and_not_its_namesakes(new_store: NewS
 
 
 @pytest.mark.parametrize("label", HOSTILE)
-def test_a_label_is_compared_whatever_it_holds(new_store: NewStore, label: str) -> None:
+def test_a_label_may_hold_any_text(new_store: NewStore, label: str) -> None:
     store = new_store(8)
     names = [f"/p/{number}" for number in range(len(HOSTILE) + 1)]
     store.upsert(rows_of(names, cloud(len(names)), [*HOSTILE, None]))
@@ -96,7 +96,7 @@ def test_a_label_is_compared_whatever_it_holds(new_store: NewStore, label: str) 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("where", [EVERYTHING, Filter("/p/1"), Filter(label="odd"), Filter("/p/0", "even")])
-def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, where: Filter) -> None:
+def test_the_nearest_rows_are_those_of_numpy(new_store: NewStore, metric: Metric, where: Filter) -> None:
     names = [f"/p/{number % 3}/{number:03d}" for number in range(200)]
     rows = rows_of(names, cloud(200), ["odd" if number % 2 else "even" for number in range(200)])
     store, oracle = new_store(8), MemoryStore(8)
@@ -104,12 +104,12 @@ def test_the_nearest_are_those_of_numpy(new_store: NewStore, metric: Metric, whe
         each.upsert(rows)
     for query in cloud(5, seed=1):
         found, right = (each.nearest(query, 12, metric, ["label", "path"], where) for each in (store, oracle))
-        assert found.columns == right.columns
+        assert found.rows == right.rows
         assert np.array_equal(found.distances, right.distances)
         assert np.array_equal(found.cosines, right.cosines)
 
 
-def test_tidying_up_changes_no_row(new_store: NewStore) -> None:
+def test_compacting_changes_no_row(new_store: NewStore) -> None:
     store = new_store(8)
     store.compact()
     for number in range(12):
@@ -119,20 +119,22 @@ def test_tidying_up_changes_no_row(new_store: NewStore) -> None:
     assert everything(store) == {"again": "11"} | {str(number): str(number) for number in range(12)}
 
 
-def test_a_reader_sees_at_once_what_another_has_written(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_reader_sees_writes_of_others_at_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("shared")
     writer = LanceStore.create(folder, 8)
     reader = LanceStore(folder)
     for number in range(1, 4):
         writer.upsert(rows_of([f"{number}"], cloud(1)))
         assert reader.count() == number
-        assert len(reader.nearest(cloud(1)[0], 9, "cosine", ["path"]).columns) == number
+        assert len(reader.nearest(cloud(1)[0], 9, "cosine", ["path"]).rows) == number
     writer.remove(["1"])
     writer.compact()
     assert sorted(everything(reader)) == ["2", "3"]
 
 
-def test_approximate_search_finds_nearly_all_and_later_rows_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_approximate_search_finds_nearly_all_rows_including_later_ones(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """5500 vectors around 40 centers; 20 queries of 10 matches each: recall of 0.98 allows 4 misses in 200."""
     random = np.random.default_rng(0)
     vectors = (

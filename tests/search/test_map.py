@@ -1,4 +1,4 @@
-"""The map of an index is computed once, and again when its rows have changed."""
+"""The map of an index is computed once, and again after its rows have changed."""
 
 from pathlib import Path
 
@@ -29,11 +29,11 @@ def test_a_map_is_computed_once_and_again_when_rows_have_changed(
     index.add(colored(12))
     drawn = index.map()
     assert drawn.ids == [each.id for each in index.page(0, 12)]
-    again = Index.open(tmp_path / "index").map()
+    again = Index(tmp_path / "index").map()
     assert np.array_equal(again.positions, drawn.positions)
     assert computed == [0, 12]
     index.add(colored(13, seed=1))
     assert len(index.map().ids) == 13
     (tmp_path / "index" / "map.safetensors").write_bytes(b"damaged")
-    assert np.array_equal(index.map().positions, Index.open(tmp_path / "index").map().positions)
+    assert np.array_equal(index.map().positions, Index(tmp_path / "index").map().positions)
     assert computed == [0, 12, 13, 13]

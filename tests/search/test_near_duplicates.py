@@ -1,4 +1,4 @@
-"""Copies look the same, and nothing else does: on pieces of two photographs that come with scikit-learn."""
+"""Copies look the same and other images do not, on pieces of two photographs that come with scikit-learn."""
 
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -17,18 +17,18 @@ Changed = Callable[[Image.Image], Image.Image]
 SIDE = 128
 
 
-def again(image: Image.Image, kind: str, **options: int) -> Image.Image:
-    """Written to a file and read."""
+def reencoded(image: Image.Image, kind: str, **options: int) -> Image.Image:
+    """The image after it was written to a file and read again."""
     file = BytesIO()
     image.save(file, kind, **options)
     return Image.open(file).convert("RGB")
 
 
 COPIES: dict[str, Changed] = {
-    "JPEG": lambda image: again(image, "jpeg", quality=75),
-    "poor JPEG": lambda image: again(image, "jpeg", quality=25),
-    "WebP": lambda image: again(image, "webp", quality=50),
-    "palette": lambda image: again(image.quantize(64), "png"),
+    "JPEG": lambda image: reencoded(image, "jpeg", quality=75),
+    "poor JPEG": lambda image: reencoded(image, "jpeg", quality=25),
+    "WebP": lambda image: reencoded(image, "webp", quality=50),
+    "palette": lambda image: reencoded(image.quantize(64), "png"),
     "smaller": lambda image: image.resize((45, 45)),
     "larger": lambda image: image.resize((300, 300)),
     "trimmed": lambda image: image.crop((2, 2, SIDE - 2, SIDE - 2)),
@@ -37,7 +37,7 @@ COPIES: dict[str, Changed] = {
     "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.8),
     "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.25),
     "paler": lambda image: ImageEnhance.Color(image).enhance(0.7),
-    "all at once": lambda image: again(
+    "all at once": lambda image: reencoded(
         ImageEnhance.Brightness(image.crop((1, 1, SIDE - 1, SIDE - 1)).resize((80, 80))).enhance(1.1), "jpeg"
     ),
 }
@@ -51,7 +51,7 @@ OTHERS: dict[str, Changed] = {
 
 @pytest.fixture(scope="module")
 def pieces() -> list[Image.Image]:
-    """Of a palace and a flower, none with anything of another, without those of nothing but sky or shadow."""
+    """Disjoint pieces of a palace and a flower, without those that show only sky or shadow."""
     cut = [
         photo[top : top + SIDE, left : left + SIDE]
         for photo in load_sample_images().images
@@ -72,17 +72,17 @@ def test_a_copy_looks_like_its_image_and_no_other(pieces: list[Image.Image], nam
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_is_no_copy_looks_different(pieces: list[Image.Image], name: str) -> None:
+def test_other_images_look_different(pieces: list[Image.Image], name: str) -> None:
     assert not is_near_duplicate(small(pieces), small([OTHERS[name](piece) for piece in pieces])).any()
 
 
-def test_images_without_detail_are_the_same_in_the_same_color_only() -> None:
+def test_images_without_detail_are_the_same_only_in_the_same_color() -> None:
     colors = [(200, 30, 30), (30, 200, 30), (203, 31, 29), (90, 90, 90), (255, 255, 255), (0, 0, 0)]
     same = is_near_duplicate(*2 * [small([Image.new("RGB", (20, 20), color) for color in colors])])
     assert [tuple(pair) for pair in np.argwhere(np.triu(same, 1))] == [(0, 2)]
 
 
-def test_a_ship_makes_the_difference_before_one_sky() -> None:
+def test_two_ships_before_the_same_sky_differ() -> None:
     sky = np.linspace((90, 140, 220), (200, 220, 250), 64)[:, None].repeat(64, 1).astype(np.uint8)
     ships = [sky.copy() for _ in range(3)]
     ships[0][30:40, 10:30] = (80, 60, 60)
@@ -92,14 +92,14 @@ def test_a_ship_makes_the_difference_before_one_sky() -> None:
     assert [tuple(pair) for pair in np.argwhere(np.triu(same, 1))] == [(0, 2)]
 
 
-def test_it_does_not_matter_which_comes_first(pieces: list[Image.Image]) -> None:
+def test_the_order_of_a_pair_does_not_matter(pieces: list[Image.Image]) -> None:
     mixed = small([*pieces, *(COPIES["trimmed"](piece) for piece in pieces)])
     same = is_near_duplicate(mixed, mixed)
     assert np.array_equal(same, same.T)
     assert same.diagonal().all()
 
 
-def test_each_thumbnail_is_read_once_and_a_lost_one_is_like_none(pieces: list[Image.Image]) -> None:
+def test_each_thumbnail_is_read_once_and_a_missing_one_is_like_no_other(pieces: list[Image.Image]) -> None:
     contents = {str(row): thumbnail(np.asarray(pieces[row % 3])).content for row in range(6)}
     del contents["4"]
     asked: list[str] = []
@@ -108,13 +108,17 @@ def test_each_thumbnail_is_read_once_and_a_lost_one_is_like_none(pieces: list[Im
         asked.extend(ids)
         return {each: contents[each] for each in ids if each in contents}
 
-    looks = ImageComparer([str(row) for row in range(6)], thumbnails)
-    assert looks.same(np.array([0, 1]), np.array([3, 4])).tolist() == [[True, False], [False, False]]
-    assert looks.same(np.array([2, 1, 4]), np.array([5, 4])).tolist() == [[True, False], [False, False], [False, False]]
+    comparer = ImageComparer([str(row) for row in range(6)], thumbnails)
+    assert comparer.same(np.array([0, 1]), np.array([3, 4])).tolist() == [[True, False], [False, False]]
+    assert comparer.same(np.array([2, 1, 4]), np.array([5, 4])).tolist() == [
+        [True, False],
+        [False, False],
+        [False, False],
+    ]
     assert sorted(asked) == ["0", "1", "2", "3", "4", "5"]
 
 
-def test_the_smallest_image_is_the_whole_of_it() -> None:
+def test_the_smallest_image_shows_the_whole_image() -> None:
     halves = np.zeros((20, 200, 3), np.uint8)
     halves[:, 100:, 0] = 240
     pixels = smallest(thumbnail(halves).content)

@@ -1,4 +1,4 @@
-"""The copy in memory against brute force, and when it is made and dropped."""
+"""The snapshot in memory against brute force, and when it is made and dropped."""
 
 import os
 import time
@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infomax.neighbors.distances import exact_distances
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
 from infomax.search.lance import LanceStore
-from infomax.search.snapshot import Snapshot, kth_largest_floor
+from infomax.search.snapshot import Snapshot, _kth_largest_floor
 from infomax.search.store import EVERYTHING, IMAGE_COLUMNS, Filter
 from tests.search.memory import Vectors, cloud, distance, paths_of, rows_of
 
@@ -39,7 +39,7 @@ def of(vectors: Vectors, labels: list[str | None] | None = None) -> Snapshot:
     k=st.integers(1, 45),
     metric=st.sampled_from(METRICS),
 )
-def test_no_left_out_row_is_nearer(rows: list[list[float]], k: int, metric: Metric) -> None:
+def test_no_row_that_was_left_out_is_nearer(rows: list[list[float]], k: int, metric: Metric) -> None:
     vectors = np.array(rows, np.float32)
     found = paths_of(of(vectors).nearest(vectors[0], k, metric, ["path"], EVERYTHING))
     assert len(found) == len(set(found)) == min(k, len(rows))
@@ -48,8 +48,8 @@ def test_no_left_out_row_is_nearer(rows: list[list[float]], k: int, metric: Metr
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_rows_that_differ_by_less_than_float32_can_tell_are_ranked(metric: Metric) -> None:
-    """Vectors far from the origin and hardly a rounding apart, many of them copies of the query."""
+def test_rows_closer_than_float32_resolves_are_ranked_exactly(metric: Metric) -> None:
+    """Vectors far from the origin, about one rounding error apart; many are copies of the query."""
     random = np.random.default_rng(0)
     vectors = (1000 + 1e-3 * random.normal(size=(9000, 8))).astype(np.float32)
     vectors[::7] = vectors[0]
@@ -66,7 +66,7 @@ def test_rows_that_differ_by_less_than_float32_can_tell_are_ranked(metric: Metri
 @pytest.mark.parametrize(
     "where", [EVERYTHING, Filter("/p/1"), Filter(label="odd"), Filter("/p/2", "odd"), Filter("/q")]
 )
-def test_only_what_counts_is_found(metric: Metric, where: Filter) -> None:
+def test_only_rows_that_pass_the_filter_are_found(metric: Metric, where: Filter) -> None:
     vectors = cloud(3000)
     labels: list[str | None] = [("odd", "even", None)[number % 5 % 3] for number in range(3000)]
     paths = names(3000)
@@ -79,7 +79,7 @@ def test_only_what_counts_is_found(metric: Metric, where: Filter) -> None:
     snapshot, query = of(vectors, labels), cloud(1, seed=1)[0]
     near = sorted(rows, key=lambda row: distance(query, vectors[row], metric))[:5]
     found = snapshot.nearest(query, 5, metric, ["label", "path"], where)
-    assert found.columns == [(labels[row], paths[row]) for row in near]
+    assert found.rows == [(labels[row], paths[row]) for row in near]
     distances, cosines = exact_distances(query, vectors[near], metric)
     assert np.array_equal(found.distances, distances)
     assert np.array_equal(found.cosines, cosines)
@@ -88,16 +88,16 @@ def test_only_what_counts_is_found(metric: Metric, where: Filter) -> None:
 
 
 @given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=400), st.integers(1, 3))
-def test_at_least_k_reach_it(values: list[float], k: int) -> None:
+def test_at_least_k_values_reach_the_floor(values: list[float], k: int) -> None:
     array = np.array(values, np.float32)
     k = min(k, len(array))
-    assert (array >= kth_largest_floor(array, k)).sum() >= k
+    assert (array >= _kth_largest_floor(array, k)).sum() >= k
 
 
-def test_nothing_is_held_of_nothing() -> None:
+def test_an_empty_snapshot_answers_with_nothing() -> None:
     snapshot = of(np.empty((0, 8), np.float32))
     near = snapshot.nearest(cloud(1)[0], 3, "cosine", ["path"], EVERYTHING)
-    assert (near.columns, near.distances.shape, near.cosines.shape) == ([], (0,), (0,))
+    assert (near.rows, near.distances.shape, near.cosines.shape) == ([], (0,), (0,))
     assert len(snapshot.fetch(["x"], ["path"])) == 0
     assert snapshot.count(Filter(label="x")) == 0
 
@@ -117,7 +117,7 @@ def ask(store: LanceStore) -> list[str]:
     return paths_of(store.nearest(cloud(1)[0], 99, "cosine", ["path"]))
 
 
-def test_a_version_is_held_once_it_is_asked_again(store: LanceStore) -> None:
+def test_a_version_is_held_once_it_is_read_again(store: LanceStore) -> None:
     first = ask(store)
     assert held(store) is None
     assert ask(store) == first
@@ -126,13 +126,11 @@ def test_a_version_is_held_once_it_is_asked_again(store: LanceStore) -> None:
     assert ask(store) == first
     assert held(store) is copy
     assert store.page(0, 2, ["id", "path"])["path"].to_pylist() == sorted(first)[:2]
-    thumbnails = store.fetch([*copy.rows], ["thumbnail"])["thumbnail"].to_pylist()
+    thumbnails = store.fetch([*copy.row_of], ["thumbnail"])["thumbnail"].to_pylist()
     assert sorted(thumbnails) == sorted(path.encode() for path in first)
 
 
-def test_of_a_crowd_only_one_takes_the_copy_and_the_others_wait(
-    store: LanceStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_thread_copies_and_the_others_wait(store: LanceStore, monkeypatch: pytest.MonkeyPatch) -> None:
     first, asked, read = ask(store), [], store._read
 
     def counted(query: Any) -> pa.Table:
@@ -145,7 +143,7 @@ def test_of_a_crowd_only_one_takes_the_copy_and_the_others_wait(
     assert asked == []
 
 
-def test_counting_all_is_no_reason_to_hold_them(store: LanceStore) -> None:
+def test_counting_all_rows_makes_no_snapshot(store: LanceStore) -> None:
     assert [store.count() for _ in range(3)] == [20] * 3
     assert held(store) is None
     assert [store.count(Filter("/p/1")) for _ in range(3)] == [7] * 3
@@ -153,7 +151,7 @@ def test_counting_all_is_no_reason_to_hold_them(store: LanceStore) -> None:
     assert store.count() == 20
 
 
-def test_what_another_writes_is_seen_at_once_although_a_copy_is_held(store: LanceStore) -> None:
+def test_writes_of_others_are_seen_at_once_despite_a_snapshot(store: LanceStore) -> None:
     other = LanceStore(store.folder)
     seen = []
     for number in range(12):
@@ -166,7 +164,7 @@ def test_what_another_writes_is_seen_at_once_although_a_copy_is_held(store: Lanc
     assert "/later/0" not in ask(store)
 
 
-def test_lancedb_is_asked_for_its_version_only_when_something_was_written(
+def test_lancedb_is_asked_for_its_version_only_after_a_write(
     store: LanceStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long_ago = time.time_ns() - 10**10
@@ -189,4 +187,4 @@ def test_a_large_index_is_not_held(store: LanceStore, monkeypatch: pytest.Monkey
     copy = held(store)
     assert copy is not None
     assert copy.vectors.nbytes == 20 * 8 * 4
-    assert all(len(facts) == len(IMAGE_COLUMNS) for facts in copy.columns)
+    assert all(len(row) == len(IMAGE_COLUMNS) for row in copy.rows)

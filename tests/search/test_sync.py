@@ -23,20 +23,20 @@ def index(model: InfoMax, tmp_path: Path) -> Index:
 
 @pytest.fixture
 def embedded(monkeypatch: pytest.MonkeyPatch) -> Embedded:
-    """How many images were embedded since it was last asked."""
-    count, transform = 0, InfoMax.transform
+    """Number of images embedded since the last call."""
+    count, encode = 0, InfoMax.encode
 
-    def counted(self: InfoMax, source: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def counted(self: InfoMax, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         nonlocal count
-        count += len(source)
-        return transform(self, source)
+        count += len(images)
+        return encode(self, images)
 
     def since() -> int:
         nonlocal count
         count, before = 0, count
         return before
 
-    monkeypatch.setattr(InfoMax, "transform", counted)
+    monkeypatch.setattr(InfoMax, "encode", counted)
     return since
 
 
@@ -46,14 +46,14 @@ def counts(changes: Changes) -> tuple[int, int, int, int, int]:
 
 
 def scratch(index: Index, model: InfoMax, *sources: Path) -> Index:
-    """An index of the same sources, built from nothing."""
+    """A new index of the same sources."""
     built = Index.create(index.path.with_name("scratch"), model)
     for source in sources:
         built.add(source)
     return built
 
 
-def test_only_what_is_new_or_changed_is_embedded(
+def test_only_new_or_changed_images_are_embedded(
     index: Index, model: InfoMax, photos: Path, embedded: Embedded
 ) -> None:
     assert counts(index.synchronize(photos)) == (31, 0, 0, 0, 0)
@@ -91,7 +91,7 @@ def test_a_touched_image_is_not_embedded_again(index: Index, photos: Path, embed
         hashed += 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infomax.search.sync.digest_of", no_hash)
+        patch.setattr("infomax.search.scan._content_hash", no_hash)
         index.add(photos)
     assert hashed == 0
 
@@ -106,7 +106,7 @@ def test_a_change_that_keeps_size_and_time_is_the_only_one_missed(index: Index, 
     assert counts(index.synchronize(photos))[1] == 1
 
 
-def test_nothing_is_pruned_unless_asked_and_only_under_the_folder_named(index: Index, photos: Path) -> None:
+def test_rows_are_pruned_on_request_and_only_below_the_folder_given(index: Index, photos: Path) -> None:
     index.add(photos)
     other = save(photos.with_name("photos2") / "a.png", colored(1)[0])
     index.add(other.parent)
@@ -121,8 +121,8 @@ def test_nothing_is_pruned_unless_asked_and_only_under_the_folder_named(index: I
     assert counts(index.synchronize(other.parent, prune=True)) == (1, 0, 0, 0, 1)
 
 
-def test_what_cannot_be_seen_has_not_vanished(index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder without permission, and one that is empty because its disk is not mounted."""
+def test_images_that_cannot_be_listed_are_kept(index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without permission, and a folder that is empty because its disk is not mounted."""
     index.add(photos)
     listed = Path.iterdir
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_seen_has_not_vanished(index: Index, photos: Path, monkey
     assert len(index) == 31
 
 
-def test_a_image_that_breaks_keeps_its_row_until_pruned(index: Index, model: InfoMax, photos: Path) -> None:
+def test_an_image_that_breaks_keeps_its_row_until_pruned(index: Index, model: InfoMax, photos: Path) -> None:
     index.add(photos)
     (photos / "cat" / "00.png").write_bytes(b"broken")
     assert counts(index.synchronize(photos)) == (0, 0, 30, 1, 0)
@@ -196,7 +196,7 @@ def test_a_dry_run_counts_and_writes_nothing(index: Index, photos: Path, embedde
     assert counts(index.synchronize(photos, prune=True)) == (1, 1, 29, 0, 1)
 
 
-def test_folders_in_each_other_have_one_row_for_one_image(index: Index, photos: Path, embedded: Embedded) -> None:
+def test_nested_folders_give_one_row_per_image(index: Index, photos: Path, embedded: Embedded) -> None:
     index.add(photos / "cat")
     assert index.statistics().labels == {None: 15}
     embedded()
@@ -211,7 +211,7 @@ def test_folders_in_each_other_have_one_row_for_one_image(index: Index, photos: 
 HOSTILE = ["o'brien.png", "'; DROP TABLE images; --.png", 'a"b\\.png', "new\nline.png", "é日本🦊 %_.png", "<b>.png"]
 
 
-def test_hostile_names_are_names(index: Index, model: InfoMax, tmp_path: Path) -> None:
+def test_hostile_file_names_and_labels(index: Index, model: InfoMax, tmp_path: Path) -> None:
     folder = tmp_path / "it's; -- <b>"
     for name, pixels in zip(HOSTILE, colored(len(HOSTILE)), strict=True):
         save(folder / "l'abel\n--" / name, pixels)
@@ -277,7 +277,7 @@ def test_every_batch_is_committed(index: Index, photos: Path, monkeypatch: pytes
     assert counts(index.synchronize(photos, batch=4)) == (19, 0, 12, 0, 0)
 
 
-def test_conflicts_are_tried_again_and_other_failures_told(
+def test_conflicts_are_tried_again_and_other_failures_reported(
     index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)

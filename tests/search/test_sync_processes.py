@@ -1,4 +1,4 @@
-"""Several processes on one index, and processes that are killed. INFOMAX_KILLS=20 tries more moments."""
+"""Several processes on one index, and killed processes. INFOMAX_KILLS=20 kills at more moments."""
 
 import os
 import random
@@ -22,10 +22,10 @@ from infomax import Index
 from infomax.search.lance import LanceStore
 index, photos, run = sys.argv[1:]
 upsert = LanceStore.upsert
-def told(self, rows):
+def upsert_and_report(self, rows):
     upsert(self, rows)
     print(len(rows), flush=True)
-LanceStore.upsert = told
+LanceStore.upsert = upsert_and_report
 import torch; torch.set_num_threads(1)
 from infomax import InfoMax
 model = InfoMax.load(run)
@@ -38,7 +38,7 @@ READER = """
 import sys, threading
 from infomax import Index
 index, image = sys.argv[1:]
-opened, ended = Index.open(index), threading.Event()
+opened, ended = Index(index), threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 print(len(opened.search(image, 999)), flush=True)
 last = False
@@ -48,11 +48,11 @@ while not last:
     assert len(set(found)) == len(found)
     print(len(found), flush=True)
 """
-"""Searches until its stdin is closed and once more, and prints how many images it has found each time."""
+"""Search until stdin is closed and once more, and print the number of images found each time."""
 
 
 def indexer(index: Path, photos: Path, run: Path, cache: Path) -> subprocess.Popen[str]:
-    """A process that is about to index, and waits for a line; it prints the size of every batch it has committed."""
+    """Start a process that indexes after it has read a line. It prints the size of every committed batch."""
     child = subprocess.Popen(
         [sys.executable, "-c", INDEXER, str(index), str(photos), str(run)],
         stdin=subprocess.PIPE,
@@ -81,18 +81,18 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, many: Path, model: InfoMax) -> tuple[Index, Path, float]:
-    """The index as it should be, a RUN, and how long a process takes to build it."""
+    """The expected index, a RUN, and the seconds that a process takes to build the index."""
     home = tmp_path_factory.mktemp("whole")
     model.save(home / "run")
     with indexer(home / "index", many, home / "run", home) as child:
         start = time.monotonic()
         go(child)
         assert child.wait() == 0
-    return Index.open(home / "index"), home / "run", time.monotonic() - start
+    return Index(home / "index"), home / "run", time.monotonic() - start
 
 
 @pytest.mark.parametrize("moment", range(KILLS))
-def test_a_kill_costs_no_committed_row(
+def test_a_killed_process_loses_no_committed_row(
     moment: int, whole: tuple[Index, Path, float], many: Path, tmp_path: Path, cache: Path
 ) -> None:
     expected, run, seconds = whole
@@ -119,7 +119,7 @@ def test_two_indexers_and_two_readers_lose_nothing(
     expected, run, _ = whole
     Index.create(tmp_path / "index", model)
     image = many / "0" / "000.png"
-    reader = Index.open(tmp_path / "index")
+    reader = Index(tmp_path / "index")
     with ExitStack() as stack:
         children = [stack.enter_context(indexer(tmp_path / "index", many, run, cache)) for _ in range(2)]
         other = stack.enter_context(

@@ -3,18 +3,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from infomax.images.decoding import ORIENTATION, BrokenImage, center_crop_resize
+from infomax.images.decoding import BrokenImage, center_crop_resize
 from infomax.search.thumbnails import SIDE, square_and_thumbnail, thumbnail
 from tests.conftest import colored
 
 
 def encoded(width: int, height: int, kind: str, turn: int = 1) -> bytes:
-    """An image whose pixels all differ, to be turned as its EXIF orientation says."""
+    """An image with varied pixels and an EXIF orientation."""
     image = Image.fromarray(colored(1, 20)[0]).resize((width, height), Image.Resampling.BICUBIC)
     exif = Image.Exif()
-    exif[ORIENTATION] = turn
+    exif[ExifTags.Base.Orientation] = turn
     file = BytesIO()
     image.save(file, kind, exif=exif)
     return file.getvalue()
@@ -22,7 +22,7 @@ def encoded(width: int, height: int, kind: str, turn: int = 1) -> bytes:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What Pillow was given to open."""
+    """The files that Pillow has opened."""
     seen: list[object] = []
     really = Image.open
 
@@ -39,7 +39,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     ("kind", "size", "times"),
     [("png", (900, 600), 1), ("jpeg", (90, 60), 1), ("jpeg", (900, 600), 2), ("jpeg", (3200, 2400), 1)],
 )
-def test_a_image_is_decoded_once_for_the_model_and_the_page(
+def test_an_image_is_decoded_once_for_the_model_and_the_thumbnail(
     opened: list[object], kind: str, size: tuple[int, int], times: int, turn: int
 ) -> None:
     data = encoded(*size, kind, turn)
@@ -53,7 +53,7 @@ def test_a_image_is_decoded_once_for_the_model_and_the_page(
         assert small == thumbnail(data)
 
 
-def test_pixels_will_do() -> None:
+def test_a_thumbnail_of_pixels() -> None:
     pixels = colored(1, 40)[0]
     square, small = square_and_thumbnail(pixels, 8)
     assert np.array_equal(square, center_crop_resize(pixels, 8))
@@ -61,7 +61,7 @@ def test_pixels_will_do() -> None:
     assert (small.width, small.height) == (40, 40)
 
 
-def test_what_is_broken_is_said() -> None:
+def test_broken_images_say_why() -> None:
     whole = encoded(90, 60, "png")
     for data, why in ((whole[:-900], "truncated"), (b"", "an empty file"), (b"text", "not an image")):
         with pytest.raises(BrokenImage, match=why):

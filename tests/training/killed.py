@@ -24,8 +24,7 @@ from numpy.typing import NDArray
 import infomax.files
 from infomax import InfoMax
 from infomax.recipes import Recipe
-from infomax.training import closed_form as spectral
-from infomax.training import trainer as training
+from infomax.training import closed_form, trainer
 from infomax.training.run_folder import Run
 from tests.conftest import SMALL, SMALL_VIEWS, colored
 from tests.training.test_closed_form import LITTLE, textured
@@ -43,9 +42,9 @@ LEARNED: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
 
 
 def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
-    training.LOG_STEPS = 3
-    training.CHECKPOINT_SECONDS = seconds
-    vars(spectral).update(CHECKPOINT_SECONDS=seconds, BATCH=16)
+    trainer.LOG_STEPS = 3
+    trainer.CHECKPOINT_SECONDS = seconds
+    vars(closed_form).update(CHECKPOINT_SECONDS=seconds, BATCH=16)
     if moment is not None:
         plan(moment)
     recipe, images = LEARNED[name]
@@ -57,7 +56,7 @@ def plan(moment: str) -> None:
     """Make the process end by SIGKILL at that moment."""
     kind, count = moment.split(":")
     owner, name = {
-        "learn": (training.Trainer, "learn"),
+        "learn": (trainer.Trainer, "train_step"),
         "save": (Run, "write_checkpoint"),
         "log": (Run, "log"),
         "config": (Run, "write_config"),

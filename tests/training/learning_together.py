@@ -23,6 +23,7 @@ from infomax.cli import main
 from infomax.recipes import MultiViewInfoMax
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
+from infomax.training.context import TrainingContext
 from infomax.training.distributed import Distributed
 from infomax.training.trainer import Trainer
 from tests.conftest import colored
@@ -30,8 +31,8 @@ from tests.conftest import colored
 CPU = torch.device("cpu")
 
 SMALL = MultiViewInfoMax(
-    name="together", size=16, dim=6, widths=(4, 8), epochs=1, batch=16, view_size=16, final_view_size=16, hidden=8, rank=4,
-    alpha=0.7, beta=0.4, gamma=0.1,
+    name="together", size=16, dim=6, widths=(4, 8), epochs=1, batch=16, view_size=16, final_view_size=16,
+    hidden=8, rank=4, alpha=0.7, beta=0.4, gamma=0.1,
 )  # fmt: skip
 TOGETHER = {
     "batch norm, InfoNCE, small views": SMALL.with_settings(local_crops=1, views=3),
@@ -49,9 +50,11 @@ def begun(recipe: MultiViewInfoMax) -> tuple[Encoder, Objective]:
 def gradients(recipe: MultiViewInfoMax, ranks: Distributed) -> dict[str, torch.Tensor]:
     """Of one step, by name, and the running statistics after it."""
     encoder, objective = begun(recipe)
-    training = Trainer(encoder, objective, recipe.schedule(), steps=9, views=recipe.plan, device=CPU, ranks=ranks)
+    context = TrainingContext(distributed=ranks)
+    trainer = Trainer(encoder, objective, recipe.schedule(), context, views=recipe.view_plan)
+    trainer.total_steps = 9
     images = torch.from_numpy(colored(16, side=16))
-    training.learn(images[ranks.share(torch.arange(16), recipe.micro_batches)])
+    trainer.train_step(images[ranks.share(torch.arange(16), recipe.micro_batches)])
     parts = {"encoder": encoder, "objective": objective}
     found = {f"{part}.{name}": each.grad for part, module in parts.items() for name, each in module.named_parameters()}
     buffers = {f"{part}.{name}": each for part, module in parts.items() for name, each in module.named_buffers()}
@@ -59,14 +62,14 @@ def gradients(recipe: MultiViewInfoMax, ranks: Distributed) -> dict[str, torch.T
 
 
 def fits(folder: Path, what: str, rank: int) -> None:
-    learn = Trainer.learn
+    train_step = Trainer.train_step
 
     def watched(self: Trainer, images: torch.Tensor) -> None:
         if rank == 1 and self.step == 2 and what in ("dies", "stops"):
             os.kill(os.getpid(), signal.SIGKILL if what == "dies" else signal.SIGTERM)
-        learn(self, images)
+        train_step(self, images)
 
-    Trainer.learn = watched  # type: ignore[method-assign]
+    Trainer.train_step = watched  # type: ignore[method-assign]
     run = folder / {"whole": "whole", "dies": "dead"}.get(what, "stopped")
     sys.argv = ["infomax", "fit", str(folder / "images.npy"), "--out", str(run), *SHARED_RECIPE]
     sys.argv += ["--resume"] if what == "goes-on" else []

@@ -14,11 +14,12 @@ from infomax import InfoMax
 from infomax.errors import InfoMaxError
 from infomax.recipes import SPECTRAL_FAST, Spectral
 from infomax.representation.encoders import SpectralEncoder
-from infomax.representation.encoders.spectral import Box
-from infomax.training import closed_form as spectral
-from infomax.training.closed_form import CELL_PAIRS, CcaSettings, ViewSettings
+from infomax.representation.encoders.codebook import Box
+from infomax.training import closed_form
+from infomax.training.closed_form import CELL_PAIRS, CcaSettings, ClosedFormTrainer
+from infomax.training.context import TrainingContext, numbered_generator
 from infomax.training.interruption import TrainingInterrupted
-from infomax.training.schedule import numbered_generator
+from infomax.training.spectral_views import ViewSettings, mirror_classification_accuracy
 from tests.training import spectral_oracle as oracle
 
 LITTLE = Spectral(
@@ -68,7 +69,15 @@ def fitted(images: NDArray[np.uint8], recipe: Spectral = LITTLE, **options: Any)
 @pytest.fixture
 def precise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Products in float32, wherever the tests run."""
-    monkeypatch.setattr("infomax.representation.encoders.spectral.bfloat16_pays", lambda _: False)
+    monkeypatch.setattr("infomax.representation.encoders.spectral.bfloat16_is_fast", lambda _: False)
+
+
+def trainer_of(encoder: SpectralEncoder, images: NDArray[np.uint8]) -> ClosedFormTrainer:
+    """A trainer of seed 3 that knows the images."""
+    settings = CcaSettings(1, 1.0, 1)
+    trainer = ClosedFormTrainer(encoder, settings, settings, ViewSettings(), TrainingContext(seed=3))
+    trainer.use(images)
+    return trainer
 
 
 def together(places: list[tuple[int, int]], pairs: str) -> list[tuple[int, int]]:
@@ -96,9 +105,7 @@ def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
     words, maps = encoder.codebooks[0], encoder.local_projections[0]
     weights = {name: buffer.double().numpy() for name, buffer in words.named_buffers()}
     counted = [oracle.cells(oracle.histograms(each, weights, 4, 2, one.threshold), grid) for each in images]
-    learned_from = spectral.ClosedFormTrainer(
-        encoder, images, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False
-    )._learned_from(CcaSettings(500, 1.0, 8))
+    learned_from = trainer_of(encoder, images)._learned_from(CcaSettings(500, 1.0, 8))
     chosen = together([(row, column) for row in range(grid) for column in range(grid)], pairs)
     halved = []
     for half in (0, 1):
@@ -126,16 +133,16 @@ def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
 
 @pytest.mark.usefixtures("precise")
 def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spectral, "BATCH", 300)
+    monkeypatch.setattr(closed_form, "BATCH", 300)
     images = textured(500)
     model = fitted(images)
     encoder = model.encoder_
     assert isinstance(encoder, SpectralEncoder)
-    learning = spectral.ClosedFormTrainer(encoder, images, ViewSettings(), 1.0, 3, torch.device("cpu"), None, False)
+    learning = trainer_of(encoder, images)
     rows = learning._learned_from(CcaSettings(300, LITTLE.view_ridge, 12))
     with torch.inference_mode():
         batch = torch.from_numpy(images[rows])
-        (views,) = learning._views(batch, numbered_generator(3, 0))
+        (views,) = learning._view_samples(batch, numbered_generator(3, 0))
         values, weights, mean = oracle.directions(list(views.double().numpy()), LITTLE.view_ridge)
         whole = encoder(torch.from_numpy(images[:20]))
         folded = encoder.mirror_average(whole.local).double().numpy()
@@ -148,17 +155,15 @@ def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_few_images_are_gone_over_again_in_other_views(monkeypatch: pytest.MonkeyPatch) -> None:
     """100 images, of which 90 are learned from, 4 times at most, and 300 at most."""
     drawn: list[torch.Tensor] = []
-    views = spectral.ClosedFormTrainer._views
+    views = ClosedFormTrainer._view_samples
 
-    def noted(
-        self: spectral.ClosedFormTrainer, images: torch.Tensor, generator: torch.Generator
-    ) -> Iterator[torch.Tensor]:
+    def noted(self: ClosedFormTrainer, images: torch.Tensor, generator: torch.Generator) -> Iterator[torch.Tensor]:
         for each in views(self, images, generator):
             drawn.append(each)
             yield each
 
-    monkeypatch.setattr(spectral.ClosedFormTrainer, "_views", noted)
-    monkeypatch.setattr(spectral, "BATCH", 90)
+    monkeypatch.setattr(ClosedFormTrainer, "_view_samples", noted)
+    monkeypatch.setattr(closed_form, "BATCH", 90)
     fitted(textured(100), LITTLE.with_settings(view_rounds=4))
     *rounds, held_out = drawn
     assert [len(each) for each in rounds] == [90, 90, 90, 30]
@@ -213,7 +218,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
 def test_the_log_tells_the_bound_on_images_learned_from_and_on_others(tmp_path: Path) -> None:
     fitted(textured(300), out=tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [line["question"] for line in lines] == ["regions", "views"]
+    assert [line["stage"] for line in lines] == ["cells", "views"]
     for line in lines:
         assert 0 < line["chi2_held_out"] < line["chi2"] < line["rank"]
 
@@ -233,7 +238,7 @@ class _Stop:
 def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, make: Callable[[int], NDArray[np.uint8]]
 ) -> None:
-    monkeypatch.setattr(spectral, "BATCH", 80)
+    monkeypatch.setattr(closed_form, "BATCH", 80)
     images = make(260)
     whole = fitted(images, out=tmp_path / "whole")
 
@@ -243,14 +248,14 @@ def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
     with monkeypatch.context() as patched:
         from contextlib import contextmanager
 
-        patched.setattr(spectral, "stop_signals", contextmanager(stopping))
+        patched.setattr(closed_form, "catch_signals", contextmanager(stopping))
         with pytest.raises(TrainingInterrupted, match="--resume"):
             fitted(images, out=tmp_path / "run")
     resumed = fitted(images, out=tmp_path / "run", resume=True)
     np.testing.assert_array_equal(whole.transform(images), resumed.transform(images))
     assert resumed.fingerprint == whole.fingerprint
     logs = [
-        [line["question"] for line in map(json.loads, (tmp_path / run / "log.jsonl").read_text().splitlines())]
+        [line["stage"] for line in map(json.loads, (tmp_path / run / "log.jsonl").read_text().splitlines())]
         for run in ("whole", "run")
     ]
     assert logs[0] == logs[1]
@@ -323,7 +328,7 @@ BAD = {
     "chiral_grid=0": "chiral_grid is 0: use 1 or more",
     "channels=1": "use 2 or more, or mirror=invariant",
     "cell_pairs=near": "choose one of all, neighbors, distant",
-    "mirror=maybe": "choose one of auto, alike, apart",
+    "mirror=maybe": "choose one of auto, invariant, chiral",
 }
 
 
@@ -430,6 +435,6 @@ def test_a_chiral_code_is_made_from_finer_cells_of_fewer_channels() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_like_its_mirror_image_is_told_by_chance(seed: int) -> None:
     odd = torch.randn(200, 300, generator=torch.Generator().manual_seed(seed))
-    assert 0.35 < spectral.mirror_classification_accuracy(odd) < 0.65
-    assert spectral.mirror_classification_accuracy(odd + 1) > 0.95
-    assert spectral.mirror_classification_accuracy(torch.zeros(9, 4)) == 0.5
+    assert 0.35 < mirror_classification_accuracy(odd) < 0.65
+    assert mirror_classification_accuracy(odd + 1) > 0.95
+    assert mirror_classification_accuracy(torch.zeros(9, 4)) == 0.5

@@ -50,7 +50,7 @@ def test_the_gradient_of_two_is_that_of_one(together: Path, case: str) -> None:
 
 
 def test_two_processes_by_torchrun_are_one_training(together: Path, tmp_path: Path, cache: Path) -> None:
-    """The first alone writes and speaks; what is learned is what one process learns, to rounding, of bfloat16 mostly."""
+    """Only the first writes and prints. Both learn what one process learns, up to rounding, mostly of bfloat16."""
     variables = {name: value for name, value in environment(cache).items() if name != "PYTHONWARNINGS"}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     fit = ["infomax", "fit", str(together / "images.npy"), *SHARED_RECIPE, "--out", "run"]
@@ -128,7 +128,7 @@ def test_shares_of_parts_come_together_in_order() -> None:
 def test_a_run_of_two_is_not_resumed_by_one(tmp_path: Path) -> None:
     InfoMax(SMALL, device="cpu").fit(colored(40), out=tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    assert config["ranks"] == 1
-    (tmp_path / "config.json").write_text(json.dumps({**config, "ranks": 2}))
+    assert config["world_size"] == 1
+    (tmp_path / "config.json").write_text(json.dumps({**config, "world_size": 2}))
     with pytest.raises(InfoMaxError, match="was begun by 2 processes, not 1: resume with as many"):
         InfoMax(SMALL, epochs=3, device="cpu").fit(colored(40), out=tmp_path, resume=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from infomax import InfoMax, InfoMaxError
-from infomax.training import logging as board
+from infomax.training import logging
 from infomax.training import trainer as training
 from infomax.training.logging import TensorBoardLogger
 from tests.conftest import SMALL, colored
@@ -51,7 +51,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_number_of_the_log_is_a_point(tmp_path: Path) -> None:
     with TensorBoardLogger(tmp_path / "run" / "tensorboard") as shown:
-        InfoMax(SMALL, device="cpu").fit(IMAGES, out=tmp_path / "run", board=shown)
+        InfoMax(SMALL, device="cpu").fit(IMAGES, out=tmp_path / "run", logger=shown)
     drawn = curves(tmp_path / "run" / "tensorboard")
     assert drawn == expected(tmp_path / "run")
     assert {"step/total", "epoch/local", "health/effective_rank", "health/critics/local/positives"} <= drawn.keys()
@@ -63,7 +63,7 @@ def test_a_resumed_training_has_one_curve_also_over_what_was_learned_without_a_b
     for epochs, shown in ((1, True), (2, False), (3, True), (4, True)):
         if shown:
             with TensorBoardLogger(run / "tensorboard") as drawing:
-                InfoMax(SMALL, epochs=epochs, device="cpu").fit(IMAGES, out=run, resume=epochs > 1, board=drawing)
+                InfoMax(SMALL, epochs=epochs, device="cpu").fit(IMAGES, out=run, resume=epochs > 1, logger=drawing)
         else:
             InfoMax(SMALL, epochs=epochs, device="cpu").fit(IMAGES, out=run, resume=True)
     drawn = curves(run / "tensorboard")
@@ -74,7 +74,7 @@ def test_a_resumed_training_has_one_curve_also_over_what_was_learned_without_a_b
 def test_overwriting_a_run_takes_its_curves_along(tmp_path: Path) -> None:
     for overwrite in (False, True):
         with TensorBoardLogger(tmp_path / "tensorboard") as shown:
-            InfoMax(SMALL, device="cpu").fit(IMAGES, out=tmp_path, overwrite=overwrite, board=shown)
+            InfoMax(SMALL, device="cpu").fit(IMAGES, out=tmp_path, overwrite=overwrite, logger=shown)
     assert len([*(tmp_path / "tensorboard").iterdir()]) == 1
     assert curves(tmp_path / "tensorboard") == expected(tmp_path)
 
@@ -82,7 +82,7 @@ def test_overwriting_a_run_takes_its_curves_along(tmp_path: Path) -> None:
 def test_a_board_needs_no_run(tmp_path: Path) -> None:
     with TensorBoardLogger(tmp_path) as shown:
         assert [*tmp_path.iterdir()] == []  # nothing is written before there is something to tell
-        InfoMax(SMALL, device="cpu").fit(IMAGES, board=shown)
+        InfoMax(SMALL, device="cpu").fit(IMAGES, logger=shown)
     assert [step for step, _ in curves(tmp_path)["epoch/total"]] == [3, 6]
 
 
@@ -101,6 +101,6 @@ def test_images_stand_at_the_last_step(tmp_path: Path) -> None:
 
 
 def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board, "find_spec", lambda _: None)
+    monkeypatch.setattr(logging, "find_spec", lambda _: None)
     with pytest.raises(InfoMaxError, match=r"not installed: pip install 'infomax\[tensorboard\]'"):
         TensorBoardLogger(tmp_path)

@@ -36,19 +36,21 @@ def test_it_rises_then_falls(decay: str, half: float) -> None:
 @given(
     n=st.integers(2, 300),
     seed=st.integers(0, 99),
-    ranks=st.integers(1, 3),
+    world_size=st.integers(1, 3),
     micro_batches=st.integers(1, 3),
-    whole=st.booleans(),
+    drop_last=st.booleans(),
 )
-def test_batches_can_be_shared_equally(n: int, seed: int, ranks: int, parts: int, whole: bool) -> None:
-    plan = schedule(batch=36, micro_batches=parts, whole=whole)
-    drawn = plan.batches(n, seed, 3, ranks)
+def test_batches_can_be_shared_equally(n: int, seed: int, world_size: int, micro_batches: int, drop_last: bool) -> None:
+    plan = schedule(batch=36, micro_batches=micro_batches, drop_last=drop_last)
+    drawn = plan.batches(n, seed, 3, world_size)
     sizes = [len(batch) for batch in drawn]
     left = n - sum(sizes)
     assert sizes[:-1] == [36] * (len(sizes) - 1)
-    assert all(size % (36 if whole else ranks * parts) == 0 and size >= 2 * parts for size in sizes)
-    assert left < (36 if whole else max(2 * parts, ranks * parts))
-    assert plan.steps(n, ranks) == 2 * len(sizes)
+    assert all(
+        size % (36 if drop_last else world_size * micro_batches) == 0 and size >= 2 * micro_batches for size in sizes
+    )
+    assert left < (36 if drop_last else max(2, world_size) * micro_batches)
+    assert plan.steps(n, world_size) == 2 * len(sizes)
     assert len(set(torch.cat([torch.empty(0, dtype=torch.long), *drawn]).tolist())) == sum(sizes)
 
 
@@ -58,11 +60,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"weight_decay": 0.1}, "weight_decay is 0.1, and adam has none: use optimizer=adamw"),
     ({"weight_decay": -1.0, "optimizer": "adamw"}, "weight_decay is -1.0: use 0 or a small positive number"),
     ({"adamw_learning_rate": 0.0}, "adamw_learning_rate is 0.0: use a positive number"),
-    ({"warmup": 1.5}, "warmup is 1.5: give a share of the training"),
+    ({"warmup": 1.5}, "warmup is 1.5: give a fraction, 0 to 1"),
     ({"warmup": math.nan}, "warmup is nan"),
-    ({"parts": 3}, "a batch of 16 in 3 parts: make parts equal"),
-    ({"parts": 0}, "a batch of 16 in 0 parts"),
-    ({"parts": 16}, "a batch of 16 in 16 parts: make parts equal, of 2 images or more"),
+    ({"micro_batches": 3}, "a batch of 16 in 3 micro_batches: make them equal"),
+    ({"micro_batches": 0}, "micro_batches is 0: use 1 or more"),
+    ({"micro_batches": 16}, "a batch of 16 in 16 micro_batches: make them equal, of 2 images or more"),
 ]
 
 
@@ -77,12 +79,12 @@ def test_what_makes_no_sense(changes: dict[str, Any], reason: str) -> None:
     [
         ({}, 100, 3, "a batch of 16 images cannot be shared equally among 3 processes: use a multiple of 3"),
         (
-            {"parts": 4},
+            {"micro_batches": 4},
             100,
             8,
-            "16 images in 4 parts cannot be shared equally among 8 processes: use a multiple of 32",
+            "16 images in 4 micro_batches cannot be shared equally among 8 processes: use a multiple of 32",
         ),
-        ({"whole": True}, 15, 1, "batch is 16, and there are 15 images: use --set batch=15 or less"),
+        ({"drop_last": True}, 15, 1, "batch is 16, and there are 15 images: use --set batch=15 or less"),
     ],
 )
 def test_what_cannot_be_done(changes: dict[str, Any], n: int, ranks: int, reason: str) -> None:

@@ -13,15 +13,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective, Value
 from infomax.training import trainer as training
+from infomax.training.context import TrainingContext
 from infomax.training.diagnostics import HealthWarning
 from infomax.training.run_folder import Run
 from infomax.training.schedule import Schedule, batches
-from infomax.training.trainer import TrainingDiverged, fit
+from infomax.training.trainer import Trainer, TrainingDiverged
 from tests.conftest import SMALL, colored
 from tests.training.test_diagnostics import SOUND
 
@@ -66,8 +68,22 @@ def schedule(**changes: Any) -> Schedule:
 
 def begun(path: Path) -> Run:
     run = Run(path)
-    run.begin({"recipe": {}, "seed": 0, "device": "cpu", "precision": "float32", "data": {}}, afresh=True)
+    run.begin(
+        {"format": Run.FORMAT, "recipe": {}, "seed": 0, "device": "cpu", "precision": "float32", "data": {}},
+        afresh=True,
+    )
     return run
+
+
+def fit(
+    encoder: Encoder,
+    objective: Objective,
+    pixels: NDArray[np.uint8],
+    schedule: Schedule,
+    labels: list[str] | None = None,
+    **context: Any,
+) -> None:
+    Trainer(encoder, objective, schedule, TrainingContext(**context)).fit(pixels, labels)
 
 
 def log(run: Run) -> list[dict[str, Any]]:
@@ -154,7 +170,7 @@ def test_looking_at_the_health_changes_no_bit_of_the_training(prior: str, monkey
         return [*encoder.state_dict().values(), *objective.state_dict().values()]
 
     looked_at = [trained(None), trained(["a", "b"] * 25)]
-    monkeypatch.setattr(training, "examined", lambda *_: SOUND)
+    monkeypatch.setattr(training, "measure", lambda *_: SOUND)
     for weights in looked_at:
         assert all(map(torch.equal, trained(None), weights))
 
@@ -166,7 +182,7 @@ def test_a_collapse_is_warned_of_once_and_logged_as_long_as_it_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = iter([SOUND, COLLAPSED, COLLAPSED, SOUND, COLLAPSED, replace(SOUND, dead=0.9)])
-    monkeypatch.setattr(training, "examined", lambda *_: next(seen))
+    monkeypatch.setattr(training, "measure", lambda *_: next(seen))
     run = begun(tmp_path)
     with pytest.warns(HealthWarning) as caught:
         fit(*made(), colored(128), schedule(epochs=6, batch=2), run=run)
@@ -180,7 +196,7 @@ def test_a_collapse_is_warned_of_once_and_logged_as_long_as_it_lasts(
 def test_a_warning_made_an_error_stops_a_training_that_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "examined", lambda *_: COLLAPSED)
+    monkeypatch.setattr(training, "measure", lambda *_: COLLAPSED)
     run = begun(tmp_path)
     with pytest.raises(HealthWarning, match="lower gamma"):
         fit(*made(), colored(128), schedule(epochs=3, batch=2), run=run)
@@ -191,7 +207,7 @@ def test_a_warning_made_an_error_stops_a_training_that_is_saved(
 
 
 def test_codes_that_are_not_finite_are_a_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "examined", lambda *_: None)
+    monkeypatch.setattr(training, "measure", lambda *_: None)
     run = begun(tmp_path)
     with pytest.raises(TrainingDiverged, match="a weight is not finite by step 3, in epoch 1"):
         fit(*made(), colored(48), schedule(), run=run)
@@ -236,7 +252,7 @@ def test_two_images_are_enough() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"epochs": 0}, "epochs is 0: train for 1 or more"),
+        ({"epochs": 0}, "epochs is 0: use 1 or more"),
         ({"batch": 1}, "batch is 1: use 2 or more"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0: use a positive number"),
         ({"learning_rate": math.inf}, "learning_rate is inf"),

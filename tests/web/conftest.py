@@ -17,14 +17,14 @@ from infomax import Index, InfoMax
 from tests.conftest import SMALL, colored, environment
 
 EVIL = "<img src=x onerror=window.hacked=1>"
-"""A label and the name of a file that must stay text."""
+"""A label and a file name that must stay text on the page."""
 
 LABELS = ("cat", "dog", EVIL)
 
 
 @dataclass(frozen=True)
 class Served:
-    """A server of 45 images: of each label 15, 5 of which lie a folder deeper. The file `gone` was deleted since."""
+    """A server of 45 images, 15 of each label, 5 of which are in a subfolder. The file `gone` has been deleted."""
 
     address: str
     index: Index
@@ -37,12 +37,12 @@ class Served:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `photos` and `photos.index`, to be copied by whoever changes it."""
+    """A folder with `photos` and `photos.index`. Tests copy it before they change it."""
     folder = tmp_path_factory.mktemp("collection")
     for number, pixels in enumerate(colored(45, 32)):
-        below = "holiday" if number % 9 > 5 else ""
+        subfolder = "holiday" if number % 9 > 5 else ""
         name = f"{EVIL}.png" if number == 2 else f"{number:02d}.png"
-        file = folder / "photos" / LABELS[number % 3] / below / name
+        file = folder / "photos" / LABELS[number % 3] / subfolder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(file)
     model = InfoMax(SMALL, device="cpu").fit(colored(40))
@@ -50,17 +50,20 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def as_by_a_user() -> None:
-    """In a child: Ctrl-C ends it where the tests run in the background, permissions bind it where root runs them."""
+def run_as_user() -> None:
+    """Prepare a child process.
+
+    Ctrl-C ends it even if the tests run in the background. File permissions apply to it even if root runs the tests.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform == "linux":
-        drop_from_bounding_set, override_permissions = 24, 1  # prctl(2), capabilities(7); refused to all but root
+        drop_from_bounding_set, override_permissions = 24, 1  # prctl(2), capabilities(7); only root may do this
         ctypes.CDLL(None).prctl(drop_from_bounding_set, override_permissions)
 
 
 @contextmanager
 def serving(index: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`infomax serve` on a free port, and its address; stopped by Ctrl-C, which ends it well and in silence."""
+    """Run `infomax serve` on a free port and yield its address. Ctrl-C must stop it with code 0 and no traceback."""
     command = [
         sys.executable,
         "-m",
@@ -80,7 +83,7 @@ def serving(index: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(index.parent / "cache"),
-        preexec_fn=as_by_a_user,
+        preexec_fn=run_as_user,
     )
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -90,14 +93,14 @@ def serving(index: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
         yield process, line.split(" at ")[1].split()[0].rstrip("/")
     finally:
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    assert "Traceback" not in said
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
 
 
 @pytest.fixture(scope="session")
 def served(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One server for all tests that change nothing."""
+    """One server, shared by all tests that change nothing."""
     folder = tmp_path_factory.mktemp("served")
     shutil.copytree(template / "photos.index", folder / "photos.index")
     photos = template / "photos"
@@ -109,13 +112,13 @@ def served(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def client(served: Served) -> Iterator[httpx.Client]:
-    with served.client() as made:
-        yield made
+    with served.client() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 def image() -> bytes:
-    """An image from elsewhere."""
+    """The PNG file of an image that is not in the index."""
     return png(Image.fromarray(colored(1, 40, seed=9)[0]))
 
 

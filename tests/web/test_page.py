@@ -27,10 +27,13 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 30_000
-"""Milliseconds after which what is waited for will not come; no test is slower for it."""
+TIMEOUT = 30_000
+"""Milliseconds to wait before a test fails. Passing tests do not become slower."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to look at the page with")
+SCREEN = {"width": 1000, "height": 600}
+"""Size of the window in pixels. The 45 images do not fit on one screen."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="these tests need Chromium")
 
 
 @pytest.fixture(scope="session")
@@ -43,21 +46,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[{}])
 def page(browser: Browser, served: Served, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page that says nothing on the console, throws nothing, asks no other host, and is nobody's HTML."""
-    expect.set_options(timeout=PATIENCE)
-    context = browser.new_context(**{"viewport": {"width": 1000, "height": 700}, **request.param})
+    """A page. In the end, it must have no console messages, errors, requests to other hosts, or injected HTML."""
+    expect.set_options(timeout=TIMEOUT)
+    context = browser.new_context(**{"viewport": SCREEN, **request.param})
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_default_timeout(TIMEOUT)
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     hosts: set[str] = set()
-    page.on("request", lambda asked: hosts.add(urlparse(asked.url).netloc))
+    page.on("request", lambda sent: hosts.add(urlparse(sent.url).netloc))
     yield page
     assert page.evaluate("window.hacked") is None
     context.close()
-    own = [each for each in complaints if "status of 4" not in each]  # Chromium's own words on a refused request
-    assert not own
+    assert [each for each in messages if "status of 4" not in each] == []  # Chromium itself logs refused requests
     assert hosts - {""} == {urlparse(served.address).netloc}
 
 
@@ -83,19 +85,19 @@ def names(page: Page) -> list[str]:
 
 
 def loaded(page: Page) -> None:
-    """Every thumbnail is there."""
+    """Wait until every thumbnail has loaded."""
     until(page, "[...document.images].every((each) => each.complete && each.naturalWidth)")
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait for it; Playwright's own way evaluates a string in the page, which the page's policy forbids."""
-    deadline = time.monotonic() + PATIENCE / 1000
+    """Wait for a condition. Playwright's own method evaluates a string, which the page's security policy forbids."""
+    deadline = time.monotonic() + TIMEOUT / 1000
     while not page.evaluate(condition):
         assert time.monotonic() < deadline, condition
         page.wait_for_timeout(20)
 
 
-def test_the_wall_fills_the_screen_and_pages_lead_through_all(page: Page, served: Served) -> None:
+def test_the_wall_fills_the_screen_and_pages_show_all_images(page: Page, served: Served) -> None:
     visit(page, served)
     loaded(page)
     expect(page.locator("#count")).to_have_text("45 images")
@@ -103,12 +105,12 @@ def test_the_wall_fills_the_screen_and_pages_lead_through_all(page: Page, served
     for _ in range(9):
         bottom = page.locator(".pager").bounding_box()
         assert bottom is not None
-        assert bottom["y"] + bottom["height"] <= 700
+        assert bottom["y"] + bottom["height"] <= SCREEN["height"]
         if len(seen) == 0:
             tile, wall = tiles(page).first.bounding_box(), page.locator(".wall").bounding_box()
             assert tile is not None
             assert wall is not None
-            assert 0 <= bottom["y"] - wall["y"] - wall["height"] < tile["height"]  # no row more would have its place
+            assert 0 <= bottom["y"] - wall["y"] - wall["height"] < tile["height"]  # another row would not fit
         before = page.url
         seen += [str(each.get_attribute("title")) for each in tiles(page).all()]
         step = page.get_by_role("link", name="Next page")
@@ -122,7 +124,7 @@ def test_the_wall_fills_the_screen_and_pages_lead_through_all(page: Page, served
     expect(tiles(page).first).to_have_attribute("title", seen[0])
 
 
-def test_a_click_shows_the_neighbors_with_their_distances(page: Page, served: Served) -> None:
+def test_a_click_shows_neighbors_and_distances(page: Page, served: Served) -> None:
     visit(page, served)
     path = tiles(page).nth(3).get_attribute("title")
     tiles(page).nth(3).click()
@@ -134,7 +136,7 @@ def test_a_click_shows_the_neighbors_with_their_distances(page: Page, served: Se
     ]
 
 
-def test_metric_and_number_are_in_the_link_and_survive_a_reload(page: Page, served: Served) -> None:
+def test_metric_and_k_are_in_the_link_and_survive_a_reload(page: Page, served: Served) -> None:
     one = served.index.page()[0].id
     visit(page, served, f"/?near={one}")
     page.get_by_text("Euclidean", exact=True).click()
@@ -156,35 +158,35 @@ def test_metric_and_number_are_in_the_link_and_survive_a_reload(page: Page, serv
 def test_filters(page: Page, served: Served) -> None:
     visit(page, served)
     page.locator("#label").select_option(label="dog (15)")
-    expect(page.locator(".place")).to_contain_text("of 15")
+    expect(page.locator(".page-range")).to_contain_text("of 15")
     page.locator("#folder").select_option(label="\u2003holiday (5)", force=True)
     page.wait_for_url("**folder=**")
     settled(page)
     page.reload()
-    expect(page.locator("#label")).to_have_class("set")
+    expect(page.locator("#label")).to_have_class("active")
     (folder,) = query(page)["folder"]
     count = served.index.count(folder=Path(folder), label="dog")
     expect(tiles(page)).to_have_count(count)
     visit(page, served, "/?label=nobody")
     page.get_by_role("link", name="Show all 45 images").click()
-    expect(page.locator(".place")).to_contain_text("of 45")
+    expect(page.locator(".page-range")).to_contain_text("of 45")
 
 
-def found_by_upload(page: Page, served: Served, image: bytes) -> None:
+def expect_matches_of(page: Page, served: Served, image: bytes) -> None:
     expect(page.locator("h1", has_text="Your image")).to_be_visible()
-    expect(page.get_by_alt_text("The image you gave")).to_be_visible()
+    expect(page.get_by_alt_text("The image you searched with")).to_be_visible()
     expected = [f"{match.distance:.4f}" for match in served.index.search(image, 20)]
     assert page.locator(".caption b").all_inner_texts() == expected
 
 
-def test_a_chosen_image_and_the_link_to_it(page: Page, served: Served, image: bytes) -> None:
+def test_a_chosen_image_and_its_link(page: Page, served: Served, image: bytes) -> None:
     visit(page, served)
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Search by image").click()
     chooser.value.set_files({"name": "mine.png", "mimeType": "image/png", "buffer": image})
-    found_by_upload(page, served, image)
+    expect_matches_of(page, served, image)
     page.reload()
-    found_by_upload(page, served, image)
+    expect_matches_of(page, served, image)
     page.get_by_text("Euclidean", exact=True).click()
     expect(page.locator("h2")).to_contain_text("Euclidean")
     expected = [f"{match.distance:.4f}" for match in served.index.search(image, 20, metric="euclidean")]
@@ -211,22 +213,22 @@ HAND_OVER = """([kind, content, name, type]) => {
 def test_a_pasted_and_a_dropped_image(page: Page, served: Served, image: bytes) -> None:
     visit(page, served)
     page.evaluate(HAND_OVER, ["paste", list(image), "image.png", "image/png"])
-    found_by_upload(page, served, image)
+    expect_matches_of(page, served, image)
     page.keyboard.press("Escape")
     expect(page.locator(".pager")).to_be_visible()
     page.evaluate(HAND_OVER, ["drop", list(image), "image.png", "image/png"])
     assert page.evaluate("window.overlay") is True
-    found_by_upload(page, served, image)
+    expect_matches_of(page, served, image)
     expect(page.locator("#drop")).to_be_hidden()
 
 
-def test_what_is_no_image_is_said_in_words(page: Page, served: Served) -> None:
+def test_a_file_other_than_an_image_gives_a_message(page: Page, served: Served) -> None:
     visit(page, served)
     page.evaluate(HAND_OVER, ["drop", list(b"hello"), "note.txt", "text/plain"])
-    expect(page.get_by_role("alert")).to_contain_text("Text/plain is no image")
+    expect(page.get_by_role("alert")).to_contain_text("Text/plain is not an image type")
     expect(tiles(page)).not_to_have_count(0)
     page.evaluate(HAND_OVER, ["paste", list(b"hello"), "note.png", "image/png"])
-    expect(page.get_by_role("alert")).to_contain_text("not an image")
+    expect(page.get_by_role("alert")).to_contain_text("(not an image)")
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_role("alert")).to_be_empty()
     visit(page, served, "/?near=" + "0" * 32)
@@ -235,11 +237,11 @@ def test_what_is_no_image_is_said_in_words(page: Page, served: Served) -> None:
     expect(tiles(page)).not_to_have_count(0)
 
 
-def test_a_deleted_image_shows_its_thumbnail_and_says_so(page: Page, served: Served) -> None:
+def test_a_deleted_image_has_its_thumbnail_and_a_note(page: Page, served: Served) -> None:
     one = next(each.id for each in served.index.page(0, 45) if each.path == served.gone)
     visit(page, served, f"/?near={one}")
     loaded(page)
-    expect(page.get_by_role("note")).to_contain_text("not there any more")
+    expect(page.get_by_role("note")).to_contain_text("The file was deleted")
     visit(page, served, "/?label=dog")
     assert [name for name in names(page) if "deleted" in name] == ["01.png, dog, deleted"]
     expect(page.locator(".badge")).to_have_text("deleted")
@@ -251,17 +253,17 @@ def test_names_and_labels_stay_text(page: Page, served: Served) -> None:
     loaded(page)
     expect(page.locator(".query h1")).to_have_text(f"{EVIL}.png")
     page.locator(".query dd a").first.click()
-    expect(page.locator(".place")).to_contain_text("of 15")
+    expect(page.locator(".page-range")).to_contain_text("of 15")
     visit(page, served, "/?view=map")
     expect(page.locator(".legend a")).to_have_text(sorted(LABELS))
     assert page.locator("img[src=x]").count() == 0
 
 
-def on_the_map(page: Page, place: int) -> tuple[float, float]:
-    """Where a point is in the window."""
+def on_the_map(page: Page, point: int) -> tuple[float, float]:
+    """Position of a point in the window."""
     box = page.locator("canvas").bounding_box()
     assert box is not None
-    x, y = page.evaluate(f"document.getElementById('view').plot.placeOf({place})")
+    x, y = page.evaluate(f"document.getElementById('view').plot.positionOf({point})")
     return box["x"] + x, box["y"] + y
 
 
@@ -276,7 +278,7 @@ def test_the_map(page: Page, served: Served) -> None:
     page.mouse.wheel(0, -300)
     until(page, f"document.getElementById('view').plot.scale > {scale}")
     after = on_the_map(page, 7)
-    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) < 1  # what is under the pointer stays there
+    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) < 1  # the point under the pointer stays there
     page.mouse.down()
     page.mouse.move(after[0] + 50, after[1] + 20, steps=3)
     page.mouse.up()
@@ -300,7 +302,7 @@ def test_the_map(page: Page, served: Served) -> None:
     expect(page.locator(".query h1")).to_be_visible()
 
 
-def test_everything_is_within_reach_of_the_keyboard(page: Page, served: Served) -> None:
+def test_the_keyboard_reaches_everything(page: Page, served: Served) -> None:
     visit(page, served)
     for _ in range(9):
         page.keyboard.press("Tab")
@@ -316,7 +318,7 @@ def test_everything_is_within_reach_of_the_keyboard(page: Page, served: Served) 
     expect(focused).to_have_attribute("title", path)
     page.keyboard.press("Enter")
     expect(page.locator(".query h1")).to_have_attribute("title", path)
-    expect(page.locator(".found .tile:focus")).to_have_count(1)
+    expect(page.locator(".neighbors .tile:focus")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(page.locator(".wall .tile:focus")).to_have_count(1)
     page.keyboard.press("PageDown")
@@ -328,7 +330,7 @@ PHONE = {"viewport": {"width": 375, "height": 740}, "has_touch": True, "color_sc
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
-def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, served: Served) -> None:
+def test_the_page_fits_on_a_phone(page: Page, served: Served) -> None:
     one = served.index.page()[0].id
     for path in ("/", f"/?near={one}", "/?view=map", "/?label=nobody"):
         visit(page, served, path)
@@ -342,7 +344,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(page: Page, served: Served)
 
 
 @pytest.mark.parametrize("page", [{"viewport": {"width": 2560, "height": 1300}}], indirect=True)
-def test_a_wide_screen_is_filled(page: Page, served: Served) -> None:
+def test_the_wall_fills_a_wide_screen(page: Page, served: Served) -> None:
     visit(page, served)
     right = page.evaluate(
         "Math.max(...[...document.querySelectorAll('.tile')].map((t) => t.getBoundingClientRect().right))"
@@ -359,7 +361,7 @@ VIEWS: dict[str, tuple[str, Literal["light", "dark"]]] = {
 
 
 def test_screenshots_for_the_readme(browser: Browser, served: Served, tmp_path: Path) -> None:
-    """They stay where INFOMAX_SCREENSHOTS says, and are of the index INFOMAX_SHOWN and the image INFOMAX_SHOWN_ID."""
+    """Settings: folder INFOMAX_SCREENSHOTS to write to, index INFOMAX_SHOWN, and image INFOMAX_SHOWN_ID to show."""
     folder, shown = Path(os.environ.get("INFOMAX_SCREENSHOTS", tmp_path)), os.environ.get("INFOMAX_SHOWN")
     index = Index.open(shown, device="cpu") if shown else served.index
     one = os.environ.get("INFOMAX_SHOWN_ID") or index.page(len(index) // 2, 1)[0].id
@@ -369,9 +371,10 @@ def test_screenshots_for_the_readme(browser: Browser, served: Served, tmp_path: 
             context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
             page = stack.enter_context(context).new_page()
             page.goto(address + path.format(one))
-            page.wait_for_selector("canvas, #view:not([aria-busy]) .tile", timeout=500_000)  # a map may take its time
+            # computing the map of a large index takes minutes
+            page.wait_for_selector("canvas, #view:not([aria-busy]) .tile", timeout=500_000)
             loaded(page)
-            page.wait_for_timeout(500)  # until what is faded in is there
+            page.wait_for_timeout(500)  # until images have faded in
             page.screenshot(path=folder / f"{name}.png")
             with Image.open(folder / f"{name}.png") as image:
                 assert image.size == (1280, 800)

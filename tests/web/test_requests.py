@@ -1,6 +1,6 @@
-"""Whatever is asked, the answer is one that the documentation names, and never that something broke.
+"""Random requests: every answer has a documented form, and no request causes a server error.
 
-INFOMAX_FUZZ sets how many right and how many wrong requests are made to each operation: 1000 makes 10,000 in all.
+INFOMAX_FUZZ sets the number of valid and of invalid requests to each operation: 1000 makes about 10,000 in total.
 """
 
 import os
@@ -32,11 +32,11 @@ OPERATIONS = [
     ("GET", "/api/map"),
 ]
 WITHOUT_PARAMETERS = ("/api/statistics", "/api/map")
-"""Nothing can be wrong with a request for these."""
+"""Requests to these addresses are always valid."""
 
-PATIENT = settings(
+FUZZING = settings(
     max_examples=EXAMPLES,
-    phases=[Phase.generate],  # a request that fails is shown as drawn: making it smaller takes thousands of them
+    phases=[Phase.generate],  # no shrinking of a failing request: it would take thousands of requests
     deadline=None,
     derandomize=True,
     database=None,
@@ -50,7 +50,7 @@ def document(served: Served) -> schemathesis.schemas.BaseSchema:
     return schema
 
 
-def test_all_operations_are_here(served: Served) -> None:
+def test_the_list_of_operations_is_complete(served: Served) -> None:
     with served.client() as client:
         paths = client.get("/openapi.json").json()["paths"]
     assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == set(OPERATIONS)
@@ -60,13 +60,13 @@ def test_all_operations_are_here(served: Served) -> None:
     ("method", "path", "valid"),
     [(*each, valid) for each in OPERATIONS for valid in (True, False) if valid or each[1] not in WITHOUT_PARAMETERS],
 )
-def test_random_requests_are_answered(
+def test_random_requests_get_documented_answers(
     document: schemathesis.schemas.BaseSchema, method: str, path: str, valid: bool
 ) -> None:
     operation = document[path][method]
     mode = schemathesis.GenerationMode.POSITIVE if valid else schemathesis.GenerationMode.NEGATIVE
 
-    @PATIENT
+    @FUZZING
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
         case.validate_response(case.call(), checks=CHECKS)
@@ -74,12 +74,13 @@ def test_random_requests_are_answered(
     ask()
 
 
-@PATIENT
+@FUZZING
 @given(data=st.data())
-def test_random_addresses_are_answered(served: Served, data: st.DataObject) -> None:
+def test_random_addresses_get_documented_answers(served: Served, data: st.DataObject) -> None:
     method = data.draw(st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]))
     path = data.draw(st.sampled_from(["/", "/static/", "/api/", "/api/images/", "/api/thumbnails/"]))
     rest = data.draw(st.text(alphabet="./\\%2eE5cC0ab~;:@?#& é", max_size=24))
     with httpx.Client(trust_env=False, timeout=60) as client:
-        answer = client.request(method, served.address + path + rest)  # beside a base address "//" would name a host
+        # without a base URL: with one, httpx takes "//" for the start of a host name
+        answer = client.request(method, served.address + path + rest)
     assert answer.status_code in {200, 400, 404, 405, 422}

@@ -1,11 +1,13 @@
-"""The command line: parse, call, print. Results go to stdout, progress and warnings to stderr.
+"""Command line: parse arguments, call the package, print. Results go to stdout, progress and warnings to stderr.
 
-Exit code 0 done, 1 failed, 2 wrong usage; a failure is one line that says what, where and what to do.
+Exit code 0 means done, 1 failed, 2 wrong usage. A failure is one line that says what is wrong, where and what to do.
+Commands import what they need when they run, so that `--help` answers at once.
 """
 
 import errno
 import sys
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
@@ -24,11 +26,9 @@ from infomax.cli.search import search
 from infomax.cli.serve import serve
 from infomax.errors import InfoMaxError
 
-INTERRUPTED = 130
-"""The exit code that typer makes of a KeyboardInterrupt."""
+_INTERRUPTED = 130  # the exit code that typer gives to a KeyboardInterrupt
 
 app = typer.Typer(
-    help="Features from unlabeled images by maximizing mutual information, and search by image.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,10 +42,28 @@ for command in (
     app.command()(command)
 
 
+def _print_version(asked: bool) -> bool:
+    if asked:
+        from infomax import __version__
+
+        print(f"infomax {__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Image features learned without labels by maximizing mutual information, and search by image."""
+
+
 def main() -> None:
-    """Run the command line; a failure that a person can mend is one line on stderr and exit code 1."""
+    """Run the command line. A failure that the user can fix is one line on stderr and exit code 1."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be valid text
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be valid Unicode
     try:
         app()
     except InfoMaxError as error:
@@ -53,8 +71,8 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or 'a file'}: {_remedy(error)}")
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            _fail("stopped at once; type the same command to start again, a fit that had begun with --resume")
+        if ended.code == _INTERRUPTED:
+            _fail("stopped at once; repeat the command to start again, with --resume for a fit that had begun")
         raise
 
 

@@ -10,17 +10,20 @@ from infomax.cli.output import write_json
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that infomax fit wrote.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of models, as infomax fit wrote them.")],
     train: Train,
     test: Test,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A folder for the report.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report that is in DIR.")] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for the report.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report that DIR holds.")] = False,
     k: Neighbors = 20,
     seed: Seed = 0,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Put runs side by side: one page with figures, neighbors, maps, curves and settings, to read anywhere."""
+    """Compare runs on one page: scores, neighbors, maps, training curves and settings.
+
+    Example: infomax compare first second --train train --test test --out report
+    """
     from infomax.evaluation import comparison
     from infomax.figures.report import refuse_unless_free, to_dict, write_report
 

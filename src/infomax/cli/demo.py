@@ -1,4 +1,4 @@
-"""demo: everything once, on images that come along."""
+"""demo: everything once, on images that come with scikit-learn."""
 
 from pathlib import Path
 from shutil import rmtree
@@ -19,13 +19,14 @@ def demo(
     port: Port = 8000,
 ) -> None:
     """Learn scikit-learn's handwritten digits without their labels, and show what was learned."""
-    from infomax.figures.montage import montage_of, save_png
+    from infomax.figures.canvas import save_png
+    from infomax.figures.montage import montage_of
     from infomax.model import InfoMax
     from infomax.neighbors.knn import knn_accuracy
 
-    model = InfoMax("dim-digits", progress=True).fit("digits:train", out=out, overwrite=True)
+    model = InfoMax("spectral-fast", progress=True).fit("digits:train", out=out, overwrite=True)
     train, test = model.load_images("digits:train"), model.load_images("digits:test")
-    codes, test_codes = model.embed(train), model.embed(test)
+    codes, test_codes = model.encode(train.pixels), model.encode(test.pixels)
     assert train.labels is not None
     assert test.labels is not None
     learned = knn_accuracy(codes, train.labels, test_codes, test.labels)
@@ -35,7 +36,8 @@ def demo(
     save_png(montage_of("digits:test", test, test_codes), figure)
     print(f"Learned from {len(train.keys)} handwritten digits, without their labels.")
     print(
-        f"20 nearest neighbors name a new digit right in {learned:.1%} of {len(test.keys)} ({raw:.1%} by raw pixels)."
+        f"The 20 nearest neighbors classify {learned:.1%} of {len(test.keys)} new digits correctly "
+        f"({raw:.1%} by raw pixels)."
     )
     print(f"Ten digits with their nearest neighbors: {figure}")
     print("Next, with images of your own:")

@@ -5,17 +5,21 @@ from typing import Annotated
 import typer
 
 from infomax.cli.options import IndexOption, JsonFile
-from infomax.cli.output import write_json
+from infomax.cli.output import one_line, write_json
 
 
 def duplicates(
     index: IndexOption,
     threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="Only images of at least this cosine are compared.")
+        float,
+        typer.Option("--threshold", metavar="T", help="Least cosine similarity, -1 to 1, of the images compared."),
     ] = 0.8,
     json_file: JsonFile = None,
 ) -> None:
-    """List groups of near-identical images: near to the model, and in what they show."""
+    """List groups of near-identical images: similar to the model, and alike pixel by pixel.
+
+    Example: infomax duplicates --index photos.index --threshold 0.9
+    """
     from infomax.search.index import Index
 
     groups = Index.open(index).duplicates(threshold)
@@ -28,5 +32,5 @@ def duplicates(
         for group in groups:
             print(f"{len(group.images)} images, similarity at least {group.similarity:.6f}")
             for each in group.images:
-                print(f"       {' '.join(each.path.splitlines())}")
+                print(f"       {one_line(each.path)}")
         print(f"{len(groups)} {'group' if len(groups) == 1 else 'groups'} at a threshold of {threshold}")

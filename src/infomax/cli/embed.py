@@ -13,13 +13,17 @@ def embed(
     source: Source,
     model: Model,
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE.parquet", help="Columns: path, row, label if known, vector.")
+        Path,
+        typer.Option("--out", metavar="FILE.parquet", help="File to write: path, row, label if known, vector."),
     ],
     device: Device = "auto",
 ) -> None:
-    """Write the feature vector of every image to a parquet file."""
+    """Write the feature vector of every image to a parquet file.
+
+    Example: infomax embed photos --model run --out photos.parquet
+    """
     from infomax.embeddings import write_embeddings
 
     loaded, images = load_both(model, source, device)
-    write_embeddings(out, images, loaded.embed(images))
+    write_embeddings(out, images, loaded.encode(images.pixels))
     print(f"{len(images.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")

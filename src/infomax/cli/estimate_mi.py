@@ -1,13 +1,12 @@
-"""estimate-mi: the mutual information of paired samples."""
+"""estimate-mi: mutual information of paired samples."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from infomax.cli.options import JsonFile, Seed
-from infomax.cli.output import write_json
+from infomax.cli.output import print_warnings, write_json
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
@@ -15,15 +14,19 @@ if TYPE_CHECKING:
 
 
 def estimate_mi(
-    x: Annotated[Path, typer.Argument(metavar="X.npy", help="Samples, (n,) or (n, d) numbers.")],
-    y: Annotated[Path, typer.Argument(metavar="Y.npy", help="As many samples, row i belonging to row i of X.")],
+    x: Annotated[Path, typer.Argument(metavar="X.npy", help="Samples of X, shape (n,) or (n, d).")],
+    y: Annotated[Path, typer.Argument(metavar="Y.npy", help="Samples of Y; row i belongs to row i of X.")],
     bound: Annotated[
-        str | None, typer.Option("--bound", metavar="NAME", help="The most accurate, unless you insist on one.")
+        str | None,
+        typer.Option("--bound", metavar="NAME", help="Estimator; the most accurate one is chosen if left out."),
     ] = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
-    """Estimate the mutual information of paired samples, in nats."""
+    """Estimate the mutual information of paired samples, in nats.
+
+    Example: infomax estimate-mi x.npy y.npy
+    """
     from dataclasses import asdict
 
     from infomax.information import estimate_mi as estimate
@@ -33,8 +36,7 @@ def estimate_mi(
         found = estimate(*samples, bound=bound, seed=seed)
     except ValueError as error:
         raise InfoMaxError(f"{x}, {y}: {error}") from None
-    for warning in found.warnings:
-        print(f"infomax: {warning}", file=sys.stderr)
+    print_warnings(found.warnings)
     if json_file is not None:
         write_json(json_file, {"x": str(x), "y": str(y), "samples": len(samples[0]), "unit": "nats", **asdict(found)})
     if json_file != "-":

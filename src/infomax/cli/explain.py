@@ -1,4 +1,4 @@
-"""explain: where in two images their match comes from."""
+"""explain: which positions of two images their match comes from."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-REFERENCE_IMAGES = 256
+_REFERENCE_IMAGES = 256
 
 
 def explain(
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="An image, or a row of a collection: digits#5.")],
-    match: Annotated[str, typer.Argument(metavar="MATCH", help="Another, photos.parquet#7 say.")],
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="An image file, or a row of a SOURCE, such as digits#5.")
+    ],
+    match: Annotated[str, typer.Argument(metavar="MATCH", help="Another one, such as photos.parquet#7.")],
     model: Model,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
     reference: Annotated[
@@ -26,40 +28,44 @@ def explain(
         typer.Option(
             "--reference",
             metavar="SOURCE",
-            help="LoadedImages such as the model learned from; InfoNCE, Donsker-Varadhan and SMILE need them.",
+            help="Images such as the model was trained on; InfoNCE, Donsker-Varadhan and SMILE need them.",
         ),
     ] = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Draw which positions of two images go with each other's code, in nats."""
+    """Draw which positions of two images go with each other's code, in nats.
+
+    Example: infomax explain cat.jpg dog.jpg --model run --out match.png
+    """
     from dataclasses import asdict
 
     from infomax.evaluation import explanation
-    from infomax.figures.heatmap import SIDE, Drawn, draw_explanation
-    from infomax.figures.montage import save_png
+    from infomax.figures.canvas import save_png
+    from infomax.figures.heatmap import IMAGE_SIDE, NamedImage, draw_explanation, signed
     from infomax.model import InfoMax
 
     loaded = InfoMax.load(model, device=device)
     pair = [_pixels(name, loaded.recipe_.size) for name in (query, match)]
-    drawn = [Drawn(_pixels(name, SIDE), name) for name in (query, match)]
+    named = [NamedImage(_pixels(name, IMAGE_SIDE), name) for name in (query, match)]
     others = None if reference is None else loaded.load_images(reference).pixels
     if others is not None:
-        others = others[:: max(1, len(others) // REFERENCE_IMAGES)][:REFERENCE_IMAGES]
+        others = others[:: max(1, len(others) // _REFERENCE_IMAGES)][:_REFERENCE_IMAGES]
     maps = explanation.explain(loaded, pair[0], pair[1], others)
-    save_png(draw_explanation(drawn[0], drawn[1], maps), out)
+    save_png(draw_explanation(named[0], named[1], maps), out)
     if json_file is not None:
         values = {name: _finite(each) for name, each in asdict(maps).items()}
         document = {"query": query, "match": match, "unit": "nats", "grid": list(maps.query_by_match.shape)}
         write_json(json_file, {**document, **values})
     if json_file != "-":
-        print(f"the query's positions with the match's code: {maps.query_by_match.mean():+.2f} nats on average")
-        print(f"the match's positions with the query's code: {maps.match_by_query.mean():+.2f} nats on average")
+        by_match, by_query = (signed(float(each.mean()), 2) for each in (maps.query_by_match, maps.match_by_query))
+        print(f"the query's positions with the match's code: {by_match} nats on average")
+        print(f"the match's positions with the query's code: {by_query} nats on average")
         print(f"the figure is {out}")
 
 
 def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
-    """An image as a square: the file of that name, else the row after the # of a SOURCE."""
+    """An image as a square: the file of that name, or else the row after the # of a SOURCE."""
     from infomax.images.decoding import BrokenImage, center_crop_resize, decode, no_pillow_warnings
     from infomax.images.opening import open_source
 
@@ -82,7 +88,7 @@ def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
 
 
 def _finite(values: "NDArray[np.float64]") -> list[list[Any]]:
-    """The map as JSON knows numbers: minus infinity, which a chi-squared score can stand for, is null."""
+    """The map as JSON numbers. JSON has no minus infinity, which a chi-squared score can give: it becomes null."""
     from math import isfinite
 
     return [[value if isfinite(value) else None for value in row] for row in values.tolist()]

@@ -1,24 +1,29 @@
-"""fit: learn features."""
+"""fit: learn features from a collection of images."""
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infomax.cli.options import Device, Seed, Source
-from infomax.cli.output import health_warnings_told, quoted, tell_skipped
+from infomax.cli.output import health_warnings_on_stderr, print_skipped, quoted
+from infomax.errors import InfoMaxError
+
+if TYPE_CHECKING:
+    from infomax.model import InfoMax
+    from infomax.training.logging import TensorBoardLogger
 
 
 def fit(
     source: Source,
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder for the model, log and checkpoints.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder for model, log and checkpoints.")],
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto looks at device and images."),
+        typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto chooses by device and images."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the images; the recipe's own if left out.")
+        int | None, typer.Option("--epochs", help="Passes over the images; by default the recipe's own.")
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -38,44 +43,51 @@ def fit(
     ] = None,
     device: Device = "auto",
     seed: Seed = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in RUN.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run that is in RUN.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in RUN.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Show the training in TensorBoard too, from RUN/tensorboard.")
     ] = False,
 ) -> None:
-    """Learn features from a collection of images, without labels."""
-    from infomax.devices import choose_device
-    from infomax.model import InfoMax
-    from infomax.recipes import AUTO, choose_recipe, find_recipe, recipe_from_config
-    from infomax.training.distributed import Distributed
-    from infomax.training.logging import TensorBoardLogger
-    from infomax.training.run_folder import Run
+    """Learn features from a collection of images, without labels.
 
-    choices = {"bound": bound, "divergence": divergence, "prior": prior}
-    texts = [*(f"{name}={value}" for name, value in choices.items() if value is not None), *(settings or [])]
-    reason = ""
-    if recipe is not None and recipe != AUTO:
-        chosen = find_recipe(recipe)
-    elif resume and not overwrite:
-        chosen = recipe_from_config(Run(out).read_config()["recipe"])
-    else:
-        chosen, reason = choose_recipe(source, choose_device(device))
-    model = InfoMax(chosen.with_texts(texts), epochs=epochs, device=device, seed=seed, progress=True)
-    with TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as board, health_warnings_told():
-        model.fit(source, out=out, resume=resume, overwrite=overwrite, board=board)
+    infomax fit photos/ --out RUN
+    """
+    from infomax.model import InfoMax
+    from infomax.training.distributed import Distributed
+    from infomax.training.interruption import TrainingInterrupted
+    from infomax.training.logging import TensorBoardLogger
+
+    named = {"bound": bound, "divergence": divergence, "prior": prior}
+    texts = [text.partition("=") for text in settings or []]
+    replaced = {name: value for name, value in named.items() if value is not None}
+    replaced |= {name: value for name, _, value in texts}
+    model = InfoMax(recipe, settings=replaced or None, epochs=epochs, device=device, seed=seed, progress=True)
+    with (
+        TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as logger,
+        health_warnings_on_stderr(),
+    ):
+        try:
+            model.fit(source, out=out, resume=resume, overwrite=overwrite, logger=logger)
+        except TrainingInterrupted as stopped:
+            raise InfoMaxError(str(stopped)) from None
         if not Distributed.of_environment().first:
             return
-        if board is not None:
-            import numpy as np
-
-            from infomax.figures.montage import montage_of
-
-            images = model.load_images(source)
-            board.show("neighbors", np.asarray(montage_of(source, images, model.embed(images))))
+        if logger is not None:
+            _show_neighbors(logger, model, source)
     data = model.config_["data"]
-    tell_skipped(data["skipped"], str(out / "skipped.csv"))
-    if reason:
-        print(f"recipe {chosen.name} was chosen for {reason}; --recipe NAME takes another")
+    print_skipped(data["skipped"], str(out / "skipped.csv"))
     print(f"learned {model.recipe_.dim} features from {data['images']} images; the model is in {out}")
-    print(f"see what it finds alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png")
+    print(
+        f"see which images they find alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png"
+    )
+
+
+def _show_neighbors(logger: "TensorBoardLogger", model: "InfoMax", source: str) -> None:
+    """Show random images with their nearest neighbors in TensorBoard."""
+    import numpy as np
+
+    from infomax.figures.montage import montage_of
+
+    images = model.load_images(source)
+    logger.show("neighbors", np.asarray(montage_of(source, images, model.encode(images.pixels))))

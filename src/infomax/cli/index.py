@@ -6,26 +6,33 @@ from typing import Annotated
 import typer
 
 from infomax.cli.options import Device, IndexOption, JsonFile, Source
-from infomax.cli.output import tell_skipped, write_json
+from infomax.cli.output import print_skipped, write_json
 
 
 def index(
     source: Source,
     index: IndexOption,
     model: Annotated[
-        Path | None, typer.Option("--model", metavar="RUN", help="The folder that infomax fit wrote; for a new index.")
+        Path | None,
+        typer.Option(
+            "--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it; only for a new index."
+        ),
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Also remove images that have vanished from SOURCE, or are broken now.")
+        bool, typer.Option("--prune", help="Also remove images that are gone from SOURCE or broken now.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; decode and write nothing.")
+        bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")
     ] = False,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Make an index of images, or bring it up to date: only what is new or changed is embedded."""
-    from infomax.search.index import Index, plan
+    """Make an index of images, or update it: only new and changed images are embedded.
+
+    Example: infomax index photos --model run --index photos.index
+    """
+    from infomax.search.index import Index
+    from infomax.search.planning import plan
 
     if dry_run and not index.exists():
         changes = plan(source, model)
@@ -36,10 +43,10 @@ def index(
             else Index.create(index, model, device=device, progress=True)
         )
         changes = opened.synchronize(source, prune=prune, dry_run=dry_run)
-    skipped = index / "skipped.csv"
     if changes.skipped:
         first = changes.skipped[0]
-        tell_skipped(len(changes.skipped), f"{first.where!r}, {first.reason}" if dry_run else str(skipped))
+        where = f"{first.where!r}, {first.reason}" if dry_run else str(index / "skipped.csv")
+        print_skipped(len(changes.skipped), where)
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:

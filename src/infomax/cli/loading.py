@@ -1,9 +1,9 @@
-"""A model and the images it is asked about."""
+"""Loading of a model together with images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infomax.cli.output import tell_skipped
+from infomax.cli.output import print_skipped
 
 if TYPE_CHECKING:
     from infomax.images import LoadedImages
@@ -11,13 +11,12 @@ if TYPE_CHECKING:
 
 
 def load_both(run: Path, source: str, device: str) -> "tuple[InfoMax, LoadedImages]":
-    """A model and a SOURCE's images as it takes them; says how many were skipped."""
+    """Load a model, and the images of a SOURCE at the size that it takes; say how many images were skipped."""
     from infomax.model import InfoMax
 
     model = InfoMax.load(run, device=device, progress=True)
     images = model.load_images(source)
-    tell_skipped(
-        len(images.skipped),
-        f"the first: {images.skipped[0].where!r}, {images.skipped[0].reason}" if images.skipped else "",
-    )
+    if images.skipped:
+        first = images.skipped[0]
+        print_skipped(len(images.skipped), f"the first: {first.where!r}, {first.reason}")
     return model, images

@@ -1,4 +1,4 @@
-"""montage: look at what the features find alike."""
+"""montage: random images with their nearest neighbors."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,16 +14,20 @@ def montage(
     model: Model,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
     metric: MetricName = "cosine",
-    queries: Annotated[int, typer.Option("--queries", min=1, help="Rows: images picked at random.")] = 10,
-    neighbors: Annotated[int, typer.Option("--neighbors", min=1, help="Columns: the nearest of each.")] = 9,
+    queries: Annotated[int, typer.Option("--queries", min=1, help="Number of rows: random images.")] = 10,
+    neighbors: Annotated[int, typer.Option("--neighbors", min=1, help="Number of nearest images in a row.")] = 9,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Draw random images, each with its nearest neighbors in the collection."""
-    from infomax.figures.montage import montage_of, save_png
+    """Draw random images, each with its nearest neighbors in the collection.
+
+    Example: infomax montage photos --model run --out montage.png
+    """
+    from infomax.figures.canvas import save_png
+    from infomax.figures.montage import montage_of
 
     loaded, images = load_both(model, source, device)
-    codes = loaded.embed(images)
+    codes = loaded.encode(images.pixels)
     figure = montage_of(source, images, codes, metric=metric, queries=queries, neighbors=neighbors, seed=seed)
     save_png(figure, out)
     print(f"the figure is {out}")

@@ -1,21 +1,24 @@
-"""outliers: what is least like the rest."""
+"""outliers: the images that are least like the rest."""
 
 from typing import Annotated
 
 import typer
 
 from infomax.cli.options import IndexOption, JsonFile, MetricName
-from infomax.cli.output import write_json
+from infomax.cli.output import one_line, write_json
 
 
 def outliers(
     index: IndexOption,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many images.")] = 20,
-    k: Annotated[int, typer.Option("-k", min=1, help="Over how many nearest the distance is averaged.")] = 10,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of images to list.")] = 20,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of nearest images to average the distance over.")] = 10,
     metric: MetricName = "cosine",
     json_file: JsonFile = None,
 ) -> None:
-    """List the images that are least like the rest."""
+    """List the images with the largest mean distance to their nearest images.
+
+    Example: infomax outliers --index photos.index -n 20
+    """
     from infomax.search.index import Index
 
     found = Index.open(index).outliers(n, k=k, metric=metric)
@@ -27,4 +30,4 @@ def outliers(
         write_json(json_file, {"metric": metric, "k": k, "outliers": documents})
     if json_file != "-":
         for rank, each in enumerate(found, 1):
-            print(f"{rank:>5}  {each.distance:<10.6f}  {' '.join(each.image.path.splitlines())}")
+            print(f"{rank:>5}  {each.distance:<10.6f}  {one_line(each.image.path)}")

@@ -1,16 +1,16 @@
-"""What several commands print and write."""
+"""Output that several commands share: JSON documents and lines on stderr."""
 
 import json
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 
 def write_json(file: str, document: object) -> None:
-    """Write one JSON document to a file; `-` is stdout."""
+    """Write one JSON document to a file, or to stdout when the file is `-`."""
     text = json.dumps(document, indent=2) + "\n"
     if file == "-":
         sys.stdout.write(text)
@@ -21,15 +21,26 @@ def write_json(file: str, document: object) -> None:
         out.write(text)
 
 
-def tell_skipped(count: int, where: str) -> None:
-    """Say on stderr how many broken images were left out, and where the reasons are."""
+def print_skipped(count: int, where: str) -> None:
+    """Say on stderr how many broken images were skipped, and where to find the reasons."""
     if count:
         print(f"infomax: skipped {count} broken {'image' if count == 1 else 'images'}: {where}", file=sys.stderr)
 
 
+def print_warnings(messages: Iterable[str]) -> None:
+    """Print each warning as a line on stderr."""
+    for message in messages:
+        print(f"infomax: {message}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Text with its line breaks replaced by spaces: a path may contain them."""
+    return " ".join(text.splitlines())
+
+
 @contextmanager
-def health_warnings_told() -> Iterator[None]:
-    """What a training ails from is one line on stderr, whatever the filters of Python's warnings say."""
+def health_warnings_on_stderr() -> Iterator[None]:
+    """Print each HealthWarning of a training as one line on stderr, whatever Python's warning filters say."""
     from infomax.training.diagnostics import HealthWarning
 
     with warnings.catch_warnings():
@@ -54,7 +65,7 @@ def health_warnings_told() -> Iterator[None]:
 
 
 def quoted(text: str | Path) -> str:
-    """An argument as a shell takes it."""
+    """An argument quoted for a shell."""
     from shlex import quote
 
     return quote(str(text))

@@ -1,4 +1,4 @@
-"""search: find what is most like an image."""
+"""search: the images of an index that are most similar to a query."""
 
 import sys
 from pathlib import Path
@@ -7,27 +7,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infomax.cli.options import Device, IndexOption, JsonFile, MetricName
-from infomax.cli.output import write_json
+from infomax.cli.output import one_line, print_warnings, write_json
 
 if TYPE_CHECKING:
-    from infomax.search.index import Match
+    from infomax.search.results import Match
 
 
 def search(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files to search with; - is stdin.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files to search with; - reads stdin.")],
     index: IndexOption,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many matches.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")] = 10,
     metric: MetricName = "cosine",
     approximate: Annotated[
-        bool, typer.Option("--approximate", help="Faster in a large index, but may miss a few matches.")
+        bool, typer.Option("--approximate", help="Search a large index faster; may miss a few matches.")
     ] = False,
-    folder: Annotated[str | None, typer.Option("--folder", metavar="F", help="Only images below this folder.")] = None,
-    label: Annotated[str | None, typer.Option("--label", metavar="L", help="Only images with this label.")] = None,
-    figure: Annotated[Path | None, typer.Option("--figure", metavar="FILE.png", help="Draw the matches.")] = None,
+    folder: Annotated[
+        str | None, typer.Option("--folder", metavar="FOLDER", help="Only find images below this folder.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
+    ] = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Find the images of an index that are most like an image."""
+    """Find the images of an index that are most similar to an image.
+
+    Example: infomax search cat.jpg --index photos.index -k 9
+    """
     from infomax.search.index import Index
 
     opened = Index.open(index, device=device)
@@ -36,13 +45,10 @@ def search(
         opened.search(query, k, metric=metric, approximate=approximate, folder=folder, label=label) for query in queries
     ]
     if not any(found):
-        print(
-            f"infomax: {index} holds no images{' of that folder or label' if folder or label else ''}",
-            file=sys.stderr,
-        )
+        print_warnings([f"{index} holds no images{' of that folder or label' if folder or label else ''}"])
     if figure is not None:
+        from infomax.figures.canvas import save_png
         from infomax.figures.matches import draw_matches
-        from infomax.figures.montage import save_png
 
         save_png(draw_matches(opened, queries, found, metric), figure)
     if json_file is not None:
@@ -57,7 +63,7 @@ def search(
             print(f"{name}: {len(matches)} {'match' if len(matches) == 1 else 'matches'}, {kind}")
             for each in matches:
                 end = f"{each.image.path}  {each.image.label or ''}".rstrip()
-                print(f"{each.rank:>5}  {each.distance:<10.6f}  {' '.join(end.splitlines())}")
+                print(f"{each.rank:>5}  {each.distance:<10.6f}  {one_line(end)}")
         if figure is not None:
             print(f"the figure is {figure}")
 

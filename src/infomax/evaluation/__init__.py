@@ -1,1 +1,1 @@
-"""How good the features are."""
+"""Evaluation of features: classifiers and nearest neighbors on labels, comparison of runs, explanations, proxies."""

@@ -1,4 +1,4 @@
-"""Several runs judged by the same images: what sets them apart, and how sure that is."""
+"""Comparison of several runs on the same images: scores, differences with intervals, neighbors, maps and settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,39 +9,36 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.evaluate import Evaluation, LabeledFeatures, evaluate_vectors, score_pixels
-from infomax.evaluation.scores import FeatureScores, K
+from infomax.evaluation.evaluate import Evaluation, evaluate_vectors, score_pixels
+from infomax.evaluation.labels import DEFAULT_K, LabeledFeatures
+from infomax.evaluation.scores import FeatureScores
 from infomax.images import LoadedImages
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
+from infomax.neighbors.projection import project
 from infomax.training.run_folder import Run
 
-QUERIES, MATCHES = 8, 8
-"""Test images whose neighbors are shown, and training images beside each."""
-
-MAPPED = 1_000
-"""Test images on a map."""
-
-PERPLEXITY = 30.0
-"""About how many neighbors of each point a map keeps near."""
-
-DRAWS = 10_000
-"""How many times the test images are drawn again."""
-
-TAIL = 2.5
-"""Per cent on either side of an interval."""
+_QUERIES, _MATCHES = 8, 8  # test images whose neighbors are shown, and neighbors of each
+_MAPPED = 1_000  # test images on a map
+_RESAMPLES = 10_000  # bootstrap samples of the test images
+_TAIL = 2.5  # percent on either side of an interval
 
 
 @final
 @dataclass(frozen=True)
 class RunScores:
-    """One run.
+    """Everything that a comparison shows of one run.
 
-    settings: of the run, by name, as text
-    curves: by name of a quantity of the log, (steps, values)
-    matches: (QUERIES, MATCHES), the nearest training images of each query by cosine
-    queried, matched: pixels of the queries and of their matches, of the size that the run takes
-    places: (MAPPED, 2), where the mapped test images lie
+    Attributes:
+        name: The shortest end of the run's path that identifies it among the runs.
+        settings: Settings of the run by name, as text.
+        evaluation: Evaluation of the run's codes.
+        curves: (steps, values) of each quantity in the log, by name, shape (2, points); bounds are in nats.
+        matches: Rows of the training images nearest to each query by cosine distance, shape (q, k).
+        queried: Pixels of the queries, of the size that the run takes.
+        matched: Pixels of their matches.
+        places: Position of each mapped test image in the unit square, shape (mapped, 2).
+
     """
 
     name: str
@@ -57,11 +54,19 @@ class RunScores:
 @final
 @dataclass(frozen=True)
 class Comparison:
-    """Runs judged by the same images.
+    """Runs evaluated on the same images.
 
-    train_labels, test_labels: as the sources have them
-    queries, mapped: rows of the test images that are shown and mapped; queried: the former for the first run
-    pixels: the judgment on raw pixels, the floor; None without labels
+    Attributes:
+        runs: The runs, in the order given.
+        train: The SOURCE of training images.
+        test: The SOURCE of test images.
+        train_labels: Labels of the training images; None without any.
+        test_labels: Labels of the test images; None without any.
+        queries: Rows of the test images whose neighbors are shown.
+        queried: Pixels of these images, of the size that the first run takes.
+        mapped: Rows of the test images on the maps.
+        pixels: Scores of raw pixels as a baseline; None without labels.
+
     """
 
     runs: list[RunScores]
@@ -76,75 +81,95 @@ class Comparison:
 
 
 def compare(
-    paths: Sequence[Path], train: str, test: str, *, k: int = K, seed: int = 0, device: str = "auto"
+    paths: Sequence[Path], train: str, test: str, *, k: int = DEFAULT_K, seed: int = 0, device: str = "auto"
 ) -> Comparison:
-    """Judge finished runs by the same training and test images; progress goes to stderr.
+    """Evaluate several runs on the same images.
 
-    Raises InfoMaxError for a folder that holds no finished run, and as `evaluate_vectors` does.
+    Progress bars go to stderr.
+
+    Args:
+        paths: Folders of finished runs, each different.
+        train: SOURCE of the training images, whose labels classifiers and neighbors may use.
+        test: SOURCE of the test images.
+        k: Number of neighbors in the headline accuracy.
+        seed: Seed of the classifiers, of the images shown and of the maps.
+        device: "auto", "cpu" or "cuda".
+
+    Returns:
+        The runs beside each other.
+
+    Raises:
+        InfoMaxError: A folder holds no finished run or is given twice, or the sources cannot be evaluated on; see
+            `evaluate_vectors`.
+
     """
-    models = {name: InfoMax.load(path, device=device, progress=True) for name, path in _names(paths).items()}
-    judged: list[RunScores] = []
+    models = {name: InfoMax.load(path, device=device, progress=True) for name, path in _run_names(paths).items()}
+    runs: list[RunScores] = []
     for path, (name, model) in zip(paths, models.items(), strict=True):
         sources = model.load_images(train), model.load_images(test)
-        if not judged:
-            queries, mapped = (_some(len(sources[1].keys), count, seed) for count in (QUERIES, MAPPED))
+        if not runs:
+            queries, mapped = (_sampled_rows(len(sources[1].keys), count, seed) for count in (_QUERIES, _MAPPED))
             first = sources
-        judged.append(_scored(name, path, model, sources, queries, mapped, k, seed))
+        runs.append(_run_scores(name, path, model, sources, queries, mapped, k, seed))
     splits = [LabeledFeatures(each.pixels, each.labels) for each in first]
-    task = judged[0].evaluation.task
-    pixels = None if task is None else score_pixels(task, *splits, k=k, seed=seed)
-    known, asked = (split.labels for split in splits)
-    return Comparison(judged, train, test, known, asked, queries, first[1].pixels[queries], mapped, pixels)
+    labels = runs[0].evaluation.labels
+    pixels = None if labels is None else score_pixels(labels, *splits, k=k, seed=seed)
+    train_labels, test_labels = (split.labels for split in splits)
+    return Comparison(runs, train, test, train_labels, test_labels, queries, first[1].pixels[queries], mapped, pixels)
 
 
 def bootstrap_interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean, when the n images are drawn again with replacement (Efron 1979).
+    """95 % percentile interval of a mean over images (Efron 1979): the images are resampled with replacement.
 
-    `values` are whether an image was right, or (whole numbers, -1 to 1) that minus the same of another run: a paired
-    difference. How often each is drawn is multinomial, which spares drawing images one by one.
+    How often each image is drawn follows a multinomial distribution, so images need not be drawn one by one.
 
-    Where all are the same, drawing them again shows no spread though there may be some. Then the share that other
-    images may have of the farthest other values is at most 1 - 0.025^(1/n), as Clopper & Pearson (1934) have it.
+    When all values are equal, resampling shows no spread, though other images may differ. The fraction of other images
+    with the farthest other value is then at most 1 - 0.025^(1/n) (Clopper & Pearson 1934).
+
+    Args:
+        values: For each image whether its prediction is correct (bool), or a paired difference of two runs: correct
+            predictions of one minus those of the other (integers from -1 to 1). Shape (n,).
+        seed: Seed of the resampling.
+
+    Returns:
+        The lower and the upper end of the interval.
+
+    Example:
+        >>> import numpy as np
+        >>> low, high = bootstrap_interval(np.arange(100) < 80)
+        >>> round(low, 2), round(high, 2)
+        (0.72, 0.88)
+
     """
     kinds, counts = np.unique(values.astype(np.int64), return_counts=True)
     if len(kinds) == 1:
         least, most = (0, 1) if values.dtype == bool else (-1, 1)
-        only, share = int(kinds[0]), 1 - (TAIL / 100) ** (1 / len(values))
+        only, share = int(kinds[0]), 1 - (_TAIL / 100) ** (1 / len(values))
         return only - share * (only - least), only + share * (most - only)
-    drawn = np.random.default_rng(seed).multinomial(len(values), counts / len(values), DRAWS)
-    low, high = np.percentile(drawn @ kinds / len(values), (TAIL, 100 - TAIL))
+    drawn = np.random.default_rng(seed).multinomial(len(values), counts / len(values), _RESAMPLES)
+    low, high = np.percentile(drawn @ kinds / len(values), (_TAIL, 100 - _TAIL))
     return float(low), float(high)
 
 
-def differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
-    """The names of settings that are not the same in all runs, in the order in which they first come."""
+def differing_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    """Names of the settings that are not the same in all runs.
+
+    Args:
+        settings: Settings of each run by name, as text.
+
+    Returns:
+        The names in the order of their first appearance.
+
+    Example:
+        >>> differing_settings([{"dim": "64", "seed": "0"}, {"dim": "64", "seed": "1"}])
+        ['seed']
+
+    """
     names = dict.fromkeys(name for each in settings for name in each)
     return [name for name in names if len({each.get(name) for each in settings}) > 1]
 
 
-def tsne_layout(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarray, "n 2"]:
-    """A map on which near directions lie near each other: t-SNE (van der Maaten & Hinton 2008) of scikit-learn.
-
-    It starts from the first two principal components, so that its large-scale layout is theirs.
-    """
-    from sklearn.manifold import TSNE
-
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    directions -= directions.mean(0)
-    axes, spreads, _ = np.linalg.svd(directions, full_matrices=False)
-    start = np.zeros((len(vectors), 2), np.float32)
-    start[:, : len(spreads[:2])] = 1e-4 * axes[:, :2] * spreads[:2] / max(spreads[0], 1e-12)
-    if len(vectors) < 4 or not start.any():
-        return start
-    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
-    found: Float[np.ndarray, "n 2"] = TSNE(
-        perplexity=perplexity, init=start, learning_rate="auto", random_state=seed % 2**32
-    ).fit_transform(directions)
-    return found
-
-
-def _scored(
+def _run_scores(
     name: str,
     path: Path,
     model: InfoMax,
@@ -155,46 +180,46 @@ def _scored(
     seed: int,
 ) -> RunScores:
     train, test = sources
-    codes, test_codes = model.embed(train), model.embed(test)
+    codes, test_codes = model.encode(train.pixels), model.encode(test.pixels)
     evaluation = evaluate_vectors(
         LabeledFeatures(codes, train.labels), LabeledFeatures(test_codes, test.labels), k=k, seed=seed
     )
-    nearest = neighbors(test_codes[queries], codes, min(MATCHES, len(codes))).indices
+    nearest = neighbors(test_codes[queries], codes, min(_MATCHES, len(codes))).indices
     return RunScores(
         name,
-        dict(_flat(model.config_)),
+        dict(_flattened(model.config_)),
         evaluation,
         _curves(Run(path)),
         nearest,
         test.pixels[queries],
         train.pixels[nearest],
-        tsne_layout(test_codes[mapped], seed),
+        project(test_codes[mapped], seed),
     )
 
 
-def _names(paths: Sequence[Path]) -> dict[str, Path]:
-    """What each run is called: its folder, with those above it as far as it takes to tell them apart."""
+def _run_names(paths: Sequence[Path]) -> dict[str, Path]:
+    """The runs by name: the folder, preceded by as many parent folders as it takes to tell all runs apart."""
     if len({path.resolve() for path in paths}) < len(paths):
         raise InfoMaxError("the same run is given twice: name each once")
-    whole = [path.resolve().parts for path in paths]
-    depth = next(deep for deep in range(1, 99) if len({parts[-deep:] for parts in whole}) == len(paths))
-    return {"/".join(parts[-depth:]): path for parts, path in zip(whole, paths, strict=True)}
+    parts = [path.resolve().parts for path in paths]
+    depth = next(depth for depth in range(1, 99) if len({each[-depth:] for each in parts}) == len(paths))
+    return {"/".join(each[-depth:]): path for each, path in zip(parts, paths, strict=True)}
 
 
-def _some(n: int, count: int, seed: int) -> Int[np.ndarray, " some"]:
+def _sampled_rows(n: int, count: int, seed: int) -> Int[np.ndarray, " rows"]:
     return np.sort(np.random.default_rng(seed).choice(n, min(n, count), replace=False))
 
 
-def _flat(settings: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{within}{name} ")
+            yield from _flattened(value, f"{prefix}{name} ")
         else:
-            yield within + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _curves(run: Run) -> dict[str, Float[np.ndarray, "2 points"]]:
-    """The bounds of the log, in nats: of every so many steps, or of the epochs of a training too short for those."""
+    """Bounds in the log, in nats: one point each few hundred steps, or one each epoch when there are no such lines."""
     lines = list(run.read_log())
     kind = "step" if sum(line["kind"] == "step" for line in lines) > 1 else "epoch"
     curves: dict[str, list[tuple[float, float]]] = {}

@@ -1,8 +1,9 @@
-"""Where a match comes from: pointwise mutual information of the positions of one image and the code of another.
+"""Explanation of a match: pointwise mutual information of the positions of one image and the code of another.
 
-The local critic learned to tell, by an image's code, the features that lie in the image from those that do not. Its
-score stands for a density ratio, whose logarithm in nats says how much more often this feature goes with this code than
-chance would have it: the pointwise information inside the article's eq. (1).
+The local critic learned to tell, given the code of an image, features that lie in the image from features that do not.
+Its score determines a density ratio. The logarithm of the ratio, in nats, says how much more often this feature occurs
+with this code than by chance: the pointwise mutual information inside the integral of Su (2018), eq. 1,
+https://kexue.fm/archives/6024.
 """
 
 import math
@@ -19,36 +20,57 @@ from infomax.information.critics import Critic
 from infomax.information.divergences import DIVERGENCES, PEARSON_CHI2, TOTAL_VARIATION
 from infomax.model import InfoMax
 from infomax.representation.encoders import Representation, SpectralEncoder
-from infomax.representation.objectives import Local
+from infomax.representation.objectives import LocalInfo
 
-Squares = UInt8[np.ndarray, "n s s 3"]
-Reference = UInt8[np.ndarray, "m s s 3"]
-Heat = Float[np.ndarray, "h w"]
+Images = UInt8[np.ndarray, "n s s 3"]
+References = UInt8[np.ndarray, "m s s 3"]
+NatsMap = Float[np.ndarray, "h w"]
 
-LEAST_RATIO = 0.01
+_LEAST_RATIO = 0.01  # a density ratio fitted by least squares can fall to 0 and below
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Pointwise information in nats, four maps over the grid of positions.
+    """Pointwise mutual information in nats over the grid of positions: four maps, shape (h, w).
 
-    Above 0 the position goes with the code more often than chance, below 0 less often. The maps of an image with its
-    own code say how much there is to be had.
+    Above 0 the position occurs with the code more often than by chance, below 0 less often. The maps of an image with
+    its own code show how much information there is at most.
+
+    Attributes:
+        query_by_match: Positions of the query with the code of the match.
+        match_by_query: Positions of the match with the code of the query.
+        query_by_itself: Positions of the query with its own code.
+        match_by_itself: Positions of the match with its own code.
+
     """
 
-    query_by_match: Heat
-    match_by_query: Heat
-    query_by_itself: Heat
-    match_by_itself: Heat
+    query_by_match: NatsMap
+    match_by_query: NatsMap
+    query_by_itself: NatsMap
+    match_by_itself: NatsMap
 
 
 def explain(
     model: InfoMax,
     query: UInt8[np.ndarray, "s s 3"],
     match: UInt8[np.ndarray, "s s 3"],
-    reference: Reference | None = None,
+    reference: References | None = None,
 ) -> Explanation:
-    """The maps for two images as the model takes them. Arguments and errors as for local_scores."""
+    """Compute the four maps of a query and its match.
+
+    Args:
+        model: A fitted model.
+        query: An image of the size that the model takes, shape (s, s, 3), uint8.
+        match: Another image of that size.
+        reference: Images of the kind that the model was trained on; see `local_scores`.
+
+    Returns:
+        The maps.
+
+    Raises:
+        InfoMaxError: The model has no usable local critic, or needs a reference; see `local_scores`.
+
+    """
     maps = local_scores(
         model, np.stack([query, match, query, match]), np.stack([match, query, query, match]), reference
     )
@@ -56,20 +78,31 @@ def explain(
 
 
 def local_scores(
-    model: InfoMax, images: Squares, others: Squares, reference: Reference | None = None
+    model: InfoMax, images: Images, others: Images, reference: References | None = None
 ) -> Float[np.ndarray, "n h w"]:
-    """Log p(feature, code) / (p(feature) p(code)) in nats, of each position of image i with the code of other i.
+    """Log p(feature, code) / (p(feature) p(code)) in nats: each position of image i with the code of other image i.
 
-    A model in closed form has a critic of cells and whole images in place of codes; where its density ratio is below
-    LEAST_RATIO, as a ratio fitted by least squares may be, it counts as that.
+    A score of an f-divergence determines the density ratio. A score of InfoNCE lacks a constant for each code, a score
+    of Donsker-Varadhan or SMILE lacks one constant for all. With these bounds the ratio is normalized to average 1 over
+    the features of `reference`, so its accuracy depends on the number of reference images. The code is the posterior
+    mean.
 
-    Otherwise the code is the posterior mean. A score of an f-divergence is a density ratio by itself. One of InfoNCE
-    lacks a constant of each code, one of Donsker-Varadhan or SMILE a common one: there the score is made a ratio that
-    averages to 1 over features of `reference`, images of the kind the model was trained on, and is as good as those
-    are many.
+    A model in closed form has a critic of grid cells and whole images in place of a critic of codes. Its ratio is
+    fitted by least squares and may be negative, so ratios below 0.01 count as 0.01.
 
-    Raises InfoMaxError for a model without a local critic, or one whose score is no ratio, and where a reference is
-    needed and missing.
+    Args:
+        model: A fitted model.
+        images: Images whose positions are scored, shape (n, s, s, 3), uint8, of the size that the model takes.
+        others: Images whose codes are used, of the same shape.
+        reference: A few hundred images of the kind that the model was trained on; only needed for InfoNCE,
+            Donsker-Varadhan and SMILE.
+
+    Returns:
+        Maps in nats, shape (n, h, w).
+
+    Raises:
+        InfoMaxError: The model has no local critic, its score determines no ratio, or a needed reference is missing.
+
     """
     device = choose_device(model.device)
     if isinstance(model.encoder_, SpectralEncoder):
@@ -83,7 +116,7 @@ def local_scores(
             ratios = divergence.log_ratio(scores)
         elif reference is None:
             raise InfoMaxError(
-                f"a score of {local.bound.name} is a log ratio but for a constant, which other images tell: "
+                f"a score of {local.bound.name} lacks a constant, which is estimated from other images: "
                 "give a reference, a few hundred images such as the model was trained on"
             )
         else:
@@ -98,39 +131,39 @@ def local_scores(
 
 @torch.inference_mode()
 def _closed_form_scores(
-    encoder: SpectralEncoder, images: Squares, others: Squares, device: torch.device
+    encoder: SpectralEncoder, images: Images, others: Images, device: torch.device
 ) -> Float[np.ndarray, "n h w"]:
     scores = encoder.scores(*(torch.from_numpy(np.array(each)).to(device) for each in (images, others)))
-    ratios = PEARSON_CHI2.log_ratio(scores).clamp(min=math.log(LEAST_RATIO))
+    ratios = PEARSON_CHI2.log_ratio(scores).clamp(min=math.log(_LEAST_RATIO))
     maps: Float[np.ndarray, "n h w"] = ratios.reshape(len(ratios), encoder.grid, encoder.grid).cpu().double().numpy()
     return maps
 
 
-def _local_objective(model: InfoMax) -> Local:
-    """The part of the objective that has the local critic."""
-    parts = [] if model.objective_ is None else model.objective_.modules()
-    local = next((part for part in parts if isinstance(part, Local)), None)
+def _local_objective(model: InfoMax) -> LocalInfo:
+    """The term of the objective that has the local critic."""
+    terms = [] if model.objective_ is None else model.objective_.modules()
+    local = next((term for term in terms if isinstance(term, LocalInfo)), None)
     if local is None:
         raise InfoMaxError(
-            "this model has no local critic, for it was trained with beta 0: fit another with beta above 0"
+            "this model has no local critic because it was trained with beta 0: fit another with beta above 0"
         )
     if local.bound.name == TOTAL_VARIATION.name:
         raise InfoMaxError(
-            "a score of total-variation tells whether two things go together, not by how many nats: "
+            "a score of total-variation says whether two things go together, not by how many nats: "
             "fit a model with another divergence"
         )
     return local
 
 
 @torch.inference_mode()
-def _represent(model: InfoMax, images: Squares, device: torch.device) -> Representation:
-    """What the encoder says of a few hundred images."""
+def _represent(model: InfoMax, images: Images, device: torch.device) -> Representation:
+    """Representation of a few hundred images in one batch."""
     representation: Representation = model.encoder_.to(device).eval()(torch.from_numpy(np.array(images)).to(device))
     return representation
 
 
 def _on_main_grid(representation: Representation) -> Float[Tensor, "n positions c"]:
-    """The features of the main grid, where an encoder has others besides."""
+    """Features on the main grid; some encoders have further grids."""
     rows, columns = representation.grid
     return representation.local[:, : rows * columns]
 
@@ -138,9 +171,9 @@ def _on_main_grid(representation: Representation) -> Float[Tensor, "n positions 
 def _log_partitions(
     critic: Critic, codes: Float[Tensor, "n d"], features: Float[Tensor, "m positions c"], *, paired: bool
 ) -> Float[Tensor, " n"]:
-    """Log E exp v of each code over the features of all images; where they are `paired`, of all but its own."""
+    """Log E exp(score) of each code over the features of all images; of all but its own image when `paired`."""
     embedded, constants = critic.embed_y(features), []
-    for row, code in enumerate(critic.embed_x(codes)):  # one by one: a critic may need much memory for a pair
+    for row, code in enumerate(critic.embed_x(codes)):  # one by one, because a critic may need much memory for a pair
         others = torch.cat([embedded[:row], embedded[row + 1 :]]) if paired else embedded
         constants.append(_log_mean_exp(critic.score_all(code.unsqueeze(0), others.flatten(0, 1)).squeeze(0)))
     return torch.stack(constants)

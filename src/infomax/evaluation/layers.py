@@ -1,6 +1,6 @@
-"""What a model has besides its code: the layers below it, and what an encoder that has learned nothing would make.
+"""Features that a model has besides its codes: the layers below the code, and the codes of an untrained encoder.
 
-Here alone the evaluation looks into an encoder; everything else of it sees arrays.
+Only this module looks inside an encoder; the rest of the evaluation sees arrays.
 """
 
 from typing import Literal
@@ -17,65 +17,78 @@ from infomax.representation.encoders import Encoder, Representation
 Layer = Literal["conv", "fc", "code"]
 Pixels = UInt8[np.ndarray, "n h w 3"]
 
-CALIBRATION = 2_000
-"""Images that the batch norms of an untrained encoder see."""
-
-CALIBRATED_AT_ONCE = 500
-"""Enough for the statistics of a batch to be those of the collection."""
+_CALIBRATION_IMAGES = 2_000  # images from which an untrained encoder takes its batch-norm statistics
+_CALIBRATION_BATCH = 500  # large enough that the statistics of a batch are close to those of the collection
 
 
 def lower_layers(model: InfoMax) -> tuple[Layer, ...]:
-    """The layers below the code, from the input up: conv, the feature map; fc, what the code is a linear map of."""
-    encoder = _encoder(model)
-    if encoder is None:
-        return ()
-    return ("conv",) if _last(encoder) is None else ("conv", "fc")
+    """Names of the layers below the code, from the input up.
+
+    Args:
+        model: A fitted model.
+
+    Returns:
+        "conv", the feature map, and "fc", the input of the linear layer that gives the code. "fc" is missing when the
+        encoder has no such layer.
+
+    """
+    return ("conv",) if _code_layer(model.encoder_) is None else ("conv", "fc")
 
 
 def layer_vectors(model: InfoMax, pixels: Pixels, layer: Layer) -> Float[np.ndarray, "n d"]:
-    """One layer of the trained encoder, of every image; a feature map is flattened."""
-    encoder = _encoder(model)
-    assert encoder is not None, f"no encoder, no layer {layer}: ask lower_layers first"
-    return _vectors(encoder, pixels, layer, model)
+    """Features of one layer of the trained encoder, one row an image.
+
+    Args:
+        model: A fitted model.
+        pixels: Images of the size that the model takes, shape (n, h, w, 3), uint8.
+        layer: "conv", "fc" or "code"; `lower_layers` lists those that the model has below the code.
+
+    Returns:
+        Features, shape (n, d), float32; a feature map is flattened.
+
+    """
+    return _vectors(model.encoder_, pixels, layer, model)
 
 
 def untrained_vectors(
     model: InfoMax, train: UInt8[np.ndarray, "m h w 3"], test: Pixels, seed: int
-) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]] | None:
-    """The codes of an encoder of the same shape with random weights; None for a model that has no such encoder.
+) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]]:
+    """Codes of an encoder with the model's architecture and random weights: a baseline.
 
-    What an encoder takes from images without learning, it may take: its batch norms use the statistics of some
-    training images. With those it is initialized with, all codes are nearly parallel, and the floor is too low.
+    The encoder may use what needs no learning, so its batch norms take their statistics from some training images. With
+    their initial statistics all codes are nearly parallel, and the baseline is too low.
 
-    In the precision of training, which takes half the time on some CPUs: a floor bears that, where codes that are
-    stored and compared elsewhere would not.
+    Codes are computed in the precision of training, which takes half the time on some CPUs. A baseline tolerates the
+    rounding; codes that are stored and compared elsewhere would not.
+
+    Args:
+        model: A fitted model, for its recipe and device.
+        train: Training images, shape (m, h, w, 3), uint8.
+        test: Test images, shape (n, h, w, 3), uint8.
+        seed: Seed of the weights.
+
+    Returns:
+        The codes of the training images, shape (m, d), and of the test images, shape (n, d), float32.
+
     """
-    if _encoder(model) is None:
-        return None
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         encoder = model.recipe_.encoder()
-    sample = torch.from_numpy(np.array(train[:: max(1, len(train) // CALIBRATION)][:CALIBRATION]))
+    sample = torch.from_numpy(np.array(train[:: max(1, len(train) // _CALIBRATION_IMAGES)][:_CALIBRATION_IMAGES]))
     encoder.prepare(sample)
     _calibrate(encoder, sample)
     with autocast(choose_device(model.device)):
         return _vectors(encoder, train, "code", model), _vectors(encoder, test, "code", model)
 
 
-def _encoder(model: InfoMax) -> Encoder | None:
-    """The network of a model that has one."""
-    encoder: object = model.encoder_
-    return encoder if isinstance(encoder, Encoder) else None
-
-
 @torch.no_grad()
 def _calibrate(encoder: Encoder, images: Tensor) -> None:
-    """Set the statistics of every batch norm to their means over the batches of these images."""
+    """Set the statistics of every batch norm to their means over batches of these images."""
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # a plain mean, from the beginning
+            module.momentum = None  # a plain mean over all batches from the first
     encoder.train()
-    for batch in torch.split(images, CALIBRATED_AT_ONCE):
+    for batch in torch.split(images, _CALIBRATION_BATCH):
         encoder(batch)
 
 
@@ -84,23 +97,23 @@ def _vectors(encoder: Encoder, pixels: Pixels, layer: Layer, model: InfoMax) -> 
     encoder = encoder.to(device).eval()
     with torch.inference_mode():
         batches = batches_on(device, pixels, f"embedding ({layer})", shown=model.progress)
-        return np.concatenate([_read(encoder, batch, layer).float().cpu().numpy() for batch in batches])
+        return np.concatenate([_layer_output(encoder, batch, layer).float().cpu().numpy() for batch in batches])
 
 
-def _read(encoder: Encoder, batch: Tensor, layer: Layer) -> Float[Tensor, "n d"]:
+def _layer_output(encoder: Encoder, batch: Tensor, layer: Layer) -> Float[Tensor, "n d"]:
     if layer != "fc":
         representation: Representation = encoder(batch)
         return representation.mean if layer == "code" else representation.local.flatten(1)
-    seen: list[Tensor] = []
-    last = _last(encoder)
-    assert last is not None
-    hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    inputs: list[Tensor] = []
+    code_layer = _code_layer(encoder)
+    assert code_layer is not None, "no layer fc: lower_layers lists the layers that there are"
+    hook = code_layer.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
     encoder(batch)
     hook.remove()
-    return seen[0]
+    return inputs[0]
 
 
-def _last(encoder: Encoder) -> nn.Linear | None:
-    """The linear layer that gives the code's mean; encoders call it so."""
+def _code_layer(encoder: Encoder) -> nn.Linear | None:
+    """The linear layer that gives the mean of the code. Encoders name it `mean`."""
     named = encoder.named_modules()
     return next((each for name, each in named if name.endswith("mean") and isinstance(each, nn.Linear)), None)

@@ -1,1 +1,1 @@
-"""All that draws: the montage, matches, heat maps, and the report with its plots."""
+"""Figures: montages of matches, maps of pointwise information, and the report of a comparison with its plots."""

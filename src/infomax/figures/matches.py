@@ -1,4 +1,4 @@
-"""The matches of a few queries as a figure."""
+"""Figure of the matches that an index found for some queries."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,29 +6,41 @@ from pathlib import Path
 from PIL import Image
 
 from infomax.errors import InfoMaxError
-from infomax.figures.montage import TILE, Tile, draw_montage
+from infomax.figures.montage import TILE_SIDE, Tile, draw_montage, title_of
 from infomax.images.decoding import decode
-from infomax.neighbors.knn import Metric
-from infomax.search.index import Index, Match
+from infomax.neighbors.distances import Metric
+from infomax.search.display import decode_tiles
+from infomax.search.index import Index
+from infomax.search.results import Match
 
 
 def draw_matches(
     index: Index, queries: Sequence[bytes | Path], found: Sequence[Sequence[Match]], metric: Metric
 ) -> Image.Image:
-    """Each query and its matches in a row, from the thumbnails of the index: the files themselves may be gone.
+    """Draw each query with its matches in a row.
 
-    Raises InfoMaxError where nothing was found.
+    Matches are drawn from the thumbnails of the index, because their files may no longer exist.
+
+    Args:
+        index: The index that was searched.
+        queries: Image files, or their content.
+        found: The matches of each query.
+        metric: The distance by which they were searched.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InfoMaxError: No query has a match, or a query is no readable image.
+
     """
     if not any(found):
         raise InfoMaxError("nothing was found, so there is nothing to draw")
-    drawn = index.tiles([match.image.id for matches in found for match in matches], TILE)
-    pixels = dict(zip((match.image.id for matches in found for match in matches), drawn, strict=True))
-    count = max(len(matches) for matches in found)
-    return draw_montage(
-        [
-            [Tile(decode(query, TILE))]
-            + [Tile(pixels[each.image.id], (f"{each.distance:.3f}", each.image.label or "")) for each in matches]
-            for query, matches in zip(queries, found, strict=True)
-        ],
-        f"the {count} nearest, by {'Euclidean' if metric == 'euclidean' else metric} distance",
-    )
+    ids = [match.image.id for matches in found for match in matches]
+    pixels = dict(zip(ids, decode_tiles(index.thumbnails(ids), ids, TILE_SIDE), strict=True))
+    rows = [
+        [Tile(decode(query, TILE_SIDE))]
+        + [Tile(pixels[each.image.id], (f"{each.distance:.3f}", each.image.label or "")) for each in matches]
+        for query, matches in zip(queries, found, strict=True)
+    ]
+    return draw_montage(rows, title_of(max(len(matches) for matches in found), metric))

@@ -1,21 +1,36 @@
-"""The article's figure: each row a query and its nearest neighbors."""
+"""Montage: each row a query and its nearest neighbors, as in Su (2018), https://kexue.fm/archives/6024."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from infomax.errors import InfoMaxError
-from infomax.files import written_atomically
+from infomax.figures.canvas import FAINT, INK, PAPER, Font, fit_text, font, resized
 from infomax.images import LoadedImages, SourceLike, load_rows
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
 from infomax.neighbors.knn import neighbors as exact_neighbors
 
-TILE, GAP, MARGIN, LINE, HEAD = 80, 6, 16, 14, 30
-INK, FAINT, RULE, PAPER = "#1b1b1f", "#76767f", "#d9d9e0", "#ffffff"
+TILE_SIDE = 80  # pixels
+
+_GAP, _MARGIN, _LINE_HEIGHT, _HEADER = 6, 16, 14, 30  # pixels
+_RULE = "#d9d9e0"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image of the montage and the lines of text below it.
+
+    Attributes:
+        pixels: The image, shape (s, s, 3), uint8; it is drawn with a side of TILE_SIDE pixels.
+        lines: Lines of text; empty ones are left out.
+
+    """
+
+    pixels: UInt8[np.ndarray, "s s 3"]
+    lines: tuple[str, ...] = ()
 
 
 def montage_of(
@@ -28,73 +43,102 @@ def montage_of(
     neighbors: int = 9,
     seed: int = 0,
 ) -> Image.Image:
-    """The figure for a loaded collection and its codes: random queries, each with its nearest among all others.
+    """Draw random images of a collection, each with its nearest neighbors among all others.
 
-    The images drawn are read from the source again, at the size they are drawn. Fewer neighbors are drawn where
-    there are no more. Raises InfoMaxError for fewer than 2 images.
+    The images are read from the source again, at the size at which they are drawn.
+
+    Args:
+        source: The SOURCE of the images.
+        images: The images as loaded from it.
+        codes: Code of each image, shape (n, d).
+        metric: "cosine" or "euclidean".
+        queries: Number of rows.
+        neighbors: Number of neighbors in a row; fewer are drawn when the collection is smaller.
+        seed: Seed of the choice of queries.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InfoMaxError: There are fewer than 2 images.
+
     """
     if len(codes) < 2:
         raise InfoMaxError(f"{len(codes)} image has no neighbors: give a collection of 2 or more")
     rows = pick_queries(len(codes), queries, seed)
     nearest = exact_neighbors(codes[rows], codes, min(neighbors, len(codes) - 1), metric, leave_out=np.array(rows))
     shown = sorted({*rows, *nearest.indices.ravel().tolist()})
-    tiles = dict(zip(shown, load_rows(source, [images.rows[index] for index in shown], TILE), strict=True))
+    tiles = dict(zip(shown, load_rows(source, [images.rows[row] for row in shown], TILE_SIDE), strict=True))
     labels = images.labels or [""] * len(codes)
     return draw_montage(
         [
             [Tile(tiles[row], (labels[row],))]
-            + [Tile(tiles[i], (f"{far:.3f}", labels[i])) for i, far in zip(found, distances, strict=True)]
+            + [Tile(tiles[i], (f"{distance:.3f}", labels[i])) for i, distance in zip(found, distances, strict=True)]
             for row, found, distances in zip(rows, nearest.indices.tolist(), nearest.distances.tolist(), strict=True)
         ],
-        f"the {nearest.indices.shape[1]} nearest, by {'Euclidean' if metric == 'euclidean' else metric} distance",
+        title_of(nearest.indices.shape[1], metric),
     )
 
 
-@dataclass(frozen=True)
-class Tile:
-    """An image of the figure (s, s, 3) and the lines under it."""
-
-    pixels: UInt8[np.ndarray, "s s 3"]
-    lines: tuple[str, ...] = ()
-
-
 def draw_montage(rows: Sequence[Sequence[Tile]], title: str) -> Image.Image:
-    """An image of rows: the first tile of each, the query, to the left of a rule, its matches to the right."""
-    count = max(len(row) for row in rows) - 1
+    """Draw rows of images: a query at the left of a rule, its matches at the right.
+
+    Args:
+        rows: For each row the query and then its matches.
+        title: Text above the matches.
+
+    Returns:
+        The figure.
+
+    """
+    columns = max(len(row) for row in rows) - 1
     lines = max(sum(bool(line) for line in tile.lines) for row in rows for tile in row)
-    body, step = MARGIN + TILE + 3 * GAP, TILE + lines * LINE + 2 * GAP
-    width, height = body + count * (TILE + GAP) - GAP + MARGIN, HEAD + len(rows) * step + MARGIN - GAP
+    left, step = _MARGIN + TILE_SIDE + 3 * _GAP, TILE_SIDE + lines * _LINE_HEIGHT + 2 * _GAP
+    width = left + columns * (TILE_SIDE + _GAP) - _GAP + _MARGIN
+    height = _HEADER + len(rows) * step + _MARGIN - _GAP
     image = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(12)
-    draw.text((MARGIN, 9), "query", INK, font)
-    draw.text((body, 9), title, INK, font)
-    draw.line((body - 2 * GAP, HEAD, body - 2 * GAP, height - MARGIN), RULE)
+    draw, small = ImageDraw.Draw(image), font(12)
+    draw.text((_MARGIN, 9), "query", INK, small)
+    draw.text((left, 9), title, INK, small)
+    draw.line((left - 2 * _GAP, _HEADER, left - 2 * _GAP, height - _MARGIN), _RULE)
     for row, tiles in enumerate(rows):
         for column, tile in enumerate(tiles):
-            x, y = body + (column - 1) * (TILE + GAP) if column else MARGIN, HEAD + row * step
-            image.paste(Image.fromarray(tile.pixels).resize((TILE, TILE), Image.Resampling.BICUBIC), (x, y))
-            for line, text in enumerate(filter(None, tile.lines)):
-                draw.text((x, y + TILE + 2 + line * LINE), _fitted(text, font, TILE), FAINT, font)
+            x, y = left + (column - 1) * (TILE_SIDE + _GAP) if column else _MARGIN, _HEADER + row * step
+            image.paste(resized(tile.pixels, TILE_SIDE), (x, y))
+            _write_lines(draw, tile.lines, x, y + TILE_SIDE + 2, small)
     return image
 
 
-def save_png(image: Image.Image, path: Path) -> None:
-    """Write a PNG, whole or not at all. Raises OSError where that fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_atomically(path) as file:
-        image.save(file, "png", optimize=True)
+def title_of(count: int, metric: Metric) -> str:
+    """Title above the matches.
+
+    Args:
+        count: Greatest number of matches in a row.
+        metric: The distance by which they are nearest.
+
+    Returns:
+        The title.
+
+    """
+    return f"the {count} nearest, by {'Euclidean' if metric == 'euclidean' else metric} distance"
 
 
 def pick_queries(n: int, count: int, seed: int) -> list[int]:
-    """`count` different images of n at random, in order; all of them where there are no more."""
+    """Pick different images at random.
+
+    Args:
+        n: Number of images.
+        count: How many to pick; all n when there are fewer.
+        seed: Seed of the choice.
+
+    Returns:
+        Their rows, increasing.
+
+    """
     chosen = np.random.default_rng(seed).choice(n, size=min(count, n), replace=False)
-    return sorted(int(index) for index in chosen)
+    return sorted(int(row) for row in chosen)
 
 
-def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """The text on one line, cut to a width in pixels."""
-    text = " ".join(text.split())[:width]  # no character is narrower than a pixel
-    while text and font.getlength(text) > width:
-        text = text[:-1]
-    return text
+def _write_lines(draw: ImageDraw.ImageDraw, lines: Sequence[str], x: int, y: int, small: Font) -> None:
+    for number, line in enumerate(filter(None, lines)):
+        draw.text((x, y + number * _LINE_HEIGHT), fit_text(line, small, TILE_SIDE), FAINT, small)

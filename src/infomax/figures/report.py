@@ -1,4 +1,4 @@
-"""A comparison as one HTML page that needs nothing else, and its figures as PNG files beside it."""
+"""Report of a comparison: one HTML page that needs no other file, and its figures as PNG files beside it."""
 
 import re
 from base64 import b64encode
@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing
+from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing_settings
 from infomax.evaluation.scores import FeatureScores, Predictions, confusion
 from infomax.figures import plots
 from infomax.files import written_atomically
@@ -23,31 +23,28 @@ from infomax.files import written_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PAGE = "index.html"
-OURS = re.compile(r"index\.html|accuracies\.png|(curve|map|neighbors|confusion)-.+\.png")
-"""What the files of a report are called."""
-
-TITLES = {
+_PAGE = "index.html"
+_FILES_OF_A_REPORT = re.compile(r"index\.html|accuracies\.png|(curve|map|neighbors|confusion)-.+\.png")
+_TITLES = {
     "knn_cosine": "kNN, cosine",
     "knn_euclidean": "kNN, Euclidean",
     "linear": "linear classifier",
     "mlp": "one hidden layer",
 }
-UNLABELED = {"effective_rank": "effective rank", "spread": "mean spread of a feature"}
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure: in which part of the report, its title, and the name of its file."""
-
-    part: str
-    title: str
-    file: str
-    figure: "Figure"
+_UNLABELED_TITLES = {"effective_rank": "effective rank", "spread": "mean spread of a feature"}
 
 
 def refuse_unless_free(out: Path, *, overwrite: bool) -> None:
-    """Raise InfoMaxError where the folder holds something, unless that is a report alone and `overwrite` is true."""
+    """Check that a report may be written to a folder.
+
+    Args:
+        out: The folder of the report.
+        overwrite: Whether to replace a report that is there.
+
+    Raises:
+        InfoMaxError: The folder holds something, unless it is only a report and `overwrite` is true.
+
+    """
     if not out.exists():
         return
     held = sorted(path.name for path in out.iterdir()) if out.is_dir() else None
@@ -55,47 +52,76 @@ def refuse_unless_free(out: Path, *, overwrite: bool) -> None:
         raise InfoMaxError(f"{out} cannot be replaced as a whole: choose a folder in it for --out")
     if held == []:
         return
-    if held is None or PAGE not in held:
-        raise InfoMaxError(f"{out} is there already and no report: choose another --out")
-    if more := [name for name in held if not OURS.fullmatch(name)]:
+    if held is None or _PAGE not in held:
+        raise InfoMaxError(f"{out} exists and is not a report: choose another --out")
+    if more := [name for name in held if not _FILES_OF_A_REPORT.fullmatch(name)]:
         raise InfoMaxError(f"{out} holds more than a report, {more[0]} first: choose another --out")
     if not overwrite:
         raise InfoMaxError(f"{out} holds a report: choose another --out, or replace it with --overwrite")
 
 
 def write_report(comparison: Comparison, out: Path) -> Path:
-    """Make `out` the folder of index.html and the figures, in place of what was there; returns the path of the page.
+    """Write the page and its figures into a folder, in place of everything that was there.
 
-    All is written to a hidden folder beside it first, so that a report is there whole or not at all.
+    They are written to a hidden folder beside it first, so that a report exists completely or not at all.
 
-    Raises OSError where that fails.
+    Args:
+        comparison: The runs to report on.
+        out: The folder of the report.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OSError: A file cannot be written; `out` is then as it was before.
+
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".", suffix=".tmp", dir=out.parent) as aside:
-        made, old = Path(aside, "report"), Path(aside, "old")
-        made.mkdir()
+    with TemporaryDirectory(prefix=".", suffix=".tmp", dir=out.parent) as temporary:
+        new, old = Path(temporary, "report"), Path(temporary, "old")
+        new.mkdir()
         images: dict[str, list[dict[str, str]]] = {}
         for panel in _panels(comparison):
-            with written_atomically(made / panel.file) as file:
+            with written_atomically(new / panel.file) as file:
                 file.write(plots.as_png(panel.figure))
             image = {"title": panel.title, "svg": _uri("image/svg+xml", plots.as_svg(panel.figure).encode())}
-            images.setdefault(panel.part, []).append(image)
-        with written_atomically(made / PAGE, "w") as file:
+            images.setdefault(panel.section, []).append(image)
+        with written_atomically(new / _PAGE, "w") as file:
             file.write(_rendered(comparison, images))
         if out.exists():
             out.rename(old)
-        made.rename(out)
-    return out / PAGE
+        new.rename(out)
+    return out / _PAGE
 
 
 def to_dict(comparison: Comparison, seed: int = 0) -> dict[str, Any]:
-    """The figures as JSON has them, with the difference of each run to the first, in fractions."""
+    """A comparison as a JSON document.
+
+    Args:
+        comparison: The runs.
+        seed: Seed of the bootstrap intervals.
+
+    Returns:
+        The evaluation of each run, with its difference to the first run in fractions.
+
+    """
     runs = []
     for run in comparison.runs:
-        cells = {name: _against_first(comparison, run.name, name, seed) for name in _predictions(run.evaluation.code)}
-        runs.append({"name": run.name, **run.evaluation.to_dict(), "difference": cells})
+        names = _headline(run.evaluation.code)
+        differences = {name: _difference_to_first(comparison, run.name, name, seed) for name in names}
+        runs.append({"name": run.name, **run.evaluation.to_dict(), "difference": differences})
     pixels = {} if comparison.pixels is None else {"pixels": comparison.pixels.to_dict()}
     return {"train": comparison.train, "test": comparison.test, "runs": runs, **pixels}
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A figure with its section of the page, its title and the name of its file."""
+
+    section: str
+    title: str
+    file: str
+    figure: "Figure"
 
 
 def _rendered(comparison: Comparison, images: dict[str, list[dict[str, str]]]) -> str:
@@ -104,8 +130,8 @@ def _rendered(comparison: Comparison, images: dict[str, list[dict[str, str]]]) -
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string(files("infomax.figures").joinpath("report.html").read_text("utf-8"))
     first, settings = comparison.runs[0].evaluation, [run.settings for run in comparison.runs]
-    apart = differing(settings)
-    alike = [name for name in dict.fromkeys(name for each in settings for name in each) if name not in apart]
+    differing = differing_settings(settings)
+    common = [name for name in dict.fromkeys(name for each in settings for name in each) if name not in differing]
     page = template.render(
         names=[run.name for run in comparison.runs],
         train=comparison.train,
@@ -113,56 +139,56 @@ def _rendered(comparison: Comparison, images: dict[str, list[dict[str, str]]]) -
         n_train=first.n_train,
         n_test=first.n_test,
         k=first.code.k if first.code else None,
-        chance=_percent(first.task.chance) if first.task else None,
+        chance=_percent(first.labels.chance) if first.labels else None,
         rows=_rows(comparison),
         unlabeled=[
             {"title": title, "values_": [f"{run.evaluation.unlabeled[name]:.3g}" for run in comparison.runs]}
-            for name, title in UNLABELED.items()
+            for name, title in _UNLABELED_TITLES.items()
         ],
-        differing=[_setting(name, settings) for name in apart],
-        common=[_setting(name, settings) for name in alike],
+        differing=[_setting(name, settings) for name in differing],
+        common=[_setting(name, settings) for name in common],
         queries=list(_queries(comparison)),
         images={"accuracies": [], "curves": [], "map": [], "confusion": [], **images},
     )
-    return page.encode("utf-8", "replace").decode()  # the name of a folder need not be valid text
+    return page.encode("utf-8", "replace").decode()  # the name of a folder need not be valid Unicode
 
 
 def _rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """A row for each way to judge, a cell for each run and for the pixels."""
-    codes = [run.evaluation.code for run in comparison.runs]
+    """A row for each vote and classifier, with a cell for each run and one for raw pixels."""
     rows = []
-    for name in _predictions(codes[0]):
+    for name in _headline(comparison.runs[0].evaluation.code):
         cells: list[dict[str, Any] | None] = []
         for run in comparison.runs:
-            predicted, apart = _predictions(run.evaluation.code)[name], _against_first(comparison, run.name, name)
-            cells.append(_cell(predicted))
+            cell = _cell(_headline(run.evaluation.code)[name])
             if run is not comparison.runs[0]:
-                low, high = apart["interval"]
-                points = f"{_points(apart['value'])} ({_points(low)} to {_points(high)})"
-                cells[-1] = _cell(predicted) | {"difference": points, "sure": low > 0 or high < 0}
-        floor = _predictions(comparison.pixels).get(name)
-        rows.append({"title": TITLES[name], "cells": [*cells, _cell(floor) if floor else None]})
+                difference = _difference_to_first(comparison, run.name, name)
+                low, high = difference["interval"]
+                points = f"{_points(difference['value'])} ({_points(low)} to {_points(high)})"
+                cell |= {"difference": points, "sure": low > 0 or high < 0}
+            cells.append(cell)
+        pixels = _headline(comparison.pixels).get(name)
+        rows.append({"title": _TITLES[name], "cells": [*cells, _cell(pixels) if pixels else None]})
     return rows
 
 
-def _predictions(judgment: FeatureScores | None) -> dict[str, Predictions]:
-    return {} if judgment is None else judgment.headline
+def _headline(scores: FeatureScores | None) -> dict[str, Predictions]:
+    return {} if scores is None else scores.headline
 
 
-def _against_first(comparison: Comparison, name: str, figure: str, seed: int = 0) -> dict[str, Any]:
-    """By how much a run is better than the first on the same test images, with the interval of that."""
-    mine = next(run for run in comparison.runs if run.name == name)
-    if mine is comparison.runs[0]:
+def _difference_to_first(comparison: Comparison, run_name: str, score: str, seed: int = 0) -> dict[str, Any]:
+    """Accuracy of a run minus that of the first run on the same test images, with its interval."""
+    run = next(each for each in comparison.runs if each.name == run_name)
+    if run is comparison.runs[0]:
         return {"value": 0.0, "interval": (0.0, 0.0)}
-    theirs, ours = (_predictions(run.evaluation.code)[figure].correct for run in (comparison.runs[0], mine))
-    gains = ours.astype(np.int64) - theirs
+    first, own = (_headline(each.evaluation.code)[score].correct for each in (comparison.runs[0], run))
+    gains = own.astype(np.int64) - first
     return {"value": float(gains.mean()), "interval": bootstrap_interval(gains, seed)}
 
 
-def _cell(predicted: Predictions) -> dict[str, Any]:
-    low, high = bootstrap_interval(predicted.correct)
+def _cell(predictions: Predictions) -> dict[str, Any]:
+    low, high = bootstrap_interval(predictions.correct)
     interval = f"{100 * low:.1f} to {100 * high:.1f}"
-    return {"value": _percent(predicted.accuracy), "interval": interval, "difference": "", "sure": False}
+    return {"value": _percent(predictions.accuracy), "interval": interval, "difference": "", "sure": False}
 
 
 def _percent(fraction: float) -> str:
@@ -178,50 +204,48 @@ def _setting(name: str, settings: Sequence[dict[str, str]]) -> dict[str, Any]:
 
 
 def _queries(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """For each query the matches in every run, with their labels and whether these are the query's."""
-    known, asked = comparison.train_labels, comparison.test_labels
+    """Each query with its matches in every run, their labels, and whether these equal the query's label."""
+    train_labels, test_labels = comparison.train_labels, comparison.test_labels
     for number, (row, pixels) in enumerate(zip(comparison.queries.tolist(), comparison.queried, strict=True)):
-        label = asked[row] if asked else ""
+        query_label = test_labels[row] if test_labels else ""
         runs = []
         for run in comparison.runs:
             matches = []
             for index, match in zip(run.matches[number].tolist(), run.matched[number], strict=True):
-                theirs = known[index] if known else ""
-                predicted = "" if not (label and theirs) else "yes" if theirs == label else "no"
-                matches.append({"png": _thumbnail(match), "label": theirs, "verdict": predicted})
+                label = train_labels[index] if train_labels else ""
+                agreement = "" if not (query_label and label) else "yes" if label == query_label else "no"
+                matches.append({"png": _thumbnail(match), "label": label, "agreement": agreement})
             runs.append({"name": run.name, "matches": matches})
-        yield {"png": _thumbnail(pixels), "label": label, "runs": runs}
+        yield {"png": _thumbnail(pixels), "label": query_label, "runs": runs}
 
 
-def _panels(comparison: Comparison) -> Iterator[Panel]:
-    """All figures of the report."""
+def _panels(comparison: Comparison) -> Iterator[_Panel]:
+    """Yield all figures of the report."""
     runs = comparison.runs
-    if names := list(_predictions(runs[0].evaluation.code)):
-        named = {}
+    if names := list(_headline(runs[0].evaluation.code)):
+        scores = {}
         for run in runs:
-            predictions = _predictions(run.evaluation.code)
-            named[run.name] = [
-                (predictions[name].accuracy, *bootstrap_interval(predictions[name].correct)) for name in names
-            ]
-        figure = plots.accuracies(named, [TITLES[name] for name in names])
-        yield Panel("accuracies", "accuracies with their intervals", "accuracies.png", figure)
+            found = [_headline(run.evaluation.code)[name] for name in names]
+            scores[run.name] = [(each.accuracy, *bootstrap_interval(each.correct)) for each in found]
+        figure = plots.accuracies(scores, [_TITLES[name] for name in names])
+        yield _Panel("accuracies", "accuracies with their intervals", "accuracies.png", figure)
     numbers = {run.name: number for number, run in enumerate(runs)}
     for quantity in dict.fromkeys(name for run in runs for name in run.curves):
         lines = {run.name: run.curves[quantity] for run in runs if quantity in run.curves}
         file = f"curve-{_slug(quantity)}.png"
-        yield Panel("curves", f"{quantity} over steps", file, plots.curves(quantity, lines, numbers))
+        yield _Panel("curves", f"{quantity} over steps", file, plots.curves(quantity, lines, numbers))
     labels = comparison.test_labels
     mapped = None if labels is None else [labels[row] for row in comparison.mapped]
     for number, run in enumerate(runs, 1):
         name = f"{number}-{_slug(run.name)}.png"
-        yield Panel("map", f"map of {run.name}", f"map-{name}", plots.scatter(run.name, run.places, mapped))
+        yield _Panel("map", f"map of {run.name}", f"map-{name}", plots.scatter(run.name, run.places, mapped))
         mosaic = plots.mosaic(run.name, run.queried, run.matched)
-        yield Panel("neighbors", f"neighbors by {run.name}", f"neighbors-{name}", mosaic)
-        task, code = run.evaluation.task, run.evaluation.code
-        if task is not None and code is not None:
-            shares = confusion(task, _predictions(code)["knn_cosine"])
-            figure = plots.confusions(run.name, shares, task.names)
-            yield Panel("confusion", f"confusion by {run.name}", f"confusion-{name}", figure)
+        yield _Panel("neighbors", f"neighbors by {run.name}", f"neighbors-{name}", mosaic)
+        split, code = run.evaluation.labels, run.evaluation.code
+        if split is not None and code is not None:
+            fractions = confusion(split, _headline(code)["knn_cosine"])
+            figure = plots.confusions(run.name, fractions, split.names)
+            yield _Panel("confusion", f"confusion by {run.name}", f"confusion-{name}", figure)
 
 
 def _thumbnail(pixels: UInt8[np.ndarray, "s s 3"]) -> str:
@@ -235,5 +259,5 @@ def _uri(kind: str, content: bytes) -> str:
 
 
 def _slug(name: str) -> str:
-    """A name as any file system takes it."""
+    """A name that every file system accepts."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "run"

@@ -1,4 +1,4 @@
-"""Getting images in: from a folder, parquet, arrays or a name to one array of 8-bit squares."""
+"""Load images from folders, parquet files, arrays or named collections as one array of square 8-bit RGB images."""
 
 from infomax.images.loading import LoadedImages, Skipped, load_images, load_rows, write_skipped
 from infomax.images.opening import SourceLike

@@ -1,4 +1,4 @@
-"""LoadedImages that are rows of an array: in memory, in a .npy file, or inside a .npz archive."""
+"""Sources of images in an array: in memory, in a .npy file, or inside a .npz archive."""
 
 import zipfile
 import zlib
@@ -13,134 +13,262 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.images.source import Content, Entry, file_version
-from infomax.paths import shown
+from infomax.paths import printable, quoted_path
 
-WANTED = "wanted is uint8 of shape (n, h, w), or (n, h, w, c) with c = 1, 3 or 4"
+_EXPECTED = "expected uint8 of shape (n, h, w), or (n, h, w, c) with c = 1, 3 or 4"
 
 
 @dataclass(frozen=True)
 class ArrayRows:
-    """The rows of an array that lies in memory or is mapped into it; a key is `array#row`."""
+    """Rows of an array in memory or of a .npy file mapped into memory. A key is `array#row` or `file.npy#row`.
+
+    Attributes:
+        name: Name of the source in messages.
+        identity: Opaque name for the cache; None for an array in memory.
+        entries: One entry per row.
+        pixels: Images (n, h, w) or (n, h, w, c), 0 to 255.
+        row_labels: Label of each row, None if there are none.
+        file: The .npy file, with links resolved; None for an array in memory.
+
+    """
 
     name: str
     identity: str | None
     entries: Sequence[Entry]
     pixels: NDArray[np.uint8]
-    labels: Sequence[str] | None = None
+    row_labels: Sequence[str] | None = None
+    file: Path | None = None
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
-        """Pixels (h, w) or (h, w, c)."""
+        """Give pixels (h, w) or (h, w, c)."""
         for i in wanted:
-            yield Content(self.pixels[i], self.labels[i] if self.labels else None)
+            yield Content(self.pixels[i], self.row_labels[i] if self.row_labels else None)
+
+    def paths(self) -> list[str]:
+        """`/path/to/file.npy#row`; in memory the keys."""
+        return _paths_in_file(self.file, self.entries)
+
+    def labels(self) -> list[str | None] | None:
+        """Labels of all rows."""
+        return list(self.row_labels) if self.row_labels else None
+
+    def roots(self) -> list[str]:
+        """`/path/to/file.npy#`; in memory nothing."""
+        return _roots_in_file(self.file)
+
+    def unreadable_roots(self) -> list[str]:
+        """Always empty: a file that cannot be read is an error."""
+        return []
+
+    def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:
+        """The array itself, if its images are RGB squares of that size."""
+        if self.pixels.shape[1:] != (size, size, 3):
+            return None
+        pixels = self.pixels.view()
+        pixels.flags.writeable = False
+        return pixels
 
     def part(self, rows: slice) -> "ArrayRows":
-        """Some of the images, under the keys they have in the whole."""
-        labels = self.labels[rows] if self.labels else None
-        return replace(self, entries=self.entries[rows], pixels=self.pixels[rows], labels=labels)
+        """Select some of the rows. They keep their keys.
+
+        Args:
+            rows: Rows to select.
+
+        Returns:
+            A source of these rows.
+
+        """
+        labels = self.row_labels[rows] if self.row_labels else None
+        return replace(self, entries=self.entries[rows], pixels=self.pixels[rows], row_labels=labels)
 
 
 @dataclass(frozen=True)
 class ArchiveRows:
-    """The rows of an array inside a .npz archive, unpacked as they are read."""
+    """Rows of an array inside a .npz archive, unpacked while they are read. A key is `file.npz#row`.
+
+    Attributes:
+        name: Name of the source in messages.
+        identity: Opaque name for the cache.
+        entries: One entry per row.
+        path: The archive.
+        member: Name of the array in the archive.
+        row_labels: Label of each row, None if there are none.
+
+    """
 
     name: str
     identity: str
     entries: Sequence[Entry]
     path: Path
     member: str
-    labels: Sequence[str] | None
+    row_labels: Sequence[str] | None
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
-        """Pixels (h, w) or (h, w, c). Raises InfoMaxError where the archive is damaged."""
+        """Give pixels (h, w) or (h, w, c). Raises InfoMaxError if the archive is damaged."""
         chosen = set(wanted)
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.member}.npy") as file:
-                shape, _, _ = read_header(file)
+                shape, _, _ = _read_header(file)
                 for i in range(shape[0]):
                     row = file.read(prod(shape[1:]))
                     if i in chosen:
                         pixels = np.frombuffer(row, np.uint8).reshape(shape[1:])
-                        yield Content(pixels, self.labels[i] if self.labels else None)
+                        yield Content(pixels, self.row_labels[i] if self.row_labels else None)
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            raise InfoMaxError(f"{shown(self.path)} is damaged ({error}): write it again") from None
+            raise InfoMaxError(f"{quoted_path(self.path)} is damaged ({error}): write it again") from None
+
+    def paths(self) -> list[str]:
+        """`/path/to/file.npz#row`."""
+        return _paths_in_file(self.path.resolve(), self.entries)
+
+    def labels(self) -> list[str | None] | None:
+        """Labels of all rows."""
+        return list(self.row_labels) if self.row_labels else None
+
+    def roots(self) -> list[str]:
+        """`/path/to/file.npz#`."""
+        return _roots_in_file(self.path.resolve())
+
+    def unreadable_roots(self) -> list[str]:
+        """Always empty: a file that cannot be read is an error."""
+        return []
+
+    def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
+        """None, because the archive must be unpacked."""
+        return None
 
 
 def array_rows(pixels: NDArray[Any], name: str) -> ArrayRows:
-    """The rows of an array in memory. Raises InfoMaxError where its type or shape do not fit."""
-    check(pixels.dtype, pixels.shape, f"the {name}")
-    return ArrayRows(name, None, numbered(name, len(pixels), ""), pixels)
+    """List the rows of an array in memory.
+
+    Args:
+        pixels: Images (n, h, w) or (n, h, w, c) with c = 1, 3 or 4, in uint8.
+        name: Name of the source, also in the keys.
+
+    Returns:
+        The source.
+
+    Raises:
+        InfoMaxError: The type or the shape of the array is wrong.
+
+    """
+    _check(pixels.dtype, pixels.shape, f"the {name}")
+    return ArrayRows(name, None, _numbered(name, len(pixels), ""), pixels)
 
 
 def npy_rows(path: Path) -> ArrayRows:
-    """The rows of a .npy file, mapped into memory. Raises InfoMaxError where it holds no images."""
+    """List the rows of a .npy file, mapped into memory.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The source.
+
+    Raises:
+        InfoMaxError: The file does not hold images.
+
+    """
     try:
         pixels = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise InfoMaxError(f"{shown(path)} is no .npy file of numbers ({error}): write it with numpy.save") from None
-    check(pixels.dtype, pixels.shape, shown(path))
-    return ArrayRows(str(path), f"array {path.resolve()}", numbered(path.name, len(pixels), file_version(path)), pixels)
+        raise InfoMaxError(
+            f"{quoted_path(path)} is not a .npy file of numbers ({error}): write it with numpy.save"
+        ) from None
+    _check(pixels.dtype, pixels.shape, quoted_path(path))
+    entries = _numbered(path.name, len(pixels), file_version(path))
+    return ArrayRows(str(path), f"array {path.resolve()}", entries, pixels, file=path.resolve())
 
 
 def npz_rows(path: Path) -> ArchiveRows:
-    """The rows of an array in a .npz archive: `images`, `pixels` or `x`, else the only one of 8-bit images.
+    """List the rows of an array in a .npz archive.
 
-    Labels come from `labels` or `y`. Raises InfoMaxError where no array fits.
+    The array is `images`, `pixels` or `x`, or the only array of 8-bit images. Labels are taken from `labels` or `y`.
+
+    Args:
+        path: The archive.
+
+    Returns:
+        The source.
+
+    Raises:
+        InfoMaxError: There is no array of images, more than one, or the labels do not fit.
+
     """
+    headers, labels = _read_archive(path)
+    candidates = [name for name, (shape, _, dtype) in headers.items() if _are_images(dtype, shape)]
+    named = [name for name in ("images", "pixels", "x") if name in headers]
+    if not named and len(candidates) != 1:
+        found = ", ".join(f"{name}: {dtype} {shape}" for name, (shape, _, dtype) in headers.items()) or "nothing"
+        raise InfoMaxError(f"{quoted_path(path)} holds {found}: store the images under `images`; {_EXPECTED}")
+    member = (named or candidates)[0]
+    shape, fortran_order, dtype = headers[member]
+    _check(dtype, shape, f"{member} in {quoted_path(path)}")
+    if fortran_order:
+        raise InfoMaxError(f"{member} in {quoted_path(path)} is in Fortran order: store numpy.ascontiguousarray of it")
+    if labels is not None and labels.shape != shape[:1]:
+        raise InfoMaxError(
+            f"{quoted_path(path)} has labels of shape {labels.shape} for {shape[0]} images: give one for each"
+        )
+    return ArchiveRows(
+        str(path),
+        f"archive {path.resolve()}",
+        _numbered(path.name, shape[0], file_version(path)),
+        path,
+        member,
+        None if labels is None else [_label_text(label) for label in labels.tolist()],
+    )
+
+
+_Header = tuple[tuple[int, ...], bool, np.dtype[Any]]  # shape, whether in Fortran order, type
+
+
+def _read_archive(path: Path) -> tuple[dict[str, _Header], NDArray[Any] | None]:
+    """Headers of all arrays in a .npz archive, and its labels if any. Raises InfoMaxError if it is not an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             headers = {}
             for member in archive.namelist():
                 with archive.open(member) as file:
-                    headers[member.removesuffix(".npy")] = read_header(file)
+                    headers[member.removesuffix(".npy")] = _read_header(file)
         with np.load(path, allow_pickle=False) as arrays:
-            labels = next((arrays[name] for name in ("labels", "y") if name in headers), None)
+            return headers, next((arrays[name] for name in ("labels", "y") if name in headers), None)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise InfoMaxError(f"{shown(path)} is no .npz archive of numbers ({error}): use numpy.savez") from None
-    fitting = [name for name, (shape, _, dtype) in headers.items() if fits(dtype, shape)]
-    named = [name for name in ("images", "pixels", "x") if name in headers]
-    if not named and len(fitting) != 1:
-        found = ", ".join(f"{name}: {dtype} {shape}" for name, (shape, _, dtype) in headers.items()) or "nothing"
-        raise InfoMaxError(f"{shown(path)} holds {found}: store the images under `images`; {WANTED}")
-    member = (named or fitting)[0]
-    shape, fortran_order, dtype = headers[member]
-    check(dtype, shape, f"{member} in {shown(path)}")
-    if fortran_order:
-        raise InfoMaxError(f"{member} in {shown(path)} is in Fortran order: store numpy.ascontiguousarray of it")
-    if labels is not None and labels.shape != shape[:1]:
-        raise InfoMaxError(f"{shown(path)} has labels of shape {labels.shape} for {shape[0]} images: give one for each")
-    return ArchiveRows(
-        str(path),
-        f"archive {path.resolve()}",
-        numbered(path.name, shape[0], file_version(path)),
-        path,
-        member,
-        None if labels is None else [label_text(label) for label in labels.tolist()],
-    )
+        raise InfoMaxError(f"{quoted_path(path)} is not a .npz archive of numbers ({error}): use numpy.savez") from None
 
 
-def read_header(file: IO[bytes] | zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether in Fortran order, and type of the .npy that starts here. Raises ValueError where none does."""
+def _read_header(file: IO[bytes] | zipfile.ZipExtFile) -> _Header:
+    """Read the header of a .npy file. Raises ValueError if there is none."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(file)
 
 
-def numbered(name: str, count: int, mark: str) -> list[Entry]:
-    """The entries `name#0` to `name#(count - 1)`, all with the same version."""
-    return [Entry(f"{name}#{row}", mark) for row in range(count)]
+def _numbered(name: str, count: int, version: str) -> list[Entry]:
+    """Entries `name#0` to `name#(count - 1)`, all of one version."""
+    return [Entry(f"{name}#{row}", version) for row in range(count)]
 
 
-def label_text(label: object) -> str:
+def _paths_in_file(file: Path | None, entries: Sequence[Entry]) -> list[str]:
+    roots = _roots_in_file(file)
+    return [f"{roots[0]}{row}" for row in range(len(entries))] if roots else [printable(entry.key) for entry in entries]
+
+
+def _roots_in_file(file: Path | None) -> list[str]:
+    return [] if file is None else [printable(f"{file.as_posix()}#")]
+
+
+def _label_text(label: object) -> str:
     """A label as text, whatever type it was stored in."""
     return label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
 
 
-def fits(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+def _are_images(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
     """Whether an array of this type and shape holds images."""
     return dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4))) and min(shape) > 0
 
 
-def check(dtype: np.dtype[Any], shape: tuple[int, ...], what: str) -> None:
-    """Nothing where an array of this type and shape holds images, else InfoMaxError."""
-    if not fits(dtype, shape):
-        raise InfoMaxError(f"{what} is {dtype} of shape {shape}: {WANTED}, and no side 0")
+def _check(dtype: np.dtype[Any], shape: tuple[int, ...], name: str) -> None:
+    """Raise InfoMaxError unless an array of this type and shape holds images."""
+    if not _are_images(dtype, shape):
+        raise InfoMaxError(f"{name} is {dtype} of shape {shape}: {_EXPECTED}, and no side 0")

@@ -1,11 +1,11 @@
-"""Prepared images on disk, so that each is decoded once.
+"""Disk cache of prepared images, so that each image is decoded only once.
 
     <cache>/images/<size>px-<digest of the source's identity>/<build>/pixels.npy      (n, size, size, 3) uint8
-                                                                        manifest.json   which image each row is
+                                                                      manifest.json   which image each row is
 
-A build is written under a hidden name and appears by one rename once everything is on the disk; the newest sound one
-counts. So two processes may build the same at once, and a crash leaves at worst a hidden folder, which is removed when
-it has not been written to for an hour.
+A build is one complete set of prepared images. It is written under a hidden name and appears by one rename when
+everything is on the disk. The newest intact build is used. So two processes may write at once, and a crash leaves at
+most a hidden folder. That folder is removed when nothing has been written to it for an hour.
 """
 
 import json
@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -26,182 +27,284 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.decoding import VERSION, BrokenImage, UnreadableImage
+from infomax.images.decoding import DECODING_VERSION, BrokenImage, UnreadableImage
 from infomax.images.source import Entry
-from infomax.paths import shown
+from infomax.paths import quoted_path
 
-STALE = 3600.0
-"""Seconds without a write after which an unfinished build is taken for abandoned."""
+_STALE = 3600.0  # seconds without a write after which an unfinished build counts as abandoned
 
 
-class Row(NamedTuple):
-    """One image on its way into a collection: its pixels (size, size, 3), or why there are none."""
+class PreparedImage(NamedTuple):
+    """One image of a source after decoding.
+
+    Attributes:
+        entry: Which image it is.
+        label: Label of the image, None if it has none.
+        result: Pixels (size, size, 3), or the reason why there are none.
+
+    """
 
     entry: Entry
     label: str | None
-    outcome: NDArray[np.uint8] | BrokenImage
+    result: NDArray[np.uint8] | BrokenImage
 
 
-class Record(NamedTuple):
-    """What stays known of an image. Where `reason` is None it is the next row of the pixels."""
+class ImageRecord(NamedTuple):
+    """What the cache knows about one image besides its pixels.
+
+    Attributes:
+        key: Key of the image's entry.
+        version: Version of the entry. None if the image could not be read this time, so that it is tried again.
+        label: Label of the image, None if it has none.
+        reason: Why the image could not be decoded. None if it was decoded; then the next row of pixels is its own.
+
+    """
 
     key: str
     version: str | None
-    """That of the entry; None where the image could not be read just now, so that it is tried again."""
     label: str | None
     reason: str | None
 
 
 @dataclass(frozen=True)
 class CachedImages:
-    """A finished collection: `pixels` (n, size, size, 3) are the sound ones of `records`, in order."""
+    """A complete set of prepared images.
+
+    Attributes:
+        pixels: Decoded images (n, size, size, 3), in the order of the records that have no `reason`.
+        records: One record per image of the source, decoded or not.
+        fingerprint: Digest of the pixels.
+
+    """
 
     pixels: NDArray[np.uint8]
-    records: Sequence[Record]
+    records: Sequence[ImageRecord]
     fingerprint: str
 
-    def holds(self, entries: Sequence[Entry]) -> bool:
-        """Whether decoding these entries would give this build again."""
+    def matches(self, entries: Sequence[Entry]) -> bool:
+        """Whether decoding some entries would give exactly this set.
+
+        Args:
+            entries: All entries of the source.
+
+        Returns:
+            True if keys and versions are the same, in the same order.
+
+        """
         return [(record.key, record.version) for record in self.records] == list(entries)
 
-    def places(self) -> dict[Entry, tuple[Record, int]]:
-        """What is known of each entry: its record and, where it is sound, its row of the pixels."""
-        rows = accumulate(record.reason is None for record in self.records)
+    def has(self, entry: Entry) -> bool:
+        """Whether this version of an image is in the set.
+
+        Args:
+            entry: Entry of the image.
+
+        Returns:
+            True if the image need not be decoded again.
+
+        """
+        return entry in self._positions
+
+    def get(self, entry: Entry) -> PreparedImage:
+        """Look up an image.
+
+        Args:
+            entry: Entry of the image, which must be in the set.
+
+        Returns:
+            The image as it was prepared before.
+
+        """
+        record, row = self._positions[entry]
+        return PreparedImage(
+            entry, record.label, self.pixels[row] if record.reason is None else BrokenImage(record.reason)
+        )
+
+    @cached_property
+    def _positions(self) -> dict[Entry, tuple[ImageRecord, int]]:
+        """Record of each entry and, if it was decoded, its row of the pixels."""
+        decoded = accumulate(record.reason is None for record in self.records)
         return {
-            Entry(record.key, record.version): (record, row - 1)
-            for record, row in zip(self.records, rows, strict=True)
+            Entry(record.key, record.version): (record, count - 1)
+            for record, count in zip(self.records, decoded, strict=True)
             if record.version is not None
         }
 
 
-def in_memory(rows: Iterable[Row], size: int) -> CachedImages:
-    """A collection that is kept nowhere."""
+def collect_in_memory(images: Iterable[PreparedImage], size: int) -> CachedImages:
+    """Collect prepared images in memory, without a cache.
+
+    Args:
+        images: One image per entry of the source.
+        size: Side of the images in pixels.
+
+    Returns:
+        The set of images.
+
+    """
     records, pixels = [], []
-    for row in rows:
-        records.append(record(row))
-        if isinstance(row.outcome, np.ndarray):
-            pixels.append(row.outcome)
+    for image in images:
+        records.append(_record(image))
+        if isinstance(image.result, np.ndarray):
+            pixels.append(image.result)
     stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
     return CachedImages(stacked, records, fingerprint(stacked))
 
 
-def store(cache_folder: Path, rows: Iterable[Row], size: int) -> CachedImages:
-    """A new build on the cache_folder, row by row; older ones are removed.
+def write_cache(folder: Path, images: Iterable[PreparedImage], size: int) -> CachedImages:
+    """Write a new build, image by image, and remove older ones.
 
-    Raises InfoMaxError where the cache_folder cannot be written to or is full; then no trace of the new build remains.
+    Args:
+        folder: Folder of the source's builds, from `cache_folder`.
+        images: One image per entry of the source.
+        size: Side of the images in pixels.
+
+    Returns:
+        The set of images, with its pixels mapped read-only.
+
+    Raises:
+        InfoMaxError: The folder cannot be written to or the disk is full. Nothing remains of the new build then.
+
     """
-    unfinished = cache_folder / f".{uuid4().hex}"
+    unfinished = folder / f".{uuid4().hex}"
     try:
         unfinished.mkdir(parents=True)
-        build = write(unfinished, rows, size)
-        done = cache_folder / f"{time.time_ns():020d}-{uuid4().hex}"
-        unfinished.rename(done)
+        build = _write_build(unfinished, images, size)
+        finished = folder / f"{time.time_ns():020d}-{uuid4().hex}"
+        unfinished.rename(finished)
     except OSError as error:
         raise InfoMaxError(
-            f"cannot keep prepared images in {shown(cache_folder)} ({error.strerror}): make room there, "
+            f"cannot keep prepared images in {quoted_path(folder)} ({error.strerror}): make room there, "
             "or set INFOMAX_CACHE to a folder on another disk"
         ) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    for other in finished(cache_folder):
-        if other.name < done.name:
-            shutil.rmtree(other, ignore_errors=True)  # whoever has it mapped keeps the pixels
+    for other in _builds(folder):
+        if other.name < finished.name:
+            shutil.rmtree(other, ignore_errors=True)  # a process that has it mapped keeps the pixels
     return build
 
 
-def write(folder: Path, rows: Iterable[Row], size: int) -> CachedImages:
-    """The two files of a build. Raises OSError where they cannot be written."""
-    records, digest = [], new_digest(size)
+def read_cache(folder: Path, size: int) -> CachedImages | None:
+    """Open the newest intact build. Also remove what crashes have left behind.
+
+    Args:
+        folder: Folder of the source's builds, from `cache_folder`.
+        size: Side of the images in pixels.
+
+    Returns:
+        The set of images, with its pixels mapped read-only, or None if there is none.
+
+    """
+    for unfinished in folder.glob(".*"):
+        _remove_if_abandoned(unfinished)
+    return next((build for path in _builds(folder) if (build := _open_build(path, size))), None)
+
+
+def cache_folder(identity: str, size: int, cache: Path | None) -> Path:
+    """Folder for the builds of one source at one size.
+
+    Args:
+        identity: Identity of the source.
+        size: Side of the images in pixels.
+        cache: Folder of the whole cache. By default $INFOMAX_CACHE, else infomax/ in $XDG_CACHE_HOME, else
+            ~/.cache/infomax.
+
+    Returns:
+        The folder, which need not exist.
+
+    """
+    text = f"{DECODING_VERSION} {identity}"
+    digest = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return (cache or _default_cache()) / "images" / f"{size}px-{digest}"
+
+
+def fingerprint(pixels: NDArray[np.uint8]) -> str:
+    """Digest of images. It does not depend on their names or on where they are stored.
+
+    Args:
+        pixels: Images (n, size, size, 3).
+
+    Returns:
+        32 hexadecimal digits.
+
+    """
+    digest = _new_digest(pixels.shape[1])
+    for start in range(0, len(pixels), 1024):
+        digest.update(np.ascontiguousarray(pixels[start : start + 1024]).data)
+    return digest.hexdigest()
+
+
+def _write_build(folder: Path, images: Iterable[PreparedImage], size: int) -> CachedImages:
+    """Write the two files of a build. Raises OSError if that fails."""
+    records, digest = [], _new_digest(size)
     with (folder / "pixels.npy").open("wb", buffering=1 << 20) as file:
-        write_header(file, 0, size)
-        for row in rows:
-            records.append(record(row))
-            if isinstance(row.outcome, np.ndarray):
-                file.write(row.outcome.data)
-                digest.update(row.outcome.data)
+        _write_header(file, 0, size)
+        for image in images:
+            records.append(_record(image))
+            if isinstance(image.result, np.ndarray):
+                file.write(image.result.data)
+                digest.update(image.result.data)
         file.seek(0)
-        write_header(file, sum(record.reason is None for record in records), size)
+        _write_header(file, sum(record.reason is None for record in records), size)
         file.flush()
         os.fsync(file.fileno())
-    manifest = {"pixels": stat_signature(folder), "fingerprint": digest.hexdigest(), "records": records}
+    manifest = {"pixels": _stat_signature(folder), "fingerprint": digest.hexdigest(), "records": records}
     with written_atomically(folder / "manifest.json", "w") as file:
         json.dump(manifest, file)
     return CachedImages(np.lib.format.open_memmap(folder / "pixels.npy", mode="r"), records, digest.hexdigest())
 
 
-def newest(cache_folder: Path, size: int) -> CachedImages | None:
-    """The last sound build on the cache_folder, if there is one. Sweeps away what crashes have left there."""
-    for unfinished in cache_folder.glob(".*"):
-        sweep(unfinished)
-    return next((build for folder in finished(cache_folder) if (build := opened(folder, size))), None)
+def _builds(folder: Path) -> list[Path]:
+    """Folders of the finished builds, the newest first. Empty if `folder` does not exist."""
+    return sorted(folder.glob("[0-9]*"), reverse=True)
 
 
-def finished(cache_folder: Path) -> list[Path]:
-    """The folders of the builds on the cache_folder, the newest first; none where there is no cache_folder."""
-    return sorted(cache_folder.glob("[0-9]*"), reverse=True)
-
-
-def opened(folder: Path, size: int) -> CachedImages | None:
-    """The build in a folder, its pixels mapped read-only; None where it is incomplete or was tampered with."""
+def _open_build(folder: Path, size: int) -> CachedImages | None:
+    """Open a build, with its pixels mapped read-only. None if it is incomplete or was changed from outside."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
-        build = CachedImages(pixels, [Record(*fields) for fields in manifest["records"]], manifest["fingerprint"])
-        unchanged = manifest["pixels"] == stat_signature(folder)
+        build = CachedImages(pixels, [ImageRecord(*fields) for fields in manifest["records"]], manifest["fingerprint"])
+        unchanged = manifest["pixels"] == _stat_signature(folder)
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
     count = sum(record.reason is None for record in build.records)
     return build if unchanged and pixels.shape == (count, size, size, 3) and pixels.dtype == np.uint8 else None
 
 
-def sweep(unfinished: Path) -> None:
-    """Remove an unfinished build if nobody has written to it for long."""
+def _remove_if_abandoned(unfinished: Path) -> None:
+    """Remove an unfinished build if nothing has been written to it for long."""
     with suppress(OSError):
-        if time.time() - max(path.stat().st_mtime for path in (unfinished, *unfinished.iterdir())) > STALE:
+        if time.time() - max(path.stat().st_mtime for path in (unfinished, *unfinished.iterdir())) > _STALE:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def cache_folder_for(identity: str, size: int, cache: Path | None) -> Path:
-    """The folder for the builds of one source at one size, in `cache` or where the environment says."""
-    name = blake2b(f"{VERSION} {identity}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    return (cache or default_cache()) / "images" / f"{size}px-{name}"
-
-
-def default_cache() -> Path:
-    """$INFOMAX_CACHE, else infomax/ in $XDG_CACHE_HOME, else ~/.cache/infomax."""
+def _default_cache() -> Path:
     if chosen := os.environ.get("INFOMAX_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "infomax"
 
 
-def record(row: Row) -> Record:
-    """What stays known of a row."""
-    if isinstance(row.outcome, np.ndarray):
-        return Record(*row.entry, row.label, None)
-    again = isinstance(row.outcome, UnreadableImage)
-    return Record(row.entry.key, None if again else row.entry.version, row.label, row.outcome.reason)
+def _record(image: PreparedImage) -> ImageRecord:
+    if isinstance(image.result, np.ndarray):
+        return ImageRecord(*image.entry, image.label, None)
+    try_again = isinstance(image.result, UnreadableImage)
+    return ImageRecord(image.entry.key, None if try_again else image.entry.version, image.label, image.result.reason)
 
 
-def write_header(file: IO[bytes], count: int, size: int) -> None:
-    """The head of a .npy of `count` images; its length is the same whatever the count."""
+def _write_header(file: IO[bytes], count: int, size: int) -> None:
+    """Write the header of a .npy file of `count` images. Its length does not depend on the count."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, 3)}
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def stat_signature(folder: Path) -> list[int]:
-    """Size in bytes and time of the last change of a build's pixels: a change from outside breaks it."""
+def _stat_signature(folder: Path) -> list[int]:
+    """Size in bytes and time of the last change of a build's pixels. Any change from outside alters them."""
     status = (folder / "pixels.npy").stat()
     return [status.st_size, status.st_mtime_ns]
 
 
-def fingerprint(pixels: NDArray[np.uint8]) -> str:
-    """A digest of images (n, size, size, 3), whatever they are called and wherever they lie."""
-    digest = new_digest(pixels.shape[1])
-    for start in range(0, len(pixels), 1024):
-        digest.update(np.ascontiguousarray(pixels[start : start + 1024]).data)
-    return digest.hexdigest()
-
-
-def new_digest(size: int) -> blake2b:
-    """A digest to which images of this size are added row by row."""
+def _new_digest(size: int) -> blake2b:
+    """Digest to which images of this size are added one by one."""
     return blake2b(f"{size}px".encode(), digest_size=16)

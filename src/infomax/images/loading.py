@@ -1,4 +1,4 @@
-"""From SOURCE to pixels: list what there is, recall what is known of it, decode the rest."""
+"""Load a source as one array of pixels: list the images, take known ones from the cache, decode the others."""
 
 import csv
 from collections import deque
@@ -16,24 +16,36 @@ from numpy.typing import NDArray
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.arrays import ArrayRows
-from infomax.images.cache import CachedImages, Record, Row, cache_folder_for, fingerprint, in_memory, newest, store
+from infomax.images.cache import (
+    CachedImages,
+    PreparedImage,
+    cache_folder,
+    collect_in_memory,
+    fingerprint,
+    read_cache,
+    write_cache,
+)
 from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
 from infomax.images.opening import SourceLike, open_source
 from infomax.images.source import Content, Entry, Source
-from infomax.paths import shown
+from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar
 
-CHUNK = 16
-"""LoadedImages handed to a thread at a time."""
+_CHUNK = 16  # images given to a thread at a time
 
-SMALL = 1 << 14
-"""Bytes of an image below which Python's part in its decoding is the greater one, which threads only fight over."""
+# Bytes of an image below which decoding spends most of its time in Python. Threads would only compete for the lock.
+_SMALL = 1 << 14
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that was left out: `where` is its key, `reason` says in plain words why."""
+    """An image that was skipped because it cannot be decoded.
+
+    Attributes:
+        where: Key or path of the image.
+        reason: Why it was skipped, in plain words.
+
+    """
 
     where: str
     reason: str
@@ -41,14 +53,16 @@ class Skipped:
 
 @dataclass(frozen=True)
 class LoadedImages:
-    """A collection, prepared.
+    """Images of a source, decoded and resized.
 
-    pixels: (n, size, size, 3), 0 to 255, read-only; usually a memory map
-    rows: the place of each in the source, counting what was skipped
-    keys: where each came from: a path relative to the folder, `file.parquet#row`, `array.npy#row` or `digits#row`
-    labels: None where the source has none; "" where only some images have one and this has not
-    skipped: what could not be decoded
-    fingerprint: a hex digest of the pixels, the same wherever they lie
+    Attributes:
+        pixels: Images (n, size, size, 3), 0 to 255, read-only; usually a memory map.
+        rows: Position of each image in the source. Skipped images count.
+        keys: Name of each image: a path relative to the folder, `file.parquet#row`, `array.npy#row` or `digits#row`.
+        labels: Label of each image, "" if it has none. None if no image has one.
+        skipped: Images that could not be decoded.
+        fingerprint: Hexadecimal digest of the pixels. It does not depend on where they are stored.
+
     """
 
     pixels: NDArray[np.uint8]
@@ -62,128 +76,156 @@ class LoadedImages:
 def load_images(
     source: SourceLike, size: int, *, cache: Path | None = None, workers: int | None = None, progress: bool = False
 ) -> LoadedImages:
-    """The images of `source` as squares of `size` pixels, prepared.
+    """Load all images of a source as squares of one size.
 
-    Large ones are decoded by `workers` threads (default: one a core), small ones here. What was decoded before and has
-    not changed comes from `cache` (default: $INFOMAX_CACHE, else ~/.cache/infomax). Never more than a few images are
-    held in memory, unless the source lies there itself. `progress` draws a bar on stderr.
+    Images that were decoded before and have not changed come from the cache. Large images are decoded by threads,
+    small ones by the calling thread. Only a few images are held in memory at a time, unless the source is in memory.
 
-    Raises InfoMaxError where there is no image that can be decoded, or no room for the cache.
+    Args:
+        source: Folder, file, quoted glob, list of files, array of uint8 pixels, name of a collection such as `digits`,
+            or a source that is open already.
+        size: Side of the squares in pixels.
+        cache: Folder of the cache. By default $INFOMAX_CACHE, else ~/.cache/infomax.
+        workers: Number of threads. By default one per core.
+        progress: Whether to draw a progress bar on stderr.
+
+    Returns:
+        The images.
+
+    Raises:
+        InfoMaxError: No image can be decoded, or there is no room for the cache.
+
+    Example:
+        >>> images = load_images("digits:test", 8)
+        >>> images.pixels.shape, images.keys[0], images.labels[:3]
+        ((450, 8, 8, 3), 'digits#1347', ['3', '7', '3'])
+
     """
     if size < 1:
         raise InfoMaxError(f"images of size {size}: give a size of at least 1 pixel")
     found = open_source(source)
-    if isinstance(found, ArrayRows) and found.pixels.shape[1:] == (size, size, 3):
-        return unprepared(found)
-    folder = cache_folder_for(found.identity, size, cache) if found.identity else None
-    known = newest(folder, size) if folder else None
-    if known is None or not known.holds(found.entries):
-        bar = progress_bar("preparing", len(found.entries), shown=progress)
+    pixels = found.pixels_of_size(size)
+    if pixels is not None:
+        return _load_array(found, pixels)
+    folder = cache_folder(found.identity, size, cache) if found.identity else None
+    known = read_cache(folder, size) if folder else None
+    if known is None or not known.matches(found.entries):
+        bar = progress_bar("decoding", len(found.entries), shown=progress)
         with no_pillow_warnings(), bar as advance:
-            rows = watched(prepared(found, size, known, workers or cores()), advance)
-            known = store(folder, rows, size) if folder else in_memory(rows, size)
-    return loaded_images(known)
+            images = _count_progress(_prepare(found, size, known, workers or cores()), advance)
+            known = write_cache(folder, images, size) if folder else collect_in_memory(images, size)
+    return _load_cached(known)
 
 
 def load_rows(source: SourceLike, rows: Sequence[int], size: int) -> list[NDArray[np.uint8]]:
-    """A few images of `source`, by place (increasing), as squares of another size (size, size, 3), past any cache.
+    """Load a few images of a source at any size, without the cache.
 
-    One that can no longer be read is gray. Raises InfoMaxError where the source is gone.
+    Args:
+        source: Anything that `load_images` takes.
+        rows: Increasing positions in the source.
+        size: Side of the squares in pixels.
+
+    Returns:
+        Pixels (size, size, 3) of each image, 0 to 255. An image that can no longer be read is gray.
+
+    Raises:
+        InfoMaxError: The source is gone.
+
+    Example:
+        >>> [pixels.shape for pixels in load_rows("digits", [0, 5], 16)]
+        [(16, 16, 3), (16, 16, 3)]
+
     """
     with no_pillow_warnings():
-        outcomes = [row.outcome for row in decoded(open_source(source), rows, size, cores())]
+        results = [image.result for image in _decode(open_source(source), rows, size, cores())]
     missing = np.full((size, size, 3), 128, np.uint8)
-    return [missing if isinstance(outcome, BrokenImage) else outcome for outcome in outcomes]
+    return [missing if isinstance(result, BrokenImage) else result for result in results]
 
 
 def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
-    """A CSV of what was left out, with the columns `where` and `reason`. Raises OSError where it cannot be written."""
+    """Write a list of skipped images as CSV, with the columns `where` and `reason`.
+
+    Args:
+        path: File to write.
+        skipped: Images to list.
+
+    Raises:
+        OSError: The file cannot be written.
+
+    """
     with written_atomically(path, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("where", "reason"))
         writer.writerows((entry.where, entry.reason) for entry in skipped)
 
 
-def unprepared(found: ArrayRows) -> LoadedImages:
-    """An array that needs no preparing."""
-    pixels = found.pixels.view()
-    pixels.flags.writeable = False
-    labels = None if found.labels is None else list(found.labels)
-    keys = [entry.key for entry in found.entries]
-    return LoadedImages(pixels, list(range(len(keys))), keys, labels, [], fingerprint(pixels))
-
-
-def loaded_images(build: CachedImages) -> LoadedImages:
-    """A build as its users see it."""
-    rows = [row for row, record in enumerate(build.records) if record.reason is None]
-    sound = [build.records[row] for row in rows]
-    labeled = any(record.label is not None for record in sound)
+def _load_array(source: Source, pixels: NDArray[np.uint8]) -> LoadedImages:
+    """Load a source whose pixels need no preparation."""
+    labels = source.labels()
+    keys = [entry.key for entry in source.entries]
     return LoadedImages(
-        build.pixels,
-        rows,
-        [record.key for record in sound],
-        [record.label or "" for record in sound] if labeled else None,
-        [Skipped(record.key, record.reason) for record in build.records if record.reason is not None],
-        build.fingerprint,
+        pixels,
+        list(range(len(keys))),
+        keys,
+        None if labels is None else [label or "" for label in labels],
+        [],
+        fingerprint(pixels),
     )
 
 
-def prepared(source: Source, size: int, known: CachedImages | None, workers: int) -> Iterator[Row]:
-    """A row for each entry, in order: recalled where it is known, else decoded.
+def _load_cached(cached: CachedImages) -> LoadedImages:
+    rows = [row for row, record in enumerate(cached.records) if record.reason is None]
+    decoded = [cached.records[row] for row in rows]
+    has_labels = any(record.label is not None for record in decoded)
+    return LoadedImages(
+        cached.pixels,
+        rows,
+        [record.key for record in decoded],
+        [record.label or "" for record in decoded] if has_labels else None,
+        [Skipped(record.key, record.reason) for record in cached.records if record.reason is not None],
+        cached.fingerprint,
+    )
 
-    Raises InfoMaxError at the end if not one image was sound.
-    """
-    places = known.places() if known else {}
-    fresh = decoded(source, [i for i, entry in enumerate(source.entries) if entry not in places], size, workers)
-    sound, first = 0, ""
+
+def _prepare(source: Source, size: int, known: CachedImages | None, workers: int) -> Iterator[PreparedImage]:
+    """Yield all images in order, from the cache if possible. Raises InfoMaxError at the end if none was decoded."""
+    to_decode = [i for i, entry in enumerate(source.entries) if known is None or not known.has(entry)]
+    fresh = _decode(source, to_decode, size, workers)
+    n_decoded, first_failure = 0, ""
     for entry in source.entries:
-        row = recalled(known, *places[entry]) if known and entry in places else next(fresh)
-        if isinstance(row.outcome, np.ndarray):
-            sound += 1
+        image = known.get(entry) if known is not None and known.has(entry) else next(fresh)
+        if isinstance(image.result, np.ndarray):
+            n_decoded += 1
         else:
-            first = first or f"{shown(entry.key)}: {row.outcome.reason}"
-        yield row
-    if not sound:
-        raise InfoMaxError(f"{shown(source.name)}: none of {len(source.entries)} images is sound; the first, {first}")
+            first_failure = first_failure or f"{quoted_path(entry.key)}: {image.result.reason}"
+        yield image
+    if not n_decoded:
+        raise InfoMaxError(
+            f"{quoted_path(source.name)}: none of its {len(source.entries)} images can be decoded; "
+            f"the first is {first_failure}"
+        )
 
 
-def recalled(known: CachedImages, record: Record, place: int) -> Row:
-    """A row as an earlier build holds it."""
-    assert record.version is not None
-    outcome = known.pixels[place] if record.reason is None else BrokenImage(record.reason)
-    return Row(Entry(record.key, record.version), record.label, outcome)
-
-
-def decoded(source: Source, wanted: Sequence[int], size: int, workers: int) -> Iterator[Row]:
-    """The wanted entries, in order; large ones by threads (Pillow lets others run while it decodes and resizes)."""
+def _decode(source: Source, wanted: Sequence[int], size: int, workers: int) -> Iterator[PreparedImage]:
+    """Decode some entries, in order. Large images go to threads: Pillow releases the lock to decode and resize."""
     contents = zip((source.entries[i] for i in wanted), source.read(wanted), strict=True)
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Callable[[], list[Row]]] = deque()
-        while chunk := list(islice(contents, CHUNK)):
-            decode = partial(decoded_chunk, chunk, size)
-            waiting.append(decode if sum(map(weight, chunk)) < SMALL * len(chunk) else pool.submit(decode).result)
-            if len(waiting) > 2 * workers:
-                yield from waiting.popleft()()
-        for rows in waiting:
-            yield from rows()
+        pending: deque[Callable[[], list[PreparedImage]]] = deque()
+        while chunk := list(islice(contents, _CHUNK)):
+            decode = partial(_decode_chunk, chunk, size)
+            is_small = sum(_stored_bytes(content) for _, content in chunk) < _SMALL * len(chunk)
+            pending.append(decode if is_small else pool.submit(decode).result)
+            if len(pending) > 2 * workers:
+                yield from pending.popleft()()
+        for decode_rest in pending:
+            yield from decode_rest()
 
 
-def weight(entry: tuple[Entry, Content]) -> int:
-    """Bytes of an image as found."""
-    data = entry[1].data
-    if isinstance(data, Path):
-        with suppress(OSError):
-            return data.stat().st_size
-    return len(data) if isinstance(data, bytes) else data.nbytes if isinstance(data, np.ndarray) else 0
+def _decode_chunk(chunk: Sequence[tuple[Entry, Content]], size: int) -> list[PreparedImage]:
+    return [PreparedImage(entry, content.label, _pixels_or_error(content, size)) for entry, content in chunk]
 
 
-def decoded_chunk(chunk: Sequence[tuple[Entry, Content]], size: int) -> list[Row]:
-    """A few images, one after the other."""
-    return [Row(entry, content.label, outcome(content, size)) for entry, content in chunk]
-
-
-def outcome(content: Content, size: int) -> NDArray[np.uint8] | BrokenImage:
-    """The pixels, or what was wrong."""
+def _pixels_or_error(content: Content, size: int) -> NDArray[np.uint8] | BrokenImage:
     if isinstance(content.data, BrokenImage):
         return content.data
     try:
@@ -192,8 +234,17 @@ def outcome(content: Content, size: int) -> NDArray[np.uint8] | BrokenImage:
         return broken
 
 
-def watched(rows: Iterable[Row], advance: Advance) -> Iterator[Row]:
-    """The same rows, each told to a progress bar once it is dealt with."""
-    for row in rows:
-        yield row
+def _stored_bytes(content: Content) -> int:
+    """Size of an image as found, in bytes; 0 if it cannot be found out."""
+    data = content.data
+    if isinstance(data, Path):
+        with suppress(OSError):
+            return data.stat().st_size
+    return len(data) if isinstance(data, bytes) else data.nbytes if isinstance(data, np.ndarray) else 0
+
+
+def _count_progress(images: Iterable[PreparedImage], advance: Advance) -> Iterator[PreparedImage]:
+    """Advance a progress bar by one after each image is consumed."""
+    for image in images:
+        yield image
         advance(1)

@@ -1,11 +1,8 @@
-"""What a person may give as SOURCE, and how it is recognized."""
+"""Open anything that a user may give as SOURCE."""
 
 import difflib
 import glob
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,74 +10,92 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.images.arrays import ArrayRows, array_rows, npy_rows, npz_rows
-from infomax.images.decoding import extensions
+from infomax.images.arrays import array_rows, npy_rows, npz_rows
+from infomax.images.decoding import image_extensions
 from infomax.images.folder import image_files, image_folder
+from infomax.images.named import NAMED
 from infomax.images.parquet import parquet_rows
 from infomax.images.source import Source
-from infomax.paths import shown
+from infomax.paths import quoted_path
 
-SourceLike: TypeAlias = str | Path | Sequence[str | Path] | NDArray[Any]
-"""A folder, file or quoted glob; several files; uint8 pixels (n, h, w[, c]) with c = 1, 3 or 4; or a name of NAMED."""
-
-DIGITS_TRAIN = 1347
-"""The first three quarters of scikit-learn's 1797 digits, as in its examples."""
+# a folder, file or quoted glob; several files; uint8 pixels (n, h, w[, c]) with c = 1, 3 or 4; a name of NAMED; or a
+# source that is open already
+SourceLike: TypeAlias = str | Path | Sequence[str | Path] | NDArray[Any] | Source
 
 
 def open_source(source: SourceLike) -> Source:
-    """The images that `source` means, listed but not yet read.
+    """List the images of a source without reading them.
 
-    A name such as `digits` is always the named collection; write `./digits` for a folder of that name.
+    A name such as `digits` always means the named collection. Write `./digits` for a folder of that name.
 
-    Raises InfoMaxError where there are none.
+    Args:
+        source: Folder, file, quoted glob, list of files, array of uint8 pixels, or the name of a collection. A source
+            that is open already is returned as it is, so that a folder is walked only once.
+
+    Returns:
+        The open source.
+
+    Raises:
+        InfoMaxError: There are no images.
+
+    Example:
+        >>> digits = open_source("digits:test")
+        >>> len(digits.entries), digits.entries[0].key
+        (450, 'digits#1347')
+        >>> open_source(digits) is digits
+        True
+
     """
+    if isinstance(source, Source):
+        return source
     if isinstance(source, np.ndarray):
         return array_rows(source, "array")
     if not isinstance(source, str | Path):
-        return several(source)
+        return _open_several(source)
     if isinstance(source, str) and source in NAMED:
         return NAMED[source]()
     try:
-        return at_path(Path(source).expanduser())
+        return _open_path(Path(source).expanduser())
     except OSError as error:
-        raise InfoMaxError(f"{shown(source)} cannot be reached ({error.strerror}): check the path") from None
+        raise InfoMaxError(f"{quoted_path(source)} cannot be reached ({error.strerror}): check the path") from None
 
 
-def at_path(path: Path) -> Source:
-    """The images in a folder, in a file, or in the files that match a pattern."""
+def _open_path(path: Path) -> Source:
+    """Open a folder, a file, or the files that match a pattern."""
     if path.is_dir():
         return image_folder(path)
     if path.is_file():
-        return one_file(path)
+        return _open_file(path)
     if path.exists() or path.is_symlink():
         raise InfoMaxError(
-            f"{shown(path)} is neither a folder nor a file but a pipe, device or link to nothing: give one"
+            f"{quoted_path(path)} is neither a folder nor a file but a pipe, a device or a link to nothing: "
+            "give a folder or a file"
         )
     if glob.has_magic(str(path)):
-        return matching(path)
-    raise InfoMaxError(f"no such file or folder: {shown(path)}{nearest(str(path))}")
+        return _open_pattern(path)
+    raise InfoMaxError(f"no such file or folder: {quoted_path(path)}{_suggestion(str(path))}")
 
 
-def one_file(path: Path) -> Source:
-    """The images of one file, which its extension tells; a single image is a collection of one."""
+def _open_file(path: Path) -> Source:
+    """Open one file by its extension. A single image is a collection of one."""
     extension = path.suffix.lower()
     if extension == ".npy":
         return npy_rows(path)
     if extension == ".npz":
         return npz_rows(path)
-    return files([path], str(path), f"file {path.resolve()}")
+    return _open_files([path], str(path), f"file {path.resolve()}")
 
 
-def matching(pattern: Path) -> Source:
-    """The files that match a pattern, in the order of their paths; they stay one collection as files come and go."""
+def _open_pattern(pattern: Path) -> Source:
+    """Open the files that match a pattern, in the order of their paths. Its identity stays as files come and go."""
     paths = [Path(path) for path in sorted(glob.glob(str(pattern), recursive=True))]  # noqa: PTH207
     if not paths:
-        raise InfoMaxError(f"no file matches {shown(pattern)}: check the pattern and the folder it starts from")
-    return files(paths, str(pattern), f"pattern {pattern.absolute()}")
+        raise InfoMaxError(f"no file matches {quoted_path(pattern)}: check the pattern and the folder it starts from")
+    return _open_files(paths, str(pattern), f"pattern {pattern.absolute()}")
 
 
-def several(source: Sequence[str | Path]) -> Source:
-    """The images of several files named one by one."""
+def _open_several(source: Sequence[str | Path]) -> Source:
+    """Open files that are named one by one."""
     if not source:
         raise InfoMaxError("no files given: name at least one")
     if len(source) == 1:
@@ -88,59 +103,28 @@ def several(source: Sequence[str | Path]) -> Source:
     paths = [Path(path).expanduser() for path in source]
     if missing := [path for path in paths if not path.is_file()]:
         raise InfoMaxError(
-            f"no such file: {shown(missing[0])} ({len(missing)} of {len(paths)} are no files): name files"
+            f"no such file: {quoted_path(missing[0])} ({len(missing)} of {len(paths)} are not files): name files"
         )
-    return files(paths, f"{len(paths)} files", "\n".join(["files", *(str(path.resolve()) for path in paths)]))
+    return _open_files(paths, f"{len(paths)} files", "\n".join(["files", *(str(path.resolve()) for path in paths)]))
 
 
-def files(paths: Sequence[Path], name: str, identity: str) -> Source:
-    """The images of files that are all parquet or all images; InfoMaxError where they are anything else."""
+def _open_files(paths: Sequence[Path], name: str, identity: str) -> Source:
+    """Open files that are all parquet files or all images. Raises InfoMaxError if they are anything else."""
     kinds = {path.suffix.lower() for path in paths}
     if kinds == {".parquet"}:
         return parquet_rows(paths, name, identity)
-    if kinds <= extensions():
+    if kinds <= image_extensions():
         return image_files(paths, name, identity)
-    odd = next(path for path in paths if path.suffix.lower() not in extensions())
+    odd = next(path for path in paths if path.suffix.lower() not in image_extensions())
     if odd.suffix.lower() == ".parquet":
-        raise InfoMaxError(f"{shown(name)} mixes parquet files and images: give one kind at a time")
+        raise InfoMaxError(f"{quoted_path(name)} mixes parquet files and images: give one kind at a time")
     raise InfoMaxError(
-        f"{shown(odd)} is of no supported kind: give a folder of images, parquet files of images, .npy or .npz"
+        f"{quoted_path(odd)} is of no supported kind: give a folder of images, parquet files of images, .npy or .npz"
     )
 
 
-def digits(rows: slice = slice(None)) -> ArrayRows:
-    """The 8 x 8 gray digits that come with scikit-learn, their 17 levels spread over 0 to 255."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    whole = array_rows(np.rint(data.images * (255 / 16)).astype(np.uint8), "digits")
-    return replace(whole, labels=[str(label) for label in data.target.tolist()]).part(rows)
-
-
-def cifar10(split: str) -> Source:
-    """One split of CIFAR-10, from parquet files that somebody has put in place: nothing is ever downloaded."""
-    folder = Path(os.environ.get("INFOMAX_DATA") or "~/.cache/infomax/data").expanduser() / "cifar10"
-    if not any(folder.glob(f"{split}-*.parquet")):
-        raise InfoMaxError(
-            f"CIFAR-10 is not here: put the files {split}-*.parquet of the public dataset uoft-cs/cifar10 into "
-            f"{shown(folder)}, or set INFOMAX_DATA to the folder above"
-        )
-    return matching(folder / f"{split}-*.parquet")
-
-
-NAMED: dict[str, Callable[[], Source]] = {
-    "digits": digits,
-    "digits:train": partial(digits, slice(None, DIGITS_TRAIN)),
-    "digits:test": partial(digits, slice(DIGITS_TRAIN, None)),
-    "cifar10": partial(cifar10, "train"),
-    "cifar10:train": partial(cifar10, "train"),
-    "cifar10:test": partial(cifar10, "test"),
-}
-"""The collections that go by a name."""
-
-
-def nearest(text: str) -> str:
-    """The end of an error message: the known name that `text` may have meant, or all that would have done."""
+def _suggestion(text: str) -> str:
+    """End of an error message: the known name that is most like `text`, or else everything that may be given."""
     if close := difflib.get_close_matches(text, NAMED, n=1):
         return f"; did you mean {close[0]}?"
     return f"; give a folder, a parquet, .npy or .npz file, or one of {', '.join(NAMED)}"

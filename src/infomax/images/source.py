@@ -1,24 +1,37 @@
-"""What every kind of source offers: a cheap list of its images, and their content on demand."""
+"""Source, the protocol of every kind of image collection: cheap to list, decoded on demand."""
 
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from infomax.images.decoding import BrokenImage
 
 
 class Entry(NamedTuple):
-    """One image of a source: `key` says which, `version` changes when its content may have changed."""
+    """One image of a source.
+
+    Attributes:
+        key: Name of the image, unique within the source.
+        version: Changes if the content of the image may have changed. "" if that cannot be known without reading.
+
+    """
 
     key: str
     version: str
 
 
 class Content(NamedTuple):
-    """What lies at an entry: the image as found (or why there is none), and its label where the source has one."""
+    """The content of an entry.
+
+    Attributes:
+        data: Image as found (stored bytes, the path of a file, or pixels), or the reason why there is none.
+        label: Label of the image, None if it has none.
+
+    """
 
     data: bytes | Path | NDArray[Any] | BrokenImage
     label: str | None
@@ -30,25 +43,84 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The source as an error message calls it."""
+        """Name of the source in messages."""
 
     @property
     def identity(self) -> str | None:
-        """What its prepared images are filed under; None where it lies in memory and needs no cache."""
+        """Opaque name that tells sources apart in the cache; None if the source is in memory and needs no cache."""
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """All images, in an order that depends on the content of the source alone."""
+        """All images, in an order that depends only on the content of the source."""
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
-        """The contents of the wanted entries (increasing positions), read piece by piece as they are consumed.
+        """Read some entries, piece by piece as the iterator is consumed.
 
-        Raises InfoMaxError where the source as a whole turns out to be damaged.
+        Args:
+            wanted: Increasing positions in `entries`.
+
+        Yields:
+            The content of each wanted entry.
+
+        Raises:
+            InfoMaxError: The source as a whole is damaged.
+
+        """
+
+    def paths(self) -> list[str]:
+        """One path per entry, the same however the source was named; the key of the image in an index.
+
+        Returns:
+            An absolute path, `/path/to/file#row` for files of many images, or `digits#row`. Always valid Unicode.
+
+        """
+
+    def labels(self) -> list[str | None] | None:
+        """Labels of all entries as far as listing gives them.
+
+        Returns:
+            The labels that `read` would give, or None if they are only known after reading.
+
+        """
+
+    def roots(self) -> list[str] | None:
+        """Prefixes of all paths that this source may ever have had. An index can look there for vanished images.
+
+        Returns:
+            The prefixes, as valid Unicode. None if they are unknown, as for a list of files. [] for a source in memory.
+
+        """
+
+    def unreadable_roots(self) -> list[str]:
+        """Prefixes of paths that cannot be listed at the moment. Images below them may still exist.
+
+        Returns:
+            The prefixes, as valid Unicode.
+
+        """
+
+    def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:
+        """The whole collection as an array, if it is one already and needs no preparation.
+
+        Args:
+            size: Side of the squares in pixels.
+
+        Returns:
+            Pixels (n, size, size, 3), read-only, or None if the images must be decoded or resized.
+
         """
 
 
 def file_version(path: Path) -> str:
-    """Size in bytes and time of the last change of the file at `path`, or "absent"."""
+    """Version of a file for `Entry.version`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        `size:mtime`, in bytes and nanoseconds since 1970, or "absent".
+
+    """
     try:
         status = path.stat()
     except OSError:
@@ -57,7 +129,15 @@ def file_version(path: Path) -> str:
 
 
 def relative_names(paths: Sequence[Path]) -> tuple[Path, list[str]]:
-    """The folder that all paths share, and their names relative to it, each once, in the order given."""
+    """Find the folder that all paths share.
+
+    Args:
+        paths: At least one path.
+
+    Returns:
+        The shared folder, and the paths relative to it, without repetitions, in the order given.
+
+    """
     absolute = list(dict.fromkeys(path.parent.resolve() / path.name for path in paths))
     root = Path(os.path.commonpath([path.parent for path in absolute]))
     return root, [path.relative_to(root).as_posix() for path in absolute]

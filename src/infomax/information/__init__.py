@@ -1,12 +1,26 @@
-"""The mathematics: scores -> pairs -> bound, in nats. It knows no images and imports nothing of ours from above.
+"""The theory: lower bounds on divergences and on mutual information, in nats, larger is better.
 
-A critic turns two batches into scores; `pairs` says which scores come from the joint distribution (positives) and which
-from the product of marginals (negatives); a bound is a pure function of the two. Larger is better throughout.
-`estimate_mi` puts them together for samples of any kind.
+A critic turns two batches into scores. A pairing says which scores come from the joint distribution (positives) and
+which from the product of marginals (negatives). A bound is a pure function of the two. Nothing here knows images.
+
+| module         | content                                                                                        |
+|----------------|------------------------------------------------------------------------------------------------|
+| divergences    | f-divergences in variational form: gain, cost, optimal score, log ratio                        |
+| bounds         | Donsker-Varadhan, NWJ, InfoNCE, SMILE and the f-divergence bound: scores -> nats               |
+| critics        | T(x, y) -> score: concatenated, separable, cosine, bilinear                                    |
+| pairs          | pairings (one derangement, all pairs), and any bound over any pairing in bounded memory        |
+| priors         | divergences of codes from a prior: in closed form (Gaussian) or by an adversary                |
+| closed_form    | the optimum of the Pearson chi2 bound without gradient descent: canonical directions           |
+| ascent         | the loop of gradient ascent that trains critics                                                |
+| estimation     | mutual information of samples: preprocessing, critics, cross-fitting, nearest neighbors        |
+| distributions  | joint distributions with known mutual information, to test estimates against                   |
+
+The package follows Su Jianlin (2018), https://kexue.fm/archives/6024, cited as Su (2018) with equation numbers, and the
+Deep InfoMax paper, Hjelm et al. (2019), arXiv 1808.06670.
 """
 
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan, f_divergence, infonce, nwj, smile
-from infomax.information.critics import CRITICS, Bilinear, Concatenated, Cosine, Critic, Separable
+from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import (
     DIVERGENCES,
     GAN,
@@ -19,12 +33,11 @@ from infomax.information.divergences import (
     Divergence,
 )
 from infomax.information.estimation.estimate import MutualInformation, estimate_mi, pointwise_mi
-from infomax.information.pairs import PAIRINGS, all_pairs, derangement, lower_bound
+from infomax.information.pairs import PAIRINGS, Pairing, all_pairs, derangement, lower_bound
 from infomax.information.priors import PRIORS, AdversarialPrior, GaussianPrior, Prior
 
 __all__ = [
     "BOUNDS",
-    "CRITICS",
     "DIVERGENCES",
     "GAN",
     "JENSEN_SHANNON",
@@ -44,6 +57,7 @@ __all__ = [
     "Divergence",
     "GaussianPrior",
     "MutualInformation",
+    "Pairing",
     "Prior",
     "Separable",
     "all_pairs",

@@ -1,8 +1,8 @@
-"""Critics: T(x, y) -> score. A true pair should score high, a random one low.
+"""Critics: T(x, y) -> score. A true pair should score high, a random pair low.
 
-Each critic is split where its work can be shared: `embed_x` and `embed_y` see one half and run once per element,
-however many pairs it is part of; `score` sees the two embedded halves and runs once per pair. `score_all` scores every
-x with every y, in one matrix product where the critic is a dot product.
+Each critic is split so that pairs share work. `embed_x` and `embed_y` see one half of a pair and run once for each
+element, however many pairs contain it. `score` sees two embedded halves and runs once for each pair. `score_all` scores
+every x with every y, by one matrix product if the critic is a dot product.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 from torch.utils.checkpoint import checkpoint
 
-MOST_HIDDEN_HELD = 2**24  # numbers in a hidden layer of Concatenated over all pairs; 64 MiB in float32
+MOST_HIDDEN_HELD = 2**24  # most units of a hidden layer of Concatenated, over all pairs, in memory; 64 MiB in float32
 
 
 class Critic(nn.Module, ABC):
@@ -26,31 +26,72 @@ class Critic(nn.Module, ABC):
 
     @abstractmethod
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch hx"]:
-        """What the critic needs to know of x, alone."""
+        """Compute the part of the critic that depends on x alone.
+
+        Args:
+            x: First halves of pairs.
+
+        Returns:
+            The embedded x, u.
+
+        """
 
     @abstractmethod
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch hy"]:
-        """What the critic needs to know of y, alone."""
+        """Compute the part of the critic that depends on y alone.
+
+        Args:
+            y: Second halves of pairs.
+
+        Returns:
+            The embedded y, v.
+
+        """
 
     @abstractmethod
     def score(self, u: Float[Tensor, "*#batch hx"], v: Float[Tensor, "*#batch hy"]) -> Float[Tensor, "*batch"]:
-        """Scores of embedded pairs."""
+        """Score embedded pairs.
+
+        Args:
+            u: Embedded x.
+            v: Embedded y.
+
+        Returns:
+            One score for each pair.
+
+        """
 
     @abstractmethod
     def score_all(self, u: Float[Tensor, "*batch n hx"], v: Float[Tensor, "k hy"]) -> Float[Tensor, "*batch n k"]:
-        """Scores of every embedded x with every embedded y: element (i, j) is score(u_i, v_j)."""
+        """Score every embedded x with every embedded y.
+
+        Args:
+            u: Embedded x, n of them at each position.
+            v: Embedded y, k of them.
+
+        Returns:
+            Scores; element (i, j) is score(u_i, v_j).
+
+        """
 
     def forward(self, x: Float[Tensor, "*#batch dx"], y: Float[Tensor, "*#batch dy"]) -> Float[Tensor, "*batch"]:
-        """Scores of pairs (x, y)."""
+        """Score pairs (x, y)."""
         return self.score(self.embed_x(x), self.embed_y(y))
 
 
 @final
 class Concatenated(Critic):
-    """The two vectors concatenated, then an MLP: d -> d -> d -> 1 with ReLU (the article's critic).
+    """An MLP on the concatenation [x, y]: d -> d -> d -> 1 with ReLU, the critic of Su (2018).
 
-    The first layer of an MLP on [x, y] is linear in each half: W [x, y] + b = W_x x + (W_y y + b). Each half is
-    computed once per element here and added per pair, which is the same function at a fraction of the work.
+    The first layer of an MLP on [x, y] is linear in each half: W [x, y] + b = W_x x + (W_y y + b). Here each half is
+    computed once for each element and added for each pair. That is the same function at a fraction of the work.
+
+    Args:
+        x_dim: Dimensions of x.
+        y_dim: Dimensions of y.
+        hidden: Width of the hidden layers, d.
+        layers: Number of hidden layers.
+
     """
 
     def __init__(self, x_dim: int, y_dim: int, hidden: int = 256, layers: int = 3) -> None:
@@ -65,24 +106,25 @@ class Concatenated(Critic):
         self.rest = nn.Sequential(*inner, nn.ReLU(), nn.Linear(hidden, 1))
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch h"]:
-        """The first layer's x half."""
+        """Compute the x half of the first layer."""
         out: Tensor = self.x_half(x)
         return out
 
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch h"]:
-        """The first layer's y half, with its bias."""
+        """Compute the y half of the first layer, with its bias."""
         out: Tensor = self.y_half(y)
         return out
 
     def score(self, u: Float[Tensor, "*#batch h"], v: Float[Tensor, "*#batch h"]) -> Float[Tensor, "*batch"]:
-        """The rest of the MLP on the sum of the two halves."""
+        """Apply the rest of the MLP to the sum of the two halves."""
         out: Tensor = self.rest(u + v)
         return out.squeeze(-1)
 
     def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
-        """The rest of the MLP, once per pair; with many pairs a few y at a time, and again for the gradient.
+        """Apply the rest of the MLP to every pair, a few y at a time if there are many pairs.
 
-        Each pair passes through hidden layers of its own: what is held of them at once is bounded, whatever n and k.
+        Each pair has its own hidden layers. To bound their memory for any n and k, the parts are computed again for the
+        gradient.
         """
         parts = v.tensor_split(math.ceil(u.numel() * len(v) / MOST_HIDDEN_HELD))
         if len(parts) == 1:
@@ -93,9 +135,26 @@ class Concatenated(Critic):
 
 @final
 class Separable(Critic):
-    """Two networks and a dot product: T(x, y) = f(x)^T g(y) (van den Oord et al. 2018, arXiv 1807.03748).
+    """Two MLPs and a dot product: T(x, y) = f(x)^T g(y) (van den Oord et al. 2018, arXiv 1807.03748).
 
-    As f and g have `rank` outputs, the matrix of scores of all pairs is one matrix product, of at most that rank.
+    The scores of all pairs are one matrix product, a matrix of rank `rank` at most.
+
+    Args:
+        x_dim: Dimensions of x.
+        y_dim: Dimensions of y.
+        hidden: Width of the hidden layers.
+        layers: Number of linear layers of each MLP.
+        rank: Number of outputs of f and g.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> critic = Separable(x_dim=3, y_dim=2)
+        >>> x, y = torch.randn(5, 3), torch.randn(5, 2)
+        >>> critic(x, y).shape
+        torch.Size([5])
+        >>> critic.score_all(critic.embed_x(x), critic.embed_y(y)).shape
+        torch.Size([5, 5])
+
     """
 
     def __init__(self, x_dim: int, y_dim: int, hidden: int = 256, layers: int = 3, rank: int = 64) -> None:
@@ -103,33 +162,46 @@ class Separable(Critic):
         self.f, self.g = _mlp(x_dim, hidden, layers, rank), _mlp(y_dim, hidden, layers, rank)
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
-        """f(x)."""
+        """Compute f(x)."""
         out: Tensor = self.f(x)
         return out
 
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch r"]:
-        """g(y)."""
+        """Compute g(y)."""
         out: Tensor = self.g(y)
         return out
 
     def score(self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch r"]) -> Float[Tensor, "*batch"]:
-        """The dot product."""
+        """Compute the dot product."""
         return (u * v).sum(-1)
 
     def score_all(self, u: Float[Tensor, "*batch n r"], v: Float[Tensor, "k r"]) -> Float[Tensor, "*batch n k"]:
-        """One matrix product."""
+        """Compute one matrix product."""
         return u @ v.mT
 
 
 @final
 class Cosine(Critic):
-    """Two networks, unit vectors and a temperature: T(x, y) = cos(f(x), g(y)) / temperature.
+    """Two MLPs, their cosine similarity and a temperature: T(x, y) = cos(f(x), g(y)) / temperature.
 
-    The score of SimCLR (Chen et al. 2020, arXiv 2002.05709, eq. 1): bounded by 1 / temperature, so that no pair can be
-    made to count without end. f and g are its projection heads, and belong to the critic: what they drop, x and y may
-    keep. With `shared`, g is f and the score is symmetric, as between two views of one image. With `batch_norm`, as
-    in SimCLR, the hidden units are normalized over the batch while training, so that a score depends a little on who
-    else is there. Scores of all pairs are one matrix product.
+    This is the score of SimCLR (Chen et al. 2020, arXiv 2002.05709, eq. 1). It is bounded by 1 / temperature, so no
+    pair can gain unlimited weight. f and g are the projection heads of SimCLR. They belong to the critic: x and y may
+    keep information that f and g drop. The scores of all pairs are one matrix product.
+
+    Args:
+        x_dim: Dimensions of x.
+        y_dim: Dimensions of y.
+        hidden: Width of the hidden layers.
+        layers: Number of linear layers of each MLP.
+        rank: Number of outputs of f and g.
+        temperature: Temperature of the score.
+        shared: Whether g is f. The score is then symmetric, as between two views of one image.
+        batch_norm: Whether to normalize hidden units over the batch while training, as SimCLR does. The score of a pair
+            then depends a little on the other pairs of the batch.
+
+    Raises:
+        ValueError: `shared` with x and y of different dimensions.
+
     """
 
     def __init__(
@@ -147,31 +219,40 @@ class Cosine(Critic):
         super().__init__()
         if shared and x_dim != y_dim:
             raise ValueError(f"one network cannot take x of {x_dim} and y of {y_dim} dimensions: use shared=False")
-        norm = BatchNorm if batch_norm else None
+        norm = _BatchNorm if batch_norm else None
         self.f = _mlp(x_dim, hidden, layers, rank, norm)
         self.g = None if shared else _mlp(y_dim, hidden, layers, rank, norm)
         self.temperature = temperature
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
-        """f(x) on the sphere of radius 1 / temperature."""
+        """Compute f(x), scaled to length 1 / temperature."""
         return normalize(self.f(x), dim=-1) / self.temperature
 
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch r"]:
-        """g(y) on the unit sphere."""
+        """Compute g(y), scaled to length 1."""
         return normalize((self.f if self.g is None else self.g)(y), dim=-1)
 
     def score(self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch r"]) -> Float[Tensor, "*batch"]:
-        """The dot product."""
+        """Compute the dot product."""
         return (u * v).sum(-1)
 
     def score_all(self, u: Float[Tensor, "*batch n r"], v: Float[Tensor, "k r"]) -> Float[Tensor, "*batch n k"]:
-        """One matrix product."""
+        """Compute one matrix product."""
         return u @ v.mT
 
 
 @final
 class Bilinear(Critic):
-    """T(x, y) = x^T W y + b: log-linear, as in word2vec and contrastive predictive coding (arXiv 1807.03748, eq. 3)."""
+    """A bilinear form: T(x, y) = x^T W y + b.
+
+    It is log-linear, as in word2vec and contrastive predictive coding (van den Oord et al. 2018, arXiv 1807.03748,
+    eq. 3).
+
+    Args:
+        x_dim: Dimensions of x.
+        y_dim: Dimensions of y.
+
+    """
 
     def __init__(self, x_dim: int, y_dim: int) -> None:
         super().__init__()
@@ -179,46 +260,38 @@ class Bilinear(Critic):
         self.offset = nn.Parameter(self.form.weight.new_zeros(()))
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch dy"]:
-        """x^T W."""
+        """Compute x^T W."""
         out: Tensor = self.form(x)
         return out
 
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch dy"]:
-        """Itself."""
+        """Return y unchanged."""
         return y
 
     def score(self, u: Float[Tensor, "*#batch dy"], v: Float[Tensor, "*#batch dy"]) -> Float[Tensor, "*batch"]:
-        """The dot product and the offset."""
+        """Compute the dot product plus b."""
         return (u * v).sum(-1) + self.offset
 
     def score_all(self, u: Float[Tensor, "*batch n dy"], v: Float[Tensor, "k dy"]) -> Float[Tensor, "*batch n k"]:
-        """One matrix product and the offset."""
+        """Compute one matrix product plus b."""
         return u @ v.mT + self.offset
 
 
 @final
-class BatchNorm(nn.BatchNorm1d):
-    """Batch norm of the last axis, over all leading ones: positions and elements alike."""
+class _BatchNorm(nn.BatchNorm1d):
+    """Batch norm of the last axis over all leading axes: positions and elements alike."""
 
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        """Each of the d numbers at mean 0 and variance 1."""
+        """Normalize each of the d numbers to mean 0 and variance 1."""
         return super().forward(x.flatten(0, -2)).view_as(x)
 
 
 def _mlp(
     inputs: int, hidden: int, layers: int, outputs: int, norm: Callable[[int], nn.Module] | None = None
 ) -> nn.Sequential:
-    """Linear layers with SiLU between them, `layers` in all: smooth, as the log ratios it is to learn."""
+    """An MLP of `layers` linear layers with SiLU between them, which is smooth like the log ratios to learn."""
     widths = [inputs, *[hidden] * (layers - 1)]
     inner: list[nn.Module] = []
     for a, b in pairwise(widths):
         inner += [nn.Linear(a, b), *([norm(b)] if norm else []), nn.SiLU()]
     return nn.Sequential(*inner, nn.Linear(widths[-1], outputs))
-
-
-CRITICS: dict[str, Callable[..., Critic]] = {
-    "concatenated": Concatenated,
-    "separable": Separable,
-    "cosine": Cosine,
-    "bilinear": Bilinear,
-}

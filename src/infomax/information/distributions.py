@@ -1,6 +1,6 @@
-"""Joint distributions whose mutual information is known exactly: what an estimate can be held against.
+"""Joint distributions with exactly known mutual information, to test estimates against.
 
-The choice, and most of the formulas, follow "Beyond Normal" (Czyz et al. 2023, arXiv 2306.11078). Information in nats.
+The choice and most of the formulas follow "Beyond Normal" (Czyz et al. 2023, arXiv 2306.11078). Information is in nats.
 """
 
 import math
@@ -11,32 +11,57 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Samples = Float[Tensor, "n _"]
-Transformation = Callable[[Samples], Samples]
-Covariance = Float[Tensor, "d d"]
+from infomax.information.transformations import Columns, Transformation
+
+_Covariance = Float[Tensor, "d d"]
 
 
 @dataclass(frozen=True)
 class Known:
-    """A joint distribution, its mutual information in nats, and a way to draw from it.
+    """A joint distribution of x and y with known mutual information.
 
-    draw: (n, generator) -> x of shape (n, dx) and y of shape (n, dy), float64.
+    Attributes:
+        name: Name and parameters, for tables of results.
+        mutual_information: I(X;Y) in nats.
+        draw: (n, generator) -> x of shape (n, dx) and y of shape (n, dy), float64.
+
     """
 
     name: str
     mutual_information: float
-    draw: Callable[[int, torch.Generator], tuple[Samples, Samples]]
+    draw: Callable[[int, torch.Generator], tuple[Columns, Columns]]
 
-    def sample(self, n: int, seed: int = 0) -> tuple[Samples, Samples]:
-        """As many pairs as asked for, the same for the same seed."""
+    def sample(self, n: int, seed: int = 0) -> tuple[Columns, Columns]:
+        """Draw pairs; the same seed gives the same pairs.
+
+        Args:
+            n: Number of pairs.
+            seed: Seed of the random numbers.
+
+        Returns:
+            x of shape (n, dx) and y of shape (n, dy), float64.
+
+        """
         return self.draw(n, torch.Generator().manual_seed(seed))
 
 
-def normal(covariance: Covariance, x_dim: int, name: str = "normal") -> Known:
-    """The multivariate normal of which x is the first x_dim coordinates: I = 1/2 log det S_x det S_y / det S."""
+def normal(covariance: _Covariance, x_dim: int, name: str = "normal") -> Known:
+    """Make a multivariate normal, x the first x_dim coordinates and y the others.
+
+    I = 1/2 log det S_x det S_y / det S.
+
+    Args:
+        covariance: Covariance matrix S of x and y together.
+        x_dim: Dimensions of x.
+        name: Name of the distribution.
+
+    Returns:
+        The distribution.
+
+    """
     factor = torch.linalg.cholesky(covariance.double())
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         z = _normals(n, len(factor), generator) @ factor.T
         return z[:, :x_dim], z[:, x_dim:]
 
@@ -44,18 +69,46 @@ def normal(covariance: Covariance, x_dim: int, name: str = "normal") -> Known:
 
 
 def bivariate_normal(correlation: float) -> Known:
-    """One normal variable a side: I = -1/2 log(1 - rho^2)."""
+    """Make a normal with one variable on each side: I = -1/2 log(1 - rho^2).
+
+    Args:
+        correlation: Correlation rho of x and y.
+
+    Returns:
+        The distribution.
+
+    """
     covariance = torch.tensor([[1, correlation], [correlation, 1]], dtype=torch.float64)
     return normal(covariance, 1, f"normal, correlation {correlation:.3g}")
 
 
 def sparse_normal(dim: int, information: float, pairs: int = 2) -> Known:
-    """A normal of dim variables a side, `pairs` of them correlated each with its counterpart, the others with none."""
+    """Make a normal in which a few variables of x correlate, each with one variable of y.
+
+    Args:
+        dim: Variables on each side.
+        information: Mutual information in nats.
+        pairs: Number of correlated pairs; they share the information equally.
+
+    Returns:
+        The distribution.
+
+    """
     return normal(sparse_covariance(dim, information, pairs), dim, f"sparse normal {dim} x {dim}")
 
 
-def sparse_covariance(dim: int, information: float, pairs: int = 2) -> Covariance:
-    """The covariance of sparse_normal: unit variances, and the same correlation in each of the pairs."""
+def sparse_covariance(dim: int, information: float, pairs: int = 2) -> _Covariance:
+    """Compute the covariance of `sparse_normal`: unit variances and the same correlation in each pair.
+
+    Args:
+        dim: Variables on each side.
+        information: Mutual information in nats.
+        pairs: Number of correlated pairs.
+
+    Returns:
+        The covariance matrix of x and y together.
+
+    """
     rho = math.sqrt(-math.expm1(-2 * information / pairs))
     covariance = torch.eye(2 * dim, dtype=torch.float64)
     for i in range(pairs):
@@ -64,13 +117,22 @@ def sparse_covariance(dim: int, information: float, pairs: int = 2) -> Covarianc
 
 
 def dense_normal(dim: int, information: float) -> Known:
-    """A normal of dim variables a side, all equally correlated; the correlation is found by bisection.
+    """Make a normal in which all variables correlate equally; bisection finds the correlation.
 
-    Raises ValueError where no correlation below 1 gives so much.
+    Args:
+        dim: Variables on each side.
+        information: Mutual information in nats.
+
+    Returns:
+        The distribution.
+
+    Raises:
+        ValueError: No correlation below 1 gives this much information.
+
     """
     low, high = 0.0, 1 - 1e-9
     if _normal_information(_equicorrelated(dim, high), dim) < information:
-        raise ValueError(f"{information} nats are more than {dim} equally correlated variables a side can share")
+        raise ValueError(f"{information} nats are more than {dim} equally correlated variables on each side can share")
     for _ in range(60):
         middle = (low + high) / 2
         if _normal_information(_equicorrelated(dim, middle), dim) < information:
@@ -81,10 +143,20 @@ def dense_normal(dim: int, information: float) -> Known:
 
 
 def mixed_normal(x_dim: int, y_dim: int, information: float, seed: int = 0) -> Known:
-    """A normal whose columns are mixtures: on each side a random square matrix, drawn by the seed, mixes the columns.
+    """Make a normal whose columns are mixtures: on each side a random square matrix mixes the columns.
 
-    Beneath it each of the smaller side's variables is correlated with one of the other's and holds a random share of
-    the information. Mixing one to one leaves it as it is, but may hide it in directions of little variance.
+    Before mixing, each variable of the smaller side correlates with one of the other side and holds a random share of
+    the information. Mixing preserves the information, but may hide it in directions of little variance.
+
+    Args:
+        x_dim: Dimensions of x.
+        y_dim: Dimensions of y.
+        information: Mutual information in nats.
+        seed: Seed of the shares and the mixing matrices.
+
+    Returns:
+        The distribution.
+
     """
     generator = torch.Generator().manual_seed(seed)
     shares = torch.rand(min(x_dim, y_dim), generator=generator, dtype=torch.float64) + 0.2
@@ -99,12 +171,19 @@ def mixed_normal(x_dim: int, y_dim: int, information: float, seed: int = 0) -> K
 
 
 def uniform_noise(width: float) -> Known:
-    """Additive uniform noise: x ~ U[0, 1], y = x + U[-width, width].
+    """Make additive uniform noise: x ~ U[0, 1], y = x + U[-width, width].
 
-    I = width - log(2 width) up to a width of 1/2, 1 / (4 width) from there.
+    I = width - log(2 width) up to a width of 1/2, and 1 / (4 width) above.
+
+    Args:
+        width: Largest absolute noise.
+
+    Returns:
+        The distribution.
+
     """
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         x, noise = torch.rand(2, n, 1, generator=generator, dtype=torch.float64)
         return x, x + width * (2 * noise - 1)
 
@@ -113,12 +192,20 @@ def uniform_noise(width: float) -> Known:
 
 
 def gamma_noise(shape: float, noise: float) -> Known:
-    """Additive noise that is never negative: x ~ Gamma(shape), y = x + Gamma(noise), all of unit scale.
+    """Make additive noise that is never negative: x ~ Gamma(shape), y = x + Gamma(noise), all of unit scale.
 
     y ~ Gamma(shape + noise), and I = h(y) - h(noise) with h(Gamma(k)) = k + log Gamma(k) + (1 - k) psi(k).
+
+    Args:
+        shape: Shape parameter of x.
+        noise: Shape parameter of the noise.
+
+    Returns:
+        The distribution.
+
     """
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         x = _gamma(shape, n, generator)
         return x, x + _gamma(noise, n, generator)
 
@@ -127,30 +214,47 @@ def gamma_noise(shape: float, noise: float) -> Known:
 
 
 def pareto(shape: float) -> Known:
-    """Two exponential variables of one random rate, heavy in one tail only: x, y = E_1 / g, E_2 / g, g ~ Gamma(shape).
+    """Make two exponential variables with one random rate: x, y = E_1 / g, E_2 / g, g ~ Gamma(shape).
 
-    Its copula is Clayton's of parameter 1 / shape, turned by 180 degrees. As 1 + x and 1 + x + y have log-means
-    psi(a + 1) - psi(a) and psi(a + 2) - psi(a) for the shape a, I = log(1 + 1/a) - 1/(a + 1).
+    One tail is heavy. The copula is Clayton's with parameter 1 / shape, rotated by 180 degrees. For a = shape the means
+    of log(1 + x) and log(1 + x + y) are psi(a + 1) - psi(a) and psi(a + 2) - psi(a): I = log(1 + 1/a) - 1/(a + 1).
+
+    Args:
+        shape: Shape parameter of the rate g.
+
+    Returns:
+        The distribution.
+
     """
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         x, y, rate = (_gamma(k, n, generator) for k in (1.0, 1.0, shape))
         return x / rate, y / rate
 
     return Known(f"Pareto {shape:.3g}", math.log1p(1 / shape) - 1 / (shape + 1), draw)
 
 
-def student(dispersion: Covariance, x_dim: int, degrees: float) -> Known:
-    """Multivariate Student-t: the normal's information and, as all coordinates share one scale, some more.
+def student(dispersion: _Covariance, x_dim: int, degrees: float) -> Known:
+    """Make a multivariate Student-t distribution.
 
-    With h(d) the entropy of d uncorrelated coordinates the surplus is h(dx) + h(dy) - h(dx + dy); it does not
-    vanish without correlation           (Arellano-Valle et al. 2013; arXiv 2306.11078, app. B).
+    It has more information than the normal with the same dispersion, because all coordinates share one random scale.
+    With h(d) the entropy of d uncorrelated coordinates, the surplus is h(dx) + h(dy) - h(dx + dy), also without
+    correlation           (Arellano-Valle et al. 2013; arXiv 2306.11078, app. B).
+
+    Args:
+        dispersion: Dispersion matrix of x and y together.
+        x_dim: Dimensions of x.
+        degrees: Degrees of freedom.
+
+    Returns:
+        The distribution.
+
     """
     gaussian = normal(dispersion, x_dim)
     x_and_y = (x_dim, len(dispersion) - x_dim)
     surplus = sum(_student_entropy(d, degrees) for d in x_and_y) - _student_entropy(sum(x_and_y), degrees)
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         x, y = gaussian.draw(n, generator)
         scale = (degrees / 2 / _gamma(degrees / 2, n, generator)).sqrt()
         return x * scale, y * scale
@@ -160,12 +264,20 @@ def student(dispersion: Covariance, x_dim: int, degrees: float) -> Known:
 
 
 def table(joint: Float[Tensor, "a b"]) -> Known:
-    """Two discrete variables, numbered from 0, by their joint probabilities: I = sum p log p / (p_x p_y)."""
+    """Make two discrete variables with values 0, 1, ...: I = sum p log p / (p_x p_y).
+
+    Args:
+        joint: Joint probabilities, up to a factor.
+
+    Returns:
+        The distribution.
+
+    """
     joint = joint.double() / joint.sum()
     independent = joint.sum(1, keepdim=True) * joint.sum(0)
     information = float((joint.xlogy(joint) - joint.xlogy(independent)).sum())
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         cells = torch.multinomial(joint.flatten(), n, replacement=True, generator=generator).unsqueeze(1)
         return (cells // joint.shape[1]).double(), (cells % joint.shape[1]).double()
 
@@ -173,12 +285,20 @@ def table(joint: Float[Tensor, "a b"]) -> Known:
 
 
 def forked_noise(distance: float, noise: float) -> Known:
-    """Noise with two modes: x ~ N(0, 1), y = x +- distance, the sign a fair coin, + N(0, noise^2).
+    """Make noise with two modes: x ~ N(0, 1), y = x +- distance + N(0, noise^2), the sign a fair coin.
 
-    I = h(y) - h(y|x), both of them entropies of a mixture of two normals, by quadrature.
+    I = h(y) - h(y|x). Both are entropies of a mixture of two normals, by quadrature.
+
+    Args:
+        distance: Distance of each mode from x.
+        noise: Standard deviation of each mode.
+
+    Returns:
+        The distribution.
+
     """
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         x, error = _normals(n, 1, generator), _normals(n, 1, generator)
         sign = torch.randint(2, (n, 1), generator=generator) * 2 - 1
         return x, x + sign * distance + noise * error
@@ -188,25 +308,44 @@ def forked_noise(distance: float, noise: float) -> Known:
 
 
 def sine(frequency: float, noise: float) -> Known:
-    """A noisy sine of whole frequency: x ~ U[-pi, pi], y = sin(frequency x) + N(0, noise^2).
+    """Make a noisy sine: x ~ U[-pi, pi], y = sin(frequency x) + N(0, noise^2).
 
     I = h(y) - h(noise), by quadrature.
+
+    Args:
+        frequency: Frequency, a whole number.
+        noise: Standard deviation of the noise.
+
+    Returns:
+        The distribution.
+
     """
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         x = math.pi * (2 * torch.rand(n, 1, generator=generator, dtype=torch.float64) - 1)
         return x, (frequency * x).sin() + noise * _normals(n, 1, generator)
 
     centers = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)[:-1].sin()
     y = torch.linspace(-1 - 9 * noise, 1 + 9 * noise, 4001, dtype=torch.float64)
-    information = _entropy(_normal_density(y.unsqueeze(1) - centers, noise).mean(1), y) - _normal_entropy(noise)
+    entropy_of_noise = 0.5 * math.log(2 * math.pi * math.e) + math.log(noise)
+    information = _entropy(_normal_density(y.unsqueeze(1) - centers, noise).mean(1), y) - entropy_of_noise
     return Known(f"sine {frequency:.3g}, {noise:.3g}", information, draw)
 
 
 def transformed(known: Known, x: Transformation | None = None, y: Transformation | None = None) -> Known:
-    """The same with x, y or both transformed one to one, which leaves the information as it is."""
+    """Transform x, y or both one to one, which preserves the information.
 
-    def draw(n: int, generator: torch.Generator) -> tuple[Samples, Samples]:
+    Args:
+        known: The distribution.
+        x: Transformation of x; None keeps x.
+        y: Transformation of y; None keeps y.
+
+    Returns:
+        The distribution of the transformed variables.
+
+    """
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Columns, Columns]:
         a, b = known.draw(n, generator)
         return (x(a) if x else a), (y(b) if y else b)
 
@@ -214,45 +353,15 @@ def transformed(known: Known, x: Transformation | None = None, y: Transformation
     return Known(f"{known.name} ({names})", known.mutual_information, draw)
 
 
-def half_cube(z: Samples) -> Samples:
-    """sign(z) |z|^(3/2), which lengthens the tails."""
-    return z.sign() * z.abs() ** 1.5
-
-
-def asinh(z: Samples) -> Samples:
-    """The inverse hyperbolic sine, which shortens the tails."""
-    return z.asinh()
-
-
-def normal_cdf(z: Samples) -> Samples:
-    """Phi(z), which makes a standard normal uniform on [0, 1]."""
-    out: Tensor = torch.special.ndtr(z)
-    return out
-
-
-def swiss_roll(z: Float[Tensor, "n 1"]) -> Float[Tensor, "n 2"]:
-    """A standard normal rolled up in the plane: t = 3 pi/2 (1 + 2 Phi(z)) -> t (cos t, sin t) / 21."""
-    t = 1.5 * math.pi * (1 + 2 * normal_cdf(z))
-    return torch.cat([t * t.cos(), t * t.sin()], 1) / 21
-
-
-def spiral(z: Samples) -> Samples:
-    """The points turned in its first two coordinates by |z|^2 radians: each sphere is turned as a whole."""
-    angle = z.square().sum(1)
-    a, b = z[:, 0], z[:, 1]
-    turned = torch.stack([angle.cos() * a - angle.sin() * b, angle.sin() * a + angle.cos() * b], 1)
-    return torch.cat([turned, z[:, 2:]], 1)
-
-
-def _normals(n: int, dim: int, generator: torch.Generator) -> Samples:
+def _normals(n: int, dim: int, generator: torch.Generator) -> Columns:
     return torch.randn(n, dim, generator=generator, dtype=torch.float64)
 
 
-def _equicorrelated(dim: int, rho: float) -> Covariance:
+def _equicorrelated(dim: int, rho: float) -> _Covariance:
     return torch.full((2 * dim, 2 * dim), rho, dtype=torch.float64).fill_diagonal_(1.0)
 
 
-def _normal_information(covariance: Covariance, x_dim: int) -> float:
+def _normal_information(covariance: _Covariance, x_dim: int) -> float:
     parts = (covariance[:x_dim, :x_dim], covariance[x_dim:, x_dim:], covariance)
     x, y, both = (torch.linalg.slogdet(part).logabsdet for part in parts)
     return float(x + y - both) / 2
@@ -276,10 +385,6 @@ def _gamma_entropy(shape: float) -> float:
     return float(k + k.lgamma() + (1 - k) * k.digamma())
 
 
-def _normal_entropy(scale: float) -> float:
-    return 0.5 * math.log(2 * math.pi * math.e) + math.log(scale)
-
-
 def _normal_density(z: Tensor, scale: float) -> Tensor:
     return (-0.5 * (z / scale).square()).exp() / (scale * math.sqrt(2 * math.pi))
 
@@ -289,7 +394,7 @@ def _entropy(density: Float[Tensor, " k"], at: Float[Tensor, " k"]) -> float:
 
 
 def _mixture_entropy(distance: float, scale: float) -> float:
-    """Entropy of N(-distance, scale^2) and N(distance, scale^2) in equal parts."""
+    """Entropy of an equal mixture of N(-distance, scale^2) and N(distance, scale^2), in nats."""
     y = torch.linspace(-distance - 10 * scale, distance + 10 * scale, 40_001, dtype=torch.float64)
     density = (_normal_density(y - distance, scale) + _normal_density(y + distance, scale)) / 2
     return _entropy(density, y)

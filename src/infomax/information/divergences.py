@@ -2,9 +2,10 @@
 
     D_f(P||Q) = max_v  E_P[ g_f(v) ] - E_Q[ f*(g_f(v)) ]        (Nowozin et al. 2016, arXiv 1606.00709, eq. 6)
 
-v is the raw score of a critic, g_f the output activation that keeps it in the domain of the convex conjugate f*. The
-two are never composed from their parts: f*(g_f(v)) is written out, so that no score, however large, meets log(0) or
-inf - inf. Where the exact value leaves the range of the number type (exp of 10,000) it is an infinity, never NaN.
+v is the raw score of a critic. g_f is the output activation that keeps it in the domain of the convex conjugate f*. The
+code never composes the two functions from their parts. It writes f*(g_f(v)) out, so that no score, however large, leads
+to log(0) or inf - inf. Where the exact value is outside the range of the number type (exp of 10,000), the result is an
+infinity, never NaN.
 """
 
 import math
@@ -16,26 +17,28 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-Elementwise = Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]]
+_Elementwise = Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]]
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """One f-divergence, as the functions of a score that its use needs.
+    """An f-divergence, as the elementwise functions of a score that its bound needs.
 
-    name: as on the command line.
-    gain: v -> g_f(v), averaged over the joint.
-    cost: v -> f*(g_f(v)), averaged over the product of marginals.
-    optimal_score: log r -> the score v at which the bound is exact, r = dP/dQ.
-    log_ratio: its inverse, v -> log r in nats: the pointwise mutual information that an optimal score stands for.
-    upper_limit: the most the divergence can be, None where it is unbounded.
+    Attributes:
+        name: Name on the command line.
+        gain: v -> g_f(v), averaged over the joint distribution.
+        cost: v -> f*(g_f(v)), averaged over the product of marginals.
+        optimal_score: log r -> the score v at which the bound is exact, with r = dP/dQ.
+        log_ratio: The inverse, v -> log r in nats: the pointwise mutual information that an optimal score stands for.
+        upper_limit: The largest value of the divergence; None if it is unbounded.
+
     """
 
     name: str
-    gain: Elementwise
-    cost: Elementwise
-    optimal_score: Elementwise
-    log_ratio: Elementwise
+    gain: _Elementwise
+    cost: _Elementwise
+    optimal_score: _Elementwise
+    log_ratio: _Elementwise
     upper_limit: float | None
 
 
@@ -68,8 +71,8 @@ REVERSE_KL = Divergence(
     upper_limit=None,
 )
 
-# Twice the Jensen-Shannon divergence. f*(t) = -log(2 - exp t): binary cross-entropy, shifted so that a critic that
-# tells nothing scores 0.
+# Twice the Jensen-Shannon divergence. f*(t) = -log(2 - exp t): binary cross-entropy, shifted so that a constant critic
+# at v = 0 gives a bound of 0.
 JENSEN_SHANNON = Divergence(
     name="jensen-shannon",
     gain=lambda v: math.log(2) + logsigmoid(v),
@@ -99,7 +102,8 @@ SQUARED_HELLINGER = Divergence(
     upper_limit=2.0,
 )
 
-# E_Q (r - 1)^2. f*(t) = t^2 / 4 + t. A score below -2 stands for a negative density ratio, taken as none: log 0.
+# E_Q (r - 1)^2. f*(t) = t^2 / 4 + t. A score below -2 would mean a negative density ratio. It is read as a ratio of 0,
+# whose logarithm is -inf.
 PEARSON_CHI2 = Divergence(
     name="pearson-chi2",
     gain=_identity,
@@ -109,8 +113,8 @@ PEARSON_CHI2 = Divergence(
     upper_limit=None,
 )
 
-# Half the integral of |p - q|. f*(t) = t on |t| <= 1/2. The best score is infinite and knows only which of p and q is
-# the larger: log_ratio can give no nats, and gives the sign of log r instead, one of -1, 0 and 1.
+# Half the integral of |p - q|. f*(t) = t on |t| <= 1/2. The optimal score is infinite and shows only whether p or q is
+# larger. So log_ratio cannot give nats; it gives the sign of log r instead: -1, 0 or 1.
 TOTAL_VARIATION = Divergence(
     name="total-variation",
     gain=lambda v: v.tanh() / 2,
@@ -120,6 +124,7 @@ TOTAL_VARIATION = Divergence(
     upper_limit=1.0,
 )
 
+# All divergences by the name on the command line.
 DIVERGENCES = {
     divergence.name: divergence
     for divergence in (JENSEN_SHANNON, GAN, KL, REVERSE_KL, SQUARED_HELLINGER, PEARSON_CHI2, TOTAL_VARIATION)

@@ -1,4 +1,4 @@
-"""Priors: how far the codes are from a chosen distribution q(z), in nats, to be kept small."""
+"""Priors: divergences of the codes from a chosen distribution q(z), in nats. Training keeps them small."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from infomax.information.divergences import JENSEN_SHANNON, Divergence
 
 
 class Prior(nn.Module, ABC):
-    """forward(mean, log_var, code) -> a divergence from the prior, 0 where the codes follow it."""
+    """forward(mean, log_var, code) -> a divergence from the prior, 0 if the codes follow it."""
 
     @abstractmethod
     def forward(
@@ -23,14 +23,33 @@ class Prior(nn.Module, ABC):
         code: Float[Tensor, "n d"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
-        """Divergence of the posteriors N(mean, exp(log_var)), or of the codes drawn from them, from the prior."""
+        """Compute the divergence of the codes from the prior.
+
+        Args:
+            mean: Means of the posteriors p(z|x), one row for each image.
+            log_var: Log variances of the posteriors; None for a deterministic encoder.
+            code: Codes drawn from the posteriors.
+            generator: Source of random numbers, for priors that draw samples.
+
+        Returns:
+            The divergence in nats.
+
+        """
 
 
 @final
 class GaussianPrior(Prior):
     """KL(p(z|x) || N(0, 1)) in closed form, averaged over the batch AND the dimensions: nats per dimension.
 
-    -1/2 (1 + log_var - mean^2 - exp(log_var))     (Kingma & Welling 2014, arXiv 1312.6114, app. B; the article, eq. 14)
+    -1/2 (1 + log_var - mean^2 - exp(log_var))     (Kingma & Welling 2014, arXiv 1312.6114, app. B; Su 2018, eq. 14)
+
+    forward ignores the codes and the generator. It raises ValueError for a deterministic code (log_var None).
+
+    Example:
+        >>> mean, log_var = torch.ones(8, 2), torch.zeros(8, 2)
+        >>> GaussianPrior()(mean, log_var, mean).item()
+        0.5
+
     """
 
     def forward(
@@ -40,7 +59,7 @@ class GaussianPrior(Prior):
         code: Float[Tensor, "n d"],  # noqa: ARG002
         generator: torch.Generator | None = None,  # noqa: ARG002
     ) -> Float[Tensor, ""]:
-        """The mean KL; it needs neither the codes nor randomness. Raises ValueError for a code without variance."""
+        """Compute the mean KL divergence, in nats per dimension."""
         if log_var is None:
             raise ValueError("a deterministic code is infinitely far from a Gaussian prior: use a stochastic encoder")
         return -0.5 * (1 + log_var - mean.square() - log_var.exp()).mean()
@@ -52,9 +71,16 @@ class AdversarialPrior(Prior):
 
     max_D  E_q[ g_f(D) ] - E_p(z)[ f*(g_f(D)) ]         (Makhzani et al. 2015, arXiv 1511.05644; 1808.06670, eq. 7)
 
-    target "uniform" holds sigmoid(code) against U[0, 1]^d, as the Deep InfoMax paper does; "gaussian" holds the code
-    itself against N(0, 1). Whoever descends on the value lowers the divergence; the discriminator, which belongs to
-    this module, must raise it. Its gradient is reversed on the way, so that one optimizer serves both.
+    The encoder must lower this value, and the discriminator, which is part of this module, must raise it. The gradient
+    is reversed on its way to the discriminator, so one optimizer that descends on the value trains both.
+
+    Args:
+        dim: Dimensions of the code.
+        target: The prior. "uniform" compares sigmoid(code) with U[0, 1]^d, as in the Deep InfoMax paper (Hjelm et al.
+            2019, arXiv 1808.06670). "gaussian" compares the code itself with N(0, 1).
+        hidden: Width of the two hidden layers of the discriminator.
+        divergence: The f-divergence that is bounded.
+
     """
 
     def __init__(
@@ -77,7 +103,7 @@ class AdversarialPrior(Prior):
         code: Float[Tensor, "n d"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
-        """The bound, from the codes alone: random draws from the target are told apart from them."""
+        """Compute the bound from the codes alone, against random samples of the prior."""
         uniform = self.target == "uniform"
         draw = torch.rand if uniform else torch.randn
         wanted = draw(code.shape, generator=generator, dtype=code.dtype, device=code.device)
@@ -88,19 +114,19 @@ class AdversarialPrior(Prior):
         )
 
     def _reversed_scores(self, code: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        """Scores whose gradient is reversed for the discriminator and, reversed twice, is itself for the code."""
-        return reverse_gradient(self.discriminator(reverse_gradient(code)).squeeze(-1))
+        """Scores whose gradient is reversed once for the discriminator and twice, so unchanged, for the code."""
+        return _reverse_gradient(self.discriminator(_reverse_gradient(code)).squeeze(-1))
 
 
+# Dimensions of the code -> a new prior, by the name on the command line.
 PRIORS: dict[str, Callable[[int], Prior]] = {
     "gaussian": lambda _: GaussianPrior(),
     "adversarial-uniform": lambda dim: AdversarialPrior(dim, "uniform"),
     "adversarial-gaussian": lambda dim: AdversarialPrior(dim, "gaussian"),
 }
-"""Dimensions of the code -> a new prior, by name."""
 
 
-def reverse_gradient(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def _reverse_gradient(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """The value unchanged, its gradient times -1     (Ganin & Lempitsky 2015, arXiv 1409.7495, eq. 11)."""
     out: Tensor = _Reversal.apply(value)  # type: ignore[no-untyped-call]
     return out

@@ -1,1 +1,1 @@
-"""Exact numerics on vectors: nearest neighbors, distances, groups, and projection to the plane."""
+"""Exact numerics on vectors: nearest neighbors, distances, groups, effective rank, and projection to the plane."""

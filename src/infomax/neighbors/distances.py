@@ -1,21 +1,38 @@
-"""The distance that counts, in one place: whatever a store finds in float32 is ranked by this."""
+"""Exact distances in float64: the single definition by which all search results are ranked."""
+
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from infomax.neighbors.knn import Metric
+Metric = Literal["cosine", "euclidean"]
+"""How vectors are compared: 1 - cosine similarity, or Euclidean distance."""
 
 DIGITS = 12
-"""Decimals of a distance: so many that only rounding is lost, which would tell apart what is equally near."""
+"""Decimals of a distance. Fewer digits than float64 has make equally near vectors equal despite rounding."""
 
 
 def exact_distances(
     vector: Float[np.ndarray, " d"], vectors: Float[np.ndarray, "n d"], metric: Metric
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """The exact distances of vectors from one, and their cosines with it, in float64, to DIGITS decimals.
+    """Compute exact distances and cosines of vectors to one vector, in float64, rounded to 12 decimals.
 
-    1 - cosine is half the squared distance of the directions: exactly 0 for equal vectors, and exact near it. A vector
-    of zeros has no direction; its cosine with any other is taken as 0.
+    1 - cosine is computed as half the squared distance of the unit vectors, which is exactly 0 for equal vectors and
+    accurate near 0. A vector of zeros has no direction; its cosine with any other is taken as 0.
+
+    Args:
+        vector: The query, shape (d,).
+        vectors: Vectors to compare with it, shape (n, d).
+        metric: "cosine" or "euclidean".
+
+    Returns:
+        Distances by the metric, and cosines, both of shape (n,) and float64.
+
+    Example:
+        >>> import numpy as np
+        >>> exact_distances(np.array([3.0, 4.0]), np.array([[0.0, 0.0], [6.0, 8.0]]), "euclidean")
+        (array([5., 5.]), array([0., 1.]))
+
     """
     x, y = vector.astype(np.float64), vectors.astype(np.float64)
     length, lengths = np.sqrt(np.vecdot(x, x)), np.sqrt(np.vecdot(y, y))

@@ -1,11 +1,12 @@
-"""A collection as a map: every vector a point of the plane, so that neighbors stay neighbors.
+"""Project a collection of vectors to the plane, so that neighbors stay neighbors.
 
-    vectors -> directions -> 32 principal components -> 15 nearest of each -> the plane
+    vectors -> unit vectors -> 32 principal components -> 15 nearest neighbors of each -> the plane
 
-The last step maximizes InfoNCE, the bound that this package learns features with, between a point and one of its
-neighbors, with the critic log 1 / (1 + distance^2): contrastive neighbor embedding (Damrich, Böhm, Hamprecht & Kobak,
-"From t-SNE to UMAP with contrastive learning", ICLR 2023). It starts from the first two principal components, so that
-the large-scale layout is theirs, and every point moves at every step, so that a few hundred steps suffice.
+The last step maximizes InfoNCE, the bound with which this package learns features, between a point and one of its
+neighbors. The critic is log 1 / (1 + distance^2). The method is contrastive neighbor embedding: Damrich, Böhm,
+Hamprecht & Kobak, "From t-SNE to UMAP with contrastive learning", ICLR 2023. The layout starts from the first two
+principal components, which set its large-scale structure. Every point moves at every step, so a few hundred steps
+suffice.
 """
 
 import numpy as np
@@ -17,38 +18,49 @@ from infomax.information.bounds import infonce
 from infomax.neighbors.knn import neighbors
 
 COMPONENTS = 32
-"""Principal components in which neighbors are looked for; the rest is mostly noise, and costs time."""
+"""Principal components in which neighbors are searched; the rest is mostly noise and costs time."""
 
 NEIGHBORS = 15
 
 ANCHORS = 20_000
-"""Neighbors are looked for among so many points at most: the time grows with the number of points, not its square."""
+"""Neighbors are searched among at most this many points, so that time grows with n and not with its square."""
 
 PAIRS_PER_STEP, FEWEST, MOST = 1 << 20, 16, 256
-"""Each step pushes all points away from some: about so many pairs, which is so few or so many points."""
+"""Each step pushes every point away from some others: about so many pairs, at least and at most so many others."""
 
 STEPS, RATE = 400, 0.3
-"""Steps of Adam, and the first of its rates, in the unit of the map at the start; it falls to 0 on a straight line."""
+"""Steps of Adam, and its learning rate at the start, in units of the initial layout; it falls linearly to 0."""
 
 
 def project(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarray, "n 2"]:
-    """Positions in 0..1, the larger extent of the map being 1. The same vectors and seed give the same map.
+    """Lay out vectors in the plane. The same vectors and seed give the same layout.
 
-    Takes about STEPS passes over the n points and n * min(n, ANCHORS) comparisons. Directions count, as they do for
+    The time is about STEPS passes over the n points and n * min(n, ANCHORS) comparisons. Only directions count, as for
     cosine distances; vectors of zeros lie together.
+
+    Args:
+        vectors: Vectors, shape (n, d); n may be 0.
+        seed: Seed of the random draws.
+
+    Returns:
+        Positions in 0..1, shape (n, 2), float32; the larger extent of the layout is 1.
+
+    Source:
+        Damrich, Böhm, Hamprecht & Kobak (2023), "From t-SNE to UMAP with contrastive learning", ICLR.
+
     """
     if len(vectors) < 3:
         return np.array([[0, 0.5], [1, 0.5]], np.float32)[: len(vectors)]
-    components = principal_components(vectors, min(COMPONENTS, vectors.shape[1]))
+    components = _principal_components(vectors, min(COMPONENTS, vectors.shape[1]))
     generator = torch.Generator().manual_seed(seed)
     anchors = torch.randperm(len(vectors), generator=generator)[:ANCHORS].sort().values
-    near = anchors[torch.from_numpy(nearest_anchors(components, anchors.numpy()))]
+    near = anchors[torch.from_numpy(_nearest_anchors(components, anchors.numpy()))]
     start = torch.from_numpy(components[:, :2])
-    return framed(spread(start / start.std().clamp_min(1e-12), near, generator).numpy())
+    return _scaled_to_unit_square(_layout(start / start.std().clamp_min(1e-12), near, generator).numpy())
 
 
-def principal_components(vectors: Float[np.ndarray, "n d"], count: int) -> Float[np.ndarray, "n c"]:
-    """The directions of the vectors along their `count` main axes, two at least; exact, from the covariance."""
+def _principal_components(vectors: Float[np.ndarray, "n d"], count: int) -> Float[np.ndarray, "n c"]:
+    """Unit vectors along their `count` principal axes, at least two columns; exact, from the covariance."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     directions -= directions.mean(0)
@@ -59,43 +71,43 @@ def principal_components(vectors: Float[np.ndarray, "n d"], count: int) -> Float
     return np.pad(found, ((0, 0), (0, max(0, 2 - found.shape[1]))))
 
 
-def nearest_anchors(points: Float[np.ndarray, "n c"], anchors: Int[np.ndarray, " a"]) -> Int[np.ndarray, "n k"]:
-    """For each point, the places in `anchors` of its nearest others."""
-    place = np.full(len(points), -1)
-    place[anchors] = np.arange(len(anchors))
+def _nearest_anchors(points: Float[np.ndarray, "n c"], anchors: Int[np.ndarray, " a"]) -> Int[np.ndarray, "n k"]:
+    """For each point, the positions in `anchors` of its nearest anchors, itself left out."""
+    position = np.full(len(points), -1)
+    position[anchors] = np.arange(len(anchors))
     count = min(NEIGHBORS, len(anchors) - 1)
     found = np.empty((len(points), count), np.int64)
-    for rows, out in ((anchors, np.arange(len(anchors))), (np.flatnonzero(place < 0), None)):
+    for rows, leave_out in ((anchors, np.arange(len(anchors))), (np.flatnonzero(position < 0), None)):
         if len(rows):
-            found[rows] = neighbors(points[rows], points[anchors], count, "euclidean", leave_out=out).indices
+            found[rows] = neighbors(points[rows], points[anchors], count, "euclidean", leave_out=leave_out).indices
     return found
 
 
-def spread(start: Float[Tensor, "n 2"], near: Int[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n 2"]:
-    """Where the points come to lie: each step draws one neighbor of every point, and some points for all."""
+def _layout(start: Float[Tensor, "n 2"], near: Int[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n 2"]:
+    """Maximize InfoNCE: each step draws one neighbor of every point, and the same negatives for all."""
     negatives = min(MOST, max(FEWEST, PAIRS_PER_STEP // len(start)))
     points = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([points], RATE)
-    everyone = torch.arange(len(points))
+    rows = torch.arange(len(points))
     for step in range(STEPS):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
-        drawn = near[everyone, torch.randint(near.shape[1], (len(points),), generator=generator)]
+        drawn = near[rows, torch.randint(near.shape[1], (len(points),), generator=generator)]
         others = points[torch.randint(len(points), (negatives,), generator=generator)]
-        bound = infonce(scores(points, points[drawn]), scores(points[:, None], others))
+        bound = infonce(_critic(points, points[drawn]), _critic(points[:, None], others))
         optimizer.zero_grad()
-        torch.autograd.backward(-bound * len(points))  # summed: a step is the same for all n
+        torch.autograd.backward(-bound * len(points))  # the sum over points: a step is then the same for all n
         optimizer.step()
     return points.detach()
 
 
-def scores(a: Tensor, b: Tensor) -> Tensor:
-    """The critic log 1 / (1 + distance^2), of points along the last axis."""
+def _critic(a: Tensor, b: Tensor) -> Tensor:
+    """Log 1 / (1 + distance^2) of points along the last axis."""
     return -(a - b).square().sum(-1).log1p()
 
 
-def framed(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
-    """Moved and scaled into the unit square, the shape kept, the shorter side centered."""
+def _scaled_to_unit_square(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    """Move and scale points into the unit square; the aspect ratio stays, and the shorter side is centered."""
     low, high = points.min(0), points.max(0)
     extent = float((high - low).max()) or 1.0
-    placed: Float[np.ndarray, "n 2"] = np.clip((points - (low + high) / 2) / extent + 0.5, 0, 1).astype(np.float32)
-    return placed
+    scaled: Float[np.ndarray, "n 2"] = np.clip((points - (low + high) / 2) / extent + 0.5, 0, 1).astype(np.float32)
+    return scaled

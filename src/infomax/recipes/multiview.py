@@ -1,20 +1,22 @@
-"""Information between views as typed settings: encoder, views, objective, schedule."""
+"""Information between views: typed settings of encoder, views, objective and schedule, and the presets."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import final
+from typing import Annotated, ClassVar, final
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 
+from infomax.constraints import FINITE, FRACTION, AtLeast, OneOf, positive
 from infomax.errors import InfoMaxError
 from infomax.information import bounds
 from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
 from infomax.information.pairs import PAIRINGS
 from infomax.information.priors import PRIORS
-from infomax.recipes.recipe import Recipe, TrainingContext
+from infomax.recipes.recipe import Recipe
 from infomax.representation.augmentation import CropPolicy
 from infomax.representation.encoders import (
     ConvolutionalEncoder,
@@ -26,10 +28,14 @@ from infomax.representation.encoders import (
     WhitenedEncoder,
 )
 from infomax.representation.objectives import CrossViewInfo, Objective, PriorMatching, Sum
+from infomax.training.context import TrainingContext
 from infomax.training.schedule import Schedule
+from infomax.training.trainer import Trainer
 
 TIMM = "timm:"
-SMALLEST_AREA = 0.08  # of an image, that a small view shows
+NETWORKS = ("whitened", "resnet18", "multiscale", "vit", "convolutional")
+CRITICS = ("cosine", "separable", "concatenated", "bilinear")
+SMALLEST_AREA = 0.08  # of an image, that a local crop shows
 
 
 @final
@@ -39,49 +45,78 @@ class MultiViewInfoMax(Recipe):
 
     A term whose weight is 0 is left out altogether.
 
-    network: the encoder by name, or timm:NAME for one of timm. widths: of its stages; of resnet18 the first alone.
-    views, view_size: how many, of what side in pixels; min_crop_area: of an image, that one shows at the least.
-    late, final_view_size: in this last share of the steps views have another size. Small ones first cost little.
-    local_crops, local_crop_size, local_crop_max_area: further crops, of that area at most, which are asked for their code alone.
-    color: how strong the changes of color are, 1 as in SimCLR. blur, solarize: probabilities.
-    alpha, beta, gamma: weights of the global bound, the local bound and the prior.
-    bound, divergence, pairs: of both bounds, by name.
-    critic: by name; `auto` is cosine for InfoNCE and separable for the bounds whose scores must reach further.
-    hidden, rank, temperature: of the critics; temperature of cosine alone. They are the projection heads.
-    prior: none, gaussian (which makes the code stochastic), adversarial-uniform or adversarial-gaussian.
-    epochs, batch, parts, optimizer, learning_rate, adamw_learning_rate, weight_decay, epsilon, warmup, decay: of Schedule.
-    compiled: whether torch.compile makes the encoder faster; it takes a C++ compiler, and a minute.
+    Attributes:
+        size: Side of the images, in pixels.
+        dim: Numbers in a code.
+        network: The encoder by name, or timm:NAME for one of timm.
+        widths: Channels of the encoder's stages; of resnet18 the first alone.
+        epochs: Passes over the images.
+        batch: Images of a step.
+        micro_batches: Gradient accumulation: equal parts that a batch is split into.
+        views: Views of each image that are compared.
+        view_size: Their side, in pixels. Small views cost little.
+        min_crop_area: Least area of a view, as a fraction of the image.
+        final_fraction: Fraction of the steps, at the end, in which views have another size.
+        final_view_size: That size, in pixels.
+        local_crops: Further small crops, of which only the code is used.
+        local_crop_size: Their side, in pixels.
+        local_crop_max_area: Their largest area, as a fraction of the image.
+        color: Strength of the color changes; 1 is SimCLR's.
+        blur: Probability of a Gaussian blur.
+        solarize: Probability of solarizing.
+        alpha: Weight of the global bound.
+        beta: Weight of the local bound.
+        gamma: Weight of the prior.
+        bound: Of both informations, by name.
+        divergence: The f-divergence of the bound "f-divergence", by name.
+        pairs: How positives and negatives are paired, by name.
+        critic: "auto" is cosine for InfoNCE, and separable for the bounds whose scores must reach further.
+        hidden: Hidden width of the critics; they are the projection heads.
+        rank: Output dimensions of the critics.
+        temperature: Of the cosine critic.
+        prior: none, gaussian (which makes the code stochastic), adversarial-uniform or adversarial-gaussian.
+        optimizer: Its name.
+        learning_rate: Of the optimizer; for LARS and Muon, of the matrices.
+        adamw_learning_rate: Of the vectors, which Muon leaves to AdamW.
+        weight_decay: Of the matrices.
+        epsilon: Of Adam and AdamW.
+        warmup: Fraction of the steps in which the rate rises.
+        decay: How the rate falls after that: constant, linear or cosine.
+        compiled: Whether torch.compile speeds up the encoder; it takes a C++ compiler, and a minute.
+
     """
 
-    size: int = 32
-    dim: int = 256
-    network: str = "whitened"
-    widths: tuple[int, ...] = (128, 256)
+    kind: ClassVar[str] = "multiview"
+
+    size: Annotated[int, AtLeast(1)] = 32
+    dim: Annotated[int, AtLeast(1)] = 256
+    network: Annotated[str, OneOf(NETWORKS, prefixes=(TIMM,))] = "whitened"
+    widths: Annotated[tuple[int, ...], AtLeast(1)] = (128, 256)
     epochs: int
     batch: int = 256
     micro_batches: int = 1
-    views: int = 2
+    views: Annotated[int, AtLeast(2, "a view is compared with another one")] = 2
     view_size: int = 32
     min_crop_area: float = 0.25
-    final_fraction: float = 0.0
+    final_fraction: Annotated[float, FRACTION] = 0.0
     final_view_size: int = 32
-    local_crops: int = 0
+    local_crops: Annotated[int, AtLeast(0)] = 0
     local_crop_size: int = 16
-    local_crop_max_area: float = 0.25
+    local_crop_max_area: Annotated[float, FRACTION] = 0.25
     color: float = 1.0
     blur: float = 0.0
     solarize: float = 0.0
-    alpha: float = 1.0
-    beta: float = 0.0
-    gamma: float = 0.01
-    bound: str = "infonce"
-    divergence: str = "jensen-shannon"
-    pairs: str = "all-pairs"
-    critic: str = "auto"
-    hidden: int = 512
-    rank: int = 128
-    temperature: float = 0.2
-    prior: str = "none"
+    alpha: Annotated[float, FINITE] = 1.0
+    beta: Annotated[float, FINITE] = 0.0
+    gamma: Annotated[float, FINITE] = 0.01
+    bound: Annotated[str, OneOf(tuple(bounds.BOUNDS))] = "infonce"
+    divergence: Annotated[str, OneOf(tuple(DIVERGENCES))] = "jensen-shannon"
+    pairs: Annotated[str, OneOf(tuple(PAIRINGS))] = "all-pairs"
+    critic: Annotated[str, OneOf(("auto", *CRITICS))] = "auto"
+    hidden: Annotated[int, AtLeast(1)] = 512
+    rank: Annotated[int, AtLeast(1)] = 128
+    temperature: Annotated[float, positive(0.2)] = 0.2
+    prior: Annotated[str, OneOf(("none", *PRIORS))] = "none"
     optimizer: str = "muon"
     learning_rate: float = 0.02
     adamw_learning_rate: float = 2e-3
@@ -92,29 +127,10 @@ class MultiViewInfoMax(Recipe):
     compiled: bool = False
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            if (value := getattr(self, name)) not in known and not (name == "network" and value.startswith(TIMM)):
-                raise InfoMaxError(f"unknown {name} '{value}': choose one of {', '.join(known)}")
-        if self.views < 2:
-            raise InfoMaxError(f"views is {self.views}: use 2 or more, for a view is compared with another one")
-        for name in ("size", "dim", "hidden", "rank"):
-            if getattr(self, name) < 1:
-                raise InfoMaxError(f"{name} is {getattr(self, name)}: use 1 or more")
-        if not self.widths or min(self.widths) < 1:
-            raise InfoMaxError(f"widths are {self.widths}: give each stage 1 or more")
-        if self.local_crops < 0:
-            raise InfoMaxError(f"local_crops is {self.local_crops}: use 0 or more")
-        for name in ("final_fraction", "local_crop_max_area"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InfoMaxError(f"{name} is {getattr(self, name)}: give a share, 0 to 1")
-        for name in ("alpha", "beta", "gamma"):
-            if not math.isfinite(value := getattr(self, name)):
-                raise InfoMaxError(f"{name} is {value}: use a finite number")
-        if not 0 < self.temperature < math.inf:
-            raise InfoMaxError(f"temperature is {self.temperature}: use a positive number, 0.2 say")
+        super().__post_init__()
         if not any((self.alpha, self.beta)):
             raise InfoMaxError("alpha and beta are both 0: nothing is left to learn from; make one positive")
-        for view in (*self.plan(0.0), *self.plan(1.0)):  # which refuse what they cannot be
+        for view in (*self.view_plan(0.0), *self.view_plan(1.0)):  # each refuses what it cannot be
             if view.size > self.size:
                 raise InfoMaxError(f"a view of {view.size} px is larger than the images of {self.size} px")
         self.schedule()
@@ -125,43 +141,31 @@ class MultiViewInfoMax(Recipe):
         return self.size, self.network
 
     def encoder(self) -> Encoder:
-        """A new encoder, initialized from PyTorch's global random state. Raises InfoMaxError where timm is missing."""
+        """Make a new encoder. Raises InfoMaxError where timm is asked for and missing."""
         stochastic = self.prior == "gaussian"
         if self.network.startswith(TIMM):
             return TimmEncoder(self.network.removeprefix(TIMM), self.dim, stochastic=stochastic)
-        return _NETWORKS[self.network](self, stochastic)
+        return _ENCODERS[self.network](self, stochastic)
 
     def objective(self) -> Objective:
-        """The bounds between views, and the prior, with new critics."""
+        """Make the bounds between views, and the prior, with new critics."""
         between = partial(
             CrossViewInfo,
             bound=bounds.of_name(self.bound, DIVERGENCES[self.divergence]),
             pairs=PAIRINGS[self.pairs],
-            targets=self.views,
+            n_targets=self.views,
         )
         terms: list[Objective] = []
         if self.alpha:
             terms.append(self.alpha * between(self._critic(self.dim, shared=True)))
         if self.beta:
-            with torch.random.fork_rng(devices=[]):
-                channels = self.encoder().channels
-            terms.append(self.beta * between(self._critic(channels, shared=False), target="positions"))
+            terms.append(self.beta * between(self._critic(self._channels(), shared=False), target="positions"))
         if self.gamma and self.prior != "none":
             terms.append(self.gamma * PriorMatching(PRIORS[self.prior](self.dim)))
         return Sum(*terms)
 
-    def plan(self, done: float) -> Sequence[CropPolicy]:
-        """The kinds of views that are drawn once so much of the training is done, 0 to 1."""
-        size = self.final_view_size if self.final_fraction and done >= 1 - self.final_fraction else self.view_size
-        kinds = [CropPolicy(size, self.views, scale=(self.min_crop_area, 1.0))]
-        if self.local_crops:
-            kinds.append(
-                CropPolicy(self.local_crop_size, self.local_crops, scale=(SMALLEST_AREA, self.local_crop_max_area))
-            )
-        return [self._colored(kind) for kind in kinds]
-
     def schedule(self) -> Schedule:
-        """How long and how fast to learn."""
+        """Train in full batches by the optimizer of the settings."""
         return Schedule(
             self.epochs,
             self.batch,
@@ -173,15 +177,32 @@ class MultiViewInfoMax(Recipe):
             warmup=self.warmup,
             decay=self.decay,
             micro_batches=self.micro_batches,
-            whole=True,
+            drop_last=True,
         )
 
-    def validate(self, n: int, ranks: int) -> None:
-        """Raise InfoMaxError where n images or so many processes will not do, or views are too small to encode."""
-        self.schedule().validate(n, ranks)
+    def view_plan(self, done: float) -> Sequence[CropPolicy]:
+        """Say how views are cropped.
+
+        Args:
+            done: Fraction of the training that is done, 0 to 1.
+
+        Returns:
+            The policy of the views, and that of the local crops if there are any.
+
+        """
+        size = self.final_view_size if self.final_fraction and done >= 1 - self.final_fraction else self.view_size
+        policies = [CropPolicy(size, self.views, scale=(self.min_crop_area, 1.0))]
+        if self.local_crops:
+            area = (SMALLEST_AREA, self.local_crop_max_area)
+            policies.append(CropPolicy(self.local_crop_size, self.local_crops, scale=area))
+        return [self._with_colors(policy) for policy in policies]
+
+    def validate(self, n: int, world_size: int) -> None:
+        """Also refuse views that are too small for the encoder."""
+        self.schedule().validate(n, world_size)
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             encoder = self.encoder().eval()
-            for side in {self.size, *(view.size for done in (0.0, 1.0) for view in self.plan(done))}:
+            for side in {self.size, *(view.size for done in (0.0, 1.0) for view in self.view_plan(done))}:
                 try:
                     encoder(torch.zeros(1, side, side, 3, dtype=torch.uint8))
                 except RuntimeError:
@@ -189,19 +210,23 @@ class MultiViewInfoMax(Recipe):
                         f"views of {side} px are too small for {self.network}: make them larger"
                     ) from None
 
-    def learn(self, encoder: Encoder, objective: Objective | None, fitting: TrainingContext) -> None:
-        """Gradient ascent on the objective."""
+    def fit(
+        self,
+        encoder: Encoder,
+        objective: Objective | None,
+        pixels: UInt8[np.ndarray, "n h w 3"],
+        labels: Sequence[str] | None,
+        context: TrainingContext,
+    ) -> None:
+        """Train on views instead of the images themselves."""
         assert objective is not None
-        fitting.ascend(encoder, objective, self.schedule(), views=self.plan, compiled=self.compiled)
+        trainer = Trainer(encoder, objective, self.schedule(), context, views=self.view_plan, compiled=self.compiled)
+        trainer.fit(pixels, labels)
 
-    def with_epochs(self, epochs: int) -> "MultiViewInfoMax":
-        """The same recipe with other passes over the images."""
-        return self.with_settings(epochs=epochs)
-
-    def _colored(self, view: CropPolicy) -> CropPolicy:
+    def _with_colors(self, policy: CropPolicy) -> CropPolicy:
         factor = 0.4 * self.color
         return replace(
-            view,
+            policy,
             brightness=factor,
             contrast=factor,
             saturation=factor,
@@ -210,17 +235,32 @@ class MultiViewInfoMax(Recipe):
             solarize=self.solarize,
         )
 
+    def _channels(self) -> int:
+        """Channels of the encoder's feature map; only timm has to build the network to know."""
+        if self.network.startswith(TIMM):
+            with torch.random.fork_rng(devices=[]):
+                return self.encoder().channels
+        return _CHANNELS[self.network](self)
+
     def _critic(self, targets: int, *, shared: bool) -> Critic:
         name = self.critic if self.critic != "auto" else "cosine" if self.bound == "infonce" else "separable"
         return _CRITICS[name](self, targets, shared)
 
 
-_NETWORKS: Mapping[str, Callable[[MultiViewInfoMax, bool], Encoder]] = {
+_ENCODERS: Mapping[str, Callable[[MultiViewInfoMax, bool], Encoder]] = {
     "whitened": lambda r, stochastic: WhitenedEncoder(r.widths, r.dim, stochastic=stochastic),
     "resnet18": lambda r, stochastic: ResNet18(r.dim, width=r.widths[0], stochastic=stochastic),
     "multiscale": lambda r, stochastic: MultiscaleEncoder(r.widths, dim=r.dim, stochastic=stochastic),
     "vit": lambda r, stochastic: VisionTransformer(dim=r.dim, stochastic=stochastic),
     "convolutional": lambda r, _: ConvolutionalEncoder(r.size, r.widths, r.dim),
+}
+
+_CHANNELS: Mapping[str, Callable[[MultiViewInfoMax], int]] = {
+    "whitened": lambda r: WhitenedEncoder.channels_of(r.widths),
+    "resnet18": lambda r: ResNet18.channels_of(r.widths[0]),
+    "multiscale": lambda _: MultiscaleEncoder.channels_of(),
+    "vit": lambda _: VisionTransformer.channels_of(),
+    "convolutional": lambda r: ConvolutionalEncoder.channels_of(r.widths),
 }
 
 # (recipe, dimensions of the target, whether both halves may be one network) -> a critic of a code and a target
@@ -233,16 +273,6 @@ _CRITICS: Mapping[str, Callable[[MultiViewInfoMax, int, bool], Critic]] = {
     "bilinear": lambda r, targets, _: Bilinear(r.dim, targets),
 }
 
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "network": (*_NETWORKS, f"{TIMM}NAME"),
-    "bound": tuple(bounds.BOUNDS),
-    "divergence": tuple(DIVERGENCES),
-    "pairs": tuple(PAIRINGS),
-    "critic": ("auto", *_CRITICS),
-    "prior": ("none", *PRIORS),
-}
-
-
 MULTIVIEW_FAST = MultiViewInfoMax(
     name="multiview-fast",
     epochs=16,
@@ -252,14 +282,14 @@ MULTIVIEW_FAST = MultiViewInfoMax(
     final_fraction=0.25,
     final_view_size=24,
 )
-"""CrossViewInfo for a CPU: the whitened encoder, two small views and late ones of 24 px, Muon; a quarter hour of two cores.
+"""For a CPU: the whitened encoder, two small views and final ones of 24 px, Muon; a quarter hour of two cores.
 
     infomax fit 'train-*.parquet' --recipe multiview-fast --out RUN
 
-Six of the epochs (`--epochs 6`), CIFAR-10's test images named by a majority of the 20 nearest of the 50,000 training
-images: 67.3 % after 313 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process
+Six of the epochs (`--epochs 6`), CIFAR-10's test images classified by a majority of the 20 nearest of the 50,000
+training images: 67.3 % after 313 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process
 (docs/benchmarks.md). The whole is unmeasured. The settings rest on short trainings, one seed each, by CPU time of one
-core: 5,000 of the training images held out, named by a weighted vote of the 20 nearest of 10,000 others.
+core: 5,000 of the training images held out, classified by a weighted vote of the 20 nearest of 10,000 others.
 
 | CPU seconds | optimizer, batch, rate | views | kNN |
 |---|---|---|---|
@@ -271,9 +301,8 @@ core: 5,000 of the training images held out, named by a weighted vote of the 20 
 | 180 | Muon, 256, 0.02 | 16 px | 59.4 % |
 """
 
-
 MULTIVIEW = MultiViewInfoMax(
-    name="views",
+    name="multiview",
     network="resnet18",
     widths=(64,),
     dim=512,
@@ -284,14 +313,13 @@ MULTIVIEW = MultiViewInfoMax(
     final_view_size=32,
     hidden=1024,
 )
-"""CrossViewInfo for one GPU and three minutes: ResNet-18 from small views to whole ones.
+"""For one GPU and three minutes: ResNet-18, from small views to whole ones.
 
-    infomax fit 'train-*.parquet' --recipe views --out RUN
+    infomax fit 'train-*.parquet' --recipe multiview --out RUN
 
-Unmeasured: no GPU was at hand, and the epochs are a guess at three minutes of an H100 with all that comes before and
-after the training. `--set compiled=true` may pay; `benchmarks/record.py` says.
+Unmeasured, because no GPU was at hand. The epochs are a guess at three minutes of an H100 with all that comes before
+and after the training. `--set compiled=true` may pay; `benchmarks/record.py` measures it.
 """
-
 
 MULTIVIEW_BEST = MultiViewInfoMax(
     name="multiview-best",
@@ -305,11 +333,11 @@ MULTIVIEW_BEST = MultiViewInfoMax(
     hidden=2048,
     blur=0.2,
 )
-"""CrossViewInfo for one GPU and twenty minutes, in pieces of under ten: two large views and four small ones, ResNet-18.
+"""For one GPU and twenty minutes, in pieces of under ten: ResNet-18, two large views and four local crops.
 
     timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe multiview-best --out RUN
     timeout -s TERM 570 infomax fit 'train-*.parquet' --recipe multiview-best --out RUN --resume      # until it is done
 
-Stopped by the signal it saves within a step, and goes on bit for bit. Unmeasured: no GPU was at hand, and the epochs
-are a guess at twenty minutes of an H100.
+Stopped by the signal it saves within a step, and goes on bit for bit. Unmeasured, because no GPU was at hand. The
+epochs are a guess at twenty minutes of an H100.
 """

@@ -2,145 +2,247 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from infomax.constraints import validate_fields
 from infomax.errors import InfoMaxError
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
-from infomax.training.distributed import Distributed
-from infomax.training.logging import TensorBoardLogger
+from infomax.training.context import TrainingContext
 from infomax.training.run_folder import Run
 from infomax.training.schedule import Schedule
-from infomax.training.trainer import Plan, fit
+from infomax.training.trainer import Trainer
 
 Own = TypeVar("Own", bound="Recipe")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingContext:
-    """What a fit is given beside the recipe.
-
-    pixels: the images, of the recipe's size. labels: for measuring alone, "" where there is none.
-    seed: fixes everything that is random. device, bfloat16: where to compute, and whether products are rounded to that.
-    run: where to log and save, and what to go on from. board: TensorBoard. progress: whether to draw bars on stderr.
-    ranks: which of several processes this is; run, board and progress are for the first alone.
-    """
-
-    pixels: UInt8[np.ndarray, "n h w 3"]
-    labels: Sequence[str] | None
-    seed: int
-    device: torch.device
-    bfloat16: bool
-    run: Run | None
-    board: TensorBoardLogger | None
-    ranks: Distributed
-    progress: bool
-
-    def ascend(
-        self,
-        encoder: Encoder,
-        objective: Objective,
-        schedule: Schedule,
-        *,
-        views: Plan | None = None,
-        compiled: bool = False,
-    ) -> None:
-        """Gradient ascent on the objective, as infomax.training.trainer.fit has it."""
-        fit(
-            encoder,
-            objective,
-            self.pixels,
-            schedule,
-            views=views,
-            seed=self.seed,
-            device=self.device,
-            bfloat16=self.bfloat16,
-            compiled=compiled,
-            labels=self.labels,
-            run=self.run,
-            board=self.board,
-            ranks=self.ranks,
-            progress=self.progress,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
-    """Settings that say in full what is learned and how. Subclasses are final.
+    """Settings that say in full what is learned and how. Subclasses are final and declare their constraints.
 
-    name: what `--recipe` calls it.
-    size: side of the images, in pixels.
-    dim: numbers in a code.
+    Attributes:
+        name: What `--recipe` calls it.
+        size: Side of the images, in pixels.
+        dim: Numbers in a code.
+
     """
+
+    kind: ClassVar[str]
+    """What config.json calls the class."""
 
     name: str
     size: int
     dim: int
 
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
     @property
     @abstractmethod
     def input_signature(self) -> tuple[object, ...]:
-        """All that a code depends on beside the encoder's weights; the fingerprint of a model is made of both."""
+        """All that a code depends on apart from the encoder's weights; a model's fingerprint is made of both."""
 
     @abstractmethod
     def encoder(self) -> Encoder:
-        """A new encoder, initialized from PyTorch's global random state."""
+        """Make a new encoder, initialized from PyTorch's global random state."""
 
     @abstractmethod
     def objective(self) -> Objective | None:
-        """A new objective with its critics; None where nothing is learned by gradients."""
+        """Make a new objective with its critics; None where nothing is learned by gradients."""
 
-    def validate(self, n: int, ranks: int) -> None:  # noqa: ARG002
-        """Raise InfoMaxError where n images, or so many processes that learn together, will not do."""
-        if ranks > 1:
+    def schedule(self) -> Schedule | None:
+        """Give the schedule of a training by gradients; None for a closed form."""
+        return None
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether a finished training can go on to more epochs."""
+        return self.schedule() is not None
+
+    def validate(self, n: int, world_size: int) -> None:
+        """Refuse a collection or a number of processes that the recipe cannot learn from.
+
+        Args:
+            n: How many images there are.
+            world_size: How many processes train together.
+
+        Raises:
+            InfoMaxError: One of them cannot be used.
+
+        """
+        schedule = self.schedule()
+        if schedule is not None:
+            schedule.validate(n, world_size)
+        elif world_size > 1:
             raise InfoMaxError(f"recipe {self.name} learns in one process: start it without torchrun")
 
-    @abstractmethod
-    def learn(self, encoder: Encoder, objective: Objective | None, fitting: TrainingContext) -> None:
-        """Fit the encoder, and the objective if there is one, in place; go on from the checkpoint of the run if any."""
+    def fit(
+        self,
+        encoder: Encoder,
+        objective: Objective | None,
+        pixels: UInt8[np.ndarray, "n h w 3"],
+        labels: Sequence[str] | None,
+        context: TrainingContext,
+    ) -> None:
+        """Train the encoder, and the objective if there is one, from the checkpoint of the run on if there is one.
 
-    @abstractmethod
+        Args:
+            encoder: Trained in place.
+            objective: Its critics are trained in place.
+            pixels: The images (n, size, size, 3), 0..255.
+            labels: Their labels, for diagnostics alone; None without labels.
+            context: Where to compute, log and save.
+
+        """
+        schedule = self.schedule()
+        assert schedule is not None
+        assert objective is not None
+        Trainer(encoder, objective, schedule, context).fit(pixels, labels)
+
+    def progress(self, n: int, device: torch.device, *, shown: bool) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Draw one bar over all stages of a training, where it has several.
+
+        Args:
+            n: How many images there are.
+            device: Where the training computes.
+            shown: Whether to draw.
+
+        Returns:
+            A context in which the stages find the bar.
+
+        """
+        return nullcontext()
+
+    def expected_seconds(self, n: int, device: torch.device) -> float | None:  # noqa: ARG002
+        """Estimate how long a training takes.
+
+        Args:
+            n: How many images there are.
+            device: Where it computes.
+
+        Returns:
+            Seconds; None where that is not known before it has begun.
+
+        """
+        return None
+
+    def validate_resumable(self, run: Run, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """Refuse to resume what would not be the same training.
+
+        Args:
+            run: The folder of the training.
+            before: Its config.json.
+            now: The config.json of the training that is to continue it.
+
+        Raises:
+            InfoMaxError: A setting differs, nothing is left to do, or a file is damaged.
+
+        """
+        if run.finished and not self.can_continue:
+            raise InfoMaxError(f"{run.path} has finished: nothing is left to resume; to learn anew, use --overwrite")
+        epochs, wanted = (config["recipe"].get("epochs", 1) for config in (before, now))
+        if run.finished and wanted <= epochs:
+            raise InfoMaxError(f"{run.path} has finished its {epochs} epochs: for more, add --epochs N to --resume")
+        for name in {**before["recipe"], **now["recipe"]}:
+            then, today = before["recipe"].get(name), now["recipe"].get(name)
+            if then != today and name != "epochs":
+                what = "recipe" if name in ("name", "kind") else name
+                raise InfoMaxError(
+                    f"{run.path} was begun with {what} {then}, not {today}: resume with the settings it began with"
+                )
+        schedule = self.schedule()
+        if epochs != wanted and schedule is not None and (schedule.warmup or schedule.decay != "constant"):
+            raise InfoMaxError(
+                f"{run.path} was begun with {epochs} epochs, at the end of which its learning rate is to be 0: resume "
+                f"with --epochs {epochs}, or start a new --out"
+            )
+        checkpoint = run.validate_resumable(before, now)
+        if checkpoint is not None and schedule is not None:
+            begun = checkpoint["epoch"] + (checkpoint["batch"] > 0)
+            if wanted < begun:
+                raise InfoMaxError(f"{run.path} is in epoch {begun} already: resume with --epochs {begun} or more")
+
     def with_epochs(self: Own, epochs: int) -> Own:
-        """The same recipe with other passes over the images. Raises InfoMaxError where it has no such setting."""
+        """Replace the number of epochs.
+
+        Args:
+            epochs: Passes over the images.
+
+        Returns:
+            The recipe with that setting.
+
+        Raises:
+            InfoMaxError: The recipe has no epochs, or the number is below 1.
+
+        """
+        if self.schedule() is None:
+            raise InfoMaxError(
+                f"recipe {self.name} learns in closed form and has no epochs: leave --epochs {epochs} out, "
+                "or choose another --recipe, dim-cifar10 say"
+            )
+        return self.with_settings(epochs=epochs)
 
     def with_settings(self: Own, **settings: Any) -> Own:
-        """The same recipe with some settings replaced."""
-        return replace(self, **settings)
+        """Replace settings.
+
+        Args:
+            **settings: The new values by name. Text is read as on a command line where the setting is not text.
+
+        Returns:
+            The recipe with these settings.
+
+        Raises:
+            InfoMaxError: A setting is unknown, or its value cannot be used.
+
+        """
+        return replace(self, **{name: self._read(name, value) for name, value in settings.items()})
 
     def with_texts(self: Own, texts: Sequence[str]) -> Own:
-        """The same recipe with settings replaced as written on a command line: beta=0, blocks=32,64.
+        """Replace settings as written on a command line.
 
-        Raises InfoMaxError for a setting that is none, or a value that is not of its kind.
+        Args:
+            texts: NAME=VALUE each: beta=0, blocks=32,64.
+
+        Returns:
+            The recipe with these settings.
+
+        Raises:
+            InfoMaxError: A setting is unknown, or its value cannot be used.
+
         """
-        settings: dict[str, Any] = {}
-        known = self.to_dict()
-        for text in texts:
-            name, _, value = text.partition("=")
-            if name == "name" or name not in known:
-                names = ", ".join(key for key in known if key != "name")
-                raise InfoMaxError(f"no setting '{name}' in {self.name}: choose one of {names}")
-            kind = type(known[name])
-            try:
-                settings[name] = _READ.get(kind, kind)(value)
-            except (ValueError, KeyError):
-                raise InfoMaxError(f"setting {name}={value}: give a value like {name}={known[name]}") from None
-        return self.with_settings(**settings)
+        return self.with_settings(**{name: value for name, _, value in (text.partition("=") for text in texts)})
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON knows them."""
+        """Convert to what JSON knows: the settings, and the `kind` of the recipe."""
         settings = asdict(self).items()
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings}
+        return {"kind": self.kind} | {
+            name: list(value) if isinstance(value, tuple) else value for name, value in settings
+        }
 
     @classmethod
     def from_dict(cls: type[Own], settings: Mapping[str, Any]) -> Own:
-        """The settings of a config.json. Raises InfoMaxError for settings that are not ours."""
+        """Read the settings of a config.json.
+
+        Args:
+            settings: The settings by name.
+
+        Returns:
+            The recipe.
+
+        Raises:
+            InfoMaxError: They are settings of another kind of recipe.
+
+        """
         known: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in settings.items()
+            if name != "kind"
         }
         try:
             return cls(**known)
@@ -148,8 +250,24 @@ class Recipe(ABC):
             names = ", ".join(field.name for field in fields(cls))
             raise InfoMaxError(f"settings of another kind of recipe ({error}): the known ones are {names}") from None
 
+    def _read(self, name: str, value: Any) -> Any:
+        """Convert a value that is given as text to the kind of the setting."""
+        known = [field.name for field in fields(self) if field.name != "name"]
+        if name == "name" and self.name == value:
+            return value
+        if name not in known:
+            raise InfoMaxError(f"no setting '{name}' in {self.name}: choose one of {', '.join(known)}")
+        now = getattr(self, name)
+        if not isinstance(value, str) or isinstance(now, str):
+            return tuple(value) if isinstance(value, list) else value
+        try:
+            return _READ.get(type(now), type(now))(value)
+        except (ValueError, KeyError):
+            written = ",".join(map(str, now)) if isinstance(now, tuple) else now
+            raise InfoMaxError(f"setting {name}={value}: give a value like {name}={written}") from None
+
 
 _READ: dict[type, Callable[[str], Any]] = {
-    list: lambda text: tuple(int(part) for part in text.split(",")),
+    tuple: lambda text: tuple(int(part) for part in text.split(",")),
     bool: lambda text: {"true": True, "false": False}[text.lower()],
 }

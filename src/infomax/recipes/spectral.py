@@ -1,160 +1,219 @@
-"""The closed form as typed settings, and the two recipes that are made of it.
+"""The closed form: typed settings, and the two presets.
 
     infomax fit 'train-*.parquet' --recipe spectral-fast --out RUN
     infomax fit 'train-*.parquet' --recipe spectral --out RUN
 
 Measured on CIFAR-10's test images (weighted vote of the 20 nearest training codes, cosine): `spectral` 80.42 % after
-440 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process to both splits embedded;
+440 seconds of two cores of an AMD EPYC, torch 2.13, from the start of the process to both splits encoded;
 `spectral-fast` 74.93 % after 75. docs/closed-form.md has the rest.
 """
 
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import final
+from functools import cache
+from typing import Annotated, ClassVar, final
 
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from infomax.constraints import AtLeast, OneOf
 from infomax.errors import InfoMaxError
-from infomax.recipes.recipe import Recipe, TrainingContext
+from infomax.progress import staged_progress
+from infomax.recipes.recipe import Recipe
 from infomax.representation.encoders import Encoder, SpectralEncoder
+from infomax.representation.encoders.codebook import PatchSettings
 from infomax.representation.objectives import Objective
-from infomax.training import closed_form as spectral
+from infomax.training.closed_form import CELL_PAIRS, SAMPLE, STAGES, CcaSettings, ClosedFormTrainer
+from infomax.training.context import TrainingContext
+from infomax.training.spectral_views import MIRROR, ViewSettings
 
-COUNTS = (
-    "stride",
-    "components",
-    "grid",
-    "chiral_grid",
-    "channels",
-    "dim",
-    "cell_images",
-    "view_images",
-    "view_rounds",
-    "crops",
-)
-"""Settings that are 1 or more."""
+DECODE_SECONDS = 5e-4  # to decode an image of the usual kinds to a small square, on two cores
+PREPARE_SECONDS = 2e-4  # to cut an image of the sample into patches, for each kind of patch
+EIGEN_OPERATIONS = 15.0  # operations for each of dim ** 3, of the eigenproblem beside a matrix product
+PROBED = 16  # images that are encoded to see how fast the machine is
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Spectral(Recipe):
-    """Patches as words; what tells regions, then views, of one image from those of others, in closed form.
+    """Patches as visual words; what distinguishes cells, then views, of one image from those of others.
 
-    patches, gray_patches: sides of the patches, in pixels, in color and without; stride: between neighboring ones.
-    components: principal components of a patch that are kept, at most.
-    whitening: added to their variances, of pixels in 0..1.
-    atoms: words of each kind of patch, mirror images counted.
-    similarity: cosine above which a patch is too near another one to become an atom.
-    threshold: cosine above which a patch counts as a word.
-    grid: cells along a side; chiral_grid: up to so many, but not fewer, where an image and its mirror image differ.
-    channels: features of a cell, for each kind of patch; fewer of a chiral grid, whose code has as many numbers.
-    cell_images, cell_ridge: how many images, at most, say which channels tell regions, and how much ridge.
-    cell_pairs: which cells of an image are paired for that: all, neighbors or distant.
-    view_images, view_ridge: the same of the code; view_rounds: how many times at most fewer images are gone over,
-    in other views, to make up for it. power: of the values that weigh the code.
-    mirror: whether an image and its mirror image are alike: alike, apart, or auto, as the collection says.
-    copies, crops: recolored copies of each image, and the crops of it and of each of these; a gray copy has one.
+    Attributes:
+        size: Side of the images, in pixels.
+        patches: Sides of the color patches, in pixels.
+        gray_patches: Sides of the patches without color, in pixels.
+        stride: Distance between neighboring patches, in pixels.
+        components: Principal components of a patch that are kept, at most.
+        atoms: Visual words of each kind of patch, mirror images counted.
+        whitening: Added to the variances of the components, of pixels in 0..1.
+        similarity: Cosine above which a patch is too near another one to become an atom.
+        threshold: Cosine above which an atom counts for a patch.
+        grid: Cells along a side.
+        chiral_grid: Cells along a side of a chiral collection, at most; never fewer than grid.
+        channels: Numbers in the feature of a cell, for each kind of patch; fewer on a chiral grid.
+        dim: Numbers in the code.
+        cell_images: Images from which the channels are found, at most.
+        cell_ridge: Ridge of that eigenproblem.
+        cell_pairs: Which cells of an image are paired: all, neighbors or distant.
+        view_images: Images from which the code is found, at most.
+        view_rounds: How many times, at most, fewer images are repeated in other views to make up for it.
+        view_ridge: Ridge of that eigenproblem.
+        power: Numbers of the code are weighted by their canonical correlations to this power.
+        mirror: "invariant", "chiral", or "auto" (test whether the collection is left-right symmetric).
+        copies: Recolored copies of each image.
+        crops: Crops of the image and of each copy; a gray copy has one.
+
     """
+
+    kind: ClassVar[str] = "spectral"
 
     patches: tuple[int, ...] = (6,)
     gray_patches: tuple[int, ...] = ()
-    stride: int = 2
-    components: int = 64
+    stride: Annotated[int, AtLeast(1)] = 2
+    components: Annotated[int, AtLeast(1)] = 64
     atoms: int = 1024
     whitening: float = 1e-3
     similarity: float = 0.5
     threshold: float = 0.2
-    grid: int = 4
-    chiral_grid: int = 8
-    channels: int = 192
-    dim: int = 512
-    cell_images: int = 4_000
+    grid: Annotated[int, AtLeast(1)] = 4
+    chiral_grid: Annotated[int, AtLeast(1)] = 8
+    channels: Annotated[int, AtLeast(1)] = 192
+    dim: Annotated[int, AtLeast(1)] = 512
+    cell_images: Annotated[int, AtLeast(1)] = 4_000
     cell_ridge: float = 1.0
-    cell_pairs: str = "neighbors"
-    view_images: int = 12_000
-    view_rounds: int = 4
+    cell_pairs: Annotated[str, OneOf(tuple(CELL_PAIRS))] = "neighbors"
+    view_images: Annotated[int, AtLeast(1)] = 12_000
+    view_rounds: Annotated[int, AtLeast(1)] = 4
     view_ridge: float = 0.1
     power: float = 1.0
-    mirror: str = "auto"
-    copies: int = 1
-    crops: int = 4
+    mirror: Annotated[str, OneOf(MIRROR)] = "auto"
+    copies: Annotated[int, AtLeast(1)] = 1
+    crops: Annotated[int, AtLeast(1)] = 4
 
     def __post_init__(self) -> None:
-        for name in COUNTS:
-            if (value := getattr(self, name)) < 1:
-                raise InfoMaxError(f"{name} is {value}: use 1 or more")
-        if self.cell_pairs not in spectral.CELL_PAIRS:
-            raise InfoMaxError(
-                f"unknown cell_pairs '{self.cell_pairs}': choose one of {', '.join(spectral.CELL_PAIRS)}"
-            )
-        if self.mirror not in spectral.MIRROR:
-            raise InfoMaxError(f"unknown mirror '{self.mirror}': choose one of {', '.join(spectral.MIRROR)}")
-        if self.channels < 2 and self.mirror != "invariant":  # a chiral code has half of them
+        super().__post_init__()
+        if self.channels < 2 and self.mirror != "invariant":  # the code of a chiral collection has half of them
             raise InfoMaxError(f"channels is {self.channels}: use 2 or more, or mirror=invariant")
         if (self.cell_pairs == "distant" and self.grid < 3) or self.grid < 2:
             raise InfoMaxError(f"a grid of {self.grid} has no {self.cell_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
-            raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each stands beside its mirror image")
-        for patch in (*self.patches, *self.gray_patches):
-            if not 1 < patch <= self.size or (self.size - patch) % self.stride:
-                raise InfoMaxError(
-                    f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
-                    "choose patches so that size - patch is a multiple of the stride"
-                )
-            if (places := (self.size - patch) // self.stride + 1) < self.grid:
-                raise InfoMaxError(
-                    f"patches of {patch} px have {places} places along a side, and the grid {self.grid} cells: "
-                    "use a smaller grid, stride or patch"
-                )
+            raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each is stored with its mirror image")
         if not self.patches + self.gray_patches:
             raise InfoMaxError("no patches and no gray_patches: give the side of one, 6 say")
+        for patch in (*self.patches, *self.gray_patches):
+            self._validate_patch(patch)
+
+    def _validate_patch(self, patch: int) -> None:
+        if not 1 < patch <= self.size or (self.size - patch) % self.stride:
+            raise InfoMaxError(
+                f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
+                "choose patches so that size - patch is a multiple of the stride"
+            )
+        if (places := (self.size - patch) // self.stride + 1) < self.grid:
+            raise InfoMaxError(
+                f"patches of {patch} px have {places} places along a side, and the grid {self.grid} cells: "
+                "use a smaller grid, stride or patch"
+            )
 
     @property
     def input_signature(self) -> tuple[object, ...]:
-        """How an image becomes words in cells."""
+        """How an image becomes visual words in cells."""
         return self.size, self.patches, self.gray_patches, self.stride, self.threshold, self.grid, self.chiral_grid
 
     def encoder(self) -> SpectralEncoder:
-        """A new encoder with random maps."""
-        return SpectralEncoder(
-            self.size,
+        """Make a new encoder with random maps."""
+        patches = PatchSettings(
             self.patches,
             self.gray_patches,
             self.stride,
             self.components,
             self.atoms,
             self.threshold,
-            self.grid,
-            self.chiral_grid,
-            self.channels,
-            self.dim,
-            whitening=self.whitening,
-            similarity=self.similarity,
+            self.whitening,
+            self.similarity,
+        )
+        return SpectralEncoder(
+            self.size,
+            patches,
+            grid=self.grid,
+            chiral_grid=self.chiral_grid,
+            channels=self.channels,
+            dim=self.dim,
         )
 
     def objective(self) -> None:
-        """No gradients, no critics: the optimal critic is known."""
+        """Make no objective: the optimal critic is known."""
 
-    def learn(self, encoder: Encoder, objective: Objective | None, fitting: TrainingContext) -> None:
-        """Two passes over some of the images, two eigenproblems."""
+    def fit(
+        self,
+        encoder: Encoder,
+        objective: Objective | None,
+        pixels: UInt8[np.ndarray, "n h w 3"],
+        labels: Sequence[str] | None,  # noqa: ARG002
+        context: TrainingContext,
+    ) -> None:
+        """Fit the encoder in closed form: two passes over some of the images, two eigenproblems."""
         assert isinstance(encoder, SpectralEncoder)
         assert objective is None
-        spectral.fit(
+        trainer = ClosedFormTrainer(
             encoder,
-            fitting.pixels,
-            spectral.CcaSettings(self.cell_images, self.cell_ridge, self.channels, self.cell_pairs),
-            spectral.CcaSettings(self.view_images, self.view_ridge, self.dim, rounds=self.view_rounds),
-            spectral.ViewSettings(self.mirror, self.copies, self.crops),
+            CcaSettings(self.cell_images, self.cell_ridge, self.channels, self.cell_pairs),
+            CcaSettings(self.view_images, self.view_ridge, self.dim, rounds=self.view_rounds),
+            ViewSettings(self.mirror, self.copies, self.crops),
+            context,
             power=self.power,
-            seed=fitting.seed,
-            device=fitting.device,
-            run=fitting.run,
-            progress=fitting.progress,
         )
+        trainer.fit(pixels)
 
-    def with_epochs(self, epochs: int) -> "Spectral":
-        """Refused: there is nothing to repeat."""
-        raise InfoMaxError(
-            f"recipe {self.name} learns in closed form and has no epochs: leave --epochs {epochs} out, "
-            "or choose another --recipe, dim-cifar10 say"
-        )
+    def progress(self, n: int, device: torch.device, *, shown: bool) -> AbstractContextManager[None]:
+        """Draw one bar over decoding and all stages of the closed form."""
+        return staged_progress(self._stage_seconds(n, device) if shown else {}, shown=shown)
+
+    def expected_seconds(self, n: int, device: torch.device) -> float | None:
+        """Estimate the time from the size of each stage and the speed of this machine; None on a GPU."""
+        return None if device.type == "cuda" else sum(self._stage_seconds(n, device).values())
+
+    def _stage_seconds(self, n: int, device: torch.device) -> dict[str, float]:
+        """Expected seconds of each stage, by name."""
+        per_image, operations_a_second = _measured_speed(self, device)
+        views = min(self.view_images, self.view_rounds * n)
+        cells = min(self.cell_images, n)
+        kinds = len(self.patches) + len(self.gray_patches)
+        numbers = self.grid * ((self.grid + 1) // 2) * self.channels * kinds
+        samples = (self.crops + 1) * (self.copies + 1) + 1
+        return {
+            "decoding": DECODE_SECONDS * n,
+            STAGES[0]: PREPARE_SECONDS * kinds * min(n, SAMPLE),
+            STAGES[1]: cells * per_image
+            + cells * 4 * kinds * self.grid**2 * (self.atoms / 2) ** 2 * 2 / operations_a_second,
+            STAGES[2]: 2 * kinds * EIGEN_OPERATIONS * (self.atoms / 2) ** 3 / operations_a_second,
+            STAGES[3]: views * (2 + self.copies) * per_image * 2
+            + views * 4 * samples * numbers**2 / operations_a_second,
+            STAGES[4]: EIGEN_OPERATIONS * numbers**3 / operations_a_second
+            + views / 10 * (2 + self.copies) * per_image * 2,
+        }
+
+
+@cache
+def _measured_speed(recipe: Spectral, device: torch.device) -> tuple[float, float]:
+    """Measure the seconds to encode an image and the operations a second of a matrix product."""
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        encoder = recipe.encoder().to(device).eval()
+        images = torch.zeros(PROBED, recipe.size, recipe.size, 3, dtype=torch.uint8, device=device)
+        encoder.histograms(images[:2])
+        per_image = min(_seconds(lambda: encoder.histograms(images)) for _ in range(2)) / PROBED
+        square = torch.ones(768, 768, device=device)
+        product = min(_seconds(lambda: square @ square) for _ in range(3))
+    return per_image, 2 * 768**3 / product
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=(6, 8), cell_images=3_000, view_images=5_000)

@@ -1,1 +1,1 @@
-"""What is learned: encoders, objectives in nats, and the one place with an optimizer."""
+"""What is learned: augmentation of images, encoders, and objectives in nats."""

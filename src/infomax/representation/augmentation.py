@@ -1,29 +1,26 @@
-"""Views: random crops of an image in random colors, drawn in batches where the images are.
+"""Augmentation: random crops of images in random colors, computed in batches on the device of the images.
 
-    views = draw((CropPolicy(size=32, count=2), CropPolicy(size=16, scale=(0.08, 0.25), count=4)), images, generator)
-
-All but clamping and solarizing is linear in the image, and done as the matrix products that it is: crop, flip,
-resampling and blur are one matrix for the rows and one for the columns of each image; brightness, contrast,
-saturation, hue and gray are one matrix for the colors. CropParameters are drawn for each image, from a generator alone.
-What rows and columns cannot do each by themselves, a turn or a slant, is `warp`.
+All steps but clamping and solarizing are linear in the image, and are computed as matrix products. Crop, flip,
+resampling and blur are one matrix for the rows and one for the columns of each image. Brightness, contrast,
+saturation, hue and gray are one matrix for the colors. The parameters are drawn for each image, from a generator only.
+Rotation and shear do not separate into rows and columns; `warp` does them.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, one_hot, pad
+from torch.nn.functional import affine_grid, grid_sample, pad
 
 from infomax.errors import InfoMaxError
+from infomax.representation.color import color_matrices
+from infomax.representation.resampling import blur_matrices, resampling_matrices
 
-TRIES = 10  # boxes drawn for each image, of which the first that fits is taken; as many as torchvision draws
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-BLUE, RED = 0.492, 0.877  # U and V of YUV: these times the differences of blue and red from the luma
+_TRIES = 10  # boxes drawn for each image; the first that fits is taken. torchvision draws as many
 
 
 @final
@@ -31,19 +28,26 @@ BLUE, RED = 0.492, 0.877  # U and V of YUV: these times the differences of blue 
 class CropPolicy:
     """How one kind of view is drawn. The defaults are those of SimCLR for CIFAR-10 (arXiv 2002.05709, app. B.9).
 
-    size: side of the view, in pixels; at most that of the images.
-    count: how many views of this kind are drawn of each image.
-    scale: range of the crop's area, as a fraction of the image's.
-    ratio: range of the crop's width over its height.
-    flip: probability of a mirror image, left to right.
-    jitter: probability that the colors are changed at all, by the four settings that follow, in random order.
-    brightness, contrast, saturation: each a factor within 1 - value and 1 + value, not below 0.
-    hue: the color circle is turned by at most this fraction of a whole turn, up to 0.5.
-    gray: probability that no color is left.
-    blur: probability of a Gaussian blur, its deviation within blur_sigma, in pixels, its reach a twentieth of the view.
-    solarize: probability that every value of solarize_threshold or more, in 0..255, is inverted.
+    Attributes:
+        size: Side of the view, in pixels; at most the smaller side of the images.
+        count: Views drawn of each image.
+        scale: Range of the area of the crop, as a fraction of the image's area.
+        ratio: Range of the width of the crop over its height.
+        flip: Probability of a horizontal flip.
+        jitter: Probability that the colors change at all. The next four settings apply, in random order.
+        brightness: Range of a factor: between 1 - value and 1 + value, and not below 0.
+        contrast: Range of a factor, as for brightness.
+        saturation: Range of a factor, as for brightness.
+        hue: Largest rotation of the color circle, as a fraction of a whole turn, up to 0.5.
+        gray: Probability of a gray view.
+        blur: Probability of a Gaussian blur, whose kernel reaches a twentieth of the view.
+        blur_sigma: Range of the standard deviation of the blur, in pixels.
+        solarize: Probability that high values are inverted.
+        solarize_threshold: Smallest value that solarizing inverts, in 0..255.
 
-    Raises InfoMaxError for settings that no view can have.
+    Raises:
+        InfoMaxError: If a setting is out of its range.
+
     """
 
     size: int = 32
@@ -66,7 +70,9 @@ class CropPolicy:
         if self.size < 1 or self.count < 1:
             raise InfoMaxError(f"a view of size {self.size}, {self.count} times: use 1 or more of each")
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
-            raise InfoMaxError(f"scale of a view is {self.scale}: give fractions of the area in order, 0.25 and 1 say")
+            raise InfoMaxError(
+                f"scale of a view is {self.scale}: give two fractions of the area in order, such as 0.25 and 1"
+            )
         for name in ("ratio", "blur_sigma"):
             low, high = getattr(self, name)
             if not 0 < low <= high < math.inf:
@@ -82,14 +88,24 @@ class CropPolicy:
 
 @dataclass(frozen=True)
 class CropParameters:
-    """What was drawn for each of n images: `apply` does it.
+    """The random numbers of n views: what `sample_parameters` draws and `apply_parameters` uses.
 
-    top, left, height, width: the box that is cut out, in whole pixels.
-    flip, gray: whether to do so.
-    brightness, contrast, saturation: factors; hue: in turns. 1, 1, 1 and 0 change nothing.
-    order: in which order these four are done, 0 to 3 as listed here.
-    sigma: deviation of the blur in pixels, 0 for none; None where no image is blurred.
-    solarize_threshold: values of this or more are inverted, infinity for none; None where no image is solarized.
+    Attributes:
+        top: First row of the crop, in pixels.
+        left: First column of the crop, in pixels.
+        height: Rows of the crop, in pixels.
+        width: Columns of the crop, in pixels.
+        flip: Whether to flip the view horizontally.
+        brightness: Factor; 1 changes nothing.
+        contrast: Factor; 1 changes nothing.
+        saturation: Factor; 1 changes nothing.
+        hue: Rotation of the color circle, in turns; 0 changes nothing.
+        order: Order of brightness (0), contrast (1), saturation (2) and hue (3).
+        gray: Whether the view is gray.
+        sigma: Standard deviation of the blur in pixels, 0 for a view without blur. None if no view is blurred.
+        solarize_threshold: Smallest value that is inverted, infinity for a view that is not solarized. None if no view
+            is solarized.
+
     """
 
     top: Int[Tensor, " n"]
@@ -107,233 +123,221 @@ class CropParameters:
     solarize_threshold: Float[Tensor, " n"] | None
 
     def __getitem__(self, rows: slice | Int[Tensor, " m"]) -> "CropParameters":
-        """Those of some of the images."""
+        """Return the parameters of some of the views."""
         parts: dict[str, Any] = {name: None if each is None else each[rows] for name, each in vars(self).items()}
         return CropParameters(**parts)
 
 
 def augment(
-    kinds: Sequence[CropPolicy],
+    policies: Sequence[CropPolicy],
     images: Num[Tensor, "n h w 3"],
     generator: torch.Generator | None = None,
-    share: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1),
 ) -> list[Float[Tensor, "m size size 3"]]:
-    """For each kind its views, float32 in 0..255 and not rounded: all n images once, then again, `count` times.
+    """Draw random views of each image.
 
-    The images may be one of several equal shares of a batch, (0, 2) the first of two: they are drawn as they would be
-    in the whole batch, and the generator moves on as it would.
+    The images may be one of several equal shards of a batch. A shard gets the views that it would get in the whole
+    batch, and the generator advances as for the whole batch.
 
-    Raises InfoMaxError for a view larger than the images.
+    Args:
+        policies: The kinds of views.
+        images: Images with values 0..255.
+        generator: Draws the parameters, on the device of the images; None uses PyTorch's global random state.
+        shard: The index of the shard and the number of shards: (0, 2) is the first of two.
+
+    Returns:
+        For each policy a batch of count * n views, float32 with values 0..255, not rounded. One view of each of the n
+        images comes first, then the second view of each image, and so on.
+
+    Raises:
+        InfoMaxError: If a view is larger than the images.
+
+    Example:
+        >>> import torch
+        >>> from infomax.representation.augmentation import CropPolicy, augment
+        >>> images = torch.randint(0, 256, (10, 32, 32, 3), dtype=torch.uint8)
+        >>> policies = [CropPolicy(size=24, count=2), CropPolicy(size=16, count=4, scale=(0.08, 0.25))]
+        >>> views, local_crops = augment(policies, images, torch.Generator().manual_seed(0))
+        >>> views.shape, local_crops.shape
+        (torch.Size([20, 24, 24, 3]), torch.Size([40, 16, 16, 3]))
+        >>> first, second = views.split(10)  # row i of both shows image i
+
     """
     side = min(images.shape[1:3])
-    if (largest := max(kind.size for kind in kinds)) > side:
+    if (largest := max(policy.size for policy in policies)) > side:
         raise InfoMaxError(f"a view of {largest} px is larger than the images of {side} px: make it {side} or less")
-    planes, whole = _planes(images), len(images) * share[1]
-    own = slice(len(images) * share[0], len(images) * (share[0] + 1))
+    planes, n_total = _to_planes(images), len(images) * shard[1]
+    own = slice(len(images) * shard[0], len(images) * (shard[0] + 1))
     batches = []
-    for kind in kinds:
-        drawn = sample_parameters(kind, kind.count * whole, planes.shape[2:], generator, images.device)
-        if share[1] > 1:
-            drawn = drawn[torch.arange(kind.count * whole, device=images.device).view(-1, whole)[:, own].flatten()]
-        again = planes.expand(kind.count, *planes.shape).flatten(0, 1)  # no copy for a single view
-        batches.append(_apply(again, drawn, kind.size).permute(0, 2, 3, 1))
+    for policy in policies:
+        parameters = sample_parameters(policy, policy.count * n_total, planes.shape[2:], generator, images.device)
+        if shard[1] > 1:
+            rows = torch.arange(policy.count * n_total, device=images.device).view(-1, n_total)
+            parameters = parameters[rows[:, own].flatten()]
+        repeated = planes.expand(policy.count, *planes.shape).flatten(0, 1)  # no copy for a single view
+        batches.append(_apply(repeated, parameters, policy.size).permute(0, 2, 3, 1))
     return batches
 
 
 def sample_parameters(
-    kind: CropPolicy,
+    policy: CropPolicy,
     n: int,
     shape: Sequence[int],
     generator: torch.Generator | None = None,
     device: torch.device | None = None,
 ) -> CropParameters:
-    """Draw the parameters of n views of images of that shape (h, w)."""
-    uniform = torch.rand(n, 2 * TRIES + 16, generator=generator, device=device)
-    boxes, place, chance, amount, keys = torch.split(uniform, [2 * TRIES, 2, 5, 5, 4], 1)
+    """Draw the parameters of random views.
+
+    Args:
+        policy: The kind of views.
+        n: Number of views.
+        shape: (height, width) of the images, in pixels.
+        generator: Draws the parameters; None uses PyTorch's global random state.
+        device: Device of the generator and of the parameters; None means PyTorch's default device.
+
+    Returns:
+        The parameters of n views.
+
+    """
+    uniform = torch.rand(n, 2 * _TRIES + 16, generator=generator, device=device)
+    boxes, place, chance, amount, keys = torch.split(uniform, [2 * _TRIES, 2, 5, 5, 4], 1)
     jitter, blur, solarize = (
-        chance[:, column] < below for column, below in ((1, kind.jitter), (3, kind.blur), (4, kind.solarize))
+        chance[:, column] < below for column, below in ((1, policy.jitter), (3, policy.blur), (4, policy.solarize))
     )
 
     def factor(column: int, spread: float) -> Float[Tensor, " n"]:
         low = max(0.0, 1 - spread)
         return torch.where(jitter, low + (1 + spread - low) * amount[:, column], 1.0)
 
-    low, high = kind.blur_sigma
+    low, high = policy.blur_sigma
     return CropParameters(
-        **_boxes(kind, boxes, place, shape),
-        flip=chance[:, 0] < kind.flip,
-        brightness=factor(0, kind.brightness),
-        contrast=factor(1, kind.contrast),
-        saturation=factor(2, kind.saturation),
-        hue=torch.where(jitter, kind.hue * (2 * amount[:, 3] - 1), 0.0),
+        **_sample_boxes(policy, boxes, place, shape),
+        flip=chance[:, 0] < policy.flip,
+        brightness=factor(0, policy.brightness),
+        contrast=factor(1, policy.contrast),
+        saturation=factor(2, policy.saturation),
+        hue=torch.where(jitter, policy.hue * (2 * amount[:, 3] - 1), 0.0),
         order=keys.argsort(1),
-        gray=chance[:, 2] < kind.gray,
-        sigma=torch.where(blur, low + (high - low) * amount[:, 4], 0.0) if kind.blur else None,
-        solarize_threshold=torch.where(solarize, kind.solarize_threshold, math.inf) if kind.solarize else None,
+        gray=chance[:, 2] < policy.gray,
+        sigma=torch.where(blur, low + (high - low) * amount[:, 4], 0.0) if policy.blur else None,
+        solarize_threshold=torch.where(solarize, policy.solarize_threshold, math.inf) if policy.solarize else None,
     )
 
 
 def apply_parameters(
     images: Num[Tensor, "n h w 3"], parameters: CropParameters, size: int
 ) -> Float[Tensor, "n size size 3"]:
-    """Views of `size` px by these parameters, float32 in 0..255, not rounded.
+    """Compute one view of each image with given parameters.
 
-    In this order: crop and resample (bilinear, each output pixel a triangle as wide as the step between them where that
-    is more than a pixel: no aliasing), flip, jitter, gray, blur, clamp, solarize. Hue turns the color plane of YUV,
-    which is linear and keeps the luma, where others turn that of HSV; contrast is about the mean luma of the crop.
-    Values that leave 0..255 on the way are clamped at the end alone.
+    The steps in order: crop and resample (bilinear and antialiased), flip, jitter, gray, blur, clamp, solarize. Hue
+    rotates the U-V plane of YUV, which is linear and keeps the luma; torchvision changes the hue of HSV. Contrast is
+    about the mean luma of the crop. Values outside 0..255 are clamped once, at the end.
+
+    Args:
+        images: Images with values 0..255.
+        parameters: The parameters of each view.
+        size: Side of the views, in pixels.
+
+    Returns:
+        The views, float32 with values 0..255, not rounded.
+
     """
-    return _apply(_planes(images), parameters, size).permute(0, 2, 3, 1)
+    return _apply(_to_planes(images), parameters, size).permute(0, 2, 3, 1)
 
 
 @final
 @dataclass(frozen=True)
 class Warp:
-    """Small affine changes of an image, as a hand makes them in writing or a camera in being held.
+    """Ranges of small affine changes of an image, as they occur in handwriting or with a hand-held camera.
 
-    Along these directions a thing stays what it is (Simard, LeCun & Denker 1993, tangent distance). Each amount is
-    drawn uniformly from minus to plus what is said.
+    Such changes keep the content of the image (Simard, LeCun & Denker 1993, tangent distance). Each amount is drawn
+    uniformly between minus and plus the given value.
 
-    turn: in degrees.
-    shear: pixels that a row is moved to the side, for each row below the middle.
-    stretch: logarithm of the width, and minus that of the height.
+    Attributes:
+        degrees: Rotation, in degrees.
+        shear: Horizontal shift of a row, in pixels for each row below the middle.
+        stretch: Logarithm of the factor on the width. The height changes by the inverse factor.
+
     """
 
-    turn: float = 15.0
+    degrees: float = 15.0
     shear: float = 0.2
     stretch: float = 0.1
 
 
 def warp(
-    images: Float[Tensor, "n side side 3"], how: Warp, generator: torch.Generator | None = None
+    images: Float[Tensor, "n side side 3"], limits: Warp, generator: torch.Generator | None = None
 ) -> Float[Tensor, "n side side 3"]:
-    """Each image changed about its middle, its edges drawn out where it does not reach; bilinear."""
-    drawn = 2 * torch.rand(3, len(images), generator=generator, device=images.device) - 1
-    turn, shear, wide = math.radians(how.turn) * drawn[0], how.shear * drawn[1], (how.stretch * drawn[2]).exp()
-    turned = torch.stack([turn.cos(), -turn.sin(), turn.sin(), turn.cos()], 1).view(-1, 2, 2)
-    shaped = torch.stack([wide, shear, torch.zeros_like(wide), 1 / wide], 1).view(-1, 2, 2)
-    source = pad(turned @ shaped, (0, 1))  # of each pixel, which lies at x, y: about the middle, nothing is moved
-    planes = _planes(images)
-    places = affine_grid(source, list(planes.shape), align_corners=False)
-    warped: Tensor = grid_sample(planes, places, padding_mode="border", align_corners=False)
+    """Apply a random affine change about the middle of each image, with bilinear interpolation.
+
+    Pixels from outside the image take the value of the nearest edge.
+
+    Args:
+        images: Square images.
+        limits: Ranges of the changes.
+        generator: Draws the changes, on the device of the images; None uses PyTorch's global random state.
+
+    Returns:
+        One changed image for each image.
+
+    """
+    uniform = 2 * torch.rand(3, len(images), generator=generator, device=images.device) - 1
+    angle = math.radians(limits.degrees) * uniform[0]
+    shear, width = limits.shear * uniform[1], (limits.stretch * uniform[2]).exp()
+    rotation = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(-1, 2, 2)
+    shape = torch.stack([width, shear, torch.zeros_like(width), 1 / width], 1).view(-1, 2, 2)
+    to_source = pad(rotation @ shape, (0, 1))  # (x, y) of an output pixel to its source; the third column is no shift
+    planes = _to_planes(images)
+    source = affine_grid(to_source, list(planes.shape), align_corners=False)
+    warped: Tensor = grid_sample(planes, source, padding_mode="border", align_corners=False)
     return warped.permute(0, 2, 3, 1)
 
 
-def _planes(images: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+def _to_planes(images: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     return images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
 
 
 def _apply(planes: Float[Tensor, "n 3 h w"], p: CropParameters, size: int) -> Float[Tensor, "n 3 size size"]:
     height, width = planes.shape[2:]
-    rows, columns = _resampling(p.top, p.height, height, size), _resampling(p.left, p.width, width, size)
+    rows = resampling_matrices(p.top, p.height, height, size)
+    columns = resampling_matrices(p.left, p.width, width, size)
     columns = torch.where(p.flip[:, None, None], columns.flip(1), columns)
-    with torch.autocast(planes.device.type, enabled=False):  # three digits are too few for 256 levels
+    with torch.autocast(planes.device.type, enabled=False):  # half precision has too few digits for 256 levels
         mean = rows.mean(1, keepdim=True).unsqueeze(1) @ planes @ columns.mean(1)[:, None, :, None]
         if p.sigma is not None:
-            blur = _blurring(p.sigma, size)
+            blur = blur_matrices(p.sigma, size)
             rows, columns = blur @ rows, blur @ columns
         crops = rows.unsqueeze(1) @ (planes.flatten(1, 2) @ columns.mT).view(-1, 3, height, size)
-        own, common = _color_maps(p)
-        views = torch.baddbmm(common @ mean.flatten(2), own, crops.flatten(2)).clamp_(0, 255).view_as(crops)
+        of_pixel, of_mean = color_matrices(p.brightness, p.contrast, p.saturation, p.hue, p.order, p.gray)
+        views = torch.baddbmm(of_mean @ mean.flatten(2), of_pixel, crops.flatten(2)).clamp_(0, 255).view_as(crops)
     if p.solarize_threshold is not None:
         views = torch.where(views < p.solarize_threshold[:, None, None, None], views, 255 - views)
     return views
 
 
-def _boxes(
-    kind: CropPolicy, uniform: Float[Tensor, "n tries2"], place: Float[Tensor, "n 2"], shape: Sequence[int]
+def _sample_boxes(
+    policy: CropPolicy, uniform: Float[Tensor, "n tries2"], place: Float[Tensor, "n 2"], shape: Sequence[int]
 ) -> dict[str, Int[Tensor, " n"]]:
-    """top, left, height and width: area uniform in scale, log of the ratio uniform, place uniform among those that fit.
+    """Turn uniform numbers into top, left, height and width of crops, as torchvision's RandomResizedCrop does.
 
-    The first of TRIES boxes that fits; where none does, the middle of the image, as torchvision has it.
+    Area and logarithm of the ratio are uniform, and so is the place among those where the box fits. The first of
+    _TRIES boxes that fits is taken. If none fits, the crop is the middle of the image.
     """
     rows, columns = shape
     area, log_ratio = uniform.chunk(2, 1)
-    low, high = kind.scale
+    low, high = policy.scale
     area = rows * columns * (low + (high - low) * area)
-    low, high = math.log(kind.ratio[0]), math.log(kind.ratio[1])
+    low, high = math.log(policy.ratio[0]), math.log(policy.ratio[1])
     ratio = (low + (high - low) * log_ratio).exp()
     width, height = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
     fits = (width >= 1) & (width <= columns) & (height >= 1) & (height <= rows)
     first = fits.int().argmax(1, keepdim=True)
     found = fits.any(1)
-    middle = min(max(columns / rows, kind.ratio[0]), kind.ratio[1])  # the ratio nearest to that of the whole image
-    width = torch.where(found, width.gather(1, first).squeeze(1), min(columns, round(rows * middle)))
-    height = torch.where(found, height.gather(1, first).squeeze(1), min(rows, round(columns / middle)))
+    fallback = min(max(columns / rows, policy.ratio[0]), policy.ratio[1])  # the ratio nearest to the image's
+    width = torch.where(found, width.gather(1, first).squeeze(1), min(columns, round(rows * fallback)))
+    height = torch.where(found, height.gather(1, first).squeeze(1), min(rows, round(columns / fallback)))
     room = torch.stack([rows - height, columns - width], 1)
-    place = torch.minimum((room + 1) * place, room).floor()  # 0.99999999 * 4 rounds to 4
+    place = torch.minimum((room + 1) * place, room).floor()  # in float32, 0.99999999 * 4 rounds to 4
     top, left = torch.where(found.unsqueeze(1), place, (room / 2).floor()).unbind(1)
     box = {"top": top, "left": left, "height": height, "width": width}
     return {side: pixels.long() for side, pixels in box.items()}
-
-
-def _resampling(
-    start: Int[Tensor, " n"], length: Int[Tensor, " n"], pixels: int, size: int
-) -> Float[Tensor, "n size pixels"]:
-    """Rows of weights: a triangle about the center of each output pixel, which sees nothing outside the box."""
-    start, length = start.float()[:, None, None], length.float()[:, None, None]
-    step = length / size
-    outputs = torch.arange(size, device=start.device, dtype=torch.float32)[:, None]
-    inputs = torch.arange(pixels, device=start.device, dtype=torch.float32)
-    offset = (inputs + 0.5 - start) - step * (outputs + 0.5)
-    weights = (1 - offset.abs() / step.clamp(min=1)).clamp_(min=0)
-    weights = weights.masked_fill_((inputs < start) | (inputs >= start + length), 0)
-    return weights / weights.sum(2, keepdim=True)
-
-
-def _blurring(sigma: Float[Tensor, " n"], size: int) -> Float[Tensor, "n size size"]:
-    """Weights of a Gaussian as far as a twentieth of the view, mirrored at its edges; the identity for sigma 0."""
-    radius = max(1, size // 20)
-    offsets = torch.arange(-radius, radius + 1, device=sigma.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma.clamp(min=1e-3).unsqueeze(1)).square())
-    mirrored = torch.arange(size, device=sigma.device).unsqueeze(1) + offsets
-    mirrored = (size - 1 - (size - 1 - mirrored.abs()).abs()).clamp_(0)  # a view of one pixel has no other side
-    taps = one_hot(mirrored.T, size).float()
-    blur: Tensor = (kernel / kernel.sum(1, keepdim=True)) @ taps.flatten(1)
-    return blur.view(-1, size, size)
-
-
-def _color_maps(p: CropParameters) -> tuple[Float[Tensor, "n 3 3"], Float[Tensor, "n 3 3"]]:
-    """(A, B): a pixel x of a crop whose mean color is m becomes A x + B m.
-
-    Each of the four changes is such a pair, B being that of contrast alone; one after another they make one pair, the
-    mean becoming (A + B) m on the way.
-    """
-    one, luma = torch.eye(3, device=p.hue.device), _constants(p.hue.device)[0]
-
-    def toward(factor: Float[Tensor, " n"], gray: Tensor) -> Float[Tensor, "n 3 3"]:
-        factor = factor[:, None, None]
-        return factor * one + (1 - factor) * gray
-
-    nothing = torch.zeros_like(one)
-    changes = [toward(p.brightness, nothing), toward(p.contrast, nothing), toward(p.saturation, luma), _hue(p.hue)]
-    means = [torch.zeros_like(changes[0])] * 4
-    means[1] = (1 - p.contrast)[:, None, None] * luma
-    each, of_mean = torch.stack(changes, 1), torch.stack(means, 1)
-    own, common = one.expand(len(p.hue), 3, 3), nothing.expand(len(p.hue), 3, 3)
-    rows = torch.arange(len(p.hue), device=p.hue.device)
-    for which in p.order.unbind(1):
-        own, common = each[rows, which] @ own, each[rows, which] @ common + of_mean[rows, which] @ (own + common)
-    gray = p.gray[:, None, None]
-    return torch.where(gray, luma @ own, own), torch.where(gray, luma @ common, common)
-
-
-def _hue(turns: Float[Tensor, " n"]) -> Float[Tensor, "n 3 3"]:
-    """RGB to YUV, U and V turned about Y, and back."""
-    _, to_yuv, back = _constants(turns.device)
-    angle = 2 * math.pi * turns
-    turn = torch.eye(3, device=turns.device).repeat(len(turns), 1, 1)
-    turn[:, 1, 1] = turn[:, 2, 2] = angle.cos()
-    turn[:, 1, 2], turn[:, 2, 1] = -angle.sin(), angle.sin()
-    turned: Tensor = back @ turn @ to_yuv
-    return turned
-
-
-@cache
-def _constants(device: torch.device) -> tuple[Float[Tensor, "3 3"], Float[Tensor, "3 3"], Float[Tensor, "3 3"]]:
-    """RGB to the luma in all three channels, RGB to YUV, and back; made once, for a GPU would wait for them."""
-    red, green, blue = LUMA
-    to_yuv = torch.tensor(
-        [LUMA, (-BLUE * red, -BLUE * green, BLUE * (1 - blue)), (RED * (1 - red), -RED * green, -RED * blue)]
-    )
-    return torch.tensor([LUMA] * 3).to(device), to_yuv.to(device), torch.linalg.inv(to_yuv).to(device)

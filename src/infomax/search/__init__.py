@@ -2,4 +2,4 @@
 
 import os
 
-os.environ.setdefault("LANCEDB_LOG", "error")  # its warnings are of conflicts that are mended without anybody's help
+os.environ.setdefault("LANCEDB_LOG", "error")  # LanceDB warns of write conflicts, which are resolved by trying again

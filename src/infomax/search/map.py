@@ -1,4 +1,4 @@
-"""The map of an index, kept in a file beside the rows it was made of."""
+"""The map of a collection: its images as points of the plane, kept in a file next to the rows it was made of."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +18,15 @@ from infomax.search.store import Store, schema, vectors_of
 
 @dataclass(frozen=True)
 class CollectionMap:
-    """The images of an index in the order of their paths, and where they lie, in 0..1."""
+    """The images of an index as points of the plane, in the order of their paths.
+
+    Attributes:
+        ids: Ids of the images.
+        paths: Paths of the images.
+        labels: Labels of the images; None for those without one.
+        positions: Positions in 0..1, shape (n, 2), float32.
+
+    """
 
     ids: list[str]
     paths: list[str]
@@ -26,37 +34,46 @@ class CollectionMap:
     positions: Float[np.ndarray, "n 2"]
 
 
-def map_of(store: Store, file: Path) -> CollectionMap:
-    """The map of a store, from the file where that is of the same rows; else computed, and written there."""
-    rows = ordered_rows(store, vectors=False)
-    positions = read(file, digest_of(rows))
+def load_or_compute_map(store: Store, file: Path) -> CollectionMap:
+    """Load the map of a store from a file, or compute it and write the file where rows have changed since.
+
+    Args:
+        store: The rows.
+        file: File of the map. A map that cannot be written is returned all the same.
+
+    Returns:
+        The map of the current rows.
+
+    """
+    rows = _ordered_rows(store, vectors=False)
+    positions = _read(file, _digest(rows))
     if positions is None:
-        rows = ordered_rows(store, vectors=True)
+        rows = _ordered_rows(store, vectors=True)
         positions = project(vectors_of(rows))
-        with suppress(OSError):  # an index that may only be read has its map in memory
-            write(file, digest_of(rows), positions)
+        with suppress(OSError):  # the folder may be read-only
+            _write(file, _digest(rows), positions)
     ids, paths, labels = (rows.column(name).to_pylist() for name in ("id", "path", "label"))
     return CollectionMap(ids, paths, labels, positions)
 
 
-def ordered_rows(store: Store, *, vectors: bool) -> pa.Table:
-    """All rows, at one moment, in the order of the bytes of their paths."""
+def _ordered_rows(store: Store, *, vectors: bool) -> pa.Table:
+    """All rows at one moment, in the order of the bytes of their paths."""
     columns = ["path", "id", "hash", "label", *(["vector"] if vectors else [])]
     pieces = list(store.scan(columns))
     rows = pa.Table.from_batches(pieces) if pieces else schema(1).empty_table().select(columns)
     return rows.sort_by("path").combine_chunks()
 
 
-def digest_of(rows: pa.Table) -> str:
-    """What a map depends on: which images there are, and their content."""
+def _digest(rows: pa.Table) -> str:
+    """A digest of what the map depends on: which images there are, and their content."""
     digest = blake2b(digest_size=16)
     for name in ("id", "hash"):
         digest.update("\n".join(rows.column(name).to_pylist()).encode())
     return digest.hexdigest()
 
 
-def read(file: Path, digest: str) -> Float[np.ndarray, "n 2"] | None:
-    """The positions in a file; None where it is missing, damaged, or of other rows."""
+def _read(file: Path, digest: str) -> Float[np.ndarray, "n 2"] | None:
+    """The positions in a file; None where the file is missing, damaged, or made of other rows."""
     try:
         with safe_open(file, "np") as stored:
             if (stored.metadata() or {}).get("rows") != digest:
@@ -67,7 +84,7 @@ def read(file: Path, digest: str) -> Float[np.ndarray, "n 2"] | None:
         return None
 
 
-def write(file: Path, digest: str, positions: Float[np.ndarray, "n 2"]) -> None:
-    """Put the positions in a file, whole or not at all. Raises OSError where that fails."""
+def _write(file: Path, digest: str, positions: Float[np.ndarray, "n 2"]) -> None:
+    """Write the positions, as a whole or not at all. Raises OSError where that fails."""
     with written_atomically(file) as out:
         out.write(save({"positions": np.ascontiguousarray(positions)}, {"rows": digest}))

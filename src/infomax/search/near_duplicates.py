@@ -1,8 +1,9 @@
-"""Whether images look the same, by their own pixels: a model may take two for one that nobody else would.
+"""Compare images by their pixels, since a model may confuse two images that a person would not.
 
-A copy that was encoded again, scaled, brightened, colored, or trimmed by a little differs by little from its image
-beside what that shows. Of each channel that is what is left without its mean and slope: skies and seas, which have
-little else, look the same only with the same ship. The bounds were set by eye on CIFAR-10, which holds images twice.
+A copy may be encoded again, scaled, brightened, colored, or cropped by a little. It then differs from the original by
+little, compared to the detail that the image shows. Detail is what remains of a channel without its mean and its linear
+gradient. So two skies or seas, which are mostly gradient, look the same only with the same ship. The bounds were set by
+eye on CIFAR-10, which holds some images twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,24 +17,27 @@ from infomax.devices import cores
 from infomax.search.thumbnails import SMALLEST, smallest
 
 DIFFERENCE = 0.14
-"""The most that may differ: mean squared difference by the product of both contrasts; a correlation of 0.93."""
+"""Largest mean squared difference of the details, divided by the product of both contrasts: a correlation of 0.93."""
 
 NOISE = 2.0
-"""Levels of 255 that may differ (root mean square), however little an image shows."""
+"""Root mean square difference, in levels of 255, that is allowed for images without detail too."""
 
 BRIGHTNESS = 60.0
-"""Levels of 255 that the mean of a channel may be off."""
+"""Largest difference of the means of a channel, in levels of 255."""
 
 CONTRAST = 1.5
-"""How many times the contrast of the other a copy may have."""
+"""Largest ratio of the contrasts of two copies."""
 
 READ_AT_ONCE = 500
 
 
 class ImageComparer:
-    """Images at their smallest, each read from its thumbnail when it is first compared.
+    """Compares images by their thumbnails, each read when it is first compared and kept at 16 x 16 pixels.
 
-    thumbnails: gives those of some ids, as `Index.thumbnails`; an image without one looks like no other.
+    Args:
+        ids: Ids of all images; rows are positions in this list.
+        thumbnails: Maps ids to thumbnails, as `Index.thumbnails` does. An image without one is like no other.
+
     """
 
     def __init__(self, ids: Sequence[str], thumbnails: Callable[[Sequence[str]], dict[str, bytes]]) -> None:
@@ -44,7 +48,16 @@ class ImageComparer:
         self._there = np.zeros(len(ids), np.bool_)
 
     def same(self, a: Int[np.ndarray, " m"], b: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "m n"]:
-        """Which of the images `a` look like which of the images `b`; all are given by their places."""
+        """Compare each of some images with each of some others.
+
+        Args:
+            a: Rows of the first images, shape (m,).
+            b: Rows of the second images, shape (n,).
+
+        Returns:
+            Which pairs look the same, shape (m, n).
+
+        """
         self._read(np.union1d(a, b))
         same: Bool[np.ndarray, "m n"] = is_near_duplicate(self._pixels[a], self._pixels[b])
         same &= self._there[a][:, None] & self._there[b]
@@ -67,14 +80,22 @@ class ImageComparer:
 def is_near_duplicate(
     a: UInt8[np.ndarray, "m side side 3"], b: UInt8[np.ndarray, "n side side 3"]
 ) -> Bool[np.ndarray, "m n"]:
-    """Which of some images look like which others.
+    """Compare each of some small images with each of some others.
 
-    The contrast of both is made the same, as far as CONTRAST allows, by changing each half of the way: so what differs
-    then does not depend on which comes first.
+    The contrasts of a pair are first made equal, as far as CONTRAST allows, by changing each half of the way. So the
+    result does not depend on the order of the pair.
+
+    Args:
+        a: Pixels of the first images, shape (m, side, side, 3).
+        b: Pixels of the second images, shape (n, side, side, 3).
+
+    Returns:
+        Which pairs look the same, shape (m, n).
+
     """
-    means, details = remove_gradient(a)
-    other_means, other_details = remove_gradient(b)
-    contrasts, other_contrasts = contrasts_of(details)[:, None], contrasts_of(other_details)
+    means, details = _remove_gradient(a)
+    other_means, other_details = _remove_gradient(b)
+    contrasts, other_contrasts = _contrasts(details)[:, None], _contrasts(other_details)
     gain = (other_contrasts / contrasts).clamp(1 / CONTRAST, CONTRAST)
     products = details @ other_details.T / details.shape[1]
     different = gain * contrasts.square() + other_contrasts.square() / gain - 2 * products
@@ -84,19 +105,19 @@ def is_near_duplicate(
     return same
 
 
-def remove_gradient(
+def _remove_gradient(
     images: UInt8[np.ndarray, "n side side 3"],
 ) -> tuple[Float[torch.Tensor, "n 3"], Float[torch.Tensor, "n values"]]:
-    """The mean of each channel, and what is left of the pixels without that and without the channel's slope."""
+    """The mean of each channel, and the pixels without the mean and the linear gradient of their channel."""
     count, side, _, _ = images.shape
     along = torch.linspace(-1, 1, side)
     planes = torch.stack([torch.ones(side, side), along.expand(side, side), along[:, None].expand(side, side)])
-    planes = torch.nn.functional.normalize(planes.reshape(3, -1))  # they are at right angles to each other
+    planes = torch.nn.functional.normalize(planes.reshape(3, -1))  # the three planes are orthogonal
     values = torch.from_numpy(images).float().reshape(count, side * side, 3).mT
     details = values - values @ planes.T @ planes
     return values.mean(2), details.reshape(count, -1)
 
 
-def contrasts_of(details: Float[torch.Tensor, "n values"]) -> Float[torch.Tensor, " n"]:
-    """Standard deviations in levels of 255, above 0 also where there is nothing to see."""
+def _contrasts(details: Float[torch.Tensor, "n values"]) -> Float[torch.Tensor, " n"]:
+    """Standard deviations in levels of 255; positive for images without detail too, which the gain is divided by."""
     return details.square().mean(1).sqrt().clamp(min=1e-3)

@@ -1,4 +1,4 @@
-"""What an index asks of a database: few enough questions that LanceDB can be one answer among several."""
+"""The few operations that an index needs of a database, so that LanceDB can be one of several."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,24 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from infomax.neighbors.distances import exact_distances
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
 
 IMAGE_COLUMNS = ("id", "path", "label", "width", "height", "size", "mtime")
-"""The columns that tell of an image."""
+"""The columns that describe an image."""
 
-PATH = IMAGE_COLUMNS.index("path")
-"""The place of the path among these."""
+_PATH = IMAGE_COLUMNS.index("path")
 
 
 def schema(dim: int) -> pa.Schema:
-    """The columns of an index. `path` names a row; `id`, a digest of it, is what a link may hold."""
+    """Define the columns of an index. `path` names a row; `id`, a digest of the path, is what a link may hold.
+
+    Args:
+        dim: Dimension of the vectors.
+
+    Returns:
+        The schema.
+
+    """
     return pa.schema(
         [
             pa.field("path", pa.string(), nullable=False),
@@ -40,7 +47,13 @@ def schema(dim: int) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rows count: those below a folder (absolute, no slash at its end), those with a label, or both."""
+    """Which rows count.
+
+    Attributes:
+        folder: Only rows below this folder (absolute, no slash at its end); None for all.
+        label: Only rows with this label; None for all.
+
+    """
 
     folder: str | None = None
     label: str | None = None
@@ -51,14 +64,18 @@ EVERYTHING = Filter()
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Rows that were found near a vector, as `measured` measures them.
+    """Rows found near a vector, with their distances as `exact_distances` computes them.
 
-    columns: of each row the columns asked for
-    distances, cosines: of each row (n,), in float64
-    exact: whether these are the nearest beyond doubt, in their order, ties in the order of the bytes of their paths
+    Attributes:
+        rows: For each row the values of the columns asked for.
+        distances: Distance of each row, shape (n,), float64.
+        cosines: Cosine of each row, shape (n,), float64.
+        exact: Whether these are certainly the nearest rows, in their order, ties in the order of the bytes of their
+            paths.
+
     """
 
-    columns: list[tuple[Any, ...]]
+    rows: list[tuple[Any, ...]]
     distances: Float[np.ndarray, " n"]
     cosines: Float[np.ndarray, " n"]
     exact: bool = False
@@ -71,36 +88,94 @@ class SearchResult:
         vector: Float[np.ndarray, " d"],
         metric: Metric,
     ) -> "SearchResult":
-        """Rows of a table with the columns, and a column of vectors."""
-        facts = list(zip(*(rows.column(name).to_pylist() for name in columns), strict=True))
-        return cls(facts, *exact_distances(vector, vectors_of(rows), metric))
+        """Compute the distances of rows.
+
+        Args:
+            rows: A table with `columns` and the column `vector`.
+            columns: Columns to keep of each row.
+            vector: The query, shape (d,).
+            metric: "cosine" or "euclidean".
+
+        Returns:
+            The rows in the order of the table.
+
+        """
+        values = list(zip(*(rows.column(name).to_pylist() for name in columns), strict=True))
+        return cls(values, *exact_distances(vector, vectors_of(rows), metric))
 
 
 @runtime_checkable
 class Store(Protocol):
     """Rows of `schema(dim)`, one for each path, shared by any number of readers and writers.
 
-    A reader sees at once what any writer, in whatever process, has finished. Each call that writes happens whole or not
-    at all, at once for everybody, and is on the disk when it returns. Failures are InfoMaxError.
+    A reader sees at once what any writer, in any process, has finished. A call that writes takes effect as a whole or
+    not at all, for everybody at once, and is on the disk when it returns. Failures raise InfoMaxError.
     """
 
     def upsert(self, rows: pa.Table) -> None:
-        """Put rows in place of those with the same path, and beside the others."""
+        """Insert rows, and replace those with the same path.
+
+        Args:
+            rows: A table of `schema(dim)`.
+
+        """
 
     def remove(self, paths: Sequence[str]) -> None:
-        """Take away the rows with these paths, where there are any."""
+        """Remove the rows with these paths; others are ignored.
+
+        Args:
+            paths: Paths of rows.
+
+        """
 
     def count(self, where: Filter = EVERYTHING) -> int:
-        """How many rows there are."""
+        """Count rows.
+
+        Args:
+            where: Which rows count.
+
+        Returns:
+            The number of rows.
+
+        """
 
     def fetch(self, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
-        """The rows with these ids, in any order; those that do not exist are left out."""
+        """Get rows by id.
+
+        Args:
+            ids: Ids of rows.
+            columns: Columns to return.
+
+        Returns:
+            The rows in any order; ids without a row are left out.
+
+        """
 
     def page(self, offset: int, limit: int, columns: Sequence[str], where: Filter = EVERYTHING) -> pa.Table:
-        """`limit` rows from the `offset`-th on, in the order of the bytes of their paths."""
+        """Get rows in the order of the bytes of their paths.
+
+        Args:
+            offset: Number of rows to pass over.
+            limit: Number of rows to return, at most.
+            columns: Columns to return.
+            where: Which rows count.
+
+        Returns:
+            The rows.
+
+        """
 
     def scan(self, columns: Sequence[str], where: Filter = EVERYTHING) -> Iterator[pa.RecordBatch]:
-        """All rows, in any order, a piece at a time."""
+        """Get all rows, in any order.
+
+        Args:
+            columns: Columns to return.
+            where: Which rows count.
+
+        Yields:
+            Some rows at a time.
+
+        """
 
     def nearest(
         self,
@@ -112,36 +187,72 @@ class Store(Protocol):
         *,
         approximate: bool = False,
     ) -> SearchResult:
-        """The k rows nearest to a vector, nearest first up to rounding in float32, ties in any order, or `exact`.
+        """Find the k rows nearest to a vector.
 
-        A row whose vector is zero may be left out where the metric is cosine. With `approximate` some of the k may be
-        other rows that are nearly as near; a store may build what it needs for that, and keep it.
+        By cosine, a row whose vector is zero may be left out.
+
+        Args:
+            vector: The query, shape (d,).
+            k: Number of rows.
+            metric: "cosine" or "euclidean".
+            columns: Columns to return.
+            where: Which rows count.
+            approximate: Allow other rows that are nearly as near among the k. A store may build what it needs for
+                that, and keep it.
+
+        Returns:
+            The rows, nearest first up to rounding in float32, ties in any order; or in exact order, marked `exact`.
+
         """
 
     def compact(self) -> None:
-        """Tidy up: fewer pieces, no old versions. Only a matter of speed and room; changes no row."""
+        """Tidy up: merge pieces, drop old versions. Affects speed and disk space only; changes no row."""
 
     def version(self) -> int:
-        """A number that is another one whenever the rows are, whoever has changed them."""
+        """Return a number that changes whenever the rows change, whoever changes them."""
 
     def bytes(self) -> int:
-        """How much room the store takes."""
+        """Return the size of the store on the disk."""
 
 
-def path_bytes(facts: tuple[Any, ...]) -> bytes:
-    """What rows are ordered by, of a row's columns IMAGE."""
-    path: str = facts[PATH]
+def path_bytes(row: tuple[Any, ...]) -> bytes:
+    """Return the key by which rows are ordered: the bytes of the path.
+
+    Args:
+        row: Values of the columns `IMAGE_COLUMNS`.
+
+    Returns:
+        The path in UTF-8.
+
+    """
+    path: str = row[_PATH]
     return path.encode()
 
 
 def vectors_of(rows: pa.Table | pa.RecordBatch) -> Float[np.ndarray, "n d"]:
-    """The column of vectors as one array."""
+    """Convert the column `vector` to an array.
+
+    Args:
+        rows: A table with the column `vector`.
+
+    Returns:
+        Vectors, shape (n, d), float32.
+
+    """
     column = rows.column("vector")
     flat = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(flat.flatten()).reshape(len(rows), column.type.list_size)
 
 
 def vector_column(vectors: Float[np.ndarray, "n d"]) -> pa.Array:
-    """The array as a column of vectors."""
+    """Convert an array to the column `vector`.
+
+    Args:
+        vectors: Vectors, shape (n, d).
+
+    Returns:
+        A column of lists of d float32 numbers.
+
+    """
     flat = pa.array(np.ascontiguousarray(vectors, np.float32).ravel(), pa.float32())
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])

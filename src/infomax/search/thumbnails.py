@@ -1,4 +1,4 @@
-"""Small images to show: the whole image upright, not the square that a model sees."""
+"""Thumbnails: the whole image, small and upright, not the square that a model sees."""
 
 from io import BytesIO
 from pathlib import Path
@@ -9,19 +9,27 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.decoding import Loaded, crop_resize, exif_transpose, loaded, to_rgb
+from infomax.images.decoding import OpenedImage, crop_resize, open_image, to_rgb
 
 SIDE = 256
-"""Pixels of the longer side: sharp at 128 on a screen of double density."""
+"""Pixels of the longer side: sharp at 128 CSS pixels on a screen of double density."""
 
 QUALITY = 80
+"""Quality of the WebP, in 0..100."""
 
 SMALLEST = 16
-"""Pixels of either side of an image that is only compared with others."""
+"""Pixels of both sides of an image that is only compared with others."""
 
 
 class Thumbnail(NamedTuple):
-    """Width and height of the image itself, upright, and a WebP of it no larger than SIDE."""
+    """A small version of an image.
+
+    Attributes:
+        width: Width of the image itself, upright, in pixels.
+        height: Height of the image itself, upright, in pixels.
+        content: A WebP whose longer side is at most SIDE pixels.
+
+    """
 
     width: int
     height: int
@@ -29,38 +37,65 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
-    """The thumbnail of an image. Raises BrokenImage."""
-    with loaded(data, SIDE) as decoded:
-        return reduced(decoded)
+    """Make the thumbnail of an image.
+
+    Args:
+        data: The content of a file, its path, or uint8 pixels (h, w) or (h, w, c).
+
+    Returns:
+        The thumbnail.
+
+    Raises:
+        BrokenImage: The image cannot be decoded.
+
+    """
+    with open_image(data, SIDE) as decoded:
+        return _reduced(decoded)
 
 
 def square_and_thumbnail(
     data: bytes | Path | NDArray[np.uint8], size: int
 ) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail]:
-    """What a model sees, as `to_square` gives it, and the thumbnail: the image is decoded once for both.
+    """Make the square that a model sees and the thumbnail; the image is decoded once for both.
 
-    Only a JPEG of which the model takes so small a fraction that a thumbnail needs more is decoded again. Raises
-    BrokenImage.
+    A JPEG is decoded a second time where the model takes so small a fraction of it that a thumbnail needs more.
+
+    Args:
+        data: The content of a file, its path, or uint8 pixels (h, w) or (h, w, c).
+        size: Side of the square, in pixels.
+
+    Returns:
+        The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, and the thumbnail.
+
+    Raises:
+        BrokenImage: The image cannot be decoded.
+
     """
-    with loaded(data, 2 * size) as decoded:
+    with open_image(data, 2 * size) as decoded:
         square = crop_resize(decoded.image, size)
         is_whole = decoded.image.size == (decoded.width, decoded.height)
         enough = is_whole or min(decoded.image.size) >= SIDE
-        return square, reduced(decoded) if enough else thumbnail(data)
+        return square, _reduced(decoded) if enough else thumbnail(data)
 
 
-def reduced(decoded: Loaded) -> Thumbnail:
+def _reduced(decoded: OpenedImage) -> Thumbnail:
     """The thumbnail of a loaded image."""
-    small = to_rgb(exif_transpose(decoded.image))
-    turned = (small.width > small.height) != (decoded.image.width > decoded.image.height)
+    small = to_rgb(decoded.image)
     small.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     file = BytesIO()
     small.save(file, "webp", quality=QUALITY, method=2)
-    width, height = (decoded.height, decoded.width) if turned else (decoded.width, decoded.height)
-    return Thumbnail(width, height, file.getvalue())
+    return Thumbnail(decoded.width, decoded.height, file.getvalue())
 
 
-def smallest(content: bytes) -> NDArray[np.uint8]:
-    """A thumbnail at its smallest, (SMALLEST, SMALLEST, 3), the whole of it: not as wide as high as it was."""
+def smallest(content: bytes) -> UInt8[np.ndarray, "side side 3"]:
+    """Reduce a thumbnail to compare it with others: the whole of it, squeezed into a square.
+
+    Args:
+        content: The content of a thumbnail.
+
+    Returns:
+        Pixels, shape (SMALLEST, SMALLEST, 3).
+
+    """
     with Image.open(BytesIO(content), formats=["WEBP"]) as image:
         return np.array(image.convert("RGB").resize((SMALLEST, SMALLEST), Image.Resampling.BILINEAR))

@@ -1,22 +1,21 @@
-"""Learning in closed form: no gradient descent, two passes over some of the images, two eigenproblems.
+"""Training in closed form: no gradient descent, two passes over some of the images, two eigenproblems.
 
-The story: whitening and atoms come from a sample of patches. Then the same question is asked twice, and answered by the
-optimum of the Pearson chi2 bound for a separable critic (infomax.information.closed_form):
+The story: whitening and atoms come from a sample of patches. Then the same question is asked twice. Each time the
+answer is the optimum of the Pearson chi2 bound for a separable critic (infomax.information.closed_form):
 
-- regions: which linear maps of a cell's word counts tell best whether two cells lie in one image?
-- views: which linear maps of the whole feature map tell best whether two views, of other crops, colors, slants and
-  sides, are of one image? The mirror image is a view unless the collection looks otherwise in the mirror.
+- cells: which linear functions of a cell's histogram best tell whether two cells are of one image?
+- views: which linear functions of the whole feature map best tell whether two views are of one image? Views are other
+  crops, colors and slants. The mirror image is a view too, unless the collection is chiral.
 
-The answers to the first become the channels of the feature map, those to the second the code, each weighted by its
-value, so that what changes from view to view counts little. What is accumulated, two matrices a question, is saved in
-last.ckpt as it grows: a fit that was killed and resumed ends with the same numbers.
+The answers to the first become the channels of the feature map. Those to the second become the code, each weighted by
+its correlation, so that what changes from view to view counts little. What is accumulated, two matrices a question, is
+saved in last.ckpt as it grows: a fit that was killed and resumed ends with the same numbers.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import final
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -24,32 +23,48 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.information.closed_form import CanonicalDirections, PairMoments, canonical_directions
-from infomax.progress import progress_bar
-from infomax.representation.augmentation import CropPolicy, Warp, augment, warp
-from infomax.representation.encoders.spectral import WHOLE, Box, SpectralEncoder, symmetric_parts
+from infomax.information.closed_form import PairMoments
+from infomax.progress import busy, progress_bar
+from infomax.representation.encoders.codebook import symmetric_parts
+from infomax.representation.encoders.projections import LocalDirections
+from infomax.representation.encoders.spectral import SpectralEncoder
+from infomax.training.context import TrainingContext, numbered_generator, validate_count
 from infomax.training.interruption import TrainingInterrupted, catch_signals, interruption_message
-from infomax.training.run_folder import Checkpoint, Run
-from infomax.training.schedule import numbered_generator
-from infomax.training.trainer import CHECKPOINT_SECONDS, validate_count
+from infomax.training.run_folder import Checkpoint
+from infomax.training.spectral_views import ViewSettings, mirror_classification_accuracy, sample_views
 
 BATCH = 256  # images between two looks at the clock
-HELD_OUT = 10  # one image in so many is kept from the moments, to judge the bound on
-SAMPLE = 4_000  # images that whitening and atoms come from
+CHECKPOINT_SECONDS = 60.0
+HELD_OUT = 10  # one image in so many is kept from the moments, to evaluate the bound on
+SAMPLE = 4_000  # images from which whitening and atoms come
 MIRRORED = 1_000  # images that are compared with their mirror images
-EPSILON = 1e-12  # variance of counts below which there is nothing but rounding
-CHIRAL = 0.7  # of images told from their mirror images, the part from which on the two are not alike
+CHIRAL = 0.7  # accuracy of telling images from their mirror images, above which the collection is chiral
+
+STAGES = ("patches", "comparing cells", "solving for cells", "comparing views", "solving for views")
+"""Stages of a training, as the progress bar names them."""
 
 SampleViews = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
-"""Images -> the draws that each of some moments counts."""
+"""Images -> the samples that each of some moments counts."""
+
+CELL_PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells cells"]]] = {
+    "all": lambda distance: distance > 0,
+    "neighbors": lambda distance: distance == 1,
+    "distant": lambda distance: distance >= 2,
+}
+"""Distances between the cells of a grid, in cells -> which of them are pairs."""
 
 
 @dataclass(frozen=True)
 class CcaSettings:
-    """How a question is asked: over how many images at most, with what ridge, for how many directions.
+    """How a canonical correlation analysis is set up.
 
-    pairs: which cells of an image are paired, by name out of PAIRS; views are all paired with each other.
-    rounds: how many times at most a collection of fewer images is gone over to make up for it, with other views.
+    Attributes:
+        images: How many images the moments are summed over, at most.
+        ridge: Of the eigenproblem, as a multiple of the mean variance.
+        rank: How many directions are kept, at most.
+        pairs: Which cells of an image are paired, by name out of CELL_PAIRS. Views are all paired with each other.
+        rounds: How many times, at most, a smaller collection is repeated to make up for it, with other views.
+
     """
 
     images: int
@@ -59,254 +74,181 @@ class CcaSettings:
     rounds: int = 1
 
 
-CELL_PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells cells"]]] = {
-    "all": lambda distance: distance > 0,
-    "neighbors": lambda distance: distance == 1,
-    "distant": lambda distance: distance >= 2,
-}
-"""Distances between the cells of a grid, in cells -> which of them are pairs."""
-
-MIRROR = ("auto", "invariant", "chiral")
-"""Whether the mirror image is a view: as the collection says, always, never."""
-
-
-@final
-@dataclass(frozen=True)
-class ViewSettings:
-    """What counts as a view of an image: itself, crops of it and of recolored copies, and one crop of a gray copy.
-
-    mirror: whether the mirror image of each does, by name out of MIRROR.
-
-    copies: recolored ones. crops: of the image and of each of these, taken from the feature map, which costs little;
-    images that are encoded together are cropped alike. A gray copy has one, lest words of shape, the same in every
-    copy, have all the say. side: the least side of a crop, as a fraction. brightness, contrast, saturation, hue: as in
-    infomax.representation.augmentation.View. warp: of the copies, the gray one too.
-    """
-
-    mirror: str = "auto"
-    copies: int = 1
-    crops: int = 4
-    side: float = 0.6
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.8
-    hue: float = 0.1
-    warp: Warp = field(default_factory=Warp)
-
-
-def fit(
-    encoder: SpectralEncoder,
-    pixels: UInt8[np.ndarray, "n h w 3"],
-    regions: CcaSettings,
-    views: CcaSettings,
-    settings: ViewSettings,
-    *,
-    power: float = 1.0,
-    seed: int = 0,
-    device: torch.device | None = None,
-    run: Run | None = None,
-    progress: bool = False,
-) -> None:
-    """Learn the maps of the encoder in place, from the checkpoint of `run` on if it has one.
-
-    power: the k-th number of the code is weighted by value_k to this power.
-
-    log.jsonl gets a line for each question: the Pearson chi2 bound reached on the images that were learned from, and
-    on others, where there are enough. last.ckpt is written every CHECKPOINT_SECONDS, and on SIGINT or SIGTERM.
-
-    Raises InfoMaxError for fewer than 2 images or images that are all alike, TrainingInterrupted.
-    """
-    validate_count(len(pixels))
-    ClosedFormTrainer(encoder, pixels, settings, power, seed, device or torch.device("cpu"), run, progress).learn(
-        regions, views
-    )
-
-
 @final
 class ClosedFormTrainer:
-    """Everything that grows while learning, and how it is saved and restored."""
+    """Fit the two projections of a SpectralEncoder, with all state that an exact resume needs.
+
+    log.jsonl gets a line for each stage: the Pearson chi2 bound on the images that were learned from, and on others
+    where there are enough. last.ckpt is written every CHECKPOINT_SECONDS, and on SIGINT or SIGTERM.
+
+    Args:
+        encoder: Fitted in place.
+        cells: How the channels are found.
+        views: How the code is found.
+        augmentation: What counts as a view.
+        context: Where to compute, log and save.
+        power: Each number of the code is weighted by its canonical correlation to this power.
+
+    """
 
     def __init__(
         self,
         encoder: SpectralEncoder,
-        pixels: UInt8[np.ndarray, "n h w 3"],
-        settings: ViewSettings,
-        power: float,
-        seed: int,
-        device: torch.device,
-        run: Run | None,
-        progress: bool,
+        cells: CcaSettings,
+        views: CcaSettings,
+        augmentation: ViewSettings,
+        context: TrainingContext,
+        *,
+        power: float = 1.0,
     ) -> None:
-        self.encoder, self.pixels, self.settings, self.power = encoder, pixels, settings, power
-        self.seed, self.device, self.run, self.progress = seed, device, run, progress
-        self.order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(seed)).numpy()
-        self.stage, self.began = 0, time.perf_counter()
+        self.encoder, self.cells, self.views, self.augmentation = encoder, cells, views, augmentation
+        self.context, self.power = context, power
+        self.stage = 0
 
-    def learn(self, regions: CcaSettings, views: CcaSettings) -> None:
-        """Both questions, one after the other."""
-        with catch_signals() as self.stop, torch.inference_mode():
-            self.encoder.prepare(torch.from_numpy(np.array(self.pixels[np.sort(self.order[:SAMPLE])])))
-            self.encoder.to(self.device).eval()
-            self._refuse_without_words()
+    def fit(self, pixels: UInt8[np.ndarray, "n h w 3"]) -> None:
+        """Fit cells, then views, from the checkpoint of the run on if there is one.
+
+        Args:
+            pixels: The images (n, size, size, 3), 0..255.
+
+        Raises:
+            InfoMaxError: There are fewer than 2 images, or they are all alike.
+            TrainingInterrupted: SIGINT or SIGTERM asked to stop.
+
+        """
+        validate_count(len(pixels))
+        self.use(pixels)
+        with catch_signals() as self._stop, torch.inference_mode():
+            with busy(STAGES[0], shown=self.context.progress):
+                self.encoder.prepare(torch.from_numpy(np.array(pixels[np.sort(self.order[:SAMPLE])])))
+                self.encoder.to(self.context.device).eval()
+                self._refuse_without_words()
             saved = self._resume()
             if self.stage == 0:
-                told = self._look_into_the_mirror()
-                pairs = self._pairs(regions.pairs)
-                moments = [
-                    PairMoments(words.pairs, self.device, pairs) for words in self.encoder.codebooks for _ in "eo"
-                ]
-                self._accumulate("regions", regions, moments, self._regions, saved)
-                self._map_regions(moments, regions, told)
+                self._fit_cells(saved)
                 self.stage, saved = 1, None
                 self._save([])
-            moments = [PairMoments(len(self.encoder.code_projection.mean), self.device)]
-            self._accumulate("views", views, moments, self._views, saved)
-            self._map_views(moments[0], views)
+            self._fit_views(saved)
 
-    def _refuse_without_words(self) -> None:
-        if not any(words.atoms.any() for words in self.encoder.codebooks):
-            raise InfoMaxError("every image is of one color: there is nothing to learn from; choose other images")
+    def use(self, pixels: UInt8[np.ndarray, "n h w 3"]) -> None:
+        """Draw the order of the images, which says which are held out.
 
-    def _look_into_the_mirror(self) -> float | None:
-        """Whether the collection is chiral, and where it was asked, which part is told from the mirror images.
+        Args:
+            pixels: The images (n, size, size, 3), 0..255.
 
-        An image differs from its mirror image by its odd counts, the mirror image from it by minus these. Each half of
-        the images is told by the linear discriminant of the other half, ridge and all: w = (E t t^T + ridge)^-1 E t.
         """
-        asked = self.settings.mirror == "auto"
-        told = mirror_classification_accuracy(self._odd_counts(np.sort(self.order[:MIRRORED]))) if asked else None
-        self.encoder.chiral.fill_(self.settings.mirror == "chiral" if told is None else told > CHIRAL)
-        return told
+        self.pixels, self._began = pixels, time.perf_counter()
+        generator = torch.Generator().manual_seed(self.context.seed)
+        self.order = torch.randperm(len(pixels), generator=generator).numpy()
 
-    def _odd_counts(self, rows: Int[np.ndarray, " n"]) -> Float[Tensor, "n numbers"]:
-        """The odd half of the words of whole images, of all kinds of patches."""
-        parts = self.encoder.micro_batches(self._images(rows))
+    def _fit_cells(self, saved: Checkpoint | None) -> None:
+        """Find the channels: two moments for each kind of patch, of symmetric and antisymmetric parts."""
+        accuracy = self._mirror_test()
+        pairs = self._cell_pairs()
+        moments = [
+            PairMoments(book.n_pairs, self.context.device, pairs) for book in self.encoder.codebooks for _ in "sa"
+        ]
+        self._accumulate(STAGES[1], self.cells, moments, self._cell_samples, saved)
+        with busy(STAGES[2], shown=self.context.progress):
+            held_out = self._held_out(moments, self.cells.images, self._cell_samples)
+            rank = min(self.cells.rank, self.encoder.n_channels)
+            found = [
+                projection.fit(symmetric, antisymmetric, rank, ridge=self.cells.ridge)
+                for projection, (symmetric, antisymmetric) in zip(
+                    self.encoder.local_projections, _in_twos(moments), strict=True
+                )
+            ]
+            self._refuse_alike_if(not any(each.correlations.any() for each in self.encoder.local_projections))
+            self._log(
+                "cells",
+                _total_bound(found, moments),
+                _total_bound(found, held_out) if held_out[0].groups else None,
+                len(found) * rank,
+                mirror_classification_accuracy=accuracy,
+            )
+
+    def _fit_views(self, saved: Checkpoint | None) -> None:
+        """Find the code."""
+        moments = PairMoments(len(self.encoder.code_projection.mean), self.context.device)
+        self._accumulate(STAGES[3], self.views, [moments], self._view_samples, saved)
+        with busy(STAGES[4], shown=self.context.progress):
+            (held_out,) = self._held_out([moments], self.views.images, self._view_samples)
+            found = self.encoder.code_projection.fit(moments, self.views.rank, ridge=self.views.ridge, power=self.power)
+            self._refuse_alike_if(not len(found.correlations))
+            bound = found.bound_on(held_out) if held_out.groups else None
+            self._log("views", found.bound_on(moments), bound, len(found.correlations))
+
+    def _mirror_test(self) -> float | None:
+        """Decide whether the collection is chiral; return the accuracy of the test if one was asked for."""
+        asked = self.augmentation.mirror == "auto"
+        rows = np.sort(self.order[:MIRRORED])
+        accuracy = mirror_classification_accuracy(self._antisymmetric_parts(rows)) if asked else None
+        chiral = self.augmentation.mirror == "chiral" if accuracy is None else accuracy > CHIRAL
+        self.encoder.chiral.fill_(chiral)
+        return accuracy
+
+    def _antisymmetric_parts(self, rows: Int[np.ndarray, " n"]) -> Float[Tensor, "n numbers"]:
+        """Compute what changes its sign in the mirror: of the histograms of whole images, all kinds of patches."""
         counted = [
             torch.cat([symmetric_parts(each)[1] for each in self.encoder.histograms(part, grid=1)], -1)
-            for part in parts
+            for part in self.encoder.micro_batches(self._images(rows))
         ]
         return torch.cat(counted)[:, 0, 0]
 
     def _accumulate(
         self,
-        question: str,
-        how: CcaSettings,
+        stage: str,
+        settings: CcaSettings,
         moments: list[PairMoments],
-        draws: SampleViews,
+        sample: SampleViews,
         saved: Checkpoint | None,
     ) -> None:
-        """Add up the moments of the images that are learned from; a batch draws by its number alone."""
-        rows = self._learned_from(how)
+        """Sum up the moments of the images that are learned from; what a batch draws depends on its number alone."""
+        rows = self._learned_from(settings)
         done = 0
         if saved is not None:
-            done = saved["step"]
+            done = saved["n_done"]
             for each, state in zip(moments, saved["moments"], strict=True):
                 each.load(state)
         written = time.monotonic()
-        with progress_bar(question, len(rows), done=done, shown=self.progress) as advance:
+        with progress_bar(stage, len(rows), done=done, shown=self.context.progress) as advance:
             for start in range(done, len(rows), BATCH):
                 batch = self._images(rows[start : start + BATCH])
-                self._add(moments, draws(batch, numbered_generator(self.seed, start, self.device)))
+                self._add(moments, sample(batch, numbered_generator(self.context.seed, start, self.context.device)))
                 advance(len(batch))
-                if self.stop.is_set():
+                if self._stop.is_set():
                     self._save(moments, start + len(batch))
-                    raise TrainingInterrupted(interruption_message(f"stopped while asking about {question}", self.run))
+                    raise TrainingInterrupted(interruption_message(f"stopped while {stage}", self.context.run))
                 if time.monotonic() - written > CHECKPOINT_SECONDS:
                     self._save(moments, start + len(batch))
                     written = time.monotonic()
 
-    def _add(self, moments: list[PairMoments], draws: Iterable[Float[Tensor, "n k dim"]]) -> None:
-        for each, these in zip(moments, draws, strict=True):
+    def _add(self, moments: list[PairMoments], samples: Iterable[Float[Tensor, "n k dim"]]) -> None:
+        for each, these in zip(moments, samples, strict=True):
             each.add(these)
 
-    def _pairs(self, named: str) -> Float[Tensor, "cells cells"]:
-        """Which cells of an image are paired."""
+    def _cell_pairs(self) -> Float[Tensor, "cells cells"]:
+        """Mark which cells of an image are paired."""
         places = torch.cartesian_prod(*(torch.arange(self.encoder.grid, dtype=torch.float32),) * 2)
-        return CELL_PAIRS[named](torch.cdist(places, places)).float().to(self.device)
+        return CELL_PAIRS[self.cells.pairs](torch.cdist(places, places)).float().to(self.context.device)
 
-    def _regions(
+    def _cell_samples(
         self, images: UInt8[Tensor, "n h w 3"], _: torch.Generator
-    ) -> Iterator[Float[Tensor, "n cells pairs"]]:
-        """The word counts of the cells: for each kind of patch the even and the odd half."""
+    ) -> Iterator[Float[Tensor, "n cells n_pairs"]]:
+        """Yield the histograms of the cells: for each kind of patch the symmetric and the antisymmetric part."""
         parts = [self.encoder.histograms(part) for part in self.encoder.micro_batches(images)]
-        for counts in zip(*parts, strict=True):
-            yield from symmetric_parts(torch.cat(counts)[:, 0])
+        for histograms in zip(*parts, strict=True):
+            yield from symmetric_parts(torch.cat(histograms)[:, 0])
 
-    def _views(
+    def _view_samples(
         self, images: UInt8[Tensor, "n h w 3"], generator: torch.Generator
     ) -> Iterator[Float[Tensor, "n views numbers"]]:
-        """The folded feature maps of the views."""
-        s = self.settings
-        colors = CropPolicy(
-            size=self.encoder.size,
-            count=s.copies,
-            scale=(1.0, 1.0),
-            ratio=(1.0, 1.0),
-            flip=0.0,
-            jitter=1.0,
-            brightness=s.brightness,
-            contrast=s.contrast,
-            saturation=s.saturation,
-            hue=s.hue,
-            gray=0.0,
-        )
-        gray = replace(colors, count=1, jitter=0.0, gray=1.0)
-        copies = list(torch.split(augment((colors,), images, generator)[0], len(images)))
-        copies += augment((gray,), images, generator)
-        copies = [images.float(), *(warp(copy, s.warp, generator) for copy in copies)]
-        parts = zip(*map(self.encoder.micro_batches, copies), strict=True)
-        folded = []
-        for copies_of_part in parts:
-            views = []
-            for number, copy in enumerate(copies_of_part):
-                boxes = [_box(s.side, generator) for _ in range(s.crops if number < s.copies + 1 else 1)]
-                boxes = [WHOLE, *boxes] if number == 0 else boxes
-                views.append(self.encoder.mirror_average(self.encoder.features(copy, boxes)))
-            folded.append(torch.cat(views, 1))
-        yield torch.cat(folded)
+        """Yield the mirror-averaged feature maps of the views."""
+        yield sample_views(self.encoder, images, self.augmentation, generator)
 
-    def _map_regions(self, moments: list[PairMoments], how: CcaSettings, told: float | None) -> None:
-        """Of both halves together the leading directions become the channels."""
-        rank = min(how.rank, self.encoder.n_channels)
-        others = self._held_out(moments, how.images, self._regions)
-        learned = held_out = 0.0
-        for place in range(len(self.encoder.codebooks)):
-            pair = moments[2 * place : 2 * place + 2]
-            variance = torch.stack([each.variance for each in pair]).mean()
-            found = [canonical_directions(each, rank, ridge=how.ridge, variance=variance) for each in pair]
-            values = torch.cat([each.correlations for each in found])
-            cut = values.sort(descending=True).values[:rank][-1:].sum()  # 0 where there are none
-            even, odd = (_cut(each, int((each.correlations >= cut).sum())) for each in found)
-            maps = self.encoder.local_projections[place]
-            split, end = len(even.correlations), len(even.correlations) + len(odd.correlations)
-            maps.mean.copy_(even.mean)
-            maps.weights.zero_()
-            maps.weights[0, :, :split], maps.weights[1, :, split:end] = even.directions, odd.directions
-            maps.sign[split:] = -1
-            maps.sign[:split] = 1
-            maps.values.zero_()[:end] = torch.cat([even.correlations, odd.correlations])
-            for each, now, then in zip((even, odd), pair, others[2 * place : 2 * place + 2], strict=True):
-                learned += each.bound_on(now)
-                held_out += each.bound_on(then) if then.groups else math.nan
-        self._refuse_alike_if(not any(maps.values.any() for maps in self.encoder.local_projections))
-        self._tell(
-            "regions",
-            learned,
-            held_out,
-            len(self.encoder.local_projections) * rank,
-            mirror_classification_accuracy=told,
-        )
-
-    def _map_views(self, moments: PairMoments, how: CcaSettings) -> None:
-        """The leading directions, each times value^power, become the code."""
-        (others,) = self._held_out([moments], how.images, self._views)
-        found = canonical_directions(moments, how.rank, ridge=how.ridge)
-        self._refuse_alike_if(not len(found.correlations))
-        summary = self.encoder.code_projection
-        summary.mean.copy_(found.mean)
-        summary.weights.zero_()[:, : len(found.correlations)] = found.directions * found.correlations**self.power
-        held_out = found.bound_on(others) if others.groups else math.nan
-        self._tell("views", found.bound_on(moments), held_out, len(found.correlations))
+    def _refuse_without_words(self) -> None:
+        if not any(codebook.atoms.any() for codebook in self.encoder.codebooks):
+            raise InfoMaxError("every image is of one color: there is nothing to learn from; choose other images")
 
     def _refuse_alike_if(self, nothing: bool) -> None:
         if nothing:
@@ -314,72 +256,67 @@ class ClosedFormTrainer:
                 f"the {len(self.pixels)} images are all alike: there is nothing to learn from; choose other images"
             )
 
-    def _learned_from(self, how: CcaSettings) -> Int[np.ndarray, " n"]:
-        """The rows that the moments come from: all but the held-out ones, drawn by the seed, over and over again."""
+    def _learned_from(self, settings: CcaSettings) -> Int[np.ndarray, " n"]:
+        """Draw the rows that the moments come from: all but the held-out ones, repeated as often as allowed."""
         rows = self.order[len(self.order) // HELD_OUT :]
-        return np.resize(rows, min(how.images, how.rounds * len(rows)))
+        return np.resize(rows, min(settings.images, settings.rounds * len(rows)))
 
-    def _held_out(self, like: list[PairMoments], most: int, draws: SampleViews) -> list[PairMoments]:
-        """Moments of images that were not learned from, a tenth as many as those that were."""
-        others = [PairMoments(len(each.first), self.device, each.pairs) for each in like]
+    def _held_out(self, like: list[PairMoments], most: int, sample: SampleViews) -> list[PairMoments]:
+        """Sum up moments of images that were not learned from, a tenth as many as those that were."""
+        others = [PairMoments(len(each.first), self.context.device, each.pairs) for each in like]
         rows = self.order[: min(len(self.order), most) // HELD_OUT]
         for start in range(0, len(rows), BATCH):
-            generator = numbered_generator(self.seed, -1, self.device)
-            self._add(others, draws(self._images(rows[start : start + BATCH]), generator))
+            generator = numbered_generator(self.context.seed, -1, self.context.device)
+            self._add(others, sample(self._images(rows[start : start + BATCH]), generator))
         return others
 
     def _images(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:
-        return torch.from_numpy(self.pixels[rows]).to(self.device)
+        return torch.from_numpy(self.pixels[rows]).to(self.context.device)
 
-    def _save(self, moments: list[PairMoments], done: int = 0) -> None:
-        if self.run is not None:
-            self.run.write_checkpoint(
+    def _save(self, moments: list[PairMoments], n_done: int = 0) -> None:
+        """Write last.ckpt: the encoder, how many stages are complete, and the moments of the one under way."""
+        if self.context.run is not None:
+            self.context.run.write_checkpoint(
                 {
                     "encoder": self.encoder.state_dict(),
-                    "epoch": self.stage,
-                    "batch": 0,
-                    "step": done,
+                    "stage": self.stage,
+                    "n_done": n_done,
                     "moments": [each.state() for each in moments],
                 }
             )
 
     def _resume(self) -> Checkpoint | None:
-        """The last checkpoint, its maps taken over; whitening and atoms follow from the seed."""
-        if self.run is None:
-            return None
-        checkpoint = self.run.read_checkpoint()
-        if checkpoint is not None:
-            self.stage = checkpoint["epoch"]
-            self.encoder.load_state_dict(checkpoint["encoder"])
-        self.run.rewind_log(checkpoint["step"] if checkpoint else 0, self.stage)
+        """Load the last checkpoint; return it if a stage was under way. Whitening and atoms follow from the seed."""
+        run, checkpoint = self.context.run, None
+        if run is not None:
+            checkpoint = run.read_checkpoint()
+            if checkpoint is not None:
+                self.stage = checkpoint["stage"]
+                self.encoder.load_state_dict(checkpoint["encoder"])
+            run.rewind_log(lambda line: line["step"] <= self.stage)
+        if self.context.logger is not None:
+            self.context.logger.begin(run.read_log() if run is not None else ())
         return checkpoint if checkpoint and checkpoint["moments"] else None
 
-    def _tell(self, question: str, learned: float, held_out: float, rank: int, **more: float | None) -> None:
-        if self.run is not None:
-            line = {"kind": "epoch", "step": 0, "epoch": self.stage + 1, "question": question, "rank": rank}
-            bounds = {"chi2": learned, "chi2_held_out": None if math.isnan(held_out) else held_out}
-            self.run.log(line | bounds | more | {"seconds": round(time.perf_counter() - self.began, 3)})
+    def _log(self, stage: str, bound: float, held_out: float | None, rank: int, **more: Any) -> None:
+        line = {"kind": "stage", "step": self.stage + 1, "stage": stage, "rank": rank}
+        line |= {"chi2": bound, "chi2_held_out": held_out, **more}
+        line["seconds"] = round(time.perf_counter() - self._began, 3)
+        if self.context.run is not None:
+            self.context.run.log(line)
+        if self.context.logger is not None:
+            self.context.logger.log(line)
 
 
-def mirror_classification_accuracy(odd: Float[Tensor, "n numbers"]) -> float:
-    """Which part of the rows, each beside its negative, is told from that by the other half of the rows; 1/2 is chance.
-
-    By the linear discriminant, w = (E t t^T + ridge)^-1 E t, with the mean variance for a ridge.
-    """
-    right = 0.0
-    for one, other in (odd.double().chunk(2), odd.double().chunk(2)[::-1]):
-        second = one.T @ one / len(one)
-        ridge = second.diagonal().mean().clamp(min=EPSILON) * torch.eye(len(second)).to(second)
-        side = other @ torch.linalg.solve(second + ridge, one.mean(0))
-        right += float((side > 0).double().sum() + (side == 0).double().sum() / 2)
-    return right / len(odd)
+def _in_twos(moments: list[PairMoments]) -> Iterator[tuple[PairMoments, PairMoments]]:
+    """Pair the moments of the symmetric and the antisymmetric part of each kind of patch."""
+    return zip(moments[::2], moments[1::2], strict=True)
 
 
-def _cut(found: CanonicalDirections, rank: int) -> CanonicalDirections:
-    return CanonicalDirections(found.correlations[:rank], found.directions[:, :rank], found.mean)
-
-
-def _box(least: float, generator: torch.Generator) -> Box:
-    """A square crop: its side uniform from `least` to 1, its place uniform."""
-    side, top, left = torch.rand(3, generator=generator, device=generator.device).tolist()
-    return Box(top, left, least + (1 - least) * side)
+def _total_bound(found: list[LocalDirections], moments: list[PairMoments]) -> float:
+    """Add up the bounds of all kinds of patches."""
+    total = 0.0
+    for each, (symmetric, antisymmetric) in zip(found, _in_twos(moments), strict=True):
+        total += each.symmetric.bound_on(symmetric)
+        total += each.antisymmetric.bound_on(antisymmetric)
+    return total

@@ -1,8 +1,8 @@
-"""Distributed: processes that learn together, as torchrun starts them, each from its share of every batch.
+"""Training by several processes, as torchrun starts them, each on its share of every batch.
 
-Every rank represents its share, all gather the representations of the whole batch, and each computes the whole
-objective on it: every pair over all ranks takes part, whatever the objective. Gradients go back through the gathering,
-and their mean over ranks is the gradient that one process has on the whole batch. One process alone is one rank.
+Every rank encodes its share. All ranks gather the representations of the whole batch, and each computes the whole
+objective on it, so that every pair over all ranks takes part, whatever the objective. Gradients flow back through the
+gathering. Their mean over ranks is the gradient that one process has on the whole batch. A single process is one rank.
 """
 
 import os
@@ -28,28 +28,42 @@ T = TypeVar("T")
 @final
 @dataclass(frozen=True)
 class Distributed:
-    """One process, `rank` of `count` that learn together."""
+    """One of several processes that train together.
+
+    Attributes:
+        rank: Number of this process, from 0 on.
+        world_size: How many processes there are.
+
+    """
 
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
 
     @classmethod
     def of_environment(cls) -> "Distributed":
-        """As torchrun says it: RANK and WORLD_SIZE; without them one process alone."""
+        """Read RANK and WORLD_SIZE as torchrun sets them; without them there is one process."""
         return cls(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes and speaks."""
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """Connect with the others, on a GPU each with its own, as long as the context lasts.
+        """Connect with the other processes while the context lasts; on GPUs each process uses its own.
 
-        Raises InfoMaxError, here and in the context, where one of them does not come or goes.
+        Args:
+            device: Where this process computes.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            InfoMaxError: A process does not come, or one is lost while the context lasts.
+
         """
-        if self.count == 1:
+        if self.world_size == 1:
             yield
             return
         if device.type == "cuda":
@@ -62,37 +76,76 @@ class Distributed:
         finally:
             dist.destroy_process_group()
 
-    def share(self, batch: Int[Tensor, " batch"], parts: int = 1) -> Int[Tensor, " share"]:
-        """The share that this rank has in each of some equal parts of a batch."""
-        if self.count == 1:
-            return batch
-        return batch.view(parts, self.count, -1)[:, self.rank].flatten()
+    def share(self, batch: Int[Tensor, " batch"], micro_batches: int = 1) -> Int[Tensor, " share"]:
+        """Select the rows of a batch that this rank encodes, for each gradient-accumulation chunk.
 
-    def gathered(self, seen: Representation) -> Representation:
-        """The representation of the whole batch, rank after rank, with gradients."""
-        if self.count == 1:
+        Args:
+            batch: Row numbers (batch,); their number is a multiple of world_size * micro_batches.
+            micro_batches: Into how many equal parts the batch is split.
+
+        Returns:
+            The rows of this rank, part after part.
+
+        """
+        if self.world_size == 1:
+            return batch
+        return batch.view(micro_batches, self.world_size, -1)[:, self.rank].flatten()
+
+    def gather(self, seen: Representation) -> Representation:
+        """Collect the representation of the whole batch, rank after rank, with gradients.
+
+        Args:
+            seen: The representation of this rank's share.
+
+        Returns:
+            The representation of the whole batch.
+
+        """
+        if self.world_size == 1:
             return seen
         log_var = None if seen.log_var is None else _gathered(seen.log_var)
         return Representation(_gathered(seen.local), _gathered(seen.mean), log_var, seen.grid, seen.further_grids)
 
     def average(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Give every rank the mean of all ranks' gradients."""
-        if self.count == 1:
+        """Replace the gradients by their means over all ranks.
+
+        Args:
+            parameters: The parameters, in the same order on every rank.
+
+        """
+        if self.world_size == 1:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        mean = _sum(torch.cat([gradient.flatten() for gradient in gradients])) / self.count
+        mean = _sum(torch.cat([gradient.flatten() for gradient in gradients])) / self.world_size
         for gradient, part in zip(gradients, torch.split(mean, [each.numel() for each in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def any(self, said: bool, device: torch.device) -> bool:
-        """Whether any rank says so; all hear the same."""
-        if self.count == 1:
+        """Ask whether a condition holds on any rank.
+
+        Args:
+            said: Whether it holds on this rank.
+            device: Where this rank computes.
+
+        Returns:
+            The same answer on every rank.
+
+        """
+        if self.world_size == 1:
             return said
         return bool(_sum(torch.tensor(float(said), device=device)))
 
-    def from_first(self, what: T) -> T:
-        """What the first rank has."""
-        if self.count == 1:
+    def broadcast(self, what: T) -> T:
+        """Send an object from the first rank to all.
+
+        Args:
+            what: The object; only that of the first rank counts.
+
+        Returns:
+            The object of the first rank.
+
+        """
+        if self.world_size == 1:
             return what
         box: list[Any] = [what]
         with _answered():
@@ -100,8 +153,13 @@ class Distributed:
         return cast(T, box[0])
 
     def share_norms(self, module: nn.Module) -> None:
-        """Make the batch norms of feature maps count all ranks' shares as one batch."""
-        if self.count == 1:
+        """Make batch norms of feature maps count the shares of all ranks as one batch.
+
+        Args:
+            module: The encoder; its BatchNorm2d layers are replaced in place.
+
+        """
+        if self.world_size == 1:
             return
         for parent in list(module.modules()):
             for name, child in parent.named_children():
@@ -111,18 +169,22 @@ class Distributed:
 
 @final
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the equal shares of all ranks; weights and running statistics are those of the one given.
+    """Batch norm over the equal shares of all ranks. torch's own SyncBatchNorm does the same, on GPUs alone.
 
-    torch's own SyncBatchNorm does the same, on GPUs alone.
+    Args:
+        alone: The layer to replace; its weights and running statistics are shared with the new one.
+
     """
 
     def __init__(self, alone: nn.BatchNorm2d) -> None:
         super().__init__(alone.num_features, alone.eps, alone.momentum)
-        self._parameters, self._buffers = alone._parameters, alone._buffers
+        self.weight, self.bias = alone.weight, alone.bias
+        for name, buffer in alone.named_buffers():
+            setattr(self, name, buffer)
         self.train(alone.training)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """As one process does with the whole batch."""
+        """Normalize by the mean and variance of the whole batch."""
         if not self.training:
             return super().forward(x)
         ranks, axes = dist.get_world_size(), (0, 2, 3)
@@ -145,7 +207,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 class _Gather(torch.autograd.Function):
-    """The rows of all ranks, rank after rank. Backward: what all ranks ask of this one's rows, added up."""
+    """Concatenate the rows of all ranks; backward sums the gradients that all ranks have for this rank's rows."""
 
     @staticmethod
     def forward(_: Any, rows: Tensor) -> Tensor:
@@ -160,7 +222,7 @@ class _Gather(torch.autograd.Function):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over ranks. Backward: what all ranks ask of it, added up."""
+    """Sum over ranks; backward sums the gradients of all ranks."""
 
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:
@@ -188,7 +250,7 @@ def _sum(values: Tensor) -> Tensor:
 
 @contextmanager
 def _answered() -> Iterator[None]:
-    """What the libraries under torch raise when a rank has died, or says nothing for too long, in plain words."""
+    """Translate the errors that torch raises when a rank has died or does not answer."""
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""Stopping: what the first SIGINT or SIGTERM does to a training, and what it says."""
+"""Stop a training by SIGINT or SIGTERM: save first, then say how to go on."""
 
 import signal
 import threading
@@ -6,26 +6,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from infomax.errors import InfoMaxError
 from infomax.training.run_folder import Run
 
 
-class TrainingInterrupted(InfoMaxError):
-    """SIGINT or SIGTERM asked the training to stop; where it was is saved if it has a run."""
+class TrainingInterrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM stopped the training; a run folder holds a checkpoint to resume from.
+
+    It is a KeyboardInterrupt, not an error: `except Exception` in a loop over settings does not swallow it.
+    """
 
 
 def interruption_message(where: str, run: Run | None) -> str:
-    """What a learning that was stopped says: where it was, and how to go on."""
+    """Say where a training stopped and how to go on.
+
+    Args:
+        where: What was under way: "stopped at step 30, in epoch 2 of 5".
+        run: The folder with the checkpoint; None if nothing was saved.
+
+    Returns:
+        One line.
+
+    """
     if run is None:
-        return f"{where}; nothing was saved, for no run folder was given"
+        return f"{where}; nothing was saved, because no run folder was given"
     return f"{where}; saved in {run.checkpoint_file}: the same command with --resume goes on from there"
 
 
 @contextmanager
 def catch_signals() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; a second one ends the program at once.
+    """Turn the first SIGINT or SIGTERM into an event; a second one ends the program at once.
 
-    Outside the main thread, where Python allows no handlers, it is never set.
+    Yields:
+        An event that the first signal sets. Outside the main thread, where Python allows no handlers, it is never set.
+
     """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -1,7 +1,7 @@
-"""Optimizers: Adam, AdamW, LARS and Muon, each over all parameters and with one pace for all their rates.
+"""Optimizers: Adam, AdamW, LARS and Muon, each over all parameters, with one factor on all their learning rates.
 
 Matrices are all weights of two axes or more: of linear layers, convolutions, attention. The rest are vectors: biases,
-and scales of norms. Only matrices decay.
+and scales of norms. Weight decay applies to matrices alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,46 +19,64 @@ TRUST = 1e-3  # of LARS: a step is this part of the weights' norm, times the rat
 
 @final
 class Optimizer:
-    """One or two of torch's optimizers over some parameters, whose rates rise and fall together."""
+    """One or two of torch's optimizers, whose learning rates rise and fall together.
+
+    Args:
+        parameters: All parameters.
+        *parts: torch's optimizers, each of some of the parameters.
+
+    """
 
     def __init__(self, parameters: Sequence[nn.Parameter], *parts: torch.optim.Optimizer) -> None:
         self.parameters, self.parts = parameters, parts
         self._rates = [[group["lr"] for group in part.param_groups] for part in parts]
 
     def set_lr_factor(self, factor: float) -> None:
-        """Make all rates so many times what they were at the beginning."""
+        """Scale all learning rates.
+
+        Args:
+            factor: What the initial rates are multiplied by.
+
+        """
         for part, rates in zip(self.parts, self._rates, strict=True):
             for group, rate in zip(part.param_groups, rates, strict=True):
                 group["lr"] = factor * rate
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Drop the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
     def step(self) -> None:
-        """Go down the gradients."""
+        """Take one step of descent."""
         for part in self.parts:
             part.step()
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """That of each part."""
+        """List the state of each of torch's optimizers."""
         return [part.state_dict() for part in self.parts]
 
     def load_state_dict(self, states: Sequence[dict[str, Any]]) -> None:
-        """Restore what `state_dict` gave; the rates at full pace stay those of the constructor."""
+        """Restore what `state_dict` gave; the initial rates stay those of the constructor."""
         for part, state in zip(self.parts, states, strict=True):
             part.load_state_dict(state)
 
 
 @final
 class LARS(torch.optim.Optimizer):
-    """Gradient descent with momentum whose step of each matrix is in proportion to its norm, for very large batches.
+    """Gradient descent with momentum and steps in proportion to each matrix's norm, for very large batches.
 
         v <- MOMENTUM v + rate * trust * (gradient + decay * w),    w <- w - v,
         trust = TRUST |w| / (|gradient| + decay |w|) for a matrix, 1 without decay for a vector
 
-    You et al. 2017, arXiv 1708.03888, algorithm 1; that vectors are left out is SimCLR's (arXiv 2002.05709, section 2).
+    You et al. 2017, arXiv 1708.03888, algorithm 1. Vectors are left out as in SimCLR (arXiv 2002.05709, section 2).
+
+    Args:
+        matrices: Weights of two axes or more.
+        vectors: All other parameters.
+        rate: Learning rate.
+        decay: Weight decay of the matrices.
+
     """
 
     def __init__(self, matrices: Sequence[Tensor], vectors: Sequence[Tensor], rate: float, decay: float) -> None:
@@ -70,7 +88,7 @@ class LARS(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
-        """One step; a closure is not called."""
+        """Take one step; a closure is not called."""
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
             for weight in weights:
@@ -91,9 +109,14 @@ def _trust(weight: Tensor, gradient: Tensor, decay: float) -> Float[Tensor, ""]:
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast: learning_rate of all parameters, or of the matrices where Muon gives the vectors a adamw_learning_rate.
+    """Rates of an optimizer.
 
-    weight_decay: of matrices. epsilon: of Adam and AdamW, added to the root of the mean square.
+    Attributes:
+        learning_rate: Of all parameters; for Muon, of the matrices.
+        adamw_learning_rate: Of the vectors, which Muon leaves to AdamW.
+        weight_decay: Of the matrices.
+        epsilon: Of Adam and AdamW, added to the root of the mean square.
+
     """
 
     learning_rate: float
@@ -103,13 +126,31 @@ class Rates:
 
 
 def adam(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
-    """Kingma & Ba 2015, arXiv 1412.6980."""
+    """Make Adam (Kingma & Ba 2015, arXiv 1412.6980).
+
+    Args:
+        parameters: All parameters.
+        rates: Its rates.
+
+    Returns:
+        The optimizer.
+
+    """
     return Optimizer(parameters, torch.optim.Adam(parameters, rates.learning_rate, eps=rates.epsilon, fused=True))
 
 
 def adamw(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
-    """Loshchilov & Hutter 2019, arXiv 1711.05101."""
-    matrices, vectors = _told_apart(parameters)
+    """Make AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101).
+
+    Args:
+        parameters: All parameters.
+        rates: Its rates.
+
+    Returns:
+        The optimizer.
+
+    """
+    matrices, vectors = _split_matrices(parameters)
     groups = [
         {"params": matrices, "weight_decay": rates.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -120,17 +161,34 @@ def adamw(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
 
 
 def lars(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
-    """You et al. 2017, arXiv 1708.03888."""
-    return Optimizer(parameters, LARS(*_told_apart(parameters), rates.learning_rate, rates.weight_decay))
+    """Make LARS (You et al. 2017, arXiv 1708.03888).
+
+    Args:
+        parameters: All parameters.
+        rates: Its rates.
+
+    Returns:
+        The optimizer.
+
+    """
+    return Optimizer(parameters, LARS(*_split_matrices(parameters), rates.learning_rate, rates.weight_decay))
 
 
 def muon(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
-    """Jordan et al. 2024, kellerjordan.github.io/posts/muon, for the matrices; AdamW for the vectors.
+    """Make Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) for the matrices and AdamW for the vectors.
 
-    torch's Muon takes weights of two axes. A convolution's become the matrix (out, all else) that they are, in the same
-    memory; the order of its columns, which follows how the weights lie, is of no matter to Muon.
+    torch's Muon takes weights of two axes. The weights of a convolution become a matrix (out, all else) in the same
+    memory. The order of its columns follows the memory layout, and Muon does not depend on it.
+
+    Args:
+        parameters: All parameters.
+        rates: Their rates.
+
+    Returns:
+        The optimizer.
+
     """
-    matrices, vectors = _told_apart(parameters)
+    matrices, vectors = _split_matrices(parameters)
     flat = [nn.Parameter(_as_matrix(weight, weight.detach())) for weight in matrices]
     assert all(one.data_ptr() == other.data_ptr() for one, other in zip(matrices, flat, strict=True)), "a copy"
 
@@ -146,13 +204,13 @@ def muon(parameters: Sequence[nn.Parameter], rates: Rates) -> Optimizer:
     return Optimizer(parameters, steps, rest)
 
 
-def _told_apart(parameters: Sequence[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Matrices, vectors."""
+def _split_matrices(parameters: Sequence[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Split parameters into matrices and vectors."""
     return [each for each in parameters if each.ndim >= 2], [each for each in parameters if each.ndim < 2]
 
 
 def _as_matrix(weight: Tensor, numbers: Tensor) -> Float[Tensor, "rows columns"]:
-    """Numbers of the weight's shape as a matrix, which shares the memory of numbers that lie as the weight does."""
+    """View numbers of the weight's shape as a matrix in the same memory."""
     if weight.ndim == 4 and not weight.is_contiguous():  # channels-last
         numbers = numbers.permute(0, 2, 3, 1)
     return numbers.flatten(1)

@@ -1,14 +1,14 @@
-"""RUN, the folder of one training: config, weights, checkpoint, log, what was skipped, figures, TensorBoard's files."""
+"""RUN, the folder of one training: config, weights, checkpoint, log, skipped images, figures, TensorBoard's files."""
 
 import io
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import safetensors
 import safetensors.torch
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.files import is_unfinished, naming, written_atomically
+from infomax.files import is_unfinished, path_in_errors, written_atomically
 
 Checkpoint = dict[str, Any]
+LogLine = Mapping[str, Any]
 
 
 @final
@@ -26,7 +27,14 @@ class Run:
     """The folder of one training. Every file but the log, which grows by lines, appears whole or not at all.
 
     A run is finished once it has model.safetensors; with a config.json alone it was interrupted.
+
+    Args:
+        path: The folder.
+
     """
+
+    FORMAT: ClassVar = 2
+    """Version of config.json and last.ckpt; files of another version are refused."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -48,8 +56,16 @@ class Run:
         """Whether the training came to its end."""
         return self.exists and self.weights_file.is_file()
 
-    def refuse_unless_free(self, *, overwrite: bool) -> None:
-        """Raise InfoMaxError where the folder holds a run and `overwrite` is false, or anything that is no run."""
+    def validate_free(self, *, overwrite: bool) -> None:
+        """Refuse a folder that a new run must not be written to.
+
+        Args:
+            overwrite: Whether a run that is there may be replaced.
+
+        Raises:
+            InfoMaxError: The folder holds a run and overwrite is false, or it holds anything else.
+
+        """
         if self.exists and not overwrite:
             state, wish = (
                 ("a finished", "choose another --out") if self.finished else ("an interrupted", "add --resume")
@@ -60,27 +76,26 @@ class Run:
         if not self.exists and self.path.is_dir() and not all(map(is_unfinished, self.path.iterdir())):
             raise InfoMaxError(f"{self.path} is not empty and holds no run: choose another --out")
 
-    def refuse_unless_same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        """Raise InfoMaxError where resuming `before` (its config.json) as `now` would not be the same training."""
-        epochs, wanted = (config["recipe"].get("epochs", 1) for config in (before, now))
-        if self.finished and "epochs" not in now["recipe"]:
-            raise InfoMaxError(f"{self.path} has finished: nothing is left to resume; to learn anew, use --overwrite")
-        if self.finished and wanted <= epochs:
-            raise InfoMaxError(f"{self.path} has finished its {epochs} epochs: for more, add --epochs N to --resume")
-        for name in {**before["recipe"], **now["recipe"]}:
-            then, today = before["recipe"].get(name), now["recipe"].get(name)
-            if then != today and name != "epochs":
-                what = "recipe" if name == "name" else name
-                raise InfoMaxError(
-                    f"{self.path} was begun with {what} {then}, not {today}: resume with the settings it began with"
-                )
-        if epochs != wanted and (now["recipe"].get("warmup") or now["recipe"].get("decay", "constant") != "constant"):
+    def validate_resumable(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> Checkpoint | None:
+        """Refuse to resume with another seed, device, number of processes or collection, or from a damaged run.
+
+        What a recipe may change is for `Recipe.validate_resumable` to say.
+
+        Args:
+            before: The config.json of the run.
+            now: The same of the training that is to continue it.
+
+        Returns:
+            The checkpoint to go on from; None where the run was stopped before its first.
+
+        Raises:
+            InfoMaxError: One of them differs, or a file is damaged.
+
+        """
+        if (then := before["world_size"]) != now["world_size"]:
             raise InfoMaxError(
-                f"{self.path} was begun with {epochs} epochs, at the end of which its learning rate is to be 0: resume "
-                f"with --epochs {epochs}, or start a new --out"
+                f"{self.path} was begun by {then} processes, not {now['world_size']}: resume with as many"
             )
-        if (then := before.get("ranks", 1)) != now["ranks"]:
-            raise InfoMaxError(f"{self.path} was begun by {then} processes, not {now['ranks']}: resume with as many")
         for name in ("seed", "device"):
             if before[name] != now[name]:
                 raise InfoMaxError(
@@ -88,20 +103,25 @@ class Run:
                 )
         if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
             raise InfoMaxError(f"{self.path} was begun with other images: resume with the same, or start a new --out")
-        checkpoint = self.read_checkpoint()  # a damaged one is told here, before anything is touched
-        list(self.read_log())  # and so is a damaged log
+        checkpoint = self.read_checkpoint()  # a damaged file is reported here, before anything is touched
+        list(self.read_log())
         if checkpoint is None and self.finished:
             raise InfoMaxError(f"{self.path} has no last.ckpt to go on from: choose another --out, or use --overwrite")
-        if checkpoint is not None and wanted < (begun := checkpoint["epoch"] + (checkpoint["batch"] > 0)):
-            raise InfoMaxError(f"{self.path} is in epoch {begun} already: resume with --epochs {begun} or more")
+        return checkpoint
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other processes from training in the folder, which is made if need be, as long as the context lasts.
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in the folder while the context lasts; make the folder if need be.
 
-        The kernel locks the folder itself and lets go of it when the process ends, however it ends: no file is left
-        behind. Where it can lock no folder (Windows, some network file systems) nothing is kept from anybody. Raises
-        InfoMaxError where another process trains in it.
+        The kernel locks the folder itself and unlocks it when the process ends, however it ends: no file is left
+        behind. Windows and some network file systems lock no folders; there nobody is kept out.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            InfoMaxError: Another process trains in the folder.
+
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if sys.platform == "win32":
@@ -123,9 +143,14 @@ class Run:
             os.close(folder)
 
     def begin(self, config: Mapping[str, Any], *, afresh: bool) -> None:
-        """Make the folder that of a training under way; `afresh` clears what a former run left.
+        """Mark the folder as that of a training under way.
 
         Only our own files are deleted. The weights go first: without them the run counts as interrupted.
+
+        Args:
+            config: The content of config.json.
+            afresh: Whether to delete what a former run left.
+
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self.weights_file.unlink(missing_ok=True)
@@ -138,14 +163,38 @@ class Run:
                 file.unlink(missing_ok=True)
         self.write_config(config)
 
+    def finish(self, *, keep_checkpoint: bool) -> None:
+        """Tidy up after the weights are written.
+
+        Args:
+            keep_checkpoint: Whether the training can go on later; else last.ckpt is deleted, which may be many times
+                the size of the model.
+
+        """
+        if not keep_checkpoint:
+            self.checkpoint_file.unlink(missing_ok=True)
+
     def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write config.json."""
+        """Write config.json.
+
+        Args:
+            config: The content.
+
+        """
         with written_atomically(self.config_file, "w") as file:
             json.dump(config, file, indent=2)
             file.write("\n")
 
     def read_config(self) -> dict[str, Any]:
-        """Read config.json. Raises InfoMaxError where there is none, or none that can be read."""
+        """Read config.json.
+
+        Returns:
+            The content.
+
+        Raises:
+            InfoMaxError: There is no such file, or it is damaged or of another version.
+
+        """
         try:
             config = json.loads(self.config_file.read_text("utf-8"))
         except FileNotFoundError:
@@ -154,15 +203,32 @@ class Run:
             raise InfoMaxError(f"{self.config_file} is damaged ({error}): fit again with --overwrite") from None
         if not isinstance(config, dict) or not {"recipe", "seed", "device", "precision", "data"} <= config.keys():
             raise InfoMaxError(f"{self.config_file} is no configuration of a run: fit again with --overwrite")
+        if (found := config.get("format")) != self.FORMAT:
+            raise InfoMaxError(
+                f"{self.path} has format {found}, and this version reads {self.FORMAT}: fit again with --overwrite"
+            )
         return config
 
     def write_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Write model.safetensors, which makes the run a finished one."""
+        """Write model.safetensors, which marks the run as finished.
+
+        Args:
+            weights: The tensors by name.
+
+        """
         with written_atomically(self.weights_file) as file:
             file.write(safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in weights.items()}))
 
     def read_weights(self) -> dict[str, Tensor]:
-        """Read model.safetensors. Raises InfoMaxError where the run is not finished or the file is damaged."""
+        """Read model.safetensors.
+
+        Returns:
+            The tensors by name, on the CPU.
+
+        Raises:
+            InfoMaxError: The run is not finished, or the file is damaged.
+
+        """
         self.read_config()
         try:
             return safetensors.torch.load(self.weights_file.read_bytes())
@@ -172,14 +238,27 @@ class Run:
             raise InfoMaxError(f"{self.weights_file} is damaged ({error}): fit again with --overwrite") from None
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Write last.ckpt."""
+        """Write last.ckpt.
+
+        Args:
+            checkpoint: Tensors, numbers and containers of them; the trainer decides which.
+
+        """
         content = io.BytesIO()
-        torch.save(checkpoint, content)
+        torch.save({"format": self.FORMAT, **checkpoint}, content)
         with written_atomically(self.checkpoint_file) as file:
             file.write(content.getbuffer())
 
     def read_checkpoint(self) -> Checkpoint | None:
-        """Read last.ckpt; None where the run was stopped before its first. Raises InfoMaxError where it is damaged."""
+        """Read last.ckpt.
+
+        Returns:
+            What `write_checkpoint` was given; None where the run was stopped before its first checkpoint.
+
+        Raises:
+            InfoMaxError: The file is damaged or of another version.
+
+        """
         try:
             content = self.checkpoint_file.read_bytes()
         except FileNotFoundError:
@@ -189,17 +268,30 @@ class Run:
         except Exception as error:  # torch raises many kinds for a damaged file, none of them of its own
             reason = str(error).partition("\n")[0]
             raise InfoMaxError(f"{self.checkpoint_file} is damaged ({reason}): start over with --overwrite") from None
-        if not isinstance(checkpoint, dict) or not {"encoder", "epoch", "batch", "step"} <= checkpoint.keys():
+        if not isinstance(checkpoint, dict) or checkpoint.get("format") != self.FORMAT:
             raise InfoMaxError(f"{self.checkpoint_file} is no checkpoint: start over with --overwrite")
         return checkpoint
 
-    def log(self, line: Mapping[str, Any]) -> None:
-        """Append one line to log.jsonl."""
-        with naming(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
+    def log(self, line: LogLine) -> None:
+        """Append one line to log.jsonl.
+
+        Args:
+            line: What to log; `kind` says which kind of line it is.
+
+        """
+        with path_in_errors(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def read_log(self) -> Iterator[dict[str, Any]]:
-        """The lines of log.jsonl; a last one that was cut off is left out. Raises InfoMaxError where one is damaged."""
+        """Read log.jsonl; a last line that was cut off is left out.
+
+        Yields:
+            The lines in order.
+
+        Raises:
+            InfoMaxError: A line is damaged.
+
+        """
         if not self.log_file.is_file():
             return
         for number, text in enumerate(self.log_file.read_bytes().split(b"\n")[:-1], 1):
@@ -207,19 +299,17 @@ class Run:
                 line = json.loads(text)
             except ValueError:
                 line = None
-            if not isinstance(line, dict) or not {"kind", "step", "epoch"} <= line.keys():
+            if not isinstance(line, dict) or not {"kind", "step"} <= line.keys():
                 raise InfoMaxError(f"{self.log_file} is damaged in line {number}: delete that line, or all from it on")
             yield line
 
-    def rewind_log(self, step: int, epochs: int) -> None:
-        """Drop what was logged after `step`, and of epochs after the first `epochs`: a resumed training tells it again.
+    def rewind_log(self, keep: Callable[[LogLine], bool]) -> None:
+        """Drop lines of log.jsonl that a resumed training writes again.
 
-        The two differ where a checkpoint of the last step of an epoch was followed by the line of that epoch.
+        Args:
+            keep: Whether a line stays.
+
         """
-        kept = [
-            line
-            for line in self.read_log()
-            if line["step"] <= step and (line["kind"] != "epoch" or line["epoch"] <= epochs)
-        ]
+        kept = [line for line in self.read_log() if keep(line)]
         with written_atomically(self.log_file, "w") as file:
             file.writelines(json.dumps(line) + "\n" for line in kept)

@@ -1,1 +1,1 @@
-"""The page in the browser, and the interface behind it."""
+"""Web server of `infomax serve`: the page in the browser and its HTTP API."""

@@ -1,7 +1,8 @@
-"""Work that many requests share: thumbnails read together, one map computed for all."""
+"""Work that many requests share: thumbnails are read together, and one map is computed for all."""
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
 from anyio import to_thread
@@ -11,7 +12,13 @@ Result = TypeVar("Result")
 
 @final
 class CoalescedLookup(Generic[Result]):
-    """Looks up ids that come in while an earlier look-up is under way in one go: many cost little more than one."""
+    """Lookup by id that combines concurrent requests.
+
+    Ids that arrive during a lookup are looked up together afterwards. Many ids cost little more than one.
+
+    Args:
+        look_up: Function from ids to the results of those that exist. It runs in a thread.
+    """
 
     def __init__(self, look_up: Callable[[list[str]], dict[str, Result]]) -> None:
         self._look_up = look_up
@@ -19,11 +26,21 @@ class CoalescedLookup(Generic[Result]):
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, id: str) -> Result | None:  # noqa: A002
-        """What was found for an id, if anything. Raises what the look-up raises."""
-        found = self._waiting.setdefault(id, asyncio.get_running_loop().create_future())
+        """Look up one id.
+
+        Args:
+            id: The id to look up.
+
+        Returns:
+            The result for the id, or None if there is no such id.
+
+        Raises:
+            Exception: Whatever the lookup raises.
+        """
+        future = self._waiting.setdefault(id, asyncio.get_running_loop().create_future())
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())
-        return await asyncio.shield(found)  # one that gives up does not take the others with it
+        return await asyncio.shield(future)  # a canceled request must not cancel the others that wait for the same id
 
     async def _work(self) -> None:
         while self._waiting:
@@ -38,28 +55,55 @@ class CoalescedLookup(Generic[Result]):
                     future.set_result(found.get(id_))
 
 
+@dataclass(frozen=True)
+class Cached(Generic[Result]):
+    """A result and whether it belongs to the present version.
+
+    Attributes:
+        result: The latest result.
+        is_current: Whether the result was made for the version asked for.
+    """
+
+    result: Result
+    is_current: bool
+
+
 @final
 class StaleWhileRevalidate(Generic[Result]):
-    """A result of long work about something that changes: the latest is there for all while a newer one is made."""
+    """Cache for the result of long work on something that changes.
+
+    The latest result is available to all requests while a newer one is being made.
+
+    Args:
+        make: Function that makes the result. It runs in a thread.
+    """
 
     def __init__(self, make: Callable[[], Result]) -> None:
         self._make = make
         self._made: tuple[int, Result] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def get(self, version: int, patience: float) -> tuple[Result, bool] | None:
-        """The latest result, and whether it is of `version` or later; None where there is none yet.
+    async def get(self, version: int, timeout: float) -> Cached[Result] | None:
+        """Get the latest result. Start making a new one if the latest belongs to another version.
 
-        Starts the work where it is needed and waits for it so many seconds. Raises what the work raises.
+        Args:
+            version: The present version.
+            timeout: Seconds to wait for a new result.
+
+        Returns:
+            The latest result, or None if there is no result yet.
+
+        Raises:
+            Exception: Whatever `make` raises.
         """
         if self._made is None or self._made[0] != version:
             if self._task is None:
                 self._task = asyncio.create_task(self._work(version))
-            done, _ = await asyncio.wait([self._task], timeout=patience)
+            done, _ = await asyncio.wait([self._task], timeout=timeout)
             if done and self._task in done:
                 self._task = None
                 done.pop().result()
-        return None if self._made is None else (self._made[1], self._made[0] == version)
+        return None if self._made is None else Cached(self._made[1], self._made[0] == version)
 
     async def _work(self, version: int) -> None:
         self._made = version, await to_thread.run_sync(self._make, abandon_on_cancel=True)

@@ -1,36 +1,56 @@
-"""What a request may say, and what is allowed: all of it is checked before anything is done."""
+"""Parameters of requests. All of them are checked before any work starts."""
 
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import Path, Query
+from jaxtyping import Float
 from pydantic import BaseModel, Field
 
-from infomax.neighbors.knn import Metric
+from infomax.neighbors.distances import Metric
+from infomax.web.errors import refuse
 
-ID = "^[0-9a-f]{32}$"
+_ID_PATTERN = "^[0-9a-f]{32}$"
+_MAX_FEATURE = 1e15  # no model gives features this large, and the square of a larger one can overflow float32
 
-Id = Annotated[str, Path(pattern=ID, description="An image of the index.")]
-Version = Annotated[str | None, Query(max_length=64, description="Anything; the answer may then be kept.")]
-Offset = Annotated[int, Query(ge=0, le=10**9)]
-Limit = Annotated[int, Query(ge=1, le=500)]
-Folder = Annotated[
-    str | None, Query(max_length=4096, description="Only images in this folder and below, as statistics names it.")
+ImageId = Annotated[str, Path(pattern=_ID_PATTERN, description="Id of an image in the index.")]
+ThumbnailVersion = Annotated[
+    str | None, Query(max_length=64, description="Any text. If it is given, the browser may cache the thumbnail.")
 ]
-Label = Annotated[str | None, Query(max_length=4096, description="Only images with this label.")]
+Offset = Annotated[int, Query(ge=0, le=10**9, description="Number of images to skip.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Maximum number of images to list.")]
+FolderFilter = Annotated[
+    str | None,
+    Query(
+        max_length=4096,
+        description="Only images in this folder and its subfolders. The statistics list all folders.",
+    ),
+]
+LabelFilter = Annotated[str | None, Query(max_length=4096, description="Only images with this label.")]
 
 
-class Search(BaseModel):
-    """What a search is told beside the image."""
+class SearchOptions(BaseModel):
+    """Options of a search.
 
-    k: int = Field(20, ge=1, le=1000, description="How many matches; all, where there are fewer.")
-    metric: Metric = Field("cosine", description="How far apart two images are.")
-    approximate: bool = Field(False, description="Faster in a large index, but may miss a few matches.")
-    folder: Folder = None
-    label: Label = None
+    Attributes:
+        k: Number of matches.
+        metric: Distance between features.
+        approximate: Whether a faster search may miss a few matches.
+        folder: Only images in this folder and its subfolders.
+        label: Only images with this label.
+    """
 
-    def options(self) -> dict[str, Any]:
-        """The same for the methods of an index."""
+    k: int = Field(20, ge=1, le=1000, description="Number of matches. The answer has fewer if there are fewer images.")
+    metric: Metric = Field("cosine", description="Distance between the features of two images.")
+    approximate: bool = Field(False, description="Search faster in a large index. A few matches may be missing.")
+    folder: FolderFilter = None
+    label: LabelFilter = None
+
+    def index_options(self) -> dict[str, Any]:
+        """Return the options as keyword arguments for `Index.search` and `Index.similar`."""
         return {
             "k": self.k,
             "metric": self.metric,
@@ -40,13 +60,57 @@ class Search(BaseModel):
         }
 
 
-class SearchByLink(Search):
-    """A search with what a link can hold: an image of the index, or the features of another."""
+class SearchByLink(SearchOptions):
+    """Options and query of a search that fits into a link."""
 
-    id: str | None = Field(None, pattern=ID, description="Of an image of the index.")
-    vector: str | None = Field(None, description="Features, as matches gives them.")
+    id: str | None = Field(None, pattern=_ID_PATTERN, description="Id of an image in the index.")
+    vector: str | None = Field(None, description="Features, as in the field `vector` of an answer with matches.")
 
 
 def folder_path(folder: str | None) -> PurePosixPath | None:
-    """A folder as the index names it: nothing is looked up in the file system for a name that a request gives."""
+    """Convert a folder in a request to the form that the index takes.
+
+    The path is pure: a name in a request is never looked up in the file system.
+
+    Args:
+        folder: The folder, as the statistics list it.
+
+    Returns:
+        The path of the folder, or None for all folders.
+    """
     return None if folder is None else PurePosixPath(folder)
+
+
+def encode_vector(vector: Float[np.ndarray, " d"]) -> str:
+    """Encode features for a link, without any loss.
+
+    Args:
+        vector: Features, (d,), float32.
+
+    Returns:
+        Every bit of the numbers, little-endian, in base64url without padding.
+    """
+    return urlsafe_b64encode(vector.astype("<f4").tobytes()).decode().rstrip("=")
+
+
+def decode_vector(text: str, dim: int) -> Float[np.ndarray, " d"]:
+    """Decode the features in a link.
+
+    Args:
+        text: What `encode_vector` returned.
+        dim: Number of features d.
+
+    Returns:
+        Features, (d,), float32.
+
+    Raises:
+        HTTPException: 422 if the text does not hold `dim` finite numbers of reasonable size.
+    """
+    try:
+        content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        vector: Float[np.ndarray, " d"] = np.frombuffer(content, "<f4").astype(np.float32)
+    except (binascii.Error, ValueError):
+        vector = np.empty(0, np.float32)
+    if vector.shape != (dim,) or not (np.abs(vector) < _MAX_FEATURE).all():
+        refuse(422, "this link holds no features of this index: drop or choose the image again")
+    return vector

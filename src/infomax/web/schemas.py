@@ -1,113 +1,124 @@
-"""What the interface answers, as JSON: these classes are also its documentation in OpenAPI."""
+"""Answers of the HTTP API as JSON. The classes are also the user documentation in OpenAPI."""
 
 from collections import Counter
+from collections.abc import Sequence
 from os import stat_result
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from infomax.neighbors.knn import Metric
-from infomax.search.index import Index, IndexedImage, Match
-from infomax.web.uploads import BYTES
+from infomax.neighbors.distances import Metric
+from infomax.search.index import Index
+from infomax.search.map import CollectionMap
+from infomax.search.results import IndexedImage, Match
 
-State = Literal["there", "changed", "gone"]
+_FileState = Literal["there", "changed", "gone"]
 
 
 class Failure(BaseModel):
-    """Why a request was refused."""
+    """The reason why a request failed."""
 
-    error: str = Field(description="One line: what is wrong, and what to do.")
+    error: str = Field(description="One line that says what is wrong and what to do.")
 
 
 class ImageAnswer(BaseModel):
     """An image of the index."""
 
-    id: str
-    path: str
-    label: str | None
-    width: int = Field(description="Of the image itself, upright, in pixels.")
-    height: int
-    size: int = Field(description="Of its content, in bytes.")
-    state: State = Field(description="Of the file just now, beside what was indexed.")
-    thumbnail: str = Field(description="The address of its thumbnail, another one whenever the image is.")
+    id: str = Field(description="32 hexadecimal digits made from the path.")
+    path: str = Field(description="Path of the file, or name of the row in a table.")
+    label: str | None = Field(description="Label of the image, or null if it has no label.")
+    width: int = Field(description="Width of the upright original image, in pixels.")
+    height: int = Field(description="Height of the upright original image, in pixels.")
+    size: int = Field(description="Size of the image file, in bytes.")
+    state: _FileState = Field(description="State of the file now, compared with its state when it was indexed.")
+    thumbnail: str = Field(description="Address of the thumbnail. It changes when the image changes.")
 
 
 class PageAnswer(BaseModel):
-    """Some images of all that count, in the order of their paths."""
+    """Some of the images, in the order of their paths."""
 
-    total: int
-    images: list[ImageAnswer]
+    total: int = Field(description="Number of images that the filters let through.")
+    images: list[ImageAnswer] = Field(description="The images from the offset on.")
 
 
 class MatchAnswer(BaseModel):
-    """An image found."""
+    """An image that was found."""
 
-    rank: int
-    image: ImageAnswer
-    distance: float = Field(description="1 - cosine, in 0..2, or Euclidean.")
-    similarity: float = Field(description="The cosine.")
+    rank: int = Field(description="Rank among the matches, from 1.")
+    image: ImageAnswer = Field(description="The image that was found.")
+    distance: float = Field(description="Cosine distance (1 - cosine, in 0..2) or Euclidean distance to the query.")
+    similarity: float = Field(description="Cosine similarity to the query.")
 
 
 class MatchesAnswer(BaseModel):
-    """The nearest images, nearest first."""
+    """The images nearest to a query, nearest first."""
 
-    query: ImageAnswer | None = Field(description="The image asked with, where it is one of the index.")
-    vector: str | None = Field(description="The features asked with, where it is not: put them into a link.")
-    metric: Metric
-    exact: bool = Field(description="Whether these are the nearest for certain; an approximate search may miss some.")
-    matches: list[MatchAnswer]
+    query: ImageAnswer | None = Field(description="The query, if it is an image of the index.")
+    vector: str | None = Field(
+        description="The features of the query, if it is not an image of the index. A link with them finds the same."
+    )
+    metric: Metric = Field(description="Distance between features.")
+    exact: bool = Field(description="Whether these are certainly the nearest. An approximate search may miss a few.")
+    matches: list[MatchAnswer] = Field(description="The matches, nearest first.")
 
 
 class LabelCount(BaseModel):
-    """A label and how many images have it."""
+    """A label and the number of images that have it."""
 
-    label: str
-    images: int
+    label: str = Field(description="The label.")
+    images: int = Field(description="Number of images with this label.")
 
 
 class FolderCount(BaseModel):
-    """A folder and how many images are in it, those in its sub-folders among them."""
+    """A folder and the number of images in it."""
 
-    folder: str
-    images: int
+    folder: str = Field(description="Absolute path of the folder.")
+    images: int = Field(description="Number of images in the folder and its subfolders.")
 
 
 class StatisticsAnswer(BaseModel):
-    """What the index holds."""
+    """Numbers about the index."""
 
-    name: str
-    images: int
-    root: str | None = Field(description="The folder that all images with a folder are below.")
-    labels: list[LabelCount]
-    folders: list[FolderCount]
-    dim: int = Field(description="Numbers in a vector.")
-    model: str = Field(description="The fingerprint of the model.")
-    bytes: int = Field(description="That the rows take on the disk.")
-    upload_bytes: int = Field(description="That an image to search with may have at most.")
+    name: str = Field(description="Name of the index folder.")
+    images: int = Field(description="Number of images.")
+    root: str | None = Field(description="The lowest folder that contains all image files.")
+    labels: list[LabelCount] = Field(description="All labels, in order.")
+    folders: list[FolderCount] = Field(description="All folders below the root, in order.")
+    dim: int = Field(description="Number of features of each image.")
+    model: str = Field(description="Fingerprint of the model.")
+    bytes: int = Field(description="Size of the index on disk, in bytes.")
+    upload_bytes: int = Field(description="Maximum size of an uploaded image, in bytes.")
 
 
 class MapAnswer(BaseModel):
-    """All images as points of a plane, column by column, in the order of their paths."""
+    """All images as points of a plane, as columns, in the order of their paths."""
 
-    current: bool = Field(description="Whether it is of the images of this moment; else a newer one is being made.")
-    ids: list[str]
-    x: list[float] = Field(description="In 0..1, to the right.")
-    y: list[float] = Field(description="In 0..1, downward.")
-    labels: list[str]
-    label: list[int] = Field(description="For each image its place in labels; -1: it has none.")
-    folders: list[str]
-    folder: list[int] = Field(description="For each image its place in folders; -1: it has none.")
+    current: bool = Field(description="Whether the map shows the present images. If not, a new map is being computed.")
+    ids: list[str] = Field(description="Id of each image.")
+    x: list[float] = Field(description="Horizontal position of each image, in 0..1 from left to right.")
+    y: list[float] = Field(description="Vertical position of each image, in 0..1 from top to bottom.")
+    labels: list[str] = Field(description="All labels, in order.")
+    label: list[int] = Field(description="Index into `labels` for each image, or -1 if it has no label.")
+    folders: list[str] = Field(description="All folders, in order.")
+    folder: list[int] = Field(description="Index into `folders` for each image, or -1 if it has no folder.")
 
 
 class Computing(BaseModel):
-    """The first map is being made: ask again in a second or so."""
+    """The first map is being computed. Ask again in a second."""
 
-    computing: int = Field(description="Of so many images.")
+    computing: int = Field(description="Number of images on the map.")
 
 
 def image_answer(image: IndexedImage) -> ImageAnswer:
-    """An image and the state of its file."""
+    """Describe an image and the present state of its file.
+
+    Args:
+        image: An image of the index.
+
+    Returns:
+        The image as JSON.
+    """
     return ImageAnswer(
         id=image.id,
         path=image.path,
@@ -115,54 +126,40 @@ def image_answer(image: IndexedImage) -> ImageAnswer:
         width=image.width,
         height=image.height,
         size=image.size,
-        state=state_of(image),
-        thumbnail=thumbnail_address(image),
+        state=_file_state(image),
+        thumbnail=_thumbnail_address(image),
     )
 
 
 def match_answer(match: Match) -> MatchAnswer:
-    """A match and the state of its file."""
+    """Describe a match.
+
+    Args:
+        match: A result of a search.
+
+    Returns:
+        The match as JSON.
+    """
     return MatchAnswer(
         rank=match.rank, image=image_answer(match.image), distance=match.distance, similarity=match.similarity
     )
 
 
-def thumbnail_address(image: IndexedImage) -> str:
-    """Where the thumbnail is; a browser may keep what has a version, which is given where it is known to change."""
-    version = "" if image.mtime is None else f"?v={image.size}-{image.mtime:.6f}"
-    return f"/api/thumbnails/{image.id}{version}"
+def statistics_answer(index: Index, upload_bytes: int) -> StatisticsAnswer:
+    """Describe an index.
 
+    Args:
+        index: The index.
+        upload_bytes: Maximum size of an upload, in bytes.
 
-def state_of(image: IndexedImage) -> State:
-    """Whether the file of an image is as it was indexed; nothing of it but size and time of change is read.
-
-    A row of a table is `file#row`: there as long as the file is. What lies in no file (`digits#row`) is there.
+    Returns:
+        Numbers about the index as JSON. The count of a folder includes its subfolders.
     """
-    own = Path(image.path)
-    if not own.is_absolute():
-        return "there"
-    if (status := status_of(own)) is not None:
-        same = (status.st_size, status.st_mtime_ns / 1e9) == (image.size, image.mtime)
-        return "there" if same else "changed"
-    table = image.path.rpartition("#")[0]
-    return "there" if table and status_of(Path(table)) is not None else "gone"
-
-
-def status_of(path: Path) -> stat_result | None:
-    """Size and time of a file, where it is found: a name that was no valid Unicode is not by what it was escaped to."""
-    try:
-        return path.stat()
-    except (OSError, ValueError):
-        return None
-
-
-def statistics_answer(index: Index) -> StatisticsAnswer:
-    """What the index holds, folders counted with all below them."""
     statistics = index.statistics()
-    own = {folder: count for folder, count in statistics.folders.items() if folder.startswith("/")}
-    root = common_folder(list(own))
+    counts = {folder: count for folder, count in statistics.folders.items() if folder.startswith("/")}
+    root = _common_folder(list(counts))
     folders: Counter[str] = Counter()
-    for folder, count in own.items():
+    for folder, count in counts.items():
         for depth in range(folder.count("/") + 1):
             ancestor = folder.rsplit("/", depth)[0]
             if not ancestor.startswith(f"{root}/"):
@@ -179,14 +176,84 @@ def statistics_answer(index: Index) -> StatisticsAnswer:
         dim=statistics.dim,
         model=statistics.model,
         bytes=statistics.bytes,
-        upload_bytes=BYTES,
+        upload_bytes=upload_bytes,
     )
 
 
-def common_folder(folders: list[str]) -> str | None:
-    """The lowest folder that is, or lies above, all of these; "" is the top of the file system."""
+def map_answer(collection_map: CollectionMap, *, current: bool) -> MapAnswer:
+    """Describe a map as columns, so that tens of thousands of points take only a few megabytes.
+
+    Args:
+        collection_map: The map of the collection.
+        current: Whether the map shows the present images.
+
+    Returns:
+        The map as JSON. Positions have five decimal places.
+    """
+    labels, label = _factorize(collection_map.labels)
+    folders, folder = _factorize([path.rpartition("/")[0] or None for path in collection_map.paths])
+    positions = collection_map.positions.round(5).astype(float).round(5)
+    x, y = positions.T.tolist() if collection_map.ids else ([], [])
+    return MapAnswer(
+        current=current,
+        ids=collection_map.ids,
+        x=x,
+        y=y,
+        labels=labels,
+        label=label,
+        folders=folders,
+        folder=folder,
+    )
+
+
+def _factorize(names: Sequence[str | None]) -> tuple[list[str], list[int]]:
+    """Return the unique names in order, and for each name its index among them, or -1 for None."""
+    unique = sorted({name for name in names if name is not None})
+    indices: dict[str | None, int] = {name: index for index, name in enumerate(unique)} | {None: -1}
+    return unique, [indices[name] for name in names]
+
+
+def _thumbnail_address(image: IndexedImage) -> str:
+    """Return the address of the thumbnail.
+
+    A browser may cache an address with a version. Images without a file time have no version: a change to them would
+    go unnoticed.
+    """
+    version = "" if image.mtime is None else f"?v={image.size}-{image.mtime:.6f}"
+    return f"/api/thumbnails/{image.id}{version}"
+
+
+def _file_state(image: IndexedImage) -> _FileState:
+    """Compare the file of an image with the index. Only size and modification time are read, never the content.
+
+    The path of a row in a table is `file#row`. The row counts as there if the file exists. Rows without a file
+    (`digits#row`) are always there.
+    """
+    path = Path(image.path)
+    if not path.is_absolute():
+        return "there"
+    if (status := _stat(path)) is not None:
+        is_same = (status.st_size, status.st_mtime_ns / 1e9) == (image.size, image.mtime)
+        return "there" if is_same else "changed"
+    table = image.path.rpartition("#")[0]
+    return "there" if table and _stat(Path(table)) is not None else "gone"
+
+
+def _stat(path: Path) -> stat_result | None:
+    """Return size and times of a file, or None if it is not found.
+
+    The index escapes names that are not valid Unicode, so their files are not found.
+    """
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
+
+
+def _common_folder(folders: list[str]) -> str | None:
+    """Return the lowest folder that is, or contains, all of these. "" is the root of the file system."""
     if not folders:
         return None
-    least, most = min(folders).split("/"), max(folders).split("/")
-    same = next((depth for depth, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
-    return "/".join(least[: min(same, len(most))])
+    first, last = min(folders).split("/"), max(folders).split("/")
+    common = next((depth for depth, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return "/".join(first[: min(common, len(last))])

@@ -1,20 +1,20 @@
-"""Who may ask: the owner's browser showing the owner's page, and nobody through it.
+"""Cross-origin and DNS-rebinding protection.
 
-A server on one's own machine is within reach of every web page that is open there. Three doors are closed to those: a
-name of theirs that is made to point here (DNS rebinding), requests across sites, and their frames.
+Every web page that is open on this machine can send requests to a local server. The middleware refuses three attacks:
+another site's name that resolves to this server (DNS rebinding), cross-site requests, and frames in other sites.
 """
 
 import asyncio
 import ipaddress
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADERS = {
+SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'",
@@ -25,81 +25,121 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-"""Of every answer. Scripts and styles are the page's own files alone, and no string ever becomes HTML."""
+"""Headers of every answer. Scripts and styles come from the page's own files, and no string ever becomes HTML."""
 
-STILL_READ = 1 << 16  # bytes of a refused request that are read before it is answered
-STILL_WAITED = 1.0  # seconds that this may take
+_DRAIN_BYTES = 1 << 16  # maximum number of bytes of a refused request that are read before the answer
+_DRAIN_SECONDS = 1.0  # maximum time for reading them
 
 
 class CrossOriginProtection:
-    """ASGI middleware around everything else; `bound` is the host that the server listens at."""
+    """ASGI middleware that refuses requests from other sites and for other host names.
 
-    def __init__(self, app: ASGIApp, bound: str) -> None:
-        self.app = app
-        self.local = is_loopback(bound)
-        self.names = {"localhost"} if self.local else {"localhost", bound.lower(), *own_names()}
+    Args:
+        app: The application to protect.
+        host: Name or address that the server listens at.
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._local = is_loopback(host)
+        self._names = {"localhost"} if self._local else {"localhost", host.lower(), *_machine_names()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it with one line."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
 
         headers = Headers(scope=scope)
-        unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-        async def receive_to_the_end() -> Message:
-            nonlocal unread
-            message = await receive()
-            unread = bool(message.get("more_body"))
-            return message
-
-        async def read_a_little_more() -> None:
-            read = 0
-            while unread and read < STILL_READ:
-                read += len((await receive_to_the_end()).get("body", b""))
+        body = _RequestBody(receive, headers)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if unread:  # closing on what has been sent already would reset the connection, and lose the answer
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(read_a_little_more(), STILL_WAITED)
-                answered = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    answered.setdefault(name, value)
-                answered.setdefault("cache-control", "no-store")
-                if unread:  # what was refused may have no end, and would be read until it has
-                    answered["connection"] = "close"
+                if body.unread:
+                    await body.drain()
+                response = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    response.setdefault(name, value)
+                response.setdefault("cache-control", "no-store")
+                if body.unread:  # a refused body may be endless, and the server would read it to its end
+                    response["connection"] = "close"
             await send(message)
 
-        if not self.is_own(hosts := headers.getlist("host")):
-            await refuse(send_with_headers, 400, f"this server is not called {' '.join(hosts)[:80]!r}: {self.remedy}")
-        elif is_foreign(scope, headers):
-            await refuse(send_with_headers, 403, "a page of another site may not ask: open this server's own page")
+        hosts = headers.getlist("host")
+        if not self.accepts(hosts):
+            await _refuse(send_with_headers, 400, f"this server is not called {' '.join(hosts)[:80]!r}: {self._advice}")
+        elif _is_cross_site(scope, headers):
+            await _refuse(
+                send_with_headers, 403, "a page of another site may not use this server: open this server's own page"
+            )
         else:
-            await self.app(scope, receive_to_the_end, send_with_headers)
+            await self._app(scope, body.receive, send_with_headers)
+
+    def accepts(self, hosts: Sequence[str]) -> bool:
+        """Check that the Host header names this server.
+
+        A server that other machines can reach accepts every IP address: DNS rebinding needs a name.
+
+        Args:
+            hosts: All Host headers of a request. There must be exactly one.
+
+        Returns:
+            Whether to answer the request.
+        """
+        if len(hosts) != 1:
+            return False
+        name = _host_name(hosts[0])
+        if name in self._names:
+            return True
+        return is_loopback(name) if self._local else _is_address(name)
 
     @property
-    def remedy(self) -> str:
-        """What to do about a wrong name."""
-        if self.local:
+    def _advice(self) -> str:
+        if self._local:
             return "open it at localhost or 127.0.0.1"
         return "open it by its address, or start it with --host and that name"
 
-    def is_own(self, hosts: Iterable[str]) -> bool:
-        """Whether the one Host header names this server. An address always does beyond loopback: names alone rebind."""
-        match list(hosts):
-            case [host]:
-                name = host_name(host)
-            case _:
-                return False
-        if name in self.names:
-            return True
-        return is_loopback(name) if self.local else is_address(name)
+
+class _RequestBody:
+    """Body of a request that knows whether a part of it is still unread."""
+
+    def __init__(self, receive: Receive, headers: Headers) -> None:
+        self._receive = receive
+        self.unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.unread = bool(message.get("more_body"))
+        return message
+
+    async def drain(self) -> None:
+        """Read a little of what is unread.
+
+        Closing a connection with unread data resets it, and the client would lose the answer.
+        """
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._read_some(), _DRAIN_SECONDS)
+
+    async def _read_some(self) -> None:
+        n_read = 0
+        while self.unread and n_read < _DRAIN_BYTES:
+            n_read += len((await self.receive()).get("body", b""))
 
 
-def is_foreign(scope: Scope, headers: Headers) -> bool:
-    """Whether a page of another site has made the browser ask; following a link to the page itself is no such thing."""
+def is_loopback(name: str) -> bool:
+    """Check whether a host is reachable from this machine only.
+
+    Args:
+        name: Name or IP address of a host.
+
+    Returns:
+        Whether it is a loopback address, or "localhost".
+    """
+    return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
+
+
+def _is_cross_site(scope: Scope, headers: Headers) -> bool:
+    """Whether a page of another site caused the request. A link to the page itself is allowed."""
     origin = headers.get("origin")
     if origin is not None and origin.partition("://")[2].lower() != headers["host"].lower():
         return True
@@ -109,15 +149,15 @@ def is_foreign(scope: Scope, headers: Headers) -> bool:
     return not (by_link and scope["method"] == "GET" and scope["path"] == "/")
 
 
-def host_name(host: str) -> str:
-    """The name or address in a Host header, without port, brackets and final dot, in lower case."""
+def _host_name(host: str) -> str:
+    """Return the name or address in a Host header in lower case, without port, brackets and final dot."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0].lower().removesuffix(".")
 
 
-def is_address(name: str) -> bool:
-    """Whether this is an address of IP rather than a name."""
+def _is_address(name: str) -> bool:
+    """Whether this is an IP address rather than a name."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -125,19 +165,14 @@ def is_address(name: str) -> bool:
     return True
 
 
-def is_loopback(name: str) -> bool:
-    """Whether only this machine itself is reached by this name or address."""
-    return name == "localhost" or (is_address(name) and ipaddress.ip_address(name).is_loopback)
-
-
-def own_names() -> set[str]:
-    """What other machines of the house may call this one."""
+def _machine_names() -> set[str]:
+    """Return the names that other machines of the local network may use for this one."""
     name = socket.gethostname().lower()
     short = name.partition(".")[0]
     return {name, short, f"{short}.local"}
 
 
-async def refuse(send: Send, status: int, error: str) -> None:
+async def _refuse(send: Send, status: int, error: str) -> None:
     """Answer with one line of JSON."""
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

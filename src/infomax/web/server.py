@@ -1,4 +1,4 @@
-"""Listening, from the first request to Ctrl-C."""
+"""HTTP server: listens from the start until Ctrl-C."""
 
 import socket
 from collections.abc import Callable
@@ -10,36 +10,43 @@ from infomax.errors import InfoMaxError
 from infomax.search.index import Index
 from infomax.web.app import create_app
 
-PATIENCE = 2
-"""Seconds that requests under way have to end once the server is told to stop."""
+_SHUTDOWN_TIMEOUT = 2  # seconds that running requests have to finish after Ctrl-C
 
 
 def serve(path: Path, host: str, port: int, ready: Callable[[str, Index], None], *, device: str = "auto") -> None:
-    """Serve an index until Ctrl-C; `ready` gets the address, then, and the index. Port 0 is one that is free.
+    """Serve an index until Ctrl-C.
 
-    Raises InfoMaxError where the index or its model will not do, or nothing can listen there.
+    Args:
+        path: Folder of the index.
+        host: Name or address to listen at.
+        port: Port to listen at. 0 chooses a free port.
+        ready: Function called with the address of the page and the index once the server accepts connections.
+        device: Where the model embeds uploads: "auto", "cpu" or "cuda".
+
+    Raises:
+        InfoMaxError: If the index or its model cannot be used, or the server cannot listen at this host and port.
     """
     index = Index.open(path, device=device)
-    index.model  # noqa: B018 - now rather than with the first upload: it may not be the one of the index
-    with listening(host, port) as listener:
+    index.model  # noqa: B018 - load it before the first upload: it may not be the model of this index
+    with _listen(host, port) as listener:
         config = uvicorn.Config(
             create_app(index, host),
             log_level="warning",
             access_log=False,
             server_header=False,
             ws="none",
-            timeout_graceful_shutdown=PATIENCE,
+            timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         )
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listener.getsockname()[1]}/", index)
         try:
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:  # how uvicorn ends, when told to by that
+        except KeyboardInterrupt:  # uvicorn raises the signal again after its shutdown
             return
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises InfoMaxError where that cannot be."""
+def _listen(host: str, port: int) -> socket.socket:
+    """Open a listening socket."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)

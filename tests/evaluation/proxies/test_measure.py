@@ -1,4 +1,4 @@
-"""The three proxies of a model together, and as `infomax evaluate --proxies` tells them."""
+"""The three proxies of a model together, and the output of `infomax evaluate --proxies`."""
 
 import json
 from functools import partial
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from infomax import InfoMax
-from infomax.evaluation.proxies import reconstruction
+from infomax.evaluation.proxies import decoder
 from infomax.evaluation.proxies.measure import measure_proxies
 from tests.conftest import SMALL, Infomax, colored
 
@@ -22,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconstruction, "CHANNELS", 16)
+    monkeypatch.setattr(decoder, "_CHANNELS", 16)
 
 
 def test_all_three_of_a_model(run: Path) -> None:
@@ -57,4 +57,4 @@ def test_evaluate_adds_them(infomax: Infomax, tmp_path: Path, run: Path, monkeyp
     assert {"mine", "ndm", "ms_ssim", "n_train"} <= set(document)
     assert {"mine", "ndm", "ms_ssim", "embed"} <= set(document["seconds"])
     refused = infomax("evaluate", "--vectors", "--train", files[0], "--test", files[1], "--proxies")
-    assert (refused.code, "--proxies are of a model" in " ".join(refused.stderr.split())) == (2, True)
+    assert (refused.code, "--proxies needs a model" in " ".join(refused.stderr.split())) == (2, True)

@@ -1,4 +1,4 @@
-"""The estimates themselves are held against the truth in benchmarks/estimation.py; here a few, small and seeded."""
+"""A few small, seeded estimates. benchmarks/estimation.py compares many with the truth."""
 
 import math
 
@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 import torch
 
+from infomax.information import all_pairs, donsker_varadhan, estimate_mi, pointwise_mi
 from infomax.information import distributions as known
-from infomax.information import estimate_mi, pointwise_mi
+from infomax.information.estimation import cross_fit
 from infomax.information.estimation import estimate as module
-from infomax.information.estimation.estimate import ESTIMATORS, NEAREST_NEIGHBORS
+from infomax.information.estimation.cross_fit import CrossFit
+from infomax.information.estimation.estimate import _NEAREST_NEIGHBORS, ESTIMATORS
 from infomax.information.estimation.preprocessing import normal_scores
 
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STEPS", 20)
-    monkeypatch.setattr(module, "CHECK_EVERY", 10)
+    monkeypatch.setattr(cross_fit, "STEPS", 20)
+    monkeypatch.setattr(cross_fit, "CHECK_EVERY", 10)
 
 
 def pairs(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -35,21 +37,21 @@ def pairs(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     ids=lambda value: value.name if isinstance(value, known.Known) else "",
 )
 def test_near_the_truth(few_steps: None, task: known.Known, tolerance: float) -> None:
-    """2000 samples of one seed, for which it holds; over seeds the errors have a spread of a third of the tolerance."""
+    """2000 samples of one fixed seed. Over seeds the errors have a spread of a third of the tolerance."""
     found = estimate_mi(*task.sample(2000))
     assert abs(found.value - task.mutual_information) < tolerance
 
 
-def reading(name: str, *blocks: float, systematic: float = 0.0) -> module._Estimate:
+def estimate_of(name: str, *blocks: float, systematic: float = 0.0) -> module._Estimate:
     return module._Estimate(name, torch.tensor(blocks, dtype=torch.float64), (), systematic)
 
 
 def test_slack_that_chance_explains_is_not_added() -> None:
-    """Neither a difference within its standard error nor a negative one: the bound stays, less certain by both."""
-    bound = reading("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, systematic=0.3)
+    """Neither a difference within its standard error nor a negative one: the bound stays, with a larger error."""
+    bound = estimate_of("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, systematic=0.3)
     for blocks in ((0.9, 1.15, 0.9, 1.15), (0.5, 0.4, 0.6, 0.5)):
-        neighbors = reading("neighbors", *blocks)
-        found = module._with_its_slack(bound, neighbors)
+        neighbors = estimate_of("neighbors", *blocks)
+        found = module._add_slack(bound, neighbors)
         assert (found.name, found.value) == ("donsker-varadhan", 1.0)
         difference = neighbors.blocks - bound.blocks
         seen, chance = max(0.0, float(difference.mean())), module._standard_error(difference)
@@ -57,18 +59,18 @@ def test_slack_that_chance_explains_is_not_added() -> None:
 
 
 def test_a_clear_slack_is_added() -> None:
-    """s - sigma^2 / s of the slack s, on the blocks that both have; its error is then that of the neighbors."""
-    bound = reading("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, 5.0, systematic=0.3)
-    neighbors = reading(NEAREST_NEIGHBORS, 1.4, 1.6, 1.4, 1.6, systematic=0.1)
-    found = module._with_its_slack(bound, neighbors)
+    """s - sigma^2 / s of the slack s is added on the blocks of both; the error is then that of the neighbors."""
+    bound = estimate_of("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, 5.0, systematic=0.3)
+    neighbors = estimate_of(_NEAREST_NEIGHBORS, 1.4, 1.6, 1.4, 1.6, systematic=0.1)
+    found = module._add_slack(bound, neighbors)
     chance = module._standard_error(neighbors.blocks - 1)
-    assert found.name == NEAREST_NEIGHBORS
+    assert found.name == _NEAREST_NEIGHBORS
     assert found.value == pytest.approx(1.5 - chance**2 / 0.5)
     assert found.systematic == pytest.approx(math.hypot(0.1, chance), rel=0.05)
 
 
 @pytest.mark.parametrize("bound", ESTIMATORS)
-def test_every_bound_can_be_had(few_steps: None, bound: str) -> None:
+def test_every_bound_can_be_chosen(few_steps: None, bound: str) -> None:
     found = estimate_mi(*pairs(600), bound=bound)
     assert found.bound == bound
     assert abs(found.value - 0.51) < 0.25
@@ -86,7 +88,7 @@ def test_pointwise_values_average_to_the_estimate(few_steps: None) -> None:
     assert np.corrcoef(values, exact.ravel())[0, 1] > 0.9
 
 
-def test_the_seed_decides_and_the_global_state_is_left_alone(few_steps: None) -> None:
+def test_the_seed_decides_and_the_global_state_does_not_change(few_steps: None) -> None:
     x, y = pairs()
     torch.manual_seed(5)
     state = torch.get_rng_state()
@@ -96,7 +98,7 @@ def test_the_seed_decides_and_the_global_state_is_left_alone(few_steps: None) ->
     assert first != other
 
 
-def test_arrays_and_tensors_of_any_real_type_and_either_shape(few_steps: None) -> None:
+def test_arrays_and_tensors_of_any_real_type_and_either_shape_give_the_same(few_steps: None) -> None:
     x, y = pairs()
     wanted = estimate_mi(x, y)
     assert estimate_mi(x.ravel(), torch.from_numpy(y)) == wanted
@@ -108,44 +110,50 @@ def test_arrays_and_tensors_of_any_real_type_and_either_shape(few_steps: None) -
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.bool_])
 def test_integers_are_ordered_numbers_whose_ties_are_broken_at_random(few_steps: None, dtype: type) -> None:
-    """A fair coin seen twice shares log 2, a coin and another coin nothing; 5 sigma."""
+    """A fair coin shares log 2 with itself and nothing with another coin; 5 sigma."""
     coin, other = np.random.default_rng(0).integers(0, 2, (2, 1000)).astype(dtype)
     assert abs(estimate_mi(coin, coin).value - math.log(2)) < 0.15
     assert estimate_mi(coin, other).value < 0.05
 
 
-def test_mixed_columns_are_read_as_they_stand(few_steps: None) -> None:
-    """Ranks would blur what lies in directions of little variance, as they do without the choice."""
+def test_mixed_columns_are_not_replaced_by_ranks(few_steps: None) -> None:
+    """Ranks blur the information in directions of little variance, as the last line shows."""
     x, y = known.mixed_normal(6, 6, 2.5, seed=5).sample(2000)
     assert abs(estimate_mi(x, y).value - 2.5) < 0.12
     scores = normal_scores(x), normal_scores(y)
-    assert module._by_bound(module._cross_fit(*scores, 3), *scores, "donsker-varadhan").value < 2.4
+    assert module._by_bound(CrossFit(*scores, 3), "donsker-varadhan").value < 2.4
 
 
 def test_ties_in_several_columns_are_broken(few_steps: None) -> None:
-    """Nearest neighbors at no distance would tell far too much: y is the sum of two dice, H(y) - H(one die) = 0.48."""
+    """Nearest neighbors at distance 0 would show far too much: y is the sum of two dice, H(y) - H(one die) = 0.48."""
     dice = np.random.default_rng(0).integers(1, 7, (2000, 2))
     found = estimate_mi(np.stack([dice[:, 0], dice[:, 0] * 100], 1), dice.sum(1))
     assert abs(found.value - 0.48) < 0.1
 
 
-def test_heavy_tails_are_read_by_their_ranks() -> None:
+def test_heavy_tails_are_replaced_by_ranks() -> None:
     x, y = (part.exp().exp() for part in known.sparse_normal(2, 1.0).sample(500))
-    for form, side in zip(module._formed(x, y, 3), (x, y), strict=True):
+    for form, side in zip(module._choose_transforms(x, y, 3), (x, y), strict=True):
         assert torch.equal(form.argsort(0), side.argsort(0))
         assert form.abs().max() < 4
 
 
-def test_beyond_the_neighbors_the_gain_over_the_gaussian_is_in_doubt(few_steps: None) -> None:
+def test_in_many_dimensions_the_gain_over_the_gaussian_is_a_systematic_error() -> None:
+    gaussian = 0.7
+    gained, lost = (estimate_of("donsker-varadhan", gaussian + gain, systematic=0.4) for gain in (0.3, -0.3))
+    assert module._doubt_gain(gained, gaussian).systematic == pytest.approx(0.5)
+    assert module._doubt_gain(lost, gaussian).systematic == pytest.approx(0.4)
+    assert module._doubt_gain(gained, gaussian).value == gained.value
+
+
+def test_the_gaussian_bound_is_that_of_the_closed_form_alone(few_steps: None) -> None:
     x, y = (part.float() for part in known.sparse_normal(4, 1.0).sample(300))
-    folds = module._cross_fit(x, y, 3)
-    gaussian = float(
-        module._held_out_blocks([f.held_out for f in folds], [f.critic.gaussian for f in folds], x, y).mean()
-    )
-    gained, lost = (reading("donsker-varadhan", gaussian + gain, systematic=0.4) for gain in (0.3, -0.3))
-    assert module._with_its_gain(gained, folds, x, y).systematic == pytest.approx(0.5)
-    assert module._with_its_gain(lost, folds, x, y).systematic == pytest.approx(0.4)
-    assert module._with_its_gain(gained, folds, x, y).value == gained.value
+    fit = CrossFit(x, y, 3)
+    blocks = [
+        donsker_varadhan(*all_pairs(critic.gaussian, x[fold.held_out], y[fold.held_out]))
+        for fold, critic in zip(fit.folds, fit.critics, strict=True)
+    ]
+    assert fit.gaussian_bound() == pytest.approx(float(torch.stack(blocks).mean()), abs=1e-6)
 
 
 def test_monotone_transformations_change_nothing(few_steps: None) -> None:
@@ -153,7 +161,7 @@ def test_monotone_transformations_change_nothing(few_steps: None) -> None:
     assert estimate_mi(np.exp(3 * x), y**3) == estimate_mi(x, y)
 
 
-def test_constant_columns_are_dropped_in_words(few_steps: None) -> None:
+def test_constant_columns_are_dropped_with_a_warning(few_steps: None) -> None:
     x, y = pairs()
     found = estimate_mi(np.hstack([x, np.ones_like(x)]), y)
     assert found.warnings == ("x has 1 constant columns, dropped: a constant carries no information",)
@@ -162,13 +170,13 @@ def test_constant_columns_are_dropped_in_words(few_steps: None) -> None:
     assert (pointwise_mi(np.ones(100), y[:100]) == 0).all()
 
 
-def test_doubts_are_told_in_words(few_steps: None) -> None:
+def test_warnings_give_reasons_for_doubt(few_steps: None) -> None:
     x, y = pairs(60)
     assert any(warning.startswith("few samples: 60 for 2 columns") for warning in estimate_mi(x, y).warnings)
     found = estimate_mi(x, x, bound="donsker-varadhan")
     assert any(warning.startswith("near the ceiling") for warning in found.warnings)
     assert any(warning.startswith("unstable partition function") for warning in found.warnings)
-    assert any("critic is not tight" in warning for warning in estimate_mi(*ring(), bound=NEAREST_NEIGHBORS).warnings)
+    assert any("critic is not tight" in warning for warning in estimate_mi(*ring(), bound=_NEAREST_NEIGHBORS).warnings)
 
 
 def ring() -> tuple[np.ndarray, np.ndarray]:
@@ -207,5 +215,5 @@ def test_bad_choices_are_one_line() -> None:
         estimate_mi(FINE, FINE, folds=1)
 
 
-def test_nothing_speaks_against_a_plain_case(few_steps: None) -> None:
+def test_a_plain_case_has_no_warnings(few_steps: None) -> None:
     assert estimate_mi(*pairs(2000)).warnings == ()

@@ -1,4 +1,4 @@
-"""The forms in which samples reach a critic; bad input is tested where the user meets it, in test_estimation.py."""
+"""Preprocessing of samples; bad input is tested where the user meets it, in test_estimate.py."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def columns(n: int = 500, d: int = 4) -> torch.Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def test_constants_are_dropped_in_words() -> None:
+def test_constant_columns_are_dropped_with_a_note() -> None:
     x = np.stack([np.ones(60), np.arange(60.0)], 1)
     kept, other, notes = validate_samples(x, np.arange(60))
     assert kept.shape == other.shape == (60, 1)
@@ -37,21 +37,21 @@ def test_whitened_columns_have_no_correlation_and_stay_near_themselves() -> None
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1.0, 1e300])
-def test_whitening_knows_no_scale_or_place(scale: float) -> None:
+def test_whitening_ignores_scale_and_offset(scale: float) -> None:
     z = columns()
     torch.testing.assert_close(whitened(z * scale), whitened(z))
     torch.testing.assert_close(whitened(z + 1e3), whitened(z))
 
 
-def test_directions_that_repeat_others_become_zero() -> None:
+def test_redundant_directions_become_zero() -> None:
     z = columns()
     white = whitened(torch.cat([z, z[:, :2] - 3 * z[:, 2:]], 1))
     assert white.isfinite().all()
     assert int(torch.linalg.matrix_rank(white.double(), rtol=1e-5)) == 4
 
 
-def test_whitening_is_no_form_of_values_that_repeat() -> None:
+def test_columns_with_repeated_values_are_not_whitened() -> None:
     z = columns()
-    assert [bool((form.diff(dim=0) != 0).all()) for form in candidate_transforms(z)] == [True, True]
+    assert [bool((transformed.diff(dim=0) != 0).all()) for transformed in candidate_transforms(z)] == [True, True]
     assert len(candidate_transforms(z.round())) == 1
     assert len(candidate_transforms(torch.cat([z, z[:, :1] > 0], 1))) == 1

@@ -1,4 +1,4 @@
-"""The Deep InfoMax paper's proxies of representation quality, for a model and two splits: none of them needs labels."""
+"""The proxies of the Deep InfoMax paper (Hjelm et al. 2019, arXiv 1808.06670), for a model and two splits of images."""
 
 import time
 from dataclasses import asdict, dataclass, field
@@ -8,25 +8,25 @@ import numpy as np
 import torch
 
 from infomax.devices import batches_on, choose_device
-from infomax.evaluation.proxies import dependence, reconstruction
-from infomax.evaluation.proxies.dependence import (
-    EncodedInputs,
-    MineEstimate,
-    NeuralDependency,
-    draw_codes,
-    estimate_mine,
-    neural_dependency,
-)
-from infomax.evaluation.proxies.reconstruction import Reconstruction, reconstruct
+from infomax.evaluation.proxies import decoder, training
+from infomax.evaluation.proxies.decoder import Reconstruction, reconstruct
+from infomax.evaluation.proxies.encoded import EncodedInputs, draw_codes
+from infomax.evaluation.proxies.mine import MineEstimate, estimate_mine
+from infomax.evaluation.proxies.neural_dependency import NeuralDependency, neural_dependency
 from infomax.images import LoadedImages
 from infomax.model import InfoMax
 
 
 @dataclass(frozen=True)
 class Proxies:
-    """I(X;Z) by a critic, the dependence among the code's dimensions, and what a decoder gives back of an image.
+    """Three proxies of the quality of a representation.
 
-    seconds: wall time of each.
+    Attributes:
+        mine: I(X;Z) by a critic.
+        ndm: Dependence among the dimensions of the code.
+        ms_ssim: Images that a decoder reconstructs from the codes.
+        seconds: Wall time of each, in seconds.
+
     """
 
     mine: MineEstimate
@@ -35,7 +35,7 @@ class Proxies:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it, each with all that belongs to it; the reconstructions themselves are left out."""
+        """Return all numbers in the form of JSON, without the reconstructed images."""
         decoded = {name: value for name, value in vars(self.ms_ssim).items() if name not in ("ms_ssim", "pixels")}
         return {
             "mine": asdict(self.mine),
@@ -45,7 +45,7 @@ class Proxies:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why they may not be trusted, each with the name of what it is about."""
+        """Reasons not to trust the values, each with the name of its proxy."""
         found = {"mine": self.mine.warnings, "ndm": self.ndm.warnings}
         return tuple(f"{name}: {warning}" for name, warnings in found.items() for warning in warnings)
 
@@ -53,37 +53,50 @@ class Proxies:
 def measure_proxies(
     model: InfoMax, train: LoadedImages, test: LoadedImages, *, steps: int | None = None, seed: int = 0
 ) -> Proxies:
-    """All three, learned on the images of `train` and read on those of `test`. They take minutes, and say how many.
+    """Train the critics and the decoder of the three proxies, and measure them on test images.
 
-    steps: of each of the three trainings, in place of its own number.
+    This takes minutes; the remaining time is shown.
 
-    Raises InfoMaxError for fewer than 100 images in either, codes that are not finite, or images below 11 pixels.
+    Args:
+        model: A fitted model.
+        train: Images to train on.
+        test: Images to measure on.
+        steps: Training steps of each proxy, in place of its own number.
+        seed: Seed of all random numbers.
+
+    Returns:
+        The proxies.
+
+    Raises:
+        InfoMaxError: Fewer than 100 images in either split, codes that are not finite, or images below 11 pixels.
+
     """
-    device, known, held = choose_device(model.device), _encoded(model, train), _encoded(model, test)
-    shown = model.progress
-    began = [time.perf_counter()]
-    codes = draw_codes(known, known, seed=seed), draw_codes(held, known, seed=seed + 1)
-    ndm = neural_dependency(*codes, steps=steps or dependence.STEPS, seed=seed, device=device, progress=shown)
-    began.append(time.perf_counter())
-    mine = estimate_mine(known, held, steps=steps or dependence.STEPS, seed=seed, device=device, progress=shown)
-    began.append(time.perf_counter())
+    device, shown = choose_device(model.device), model.progress
+    known, held_out = _encode(model, train), _encode(model, test)
+    critic_steps = steps or training.STEPS
+    times = [time.perf_counter()]
+    codes = draw_codes(known, known, seed=seed), draw_codes(held_out, known, seed=seed + 1)
+    ndm = neural_dependency(*codes, steps=critic_steps, seed=seed, device=device, progress=shown)
+    times.append(time.perf_counter())
+    mine = estimate_mine(known, held_out, steps=critic_steps, seed=seed, device=device, progress=shown)
+    times.append(time.perf_counter())
     decoded = reconstruct(
         known.mean,
         train.pixels,
-        held.mean,
+        held_out.mean,
         test.pixels,
-        steps=steps or reconstruction.STEPS,
+        steps=steps or decoder.STEPS,
         seed=seed,
         device=device,
         progress=shown,
     )
-    began.append(time.perf_counter())
-    seconds = dict(zip(("ndm", "mine", "ms_ssim"), np.diff(began).round(2).tolist(), strict=True))
+    times.append(time.perf_counter())
+    seconds = dict(zip(("ndm", "mine", "ms_ssim"), np.diff(times).round(2).tolist(), strict=True))
     return Proxies(mine, ndm, decoded, seconds)
 
 
-def _encoded(model: InfoMax, images: LoadedImages) -> EncodedInputs:
-    """The images with their codes, and their posteriors where the encoder has such."""
+def _encode(model: InfoMax, images: LoadedImages) -> EncodedInputs:
+    """The images with their codes, and with their posteriors if the encoder is stochastic."""
     device = choose_device(model.device)
     encoder = model.encoder_.to(device).eval()
     means, log_vars = [], []

@@ -1,1 +1,1 @@
-"""Estimating mutual information from samples: preprocessing, critics, nearest neighbors, and the estimate itself."""
+"""Mutual information of samples: preprocessing, critics, cross-fitting, nearest neighbors, and the estimate itself."""

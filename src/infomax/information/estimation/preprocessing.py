@@ -1,24 +1,34 @@
-"""Samples as a critic takes them: checked, without constants, each column on a common scale."""
+"""Preprocessing of samples for a critic: validation, removal of constant columns, and a common scale."""
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-FEWEST_SAMPLES = 50
-LEAST_DISTINCT = 0.9  # share of a column's values: whitening keeps ties, which nearest neighbors cannot bear
-LEAST_VARIANCE = 1e-12  # of a direction, beside the greatest: less is the rounding of float64
+from infomax.information.transformations import Columns
 
-Columns = Float[Tensor, "n _"]  # of x or of y: as many rows, any number of columns
-Samples = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]
+_FEWEST_SAMPLES = 50
+_LEAST_DISTINCT = 0.9  # fraction of distinct values: whitening keeps ties, on which nearest neighbors fail
+_LEAST_VARIANCE = 1e-12  # of a direction, relative to the greatest: less is rounding error of float64
+
+Samples = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."]  # as the user gives them: (n,) or (n, d), real
 
 
 def validate_samples(x: Samples, y: Samples) -> tuple[Columns, Columns, tuple[str, ...]]:
-    """Both sides in float64, (n, d), without their constant columns, and what was dropped, in words.
+    """Check samples and drop their constant columns.
 
-    Raises ValueError, in one line, for shapes, types or values that are no samples, and for fewer than 50 of them.
+    Args:
+        x: Samples of x, shape (n,) or (n, dx).
+        y: Samples of y, shape (n,) or (n, dy).
+
+    Returns:
+        x and y in float64, shape (n, columns), and notes in words on dropped columns.
+
+    Raises:
+        ValueError: Shapes, types or values that are not samples, or fewer than 50 samples. The message is one line.
+
     """
-    arrays = {"x": _numbers(x, "x"), "y": _numbers(y, "y")}
+    arrays = {"x": _to_float64(x, "x"), "y": _to_float64(y, "y")}
     if len(arrays["x"]) != len(arrays["y"]):
         raise ValueError(f"x has {len(arrays['x'])} rows and y {len(arrays['y'])}: give as many of both")
     kept = {name: (array != array[0]).any(0) for name, array in arrays.items()}
@@ -31,18 +41,35 @@ def validate_samples(x: Samples, y: Samples) -> tuple[Columns, Columns, tuple[st
 
 
 def candidate_transforms(columns: Float[Tensor, "n d"]) -> tuple[Columns, ...]:
-    """What may stand for the columns one to one: their normal scores and, of values that hardly repeat, whitened ones.
+    """Transform columns one to one in the ways a critic may read them: as normal scores, and whitened.
 
-    Normal scores tame every tail and break every tie. But a rank is off by chance, and where columns are mixtures of
-    the same variables that blurs the directions of least variance: mixtures of normals are better as they are.
+    Normal scores shorten every tail and break every tie. But ranks are noisy. Where columns are mixtures of the same
+    variables, this noise blurs the directions of least variance, so mixtures of normals are better whitened.
+
+    Args:
+        columns: Samples without constant columns.
+
+    Returns:
+        Normal scores, and whitened columns if their values hardly repeat.
+
     """
     scores = normal_scores(columns)
     distinct = min(len(column.unique()) for column in columns.T)
-    return (scores, whitened(columns)) if distinct >= LEAST_DISTINCT * len(columns) else (scores,)
+    return (scores, whitened(columns)) if distinct >= _LEAST_DISTINCT * len(columns) else (scores,)
 
 
 def normal_scores(columns: Float[Tensor, "n d"]) -> Columns:
-    """Each column's ranks as quantiles of N(0, 1), ties broken at random: the same for any monotone transformation."""
+    """Replace each column by its ranks, as quantiles of N(0, 1). Ties are broken at random.
+
+    The scores are the same for any increasing transformation of a column.
+
+    Args:
+        columns: Samples.
+
+    Returns:
+        Normal scores, float32.
+
+    """
     n = len(columns)
     order = torch.randperm(n)
     ranks = columns.clone()
@@ -52,30 +79,38 @@ def normal_scores(columns: Float[Tensor, "n d"]) -> Columns:
 
 
 def whitened(columns: Float[Tensor, "n d"]) -> Columns:
-    """Mean 0, variance 1 and no correlation, by the root R^-1/2 of the correlation, which stays nearest to the columns.
+    """Transform columns linearly to mean 0, variance 1 and no correlation.
 
-    Directions that repeat others, as duplicate columns make them, become zero.
+    The root R^-1/2 of the correlation matrix does this and stays nearest to the columns. Redundant directions, such as
+    those of duplicate columns, become zero.
+
+    Args:
+        columns: Samples without constant columns.
+
+    Returns:
+        Whitened columns, float32.
+
     """
-    z = columns / columns.abs().amax(0)  # squares of the largest and smallest doubles would leave their range
+    z = columns / columns.abs().amax(0)  # squares of the largest and smallest float64 numbers would leave their range
     z = z - z.mean(0)
     z = z / z.abs().amax(0)
     z = z / z.std(0)
     variances, directions = torch.linalg.eigh(z.T @ z / (len(z) - 1))
-    shrink = torch.where(variances > LEAST_VARIANCE * variances.max(), variances.abs().rsqrt(), 0.0)
+    shrink = torch.where(variances > _LEAST_VARIANCE * variances.max(), variances.abs().rsqrt(), 0.0)
     white: Tensor = (z @ (directions * shrink)) @ directions.T
     return white.float()
 
 
-def _numbers(samples: Samples, name: str) -> Float[Tensor, "n d"]:
-    """The samples in float64, (n, d). Raises ValueError, in one line, for what are no samples."""
+def _to_float64(samples: Samples, name: str) -> Float[Tensor, "n d"]:
+    """The samples in float64, (n, d). Raises ValueError, in one line, for anything else."""
     array = samples.detach().cpu() if isinstance(samples, Tensor) else np.asarray(samples)
     real = array.dtype.is_complex is False if isinstance(array, Tensor) else array.dtype.kind in "biuf"
     if not real:
         raise ValueError(f"{name} has dtype {array.dtype}: give real numbers")
     if array.ndim not in (1, 2):
         raise ValueError(f"{name} has shape {tuple(array.shape)}: give (n,) or (n, columns)")
-    if len(array) < FEWEST_SAMPLES:
-        raise ValueError(f"{name} has {len(array)} samples: give {FEWEST_SAMPLES} or more")
+    if len(array) < _FEWEST_SAMPLES:
+        raise ValueError(f"{name} has {len(array)} samples: give {_FEWEST_SAMPLES} or more")
     numbers = array.double() if isinstance(array, Tensor) else torch.from_numpy(array.astype(np.float64))
     if not numbers.isfinite().all():
         raise ValueError(f"{name} has {int((~numbers.isfinite()).sum())} NaN or infinite values: remove their rows")

@@ -1,4 +1,4 @@
-"""Encoders: an input -> its Representation, a code and a feature at every position."""
+"""Encoders: map each input to a `Representation`, which has a code and a feature at every position."""
 
 from infomax.representation.encoders.convolutional import ConvolutionalEncoder
 from infomax.representation.encoders.multiscale import MultiscaleEncoder

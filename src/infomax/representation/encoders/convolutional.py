@@ -1,4 +1,4 @@
-"""The article's encoder."""
+"""The convolutional encoder of Su (2018)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,21 +8,47 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from infomax.representation.encoders.representation import Encoder, Representation, channels_last, positions
+from infomax.representation.encoders.representation import (
+    Encoder,
+    Representation,
+    flatten_positions,
+    use_channels_last,
+)
 
 
 @final
 class ConvolutionalEncoder(Encoder):
-    """The article's encoder: blocks that halve the image make the feature map C(x); two more and a max make the code.
+    """The encoder of Su (2018), https://kexue.fm/archives/6024.
 
-    Block: convolution 3x3, batch norm, LeakyReLU 0.2 and, in the feature map, max-pooling by 2. Pooling comes before
-    the activation here: LeakyReLU is increasing, so both orders are one function, and this one activates a quarter.
+    Blocks that halve the image make the feature map C(x). Two more blocks and a maximum over positions make the code.
+    A block is a 3x3 convolution, batch norm, LeakyReLU with slope 0.2 and, in the feature map, max-pooling by 2.
+    Pooling comes before the activation here. LeakyReLU is increasing, so both orders compute the same function, and
+    this order activates a quarter of the values.
+
+    `forward` also takes views smaller than `size`.
 
     Args:
-        size: side of the square input, in pixels; a multiple of 2 ** len(blocks).
-        blocks: channels of the blocks that halve; the last is that of the feature map.
+        size: Side of the square input, in pixels; a multiple of 2 ** len(blocks).
+        blocks: Channels of the halving blocks. The last number is the channels of the feature map.
         dim: d, the dimensions of the code.
-        scale, shift: a pixel p in 0..255 enters as p * scale + shift.
+        scale: Factor on a pixel of 0..255. The input of the network is pixel * scale + shift.
+        shift: Offset added to the scaled pixel.
+
+    Raises:
+        ValueError: If `size` cannot be halved len(blocks) times.
+
+    Example:
+        >>> import torch
+        >>> from infomax.representation.encoders import ConvolutionalEncoder
+        >>> _ = torch.manual_seed(0)
+        >>> encoder = ConvolutionalEncoder(size=32, blocks=(4, 8, 16), dim=5)
+        >>> representation = encoder(torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8))
+        >>> representation.mean.shape  # (images, dimensions of the code)
+        torch.Size([2, 5])
+        >>> representation.local.shape  # (images, positions, channels)
+        torch.Size([2, 16, 16])
+        >>> representation.grid
+        (4, 4)
 
     """
 
@@ -33,24 +59,37 @@ class ConvolutionalEncoder(Encoder):
         if size % 2 ** len(blocks):
             raise ValueError(f"size {size} cannot be halved {len(blocks)} times: use a multiple of {2 ** len(blocks)}")
         self.size, self.scale, self.shift = size, scale, shift
-        self.channels, self.dim = blocks[-1], dim
+        self.channels, self.dim = self.channels_of(blocks), dim
         self.grid = (size // 2 ** len(blocks),) * 2
         widths = [3, *blocks]
         self.low = nn.Sequential(*(_block(a, b, pool=True) for a, b in pairwise(widths)))
         self.high = nn.Sequential(*(_block(self.channels, self.channels, pool=False) for _ in range(2)))
         self.mean = nn.Linear(self.channels, dim)
         self.log_var = nn.Linear(self.channels, dim)
-        channels_last(self)  # as the images come
+        use_channels_last(self)  # the memory format of the images
+
+    @staticmethod
+    def channels_of(blocks: Sequence[int]) -> int:
+        """Return the channels of the feature map of an encoder with these settings, without building it.
+
+        Args:
+            blocks: As for the class.
+
+        Returns:
+            c, the channels of the feature at each position.
+
+        """
+        return blocks[-1]
 
     def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent images of values 0..255, channels last as they lie in a file; smaller views than `size` too."""
+        """Represent images with values 0..255."""
         x = images.to(self.mean.weight.dtype) * self.scale + self.shift
-        feature_map: Tensor = self.low(x.permute(0, 3, 1, 2))  # a view: the memory is channels_last already
+        feature_map: Tensor = self.low(x.permute(0, 3, 1, 2))  # no copy: the memory is channels_last already
         summary: Tensor = self.high(feature_map).amax((2, 3))
-        with torch.autocast(x.device.type, enabled=False):  # the code is small and its exponential is not
+        with torch.autocast(x.device.type, enabled=False):  # the code is small, and its exponential is large
             summary = summary.to(self.mean.weight.dtype)
             mean, log_var = self.mean(summary), self.log_var(summary)
-        local, grid = positions(feature_map)
+        local, grid = flatten_positions(feature_map)
         return Representation(local, mean, log_var, grid)
 
 

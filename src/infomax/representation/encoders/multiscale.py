@@ -1,4 +1,4 @@
-"""A convolutional encoder whose feature maps of several depths all take part."""
+"""A convolutional encoder with feature maps at several depths."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,18 +10,87 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from infomax.representation.encoders.representation import (
-    Code,
+    CodeHead,
     Encoder,
     Representation,
-    channels_last,
-    planar,
-    positions,
+    flatten_positions,
+    standardize_pixels,
+    use_channels_last,
 )
+
+_CHANNELS = 256
+
+
+@final
+class MultiscaleEncoder(Encoder):
+    """Convolutional stages that halve the image. The last `scales` stages give the positions and the code.
+
+    A 1x1 convolution brings every feature map to the same number of channels. This is a feature pyramid (Lin et al.
+    2016, arXiv 1612.03144) without its top-down path. A fine position covers a small part of the image and a coarse
+    position a large part; the objective asks what the code knows of both. The fine positions come first. The
+    mean positions of the maps, concatenated, make the code.
+
+    Args:
+        widths: Channels of the stages. Each stage halves the image; 32 px and three stages end at 4x4.
+        scales: How many of the last stages give positions.
+        channels: c, the channels of the feature at each position.
+        dim: d, the dimensions of the code.
+        stochastic: Whether the code has a variance.
+
+    Raises:
+        ValueError: If `scales` is below 1 or above the number of stages.
+
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (64, 128, 256),
+        scales: int = 2,
+        channels: int = _CHANNELS,
+        dim: int = 256,
+        *,
+        stochastic: bool = False,
+    ) -> None:
+        super().__init__()
+        if not 1 <= scales <= len(widths):
+            raise ValueError(f"scales is {scales}: use 1 to {len(widths)}, the number of stages")
+        self.channels, self.dim = self.channels_of(channels), dim
+        self.stages = nn.ModuleList(_Stage(a, b) for a, b in pairwise([3, *widths]))
+        self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths[-scales:])
+        self.code = CodeHead(scales * channels, dim, stochastic=stochastic)
+        use_channels_last(self)
+
+    @staticmethod
+    def channels_of(channels: int = _CHANNELS) -> int:
+        """Return the channels of the feature map of an encoder with these settings, without building it.
+
+        Args:
+            channels: As for the class.
+
+        Returns:
+            c, the channels of the feature at each position.
+
+        """
+        return channels
+
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
+        """Represent images with values 0..255."""
+        x, maps = standardize_pixels(images, next(self.parameters())), []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        last_maps = maps[-len(self.lateral) :]
+        locals_, grids = zip(
+            *(flatten_positions(lateral(each)) for lateral, each in zip(self.lateral, last_maps, strict=True)),
+            strict=True,
+        )
+        mean, log_var = self.code(torch.cat([each.mean(1) for each in locals_], 1))
+        return Representation(torch.cat(locals_, 1), mean, log_var, grids[0], grids[1:])
 
 
 @final
 class _Stage(nn.Module):
-    """Two convolutions and a max over 2x2."""
+    """Two convolutions with max-pooling by 2 after the first."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -33,52 +102,3 @@ class _Stage(nn.Module):
     def forward(self, x: Float[Tensor, "n a h w"]) -> Float[Tensor, "n b h2 w2"]:
         x = gelu(self.norm(self.pool(self.widen(x))))
         return gelu(self.norm2(self.refine(x)))
-
-
-@final
-class MultiscaleEncoder(Encoder):
-    """Stages that halve, of which the last `scales` give positions, fine ones first, and together the code.
-
-    Every map goes through a 1x1 convolution to one number of channels, as in feature pyramids (Lin et al. 2016, arXiv
-    1612.03144), without the way back down: a fine position sees little of the image, a coarse one much, and the
-    objective asks both what the code should know of them. The code comes from each map's mean position, concatenated.
-
-    Args:
-        widths: channels of the stages, of which each halves; 32 px and three stages end at 4x4.
-        scales: how many of the last stages take part.
-        channels: c, of the feature at every position.
-        dim: d, the dimensions of the code.
-        stochastic: whether the code has a variance.
-
-    """
-
-    def __init__(
-        self,
-        widths: Sequence[int] = (64, 128, 256),
-        scales: int = 2,
-        channels: int = 256,
-        dim: int = 256,
-        *,
-        stochastic: bool = False,
-    ) -> None:
-        super().__init__()
-        if not 1 <= scales <= len(widths):
-            raise ValueError(f"scales is {scales}: use 1 to {len(widths)}, the number of stages")
-        self.channels, self.dim = channels, dim
-        self.stages = nn.ModuleList(_Stage(a, b) for a, b in pairwise([3, *widths]))
-        self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths[-scales:])
-        self.code = Code(scales * channels, dim, stochastic=stochastic)
-        channels_last(self)
-
-    def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent images of values 0..255."""
-        x, maps = planar(images, next(self.parameters())), []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        taken = maps[-len(self.lateral) :]
-        locals_, grids = zip(
-            *(positions(lateral(each)) for lateral, each in zip(self.lateral, taken, strict=True)), strict=True
-        )
-        mean, log_var = self.code(torch.cat([each.mean(1) for each in locals_], 1))
-        return Representation(torch.cat(locals_, 1), mean, log_var, grids[0], grids[1:])

@@ -1,4 +1,4 @@
-"""Representation: what an encoder says of a batch. Encoder: input -> Representation, the seam of all of them."""
+"""The interface of all encoders, and the parts that several of them share."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -8,17 +8,23 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 Grid = tuple[int, int]
+"""(rows, columns) of a feature map."""
 
 
 @dataclass(frozen=True)
 class Representation:
-    """What an encoder says of a batch: p(z|x) = N(mean, exp(log_var)), and the features it was made from.
+    """The output of an encoder for a batch: the posterior p(z|x) = N(mean, exp(log_var)) and the feature maps.
 
-    Nothing in it is particular to images: an encoder of text has the words as positions and a grid of one row.
+    Nothing here is specific to images: an encoder of text has the words as positions and a grid of one row.
 
-    local: the feature at each position, row by row of `grid`; those of `further_grids` follow, grid by grid.
-    mean: of the code; log_var: of its posterior, None where the encoder is deterministic and the mean is the code.
-    grid: (rows, columns) of the feature map; further_grids: of feature maps at other depths, where several take part.
+    Attributes:
+        local: The feature at each position, row by row of `grid`. The positions of `further_grids` follow, grid by
+            grid.
+        mean: The mean of the code.
+        log_var: The log variance of the code. None if the encoder is deterministic and the mean is the code.
+        grid: (rows, columns) of the feature map.
+        further_grids: Grids of feature maps at other depths, for an encoder with several.
+
     """
 
     local: Float[Tensor, "n positions c"]
@@ -28,9 +34,16 @@ class Representation:
     further_grids: tuple[Grid, ...] = ()
 
     def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
-        """A code z = mean + exp(log_var / 2) * noise (reparametrized; Kingma & Welling 2014, arXiv 1312.6114).
+        """Draw a code z = mean + exp(log_var / 2) * noise (reparametrized; Kingma & Welling 2014, arXiv 1312.6114).
 
-        The code of a deterministic encoder is the mean, and nothing is drawn.
+        The code of a deterministic encoder is its mean, and nothing is drawn.
+
+        Args:
+            generator: Draws the noise; None uses PyTorch's global random state.
+
+        Returns:
+            One code for each input.
+
         """
         if self.log_var is None:
             return self.mean
@@ -39,7 +52,15 @@ class Representation:
         return mean + torch.exp(self.log_var / 2) * noise
 
     def split(self, n: int) -> tuple["Representation", ...]:
-        """The representations of each n rows in turn, as of several views that went through the encoder at once."""
+        """Split the batch, for example into views that went through the encoder together.
+
+        Args:
+            n: Inputs in each part.
+
+        Returns:
+            The representations of the first n inputs, of the next n inputs, and so on.
+
+        """
         locals_, means = torch.split(self.local, n), torch.split(self.mean, n)
         log_vars = [None] * len(means) if self.log_var is None else torch.split(self.log_var, n)
         return tuple(
@@ -48,16 +69,22 @@ class Representation:
         )
 
     def maps(self) -> tuple[Float[Tensor, "n h w c"], ...]:
-        """The feature maps as they lie: that of `grid`, then those of `further_grids`."""
+        """Return the feature maps with their rows and columns: first that of `grid`, then those of `further_grids`."""
         grids = (self.grid, *self.further_grids)
         parts = torch.split(self.local, [rows * columns for rows, columns in grids], dim=1)
         return tuple(part.reshape(len(part), *grid, -1) for part, grid in zip(parts, grids, strict=True))
 
 
 class Encoder(nn.Module, ABC):
-    """forward(images) -> Representation. Images are (n, h, w, 3) of values 0..255, bytes or floats.
+    """Base class of image encoders: `forward(images)` returns a `Representation`.
 
-    channels: c, of the feature at a position. dim: d, of the code.
+    Images are (n, h, w, 3) with values 0..255, as bytes or floats. Every encoder whose settings determine its channels
+    has a static method `channels_of`, which computes them without building the network.
+
+    Attributes:
+        channels: c, the channels of the feature at each position.
+        dim: d, the dimensions of the code.
+
     """
 
     channels: int
@@ -65,49 +92,81 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
-        """Represent a batch of images, channels last as they lie in a file."""
+        """Represent a batch of images. Channels are the last axis, as in image files."""
 
     def prepare(self, images: Num[Tensor, "n h w 3"]) -> None:
-        """Take from a sample of the collection what is no matter of gradients, before training. Most need nothing."""
+        """Fit the parts that are computed from data rather than learned by gradients. Most encoders have none.
+
+        Call this method once, before training.
+
+        Args:
+            images: A sample of the collection, with values 0..255.
+
+        """
 
 
-class Code(nn.Module):
-    """A summary of c numbers -> the code's mean and, of a stochastic encoder, log variance: a linear layer each.
+class CodeHead(nn.Module):
+    """Map a summary of the image to the mean and the log variance of the code, each by a linear layer.
 
-    The deterministic code of as many dimensions is the summary itself: to turn it is the critics' affair, and what
-    comes before their projection heads retrieves better than what comes later. All is computed in float32 or more under
-    autocast too: the code is small and its exponential is not.
+    A deterministic code with as many dimensions as the summary has channels is the summary itself. The critics can
+    rotate it, and the features before their projection heads retrieve better than those after. Under autocast too, the
+    layers compute in float32 or more: the code is small, and its exponential is large.
+
+    Args:
+        channels: Channels of the summary.
+        dim: d, the dimensions of the code.
+        stochastic: Whether the code has a variance.
+
     """
 
     def __init__(self, channels: int, dim: int, *, stochastic: bool) -> None:
         super().__init__()
-        itself = dim == channels and not stochastic
-        self.mean = nn.Identity() if itself else nn.Linear(channels, dim)
+        is_identity = dim == channels and not stochastic
+        self.mean = nn.Identity() if is_identity else nn.Linear(channels, dim)
         self.log_var = nn.Linear(channels, dim) if stochastic else None
 
     def forward(self, summary: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, "n d"] | None]:
-        """(mean, log_var), the latter None for a deterministic encoder."""
+        """Return (mean, log_var). The log variance of a deterministic code is None."""
         with torch.autocast(summary.device.type, enabled=False):
             summary = summary.to(torch.promote_types(summary.dtype, torch.float32))
             return self.mean(summary), None if self.log_var is None else self.log_var(summary)
 
 
-def planar(images: Num[Tensor, "n h w 3"], like: Tensor) -> Float[Tensor, "n 3 h w"]:
-    """Images of values 0..255 as a network likes them: p / 64 - 2, in -2..2 and about unit variance, of like's dtype.
+def standardize_pixels(images: Num[Tensor, "n h w 3"], like: Tensor) -> Float[Tensor, "n 3 h w"]:
+    """Scale pixels p in 0..255 to p / 64 - 2, which lies in -2..2 and has about unit variance.
 
-    The result has the shape of planes and the memory of the images: channels_last where they are contiguous.
+    Args:
+        images: Images with values 0..255, channels last.
+        like: A tensor of the dtype of the result.
+
+    Returns:
+        The scaled images, channels first. If `images` is contiguous, their memory format is channels_last.
+
     """
     return (images.to(like.dtype) / 64 - 2).permute(0, 3, 1, 2)
 
 
-def positions(feature_map: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n positions c"], Grid]:
-    """The feature at each position, row by row, and the grid they lie on."""
+def flatten_positions(feature_map: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n positions c"], Grid]:
+    """Turn a feature map into a list of positions.
+
+    Args:
+        feature_map: Features with channels first, as convolutions return them.
+
+    Returns:
+        The feature at each position, row by row, and the grid of the positions.
+
+    """
     rows, columns = feature_map.shape[2:]
     return feature_map.flatten(2).transpose(1, 2), (rows, columns)
 
 
-def channels_last(module: nn.Module) -> None:
-    """Lay the weights of all 2-D convolutions channels-last in memory: what oneDNN and cuDNN like."""
+def use_channels_last(module: nn.Module) -> None:
+    """Store the weights of all 2-D convolutions in the channels_last format, which is faster in oneDNN and cuDNN.
+
+    Args:
+        module: The module to change in place.
+
+    """
     for convolution in module.modules():
         if isinstance(convolution, nn.Conv2d):
             convolution.weight.data = convolution.weight.data.to(memory_format=torch.channels_last)

@@ -1,46 +1,59 @@
-// The address holds all there is to a view, so that every view is a link.
+// The address of the page holds its whole state, so every view is a link.
 
-const EMPTY = {
-  view: "wall", from: 0, near: null, vector: null, metric: "cosine", k: 20, approximate: false, folder: null, label: null,
+const DEFAULTS = {
+  view: "wall",
+  from: 0,
+  near: null,
+  vector: null,
+  metric: "cosine",
+  k: 20,
+  approximate: false,
+  folder: null,
+  label: null,
 };
 
-export const KS = [10, 20, 50, 100, 200];
+// Names of the parameters in the address of each view. The filters are in all of them.
+const SAVED = { wall: ["from"], map: ["view"], matches: ["near", "vector", "metric", "k", "approximate"] };
 
-export function stateOf(search) {
-  const given = new URLSearchParams(search);
-  const whole = (name, least) => {
-    const value = Number.parseInt(given.get(name), 10);
-    return value >= least ? value : EMPTY[name];
+export const K_CHOICES = [10, 20, 50, 100, 200];
+
+// Read the state from the query string of an address.
+export function parseAddress(queryString) {
+  const parameters = new URLSearchParams(queryString);
+  const integer = (name, minimum) => {
+    const value = Number.parseInt(parameters.get(name), 10);
+    return value >= minimum ? value : DEFAULTS[name];
   };
   const state = {
-    ...EMPTY,
-    near: given.get("near"),
-    vector: given.get("vector"),
-    metric: given.get("metric") === "euclidean" ? "euclidean" : "cosine",
-    k: whole("k", 1),
-    from: whole("from", 0),
-    approximate: given.get("approximate") === "yes",
-    folder: given.get("folder"),
-    label: given.get("label"),
+    ...DEFAULTS,
+    near: parameters.get("near"),
+    vector: parameters.get("vector"),
+    metric: parameters.get("metric") === "euclidean" ? "euclidean" : "cosine",
+    k: integer("k", 1),
+    from: integer("from", 0),
+    approximate: parameters.get("approximate") === "yes",
+    folder: parameters.get("folder"),
+    label: parameters.get("label"),
   };
   if (state.near || state.vector) state.view = "matches";
-  else if (given.get("view") === "map") state.view = "map";
+  else if (parameters.get("view") === "map") state.view = "map";
   return state;
 }
 
-export function linkOf(state) {
-  const shown = { wall: ["from"], map: ["view"], matches: ["near", "vector", "metric", "k", "approximate"] }[state.view];
-  const given = new URLSearchParams();
-  for (const name of [...shown, "folder", "label"]) {
-    if (state[name] !== EMPTY[name] && state[name] !== undefined) {
-      given.set(name, state[name] === true ? "yes" : state[name]);
+// Write a state as an address. Default values are left out.
+export function linkTo(state) {
+  const parameters = new URLSearchParams();
+  for (const name of [...SAVED[state.view], "folder", "label"]) {
+    if (state[name] !== DEFAULTS[name] && state[name] !== undefined) {
+      parameters.set(name, state[name] === true ? "yes" : state[name]);
     }
   }
-  return given.size ? `/?${given}` : "/";
+  return parameters.size ? `/?${parameters}` : "/";
 }
 
-// The same filters and the same way of searching, seen from elsewhere.
-export const wallOf = (state, more = {}) => ({ ...state, view: "wall", from: 0, near: null, vector: null, ...more });
-export const mapOf = (state, more = {}) => ({ ...wallOf(state, more), view: "map" });
-export const nearOf = (state, id) => ({ ...state, view: "matches", near: id, vector: null });
-export const vectorOf = (state, vector) => ({ ...state, view: "matches", near: null, vector });
+// States of other views. They keep the filters and search options of the present one.
+const WALL = { view: "wall", from: 0, near: null, vector: null };
+export const toWall = (state, changes = {}) => ({ ...state, ...WALL, ...changes });
+export const toMap = (state, changes = {}) => ({ ...toWall(state, changes), view: "map" });
+export const toNeighbors = (state, id) => ({ ...state, view: "matches", near: id, vector: null });
+export const toVector = (state, vector) => ({ ...state, view: "matches", near: null, vector });

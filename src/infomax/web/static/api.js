@@ -1,31 +1,31 @@
-// Asking the server. What it refuses is thrown as an Error with its one line.
+// Requests to the server. Every failure is thrown as an Error with one sentence.
 
-export async function ask(path, given = {}, options = {}) {
+export async function request(path, parameters = {}, options = {}) {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(parameters)) {
     if (value !== null && value !== undefined && value !== false) query.set(name, value);
   }
-  let answer;
+  let response;
   try {
-    answer = await fetch(query.size ? `${path}?${query}` : path, options);
+    response = await fetch(query.size ? `${path}?${query}` : path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The server does not answer: is infomax serve still running?");
+    throw new Error("The server does not answer. Is infomax serve still running?");
   }
-  const content = await answer.json().catch(() => ({ error: `the server answered with ${answer.status}` }));
-  if (!answer.ok) throw new Error(sentence(content.error));
+  const content = await response.json().catch(() => ({ error: `the server answered with status ${response.status}` }));
+  if (!response.ok) throw new Error(toSentence(content.error));
   return content;
 }
 
-export const searching = ({ metric, k, approximate, folder, label }) => ({ metric, k, approximate, folder, label });
+const searchOptions = ({ metric, k, approximate, folder, label }) => ({ metric, k, approximate, folder, label });
 
-export function matches(state, signal) {
-  return ask("/api/matches", { id: state.near, vector: state.vector, ...searching(state) }, { signal });
+export function findMatches(state, signal) {
+  return request("/api/matches", { id: state.near, vector: state.vector, ...searchOptions(state) }, { signal });
 }
 
-export function matchesOf(file, state) {
-  const kind = file.type || "application/octet-stream";
-  return ask("/api/matches", searching(state), { method: "POST", body: file, headers: { "content-type": kind } });
+export function findMatchesOfUpload(file, state) {
+  const headers = { "content-type": file.type || "application/octet-stream" };
+  return request("/api/matches", searchOptions(state), { method: "POST", body: file, headers });
 }
 
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+const toSentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

@@ -1,67 +1,77 @@
-// From the address to a view, and back.
+// The page: it turns addresses into views, and handles links, keys and the filters.
 
-import { ask } from "./api.js";
-import { linkOf, mapOf, stateOf, wallOf } from "./address.js";
-import { complain, element, number, plural } from "./elements.js";
-import { moveIn } from "./images.js";
-import { listen } from "./upload.js";
+import { request } from "./api.js";
+import { linkTo, parseAddress, toMap, toWall } from "./address.js";
+import { element, formatCount, formatNumber, message, showError } from "./elements.js";
+import { moveFocus } from "./images.js";
+import { listenForImages } from "./upload.js";
 import * as map from "./map.js";
 import * as matches from "./matches.js";
 import * as wall from "./wall.js";
 
+// show() of each view fills the element `view`. It returns { title, keys, leave }, all of them optional: the title of
+// the page, functions for pressed keys, and a function to call before another view is shown.
 const VIEWS = { wall, matches, map };
-const LOOK_AGAIN = 15_000; // milliseconds between looks at whether the index has changed
+const REFRESH_INTERVAL = 15_000; // milliseconds between checks whether the index has changed
 
 const view = document.getElementById("view");
 const selects = { folder: document.getElementById("folder"), label: document.getElementById("label") };
 let statistics = null;
-let state = stateOf(location.search);
-let wallState = wallOf(state);
-let shown = {};
-let turn = new AbortController();
+let state = parseAddress(location.search);
+let lastWall = toWall(state); // the Escape key leads back to it
+let currentView = {};
+let rendering = new AbortController();
 
 async function render({ found = null, focus = false, keep = null } = {}) {
-  turn.abort();
-  shown.leave?.();
-  shown = {};
-  turn = new AbortController();
-  const { signal } = turn;
-  const asked = state;
-  if (asked.view === "wall") wallState = asked;
+  rendering.abort();
+  currentView.leave?.();
+  currentView = {};
+  rendering = new AbortController();
+  const { signal } = rendering;
+  const requested = state;
+  if (requested.view === "wall") lastWall = requested;
   view.setAttribute("aria-busy", "true");
   try {
-    statistics ??= await ask("/api/statistics");
+    statistics ??= await request("/api/statistics");
     fillBar();
     const preview = history.state?.preview;
-    const next = await VIEWS[asked.view].show(view, asked, { signal, go, statistics, preview, found });
+    const next = await VIEWS[requested.view].show(view, requested, { signal, go, statistics, preview, found });
     if (signal.aborted) {
       next.leave?.();
       return;
     }
-    shown = next;
-    view.dataset.view = asked.view;
+    currentView = next;
+    view.dataset.view = requested.view;
     document.title = [next.title, statistics.name, "infomax"].filter(Boolean).join(" · ");
-    complain("");
-    if (keep) view.querySelector(`[name=${keep}]:is(:checked, select, [type=checkbox])`)?.focus();
-    else if (focus) (view.querySelector(".tile") ?? view).focus();
+    showError("");
+    moveFocusAfterRendering(focus, keep);
   } catch (error) {
-    if (error.name !== "AbortError") fail(error);
+    if (error.name !== "AbortError") showFailure(error);
   } finally {
     if (!signal.aborted) view.removeAttribute("aria-busy");
   }
 }
 
-function fail(error) {
-  complain(error.message);
+function moveFocusAfterRendering(focus, keep) {
+  if (keep) view.querySelector(`[name=${keep}]:is(:checked, select, [type=checkbox])`)?.focus();
+  else if (focus) (view.querySelector(".tile") ?? view).focus();
+}
+
+function showFailure(error) {
+  showError(error.message);
   if (!view.childElementCount || state.view !== view.dataset.view) {
-    view.replaceChildren(wall.message("This cannot be shown.", element("a", { href: linkOf(wallOf(state)) }, "All images")));
+    view.replaceChildren(
+      message("This page cannot be shown.", element("a", { href: linkTo(toWall(state)) }, "All images")),
+    );
   }
 }
 
-// Every way to another view leads through here; `keep` names the control that has the focus and shall have it still.
-function go(next, { replace = false, preview = history.state?.preview, found = null, focus = false, keep = null } = {}) {
-  const carried = next.vector ? { preview } : null;
-  history[replace ? "replaceState" : "pushState"](carried, "", linkOf(next));
+// Go to another view. Every change of the view passes through here. `keep` is the name of the control that keeps the
+// focus. `focus` moves the focus to the first image.
+function go(next, options = {}) {
+  const { replace = false, preview = history.state?.preview, found = null, focus = false, keep = null } = options;
+  const historyState = next.vector ? { preview } : null;
+  history[replace ? "replaceState" : "pushState"](historyState, "", linkTo(next));
   state = next;
   if (!keep) scrollTo(0, 0);
   return render({ found, focus, keep });
@@ -69,36 +79,45 @@ function go(next, { replace = false, preview = history.state?.preview, found = n
 
 function fillBar() {
   document.getElementById("name").textContent = statistics.name;
-  document.getElementById("count").textContent = plural(statistics.images, "image");
-  const links = { "to-wall": [wallOf(state), state.view === "wall"], "to-map": [mapOf(state), state.view === "map"] };
-  for (const [id, [target, here]] of Object.entries(links)) {
-    const link = document.getElementById(id);
-    link.href = linkOf(target);
-    if (here) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  const root = statistics.root?.length ?? 0;
-  const choices = {
-    folder: statistics.folders.map(({ folder, images }) => [folder, indented(folder.slice(root + 1)), images]),
-    label: statistics.labels.map(({ label, images }) => [label, label, images]),
-  };
-  for (const [name, select] of Object.entries(selects)) {
-    const known = choices[name].some(([value]) => value === state[name]);
-    if (state[name] !== null && !known) choices[name].push([state[name], state[name], 0]);
-    select.replaceChildren(
-      element("option", { value: "" }, `all ${name}s`),
-      ...choices[name].map(([value, text, images]) => {
-        const option = element("option", { selected: value === state[name] }, `${text} (${number(images)})`);
-        option.choice = value; // "" may be a label, too
-        return option;
-      }),
-    );
-    select.closest("label").hidden = !choices[name].length;
-    select.classList.toggle("set", state[name] !== null);
-  }
+  document.getElementById("count").textContent = formatCount(statistics.images, "image");
+  fillViewLink("to-wall", toWall(state), state.view === "wall");
+  fillViewLink("to-map", toMap(state), state.view === "map");
+  const rootLength = statistics.root?.length ?? 0;
+  fillFilter(
+    "folder",
+    statistics.folders.map(({ folder, images }) => [folder, indent(folder.slice(rootLength + 1)), images]),
+  );
+  fillFilter(
+    "label",
+    statistics.labels.map(({ label, images }) => [label, label, images]),
+  );
 }
 
-const indented = (folder) => {
+function fillViewLink(id, target, isCurrent) {
+  const link = document.getElementById(id);
+  link.href = linkTo(target);
+  if (isCurrent) link.setAttribute("aria-current", "page");
+  else link.removeAttribute("aria-current");
+}
+
+// Fill a filter with choices: [value, text, number of images].
+function fillFilter(name, choices) {
+  const select = selects[name];
+  const isKnown = choices.some(([value]) => value === state[name]);
+  if (state[name] !== null && !isKnown) choices.push([state[name], state[name], 0]);
+  select.replaceChildren(
+    element("option", { value: "" }, `all ${name}s`),
+    ...choices.map(([value, text, images]) => {
+      const option = element("option", { selected: value === state[name] }, `${text} (${formatNumber(images)})`);
+      option.choice = value; // the value attribute would not do: "" may be a label, too
+      return option;
+    }),
+  );
+  select.closest("label").hidden = !choices.length;
+  select.classList.toggle("active", state[name] !== null);
+}
+
+const indent = (folder) => {
   const parts = folder.split("/");
   return "\u2003".repeat(parts.length - 1) + parts.at(-1);
 };
@@ -115,43 +134,43 @@ document.addEventListener("click", (event) => {
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   if (link.origin !== location.origin || link.pathname !== "/" || link.hash) return;
   event.preventDefault();
-  go(stateOf(link.search), { focus: event.detail === 0, preview: null });
+  go(parseAddress(link.search), { focus: event.detail === 0, preview: null }); // detail 0: the keyboard opened the link
 });
 
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea")) return;
   if (event.key === "Escape" && state.view !== "wall") {
-    go({ ...wallState, folder: state.folder, label: state.label }, { focus: true });
+    go({ ...lastWall, folder: state.folder, label: state.label }, { focus: true });
     return;
   }
   const grid = view.querySelector(".grid");
-  const inGrid = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key);
-  if (shown.keys?.[event.key]) {
+  const isGridKey = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key);
+  if (currentView.keys?.[event.key]) {
     event.preventDefault();
-    shown.keys[event.key](event);
-  } else if (grid && inGrid && moveIn(grid, event.key)) {
+    currentView.keys[event.key](event);
+  } else if (grid && isGridKey && moveFocus(grid, event.key)) {
     event.preventDefault();
   }
 });
 
 addEventListener("popstate", () => {
-  state = stateOf(location.search);
+  state = parseAddress(location.search);
   render();
 });
 
-let wide = innerWidth;
+let lastWidth = innerWidth;
 addEventListener("resize", () => {
-  if (state.view === "wall" && innerWidth !== wide) render();
-  wide = innerWidth;
+  if (state.view === "wall" && innerWidth !== lastWidth) render();
+  lastWidth = innerWidth;
 });
 
-// Another process may have added images, or taken some away.
+// Another process may have added or removed images.
 setInterval(async () => {
   if (document.hidden || !statistics) return;
   const before = statistics.images;
-  statistics = await ask("/api/statistics").catch(() => statistics);
+  statistics = await request("/api/statistics").catch(() => statistics);
   if (statistics.images !== before && state.view === "wall") render();
-}, LOOK_AGAIN);
+}, REFRESH_INTERVAL);
 
-listen({ go, current: () => state, statistics: () => statistics });
+listenForImages({ go, currentState: () => state, currentStatistics: () => statistics });
 render();

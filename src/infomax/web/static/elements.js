@@ -1,4 +1,4 @@
-// Building the page out of elements. Text is only ever text: nothing here, or anywhere, makes HTML of a string.
+// Builds the page from elements. Text stays text: no code of this page makes HTML from a string.
 
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -12,20 +12,20 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-export const number = (value) => value.toLocaleString("en");
+// A message in the middle of the view, in place of images.
+export const message = (text, ...more) => element("div", { class: "message" }, element("h1", {}, text), ...more);
 
-export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+export const formatNumber = (value) => value.toLocaleString("en");
 
-// What a screen reader hears.
-export function say(text) {
-  document.getElementById("said").textContent = text;
+export const formatCount = (count, noun) => `${formatNumber(count)} ${count === 1 ? noun : `${noun}s`}`;
+
+// Tell users of a screen reader what has changed.
+export function announce(text) {
+  document.getElementById("status").textContent = text;
 }
 
-// What went wrong, in words; the next thing that goes well takes it away.
-export function complain(text) {
-  document.getElementById("alert").replaceChildren(
-    ...(text
-      ? [element("p", {}, text, element("button", { type: "button", "aria-label": "Close", onclick: () => complain("") }, "×"))]
-      : []),
-  );
+// Show what went wrong. An empty text removes the last error.
+export function showError(text) {
+  const close = () => element("button", { type: "button", "aria-label": "Close", onclick: () => showError("") }, "×");
+  document.getElementById("alert").replaceChildren(...(text ? [element("p", {}, text, close())] : []));
 }

@@ -1,65 +1,62 @@
-// An image as a tile that leads to its neighbors, and moving among tiles by the arrow keys.
+// Tiles: images that link to their neighbors. The arrow keys move the focus from tile to tile.
 
 import { element } from "./elements.js";
-import { linkOf, nearOf } from "./address.js";
+import { linkTo, toNeighbors } from "./address.js";
 
-export const nameOf = (image) => image.path.slice(image.path.lastIndexOf("/") + 1) || image.path;
-export const folderOf = (image) => image.path.slice(0, Math.max(image.path.lastIndexOf("/"), 0));
+const PIXELATED_SIDE = 24; // images up to this many pixels wide and high are enlarged without blur
 
-const STATES = { gone: "deleted", changed: "changed" };
+const STATE_NAMES = { gone: "deleted", changed: "changed" };
+
+export const fileName = (image) => image.path.slice(image.path.lastIndexOf("/") + 1) || image.path;
+export const folderName = (image) => image.path.slice(0, Math.max(image.path.lastIndexOf("/"), 0));
 
 export function tile(image, state, match = null) {
-  const said = [nameOf(image), image.label, match && `distance ${match.distance.toFixed(4)}`, STATES[image.state]];
+  const distance = match?.distance.toFixed(4);
+  const description = [fileName(image), image.label, match && `distance ${distance}`, STATE_NAMES[image.state]];
   return element(
     "a",
     {
       class: "tile",
-      href: linkOf(nearOf(state, image.id)),
+      href: linkTo(toNeighbors(state, image.id)),
       title: image.path,
-      "aria-label": said.filter(Boolean).join(", "),
+      "aria-label": description.filter(Boolean).join(", "),
     },
     thumbnail(image),
-    STATES[image.state] && element("span", { class: "badge" }, STATES[image.state]),
-    match &&
-      element(
-        "span",
-        { class: "caption" },
-        element("b", {}, match.distance.toFixed(4)),
-        element("span", {}, image.label ?? ""),
-      ),
+    STATE_NAMES[image.state] && element("span", { class: "badge" }, STATE_NAMES[image.state]),
+    match && element("span", { class: "caption" }, element("b", {}, distance), element("span", {}, image.label ?? "")),
   );
 }
 
-// Images of a few pixels are shown as such, rather than as a blur.
 export function thumbnail(image) {
-  const coarse = Math.max(image.width, image.height) <= 24;
+  const isTiny = Math.max(image.width, image.height) <= PIXELATED_SIDE;
   return element("img", {
     src: image.thumbnail,
     alt: "",
-    class: coarse && "coarse",
+    class: isTiny && "pixelated",
     decoding: "async",
     width: image.width,
     height: image.height,
-    onerror: (event) => event.target.classList.add("lost"),
+    onerror: (event) => event.target.classList.add("missing"),
   });
 }
 
-// One tile is in the order of the tab key; from it the arrows lead on.
+// The tab key reaches only one tile of a grid. The arrow keys reach the others.
 export function grid(tiles, properties = {}) {
   const made = element("div", { role: "group", ...properties, class: `grid ${properties.class ?? ""}` }, tiles);
-  tiles.forEach((each, place) => each.setAttribute("tabindex", place ? -1 : 0));
+  tiles.forEach((each, index) => each.setAttribute("tabindex", index ? -1 : 0));
   made.addEventListener("focusin", (event) => {
     for (const each of tiles) each.setAttribute("tabindex", each === event.target ? 0 : -1);
   });
   return made;
 }
 
-export function moveIn(made, key) {
-  const tiles = [...made.querySelectorAll(".tile")];
-  const place = tiles.indexOf(document.activeElement);
-  const columns = getComputedStyle(made).gridTemplateColumns.split(" ").length;
+// Move the focus within a grid. Returns whether the key leads to another tile.
+export function moveFocus(gridElement, key) {
+  const tiles = [...gridElement.querySelectorAll(".tile")];
+  const current = tiles.indexOf(document.activeElement);
+  const columns = getComputedStyle(gridElement).gridTemplateColumns.split(" ").length;
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
-  const next = { Home: 0, End: tiles.length - 1 }[key] ?? (place < 0 ? 0 : place + step);
+  const next = { Home: 0, End: tiles.length - 1 }[key] ?? (current < 0 ? 0 : current + step);
   if (!tiles[next]) return false;
   tiles[next].focus();
   return true;

@@ -1,292 +1,166 @@
-// The whole collection as a map.
+// Map: all images as points of a plane.
 
-import { ask } from "./api.js";
-import { element, number, plural, say } from "./elements.js";
-import { linkOf, mapOf, nearOf, wallOf } from "./address.js";
-import { nameOf } from "./images.js";
+import { request } from "./api.js";
+import { announce, element, formatCount, message } from "./elements.js";
+import { toNeighbors } from "./address.js";
+import { MapCard } from "./map_card.js";
+import { keyBindings, listenToPointer } from "./map_input.js";
+import { labelColor, legend } from "./map_legend.js";
 import { Plot } from "./plot.js";
-import { message } from "./wall.js";
 
-const AGAIN = 1000; // milliseconds until a map that is being made is asked for again
-const KEPT = 600; // images drawn on the map that are held
-const NAMED = 30; // labels that the legend has room for
-const STEP = 60; // pixels that an arrow key moves the map
+const RETRY_DELAY = 1000; // milliseconds between requests while the map is being computed
+const MAX_THUMBNAILS = 600; // thumbnails that are kept in memory for drawing
+const ZOOM_STEP = 1.8; // factor of the zoom buttons
+const ZOOM_FRAMES = 12; // frames of animation for one press of a zoom button
 
 export async function show(view, state, context) {
-  const { signal, statistics } = context;
-  if (!statistics.images) {
-    view.replaceChildren(message("This index holds no images yet, so there is no map."));
+  if (!context.statistics.images) {
+    view.replaceChildren(message("There is no map because this index has no images yet."));
     return { title: "Map" };
   }
-  let found = await ask("/api/map", {}, { signal });
-  while (found.computing !== undefined) {
-    view.replaceChildren(
-      element(
-        "div",
-        { class: "message", role: "status" },
-        element("div", { class: "spinner", "aria-hidden": "true" }),
-        element("h1", {}, `Laying out ${plural(found.computing, "image")}…`),
-        element("p", {}, "This is done once. Meanwhile the wall and every search work as ever."),
-      ),
-    );
-    await pause(AGAIN, signal);
-    found = await ask("/api/map", {}, { signal });
-  }
-  return draw(view, state, context, found);
+  const map = await fetchMap(view, context.signal);
+  return drawMap(view, state, context, map);
 }
 
-function draw(view, state, { go, signal }, found) {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(name).trim();
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const colors = [...found.labels.map((_, place) => hue(place, found.labels.length, dark.matches)), color("--point")];
-  const groups = Int32Array.from(found.label, (place) => (place < 0 ? found.labels.length : place));
-  const canvas = element("canvas", {
-    tabindex: 0,
-    role: "application",
-    "aria-label":
-      `A map of ${plural(found.ids.length, "image")}: like ones lie close together. ` +
-      "Arrow keys move, plus and minus zoom, 0 shows all, Enter opens the image in the middle.",
-  });
-  const card = element("a", { class: "card", hidden: true, "aria-live": "polite" });
-  const button = (text, label, act) =>
-    element("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
-  const old = !found.current && element("p", { class: "note" }, "Images have changed: a new map is being made.");
-  view.replaceChildren(
-    element("h1", { class: "unseen" }, "Map"),
-    element(
-      "div",
-      { class: "map" },
-      canvas,
-      element(
-        "div",
-        { class: "tools" },
-        button("+", "Zoom in", () => glide(1.8)),
-        button("−", "Zoom out", () => glide(1 / 1.8)),
-        button("⤢", "Show all", () => plot.reset()),
-      ),
-      legend(state, found, colors),
-      old,
-      card,
-    ),
-  );
-
-  const images = new Map();
-  const plot = new Plot(canvas, {
-    x: found.x,
-    y: found.y,
-    groups,
-    dimmed: dimmedOf(state, found),
-    colors,
-    faint: color("--rule"),
-    paper: color("--paper"),
-    imageOf,
-  });
-  plot.ink = color("--ink");
-
-  // The thumbnail of a point once it is there; until then null, and `then` is called when it is.
-  function imageOf(i, then) {
-    const known = images.get(i);
-    if (known) return known.complete && known.naturalWidth ? known : null;
-    if (images.size >= KEPT) images.delete(images.keys().next().value);
-    const image = new Image();
-    image.addEventListener("load", then, { once: true });
-    image.src = `/api/thumbnails/${found.ids[i]}`;
-    images.set(i, image);
-    return null;
+// Get the map. Show a message while the server computes it.
+async function fetchMap(view, signal) {
+  let map = await request("/api/map", {}, { signal });
+  while (map.computing !== undefined) {
+    view.replaceChildren(computingMessage(map.computing));
+    await pause(RETRY_DELAY, signal);
+    map = await request("/api/map", {}, { signal });
   }
+  return map;
+}
 
-  let asked = 0;
-  async function reveal(i) {
-    if (i === plot.chosen && !card.hidden) return;
-    plot.choose(i);
-    const turn = ++asked;
-    if (i < 0) {
-      card.hidden = true;
-      return;
-    }
-    const label = found.label[i] < 0 ? null : found.labels[found.label[i]];
-    const text = element("span", {}, label ?? "");
-    card.href = linkOf(nearOf(state, found.ids[i]));
-    card.replaceChildren(element("img", { src: `/api/thumbnails/${found.ids[i]}`, alt: "" }), text);
-    card.hidden = false;
-    put(i);
-    const image = await ask(`/api/images/${found.ids[i]}`, {}, { signal }).catch(() => null);
-    if (turn !== asked || signal.aborted) return;
-    const lines = image
-      ? [element("b", {}, nameOf(image)), label, image.state === "gone" && "deleted"]
-      : ["removed meanwhile"];
-    text.replaceChildren(...lines.filter(Boolean).map((line) => element("span", {}, line)));
-    put(i);
-  }
+function drawMap(view, state, { go, signal }, map) {
+  const darkScheme = matchMedia("(prefers-color-scheme: dark)");
+  const colors = map.labels.map((_, index) => labelColor(index, map.labels.length, darkScheme.matches));
+  const canvas = createCanvas(map.ids.length);
+  const container = element("div", { class: "map" }, canvas);
+  view.replaceChildren(element("h1", { class: "visually-hidden" }, "Map"), container);
 
-  // Beside its point, and never over the edge.
-  function put(i) {
-    const [px, py] = plot.placeOf(i);
-    const { offsetWidth: w, offsetHeight: h } = card;
-    const x = px + 18 + w > plot.width ? px - 18 - w : px + 18;
-    const y = Math.min(Math.max(8, py - h / 2), plot.height - h - 8);
-    card.style.setProperty("transform", `translate(${Math.round(Math.max(8, x))}px, ${Math.round(y)}px)`);
-  }
-
-  const open = (i) => i >= 0 && go(nearOf(state, found.ids[i]), { focus: true, preview: null });
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+  const plot = createPlot(canvas, state, map, colors);
+  const card = new MapCard(plot, map, state, signal);
+  const select = (i) => card.select(i);
+  const open = (i) => i >= 0 && go(toNeighbors(state, map.ids[i]), { focus: true, preview: null });
+  const zoom = (factor) => {
+    select(-1);
+    animateZoom(plot, factor, signal);
   };
-
-  // One finger or the mouse moves, two fingers zoom, and what has not moved was a click.
-  const held = new Map();
-  let moved = 0;
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    held.set(event.pointerId, place(event));
-    if (held.size === 1) moved = 0;
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const now = place(event);
-    const before = held.get(event.pointerId);
-    if (!before) {
-      if (event.pointerType === "mouse") reveal(plot.nearest(...now));
-      return;
-    }
-    moved += Math.hypot(now[0] - before[0], now[1] - before[1]);
-    if (held.size === 1) {
-      if (moved > 4) {
-        plot.pan(now[0] - before[0], now[1] - before[1]);
-        reveal(-1);
-      }
-    } else {
-      const other = [...held].find(([id]) => id !== event.pointerId)[1];
-      const distance = (a) => Math.max(1, Math.hypot(a[0] - other[0], a[1] - other[1]));
-      plot.zoom(distance(now) / distance(before), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
-      moved = Infinity;
-      reveal(-1);
-    }
-    if (moved > 4) held.set(event.pointerId, now);
-  });
-  canvas.addEventListener("pointerup", (event) => {
-    held.delete(event.pointerId);
-    if (moved > 4) return;
-    const i = plot.nearest(...place(event), event.pointerType === "touch" ? 24 : undefined);
-    if (event.pointerType === "touch") reveal(i);
-    else open(i);
-  });
-  canvas.addEventListener("pointercancel", (event) => held.delete(event.pointerId));
-  canvas.addEventListener("pointerleave", (event) => {
-    if (event.pointerType === "mouse" && !held.size && document.activeElement !== canvas) reveal(-1);
-  });
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      event.preventDefault();
-      const lines = event.deltaMode === 1 ? 16 : 1;
-      plot.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.002)), ...place(event));
-      reveal(plot.nearest(...place(event)));
-    },
-    { passive: false },
-  );
-
-  const middle = () => plot.nearest(plot.width / 2, plot.height / 2, Math.max(plot.width, plot.height) / 4);
-  const keys = {
-    ArrowLeft: () => plot.pan(STEP, 0),
-    ArrowRight: () => plot.pan(-STEP, 0),
-    ArrowUp: () => plot.pan(0, STEP),
-    ArrowDown: () => plot.pan(0, -STEP),
-    "+": () => plot.zoom(1.4),
-    "=": () => plot.zoom(1.4),
-    "-": () => plot.zoom(1 / 1.4),
-    0: () => plot.reset(),
-  };
-  for (const [key, act] of Object.entries(keys)) {
-    keys[key] = () => {
-      act();
-      reveal(middle());
-    };
-  }
-  keys.Enter = (event) => {
-    if (event.target === canvas) open(plot.chosen >= 0 ? plot.chosen : middle());
-    else event.target.click?.();
-  };
-
-  function glide(factor) {
-    reveal(-1);
-    const steps = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1 : 12;
-    let done = 0;
-    const next = () => {
-      if (signal.aborted) return;
-      plot.zoom(factor ** (1 / steps));
-      if (++done < steps) requestAnimationFrame(next);
-    };
-    next();
-  }
-
-  const observer = new ResizeObserver(() => plot.resize());
-  observer.observe(canvas);
-  const redo = () => go(state, { replace: true });
-  dark.addEventListener("change", redo);
-  const later = found.current ? 0 : setTimeout(redo, 4 * AGAIN);
-  say(`A map of ${plural(found.ids.length, "image")}`);
-  view.plot = plot; // for measuring how fast it draws
+  const parts = [zoomButtons(plot, zoom), legend(state, map, colors), !map.current && outdatedNote(), card.element];
+  container.append(...parts.filter(Boolean));
+  listenToPointer(canvas, plot, { select, open });
+  const stopReloading = reloadOnChange(plot, canvas, darkScheme, map.current, () => go(state, { replace: true }));
+  announce(`Map of ${formatCount(map.ids.length, "image")}`);
+  view.plot = plot; // the tests read the positions of points here
   return {
     title: "Map",
-    keys,
+    keys: keyBindings(canvas, plot, { select, open }),
     leave() {
-      clearTimeout(later);
-      observer.disconnect();
-      dark.removeEventListener("change", redo);
+      stopReloading();
       plot.stop();
     },
   };
 }
 
-// Which points the filters leave out; null where they leave out none.
-function dimmedOf(state, found) {
-  if (state.folder === null && state.label === null) return null;
-  const label = found.labels.indexOf(state.label);
-  const inside = found.folders.map((each) => each === state.folder || each.startsWith(`${state.folder}/`));
-  return Uint8Array.from(found.ids, (_, i) => {
-    const counts =
-      (state.label === null || found.label[i] === label) &&
-      (state.folder === null || (found.folder[i] >= 0 && inside[found.folder[i]]));
-    return counts ? 0 : 1;
+function createCanvas(count) {
+  const label =
+    `Map of ${formatCount(count, "image")}. Similar images lie close together. The arrow keys move the map. ` +
+    "Plus and minus zoom. 0 shows all images. Enter opens the image in the middle.";
+  return element("canvas", { tabindex: 0, role: "application", "aria-label": label });
+}
+
+function createPlot(canvas, state, map, colors) {
+  const style = getComputedStyle(document.documentElement);
+  const themeColor = (name) => style.getPropertyValue(name).trim();
+  return new Plot(canvas, {
+    x: map.x,
+    y: map.y,
+    groups: Int32Array.from(map.label, (index) => (index < 0 ? map.labels.length : index)),
+    dimmed: filteredOut(state, map),
+    colors: [...colors, themeColor("--point")], // the last color is for images without a label
+    dimmedColor: themeColor("--border"),
+    background: themeColor("--background"),
+    outline: themeColor("--text"),
+    thumbnailOf: thumbnailCache(map.ids),
   });
 }
 
-function legend(state, found, colors) {
-  if (!found.labels.length) return null;
-  const counts = new Array(found.labels.length).fill(0);
-  for (const place of found.label) if (place >= 0) counts[place]++;
-  const rest = found.labels.length - NAMED;
+// Which points the filters exclude (1) or include (0), or null if all are included.
+function filteredOut(state, map) {
+  if (state.folder === null && state.label === null) return null;
+  const label = map.labels.indexOf(state.label);
+  const isInside = map.folders.map((folder) => folder === state.folder || folder.startsWith(`${state.folder}/`));
+  return Uint8Array.from(map.ids, (_, i) => {
+    const hasLabel = state.label === null || map.label[i] === label;
+    const isInFolder = state.folder === null || (map.folder[i] >= 0 && isInside[map.folder[i]]);
+    return hasLabel && isInFolder ? 0 : 1;
+  });
+}
+
+// A function that returns the thumbnail of a point, or null while it is loading. Then it calls `onload` afterwards.
+function thumbnailCache(ids) {
+  const images = new Map();
+  return (i, onload) => {
+    const known = images.get(i);
+    if (known) return known.complete && known.naturalWidth ? known : null;
+    if (images.size >= MAX_THUMBNAILS) images.delete(images.keys().next().value);
+    const image = new Image();
+    image.addEventListener("load", onload, { once: true });
+    image.src = `/api/thumbnails/${ids[i]}`;
+    images.set(i, image);
+    return null;
+  };
+}
+
+function zoomButtons(plot, zoom) {
+  const button = (text, label, onclick) =>
+    element("button", { type: "button", "aria-label": label, title: label, onclick }, text);
   return element(
-    "ul",
-    { class: "legend", "aria-label": "Labels" },
-    found.labels.slice(0, NAMED).map((label, place) => {
-      const here = state.label === label;
-      return element(
-        "li",
-        {},
-        element(
-          "a",
-          {
-            href: linkOf(mapOf(state, { label: here ? null : label })),
-            "aria-current": here && "true",
-            title: `${plural(counts[place], "image")}${here ? ": show all again" : ""}`,
-          },
-          element("i", { style: { background: colors[place] } }),
-          label,
-        ),
-      );
-    }),
-    rest > 0 && element("li", {}, element("a", { href: linkOf(wallOf(state)) }, `and ${number(rest)} more`)),
+    "div",
+    { class: "tools" },
+    button("+", "Zoom in", () => zoom(ZOOM_STEP)),
+    button("−", "Zoom out", () => zoom(1 / ZOOM_STEP)),
+    button("⤢", "Show all", () => plot.reset()),
   );
 }
 
-// Colors that neighbors on the list do not share.
-function hue(place, count, dark) {
-  const angle = count <= 12 ? (360 * place) / count + 15 : (137.508 * place) % 360;
-  const lightness = dark ? [0.76, 0.68][place % 2] : [0.62, 0.52][place % 2];
-  return `oklch(${lightness} ${dark ? 0.13 : 0.16} ${angle.toFixed(1)})`;
+function animateZoom(plot, factor, signal) {
+  const frames = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1 : ZOOM_FRAMES;
+  let done = 0;
+  const next = () => {
+    if (signal.aborted) return;
+    plot.zoom(factor ** (1 / frames));
+    if (++done < frames) requestAnimationFrame(next);
+  };
+  next();
+}
+
+// Resize the plot with the window. Reload the view if the color scheme changes, or a newer map may be ready.
+// Returns a function that stops all of this.
+function reloadOnChange(plot, canvas, darkScheme, isCurrent, reload) {
+  const observer = new ResizeObserver(() => plot.resize());
+  observer.observe(canvas);
+  darkScheme.addEventListener("change", reload);
+  const timer = isCurrent ? 0 : setTimeout(reload, 4 * RETRY_DELAY);
+  return () => {
+    clearTimeout(timer);
+    observer.disconnect();
+    darkScheme.removeEventListener("change", reload);
+  };
+}
+
+const outdatedNote = () => element("p", { class: "note" }, "The images have changed. A new map is being computed.");
+
+function computingMessage(count) {
+  return element(
+    "div",
+    { class: "message", role: "status" },
+    element("div", { class: "spinner", "aria-hidden": "true" }),
+    element("h1", {}, `Computing the map of ${formatCount(count, "image")}…`),
+    element("p", {}, "The map is computed only once. The wall and the search work in the meantime."),
+  );
 }
 
 function pause(milliseconds, signal) {
@@ -294,7 +168,7 @@ function pause(milliseconds, signal) {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
-      reject(new DOMException("left", "AbortError"));
+      reject(new DOMException("The view was left.", "AbortError"));
     });
   });
 }

@@ -1,139 +1,147 @@
-// One image and its neighbors.
+// Matches: one image and its nearest neighbors.
 
-import { matches } from "./api.js";
-import { element, number, plural, say } from "./elements.js";
-import { KS, linkOf, wallOf } from "./address.js";
-import { folderOf, grid, nameOf, thumbnail, tile } from "./images.js";
-import { message } from "./wall.js";
+import { findMatches } from "./api.js";
+import { announce, element, formatCount, formatNumber, message } from "./elements.js";
+import { K_CHOICES, linkTo, toWall } from "./address.js";
+import { fileName, folderName, grid, thumbnail, tile } from "./images.js";
 
 const METRICS = { cosine: "Cosine", euclidean: "Euclidean" };
-
-export async function show(view, state, { signal, go, statistics, preview, found: given }) {
-  const found = given ?? (await matches(state, signal));
-  const heading = `${plural(found.matches.length, "neighbor")} by ${found.metric === "cosine" ? "cosine" : "Euclidean"} distance`;
-  view.replaceChildren(
-    element(
-      "div",
-      { class: "matches" },
-      element(
-        "section",
-        { class: "query", "aria-label": "The image searched with" },
-        found.query ? ofIndex(found.query, state, statistics) : uploaded(preview),
-        controls(state, go),
-      ),
-      element(
-        "section",
-        { "aria-label": "Neighbors" },
-        element(
-          "h2",
-          {},
-          heading,
-          !found.exact && element("span", { class: "note" }, " approximate: a few may be missing"),
-        ),
-        found.matches.length
-          ? grid(
-              found.matches.map((match) => tile(match.image, state, match)),
-              { class: "found", "aria-label": heading },
-            )
-          : message(
-              "Nothing else is here.",
-              (state.folder !== null || state.label !== null) &&
-                element("a", { href: linkOf({ ...state, folder: null, label: null }) }, "Look in all images"),
-            ),
-      ),
-    ),
-  );
-  say(heading);
-  return { title: found.query ? nameOf(found.query) : "Your image" };
-}
+const COPIED_FOR = 2000; // milliseconds for which the button confirms the copy
 
 const NOTICES = {
-  gone: "The file is not there any more. What you see is the thumbnail that the index has kept.",
-  changed: "The file has changed since it was indexed. What you see, and what is searched with, is what it was.",
+  gone: "The file was deleted. This is the thumbnail from the index.",
+  changed: "The file has changed since it was indexed. This thumbnail and the neighbors belong to the indexed version.",
 };
 
-function ofIndex(image, state, statistics) {
-  const folder = folderOf(image);
-  const within = statistics.root !== null && folder.startsWith(statistics.root);
-  const shown = within ? folder.slice(statistics.root.length + 1) : folder;
+export async function show(view, state, { signal, go, statistics, preview, found: given }) {
+  const found = given ?? (await findMatches(state, signal));
+  const metric = found.metric === "cosine" ? "cosine" : "Euclidean";
+  const heading = `${formatCount(found.matches.length, "neighbor")} by ${metric} distance`;
+  const query = element(
+    "section",
+    { class: "query", "aria-label": "Your query" },
+    found.query ? indexedQuery(found.query, state, statistics) : uploadedQuery(preview),
+    controls(state, go),
+  );
+  view.replaceChildren(element("div", { class: "matches" }, query, neighbors(found, heading, state)));
+  announce(heading);
+  return { title: found.query ? fileName(found.query) : "Your image" };
+}
+
+function neighbors(found, heading, state) {
+  const tiles = found.matches.map((match) => tile(match.image, state, match));
+  return element(
+    "section",
+    { "aria-label": "Neighbors" },
+    element(
+      "h2",
+      {},
+      heading,
+      !found.exact && element("span", { class: "note" }, " approximate: a few may be missing"),
+    ),
+    tiles.length ? grid(tiles, { class: "neighbors", "aria-label": heading }) : noNeighbors(state),
+  );
+}
+
+function noNeighbors(state) {
+  const isFiltered = state.folder !== null || state.label !== null;
+  const everything = linkTo({ ...state, folder: null, label: null });
+  const link = isFiltered && element("a", { href: everything }, "Search in all images");
+  return message("There are no other images.", link);
+}
+
+// The query, if it is an image of the index.
+function indexedQuery(image, state, statistics) {
+  const folder = folderName(image);
+  const isBelowRoot = statistics.root !== null && folder.startsWith(statistics.root);
+  const shownFolder = isBelowRoot ? folder.slice(statistics.root.length + 1) : folder;
+  const labelLink = () => linkTo(toWall(state, { label: image.label, folder: null }));
+  const folderLink = () => linkTo(toWall(state, { folder, label: null }));
+  const size = `${formatNumber(image.width)} × ${formatNumber(image.height)} pixels, ${formatBytes(image.size)}`;
   return [
     element("div", { class: "frame" }, thumbnail(image)),
-    element("h1", { title: image.path }, nameOf(image)),
+    element("h1", { title: image.path }, fileName(image)),
     NOTICES[image.state] && element("p", { class: "notice", role: "note" }, NOTICES[image.state]),
     element(
       "dl",
       {},
-      image.label !== null &&
-        fact("Label", element("a", { href: linkOf(wallOf(state, { label: image.label, folder: null })) }, image.label)),
-      shown &&
-        fact("Folder", element("a", { href: linkOf(wallOf(state, { folder, label: null })), title: folder }, shown)),
-      fact("Image", `${number(image.width)} × ${number(image.height)} pixels, ${bytes(image.size)}`),
+      image.label !== null && entry("Label", element("a", { href: labelLink() }, image.label)),
+      shownFolder && entry("Folder", element("a", { href: folderLink(), title: folder }, shownFolder)),
+      entry("Image", size),
     ),
   ];
 }
 
-function uploaded(preview) {
+// The query, if it is an upload. Only the browser tab of the upload has a preview.
+function uploadedQuery(preview) {
   return [
     preview
-      ? element("div", { class: "frame" }, element("img", { src: preview, alt: "The image you gave" }))
-      : element("div", { class: "frame absent", "aria-hidden": "true" }, "?"),
-    element("h1", {}, preview ? "Your image" : "An image from elsewhere"),
+      ? element("div", { class: "frame" }, element("img", { src: preview, alt: "The image you searched with" }))
+      : element("div", { class: "frame placeholder", "aria-hidden": "true" }, "?"),
+    element("h1", {}, preview ? "Your image" : "An uploaded image"),
     element(
       "p",
-      { class: "faint" },
+      { class: "muted" },
       preview
-        ? "The link to this page holds its features, which find the same neighbors, but not the image itself."
-        : "This link holds the features of an image, which are enough to find its neighbors, but not the image itself.",
+        ? "The link to this page finds the same neighbors. It contains the features of the image, not the image itself."
+        : "This link contains the features of an image, not the image itself. They are enough to find its neighbors.",
     ),
   ];
 }
 
 function controls(state, go) {
-  const choices = [...new Set([...KS, state.k])].sort((a, b) => a - b);
   return element(
     "form",
-    { class: "controls", "aria-label": "How to search", onsubmit: (event) => event.preventDefault() },
-    element(
-      "fieldset",
-      {},
-      element("legend", {}, "Distance"),
-      Object.entries(METRICS).map(([metric, name]) =>
-        element(
-          "label",
-          {},
-          element("input", {
-            type: "radio",
-            name: "metric",
-            value: metric,
-            checked: state.metric === metric,
-            onchange: () => go({ ...state, metric }, { keep: "metric" }),
-          }),
-          element("span", {}, name),
-        ),
-      ),
-    ),
-    element(
-      "label",
-      {},
-      "Neighbors ",
-      element(
-        "select",
-        { name: "k", onchange: (event) => go({ ...state, k: Number(event.target.value) }, { keep: "k" }) },
-        choices.map((k) => element("option", { value: k, selected: k === state.k }, String(k))),
-      ),
-    ),
-    element(
-      "label",
-      { title: "Looks through a part of a large index only" },
-      element("input", {
-        type: "checkbox",
-        name: "approximate",
-        checked: state.approximate,
-        onchange: (event) => go({ ...state, approximate: event.target.checked }, { keep: "approximate" }),
-      }),
-      "Approximate: faster in a large index, may miss a few",
-    ),
+    { class: "controls", "aria-label": "Search options", onsubmit: (event) => event.preventDefault() },
+    metricControl(state, go),
+    kControl(state, go),
+    approximateControl(state, go),
     element("button", { type: "button", onclick: copyLink }, "Copy link"),
+  );
+}
+
+function metricControl(state, go) {
+  const choice = ([metric, name]) =>
+    element(
+      "label",
+      {},
+      element("input", {
+        type: "radio",
+        name: "metric",
+        value: metric,
+        checked: state.metric === metric,
+        onchange: () => go({ ...state, metric }, { keep: "metric" }),
+      }),
+      element("span", {}, name),
+    );
+  return element("fieldset", {}, element("legend", {}, "Distance"), Object.entries(METRICS).map(choice));
+}
+
+function kControl(state, go) {
+  const choices = [...new Set([...K_CHOICES, state.k])].sort((a, b) => a - b);
+  return element(
+    "label",
+    {},
+    "Neighbors ",
+    element(
+      "select",
+      { name: "k", onchange: (event) => go({ ...state, k: Number(event.target.value) }, { keep: "k" }) },
+      choices.map((k) => element("option", { value: k, selected: k === state.k }, String(k))),
+    ),
+  );
+}
+
+function approximateControl(state, go) {
+  return element(
+    "label",
+    { title: "Searches only a part of a large index" },
+    element("input", {
+      type: "checkbox",
+      name: "approximate",
+      checked: state.approximate,
+      onchange: (event) => go({ ...state, approximate: event.target.checked }, { keep: "approximate" }),
+    }),
+    "Approximate: faster in a large index, but may miss a few",
   );
 }
 
@@ -142,16 +150,16 @@ async function copyLink(event) {
   try {
     await navigator.clipboard.writeText(location.href);
     button.textContent = "Copied";
-    say("The link is in the clipboard");
+    announce("The link was copied to the clipboard");
   } catch {
     button.textContent = "Copy it from the address bar";
   }
-  setTimeout(() => (button.textContent = "Copy link"), 2000);
+  setTimeout(() => (button.textContent = "Copy link"), COPIED_FOR);
 }
 
-const fact = (name, value) => [element("dt", {}, name), element("dd", {}, value)];
+const entry = (name, value) => [element("dt", {}, name), element("dd", {}, value)];
 
-function bytes(count) {
+function formatBytes(count) {
   const units = ["B", "kB", "MB", "GB"];
   const power = Math.min(3, Math.floor(Math.log10(Math.max(1, count)) / 3));
   return `${(count / 1000 ** power).toLocaleString("en", { maximumFractionDigits: power ? 1 : 0 })} ${units[power]}`;

@@ -1,45 +1,52 @@
-// Tens of thousands of points on a canvas: where they are, how they are drawn, and which one is near the pointer.
+// Scatter plot of tens of thousands of points on a canvas: positions, drawing, and the point near the pointer.
 
-const CELLS = 96; // along each side of the plane, for finding the nearest point
-const LARGEST = 400; // times the whole map
-const FEW = 140; // points in view from which on they are drawn as images
-const REACH = 14; // pixels from the pointer within which a point counts as meant
+const GRID_CELLS = 96; // cells along each side of the plane, for finding the nearest point
+const MAX_ZOOM = 400; // relative to the whole map
+const MAX_THUMBNAILS = 140; // up to this many points in view are drawn as images
+const THUMBNAIL_SIDE = 52; // pixels
+const MOUSE_REACH = 14; // pixels from the pointer within which a point is found
+const MARGIN = 60; // pixels of the map that always stay in view
 
-const LEVELS = 4; // of how much of a pixel a disc covers
+const SHADES = 4; // levels of coverage of a pixel by a disc, for smooth edges
 
 export class Plot {
-  // groups: for each point the place of its color in colors; dimmed ones are drawn first and never found.
-  constructor(canvas, { x, y, groups, dimmed, colors, faint, paper, imageOf }) {
-    Object.assign(this, { canvas, groups, dimmed, colors, faint, paper, imageOf });
+  // x, y: position of each point, in 0..1.
+  // groups: index into `colors` for each point.
+  // dimmed: 1 for points that are drawn first, in `dimmedColor`, and never found; or null.
+  // thumbnailOf: function from a point to its image, or to null while it loads.
+  constructor(canvas, { x, y, groups, dimmed, colors, dimmedColor, background, outline, thumbnailOf }) {
+    Object.assign(this, { canvas, groups, dimmed, colors, dimmedColor, background, outline, thumbnailOf });
     this.x = Float32Array.from(x);
     this.y = Float32Array.from(y);
     this.context = canvas.getContext("2d", { alpha: false });
-    this.chosen = -1;
+    this.selected = -1;
     this.scheduled = 0;
-    this.order = this.#byColor();
-    this.shades = [paper, faint, ...colors].map((color) => shadesOf(color, paper));
+    this.order = this.#pointsByColor();
+    this.shades = [background, dimmedColor, ...colors].map((color) => shadesOf(color, background));
     this.#fillCells();
     this.resize();
     this.reset();
   }
 
-  #byColor() {
+  // Points in the order of drawing: the dimmed ones, then one list for each color.
+  #pointsByColor() {
     const lists = [[], ...this.colors.map(() => [])];
     for (let i = 0; i < this.x.length; i++) lists[this.dimmed?.[i] ? 0 : this.groups[i] + 1].push(i);
     return lists.map((list) => Uint32Array.from(list));
   }
 
   #fillCells() {
-    this.cells = Array.from({ length: CELLS * CELLS }, () => []);
+    this.cells = Array.from({ length: GRID_CELLS * GRID_CELLS }, () => []);
     for (let i = 0; i < this.x.length; i++) {
-      if (!this.dimmed?.[i]) this.cells[this.#cell(this.y[i]) * CELLS + this.#cell(this.x[i])].push(i);
+      if (!this.dimmed?.[i]) this.cells[this.#cell(this.y[i]) * GRID_CELLS + this.#cell(this.x[i])].push(i);
     }
   }
 
   #cell(value) {
-    return Math.min(CELLS - 1, Math.max(0, Math.floor(value * CELLS)));
+    return Math.min(GRID_CELLS - 1, Math.max(0, Math.floor(value * GRID_CELLS)));
   }
 
+  // Adapt to the present size of the canvas element.
   resize() {
     this.density = Math.min(2, devicePixelRatio || 1);
     this.width = this.canvas.clientWidth;
@@ -51,9 +58,10 @@ export class Plot {
     this.redraw();
   }
 
+  // Show the whole map.
   reset() {
-    this.scale = Math.max(1, Math.min(this.width, this.height) - 48); // pixels for the whole map
-    this.least = this.scale / 2;
+    this.scale = Math.max(1, Math.min(this.width, this.height) - 48); // pixels of the whole map
+    this.minScale = this.scale / 2;
     this.left = (this.width - this.scale) / 2;
     this.top = (this.height - this.scale) / 2;
     this.redraw();
@@ -62,49 +70,51 @@ export class Plot {
   pan(dx, dy) {
     this.left += dx;
     this.top += dy;
-    this.#keepInSight();
+    this.#keepInView();
     this.redraw();
   }
 
-  // So that the point of the map under (px, py) stays there.
+  // Zoom so that the point of the map at (px, py) stays in its place.
   zoom(factor, px = this.width / 2, py = this.height / 2) {
-    const scale = Math.min(this.least * 2 * LARGEST, Math.max(this.least, this.scale * factor));
-    const by = scale / this.scale;
-    this.left = px - (px - this.left) * by;
-    this.top = py - (py - this.top) * by;
+    const scale = Math.min(this.minScale * 2 * MAX_ZOOM, Math.max(this.minScale, this.scale * factor));
+    const ratio = scale / this.scale;
+    this.left = px - (px - this.left) * ratio;
+    this.top = py - (py - this.top) * ratio;
     this.scale = scale;
-    this.#keepInSight();
+    this.#keepInView();
     this.redraw();
   }
 
-  #keepInSight() {
-    this.left = Math.min(this.width - 60, Math.max(60 - this.scale, this.left));
-    this.top = Math.min(this.height - 60, Math.max(60 - this.scale, this.top));
+  #keepInView() {
+    this.left = Math.min(this.width - MARGIN, Math.max(MARGIN - this.scale, this.left));
+    this.top = Math.min(this.height - MARGIN, Math.max(MARGIN - this.scale, this.top));
   }
 
-  // The place of the point nearest to a pixel, -1 where none is within reach.
-  nearest(px, py, reach = REACH) {
-    const [u, v, r] = [(px - this.left) / this.scale, (py - this.top) / this.scale, reach / this.scale];
-    let best = -1;
-    let least = r * r;
-    for (let row = this.#cell(v - r); row <= this.#cell(v + r); row++) {
-      for (let column = this.#cell(u - r); column <= this.#cell(u + r); column++) {
-        for (const i of this.cells[row * CELLS + column]) {
-          const far = (this.x[i] - u) ** 2 + (this.y[i] - v) ** 2;
-          if (far <= least) [best, least] = [i, far];
+  // The point nearest to a pixel, or -1 if no point is within reach.
+  nearest(px, py, reach = MOUSE_REACH) {
+    const [x, y, radius] = [(px - this.left) / this.scale, (py - this.top) / this.scale, reach / this.scale];
+    let nearest = -1;
+    let minimum = radius * radius;
+    for (let row = this.#cell(y - radius); row <= this.#cell(y + radius); row++) {
+      for (let column = this.#cell(x - radius); column <= this.#cell(x + radius); column++) {
+        for (const i of this.cells[row * GRID_CELLS + column]) {
+          const distance = (this.x[i] - x) ** 2 + (this.y[i] - y) ** 2;
+          if (distance <= minimum) [nearest, minimum] = [i, distance];
         }
       }
     }
-    return best;
+    return nearest;
   }
 
-  placeOf(i) {
+  // The position of a point, in pixels.
+  positionOf(i) {
     return [this.left + this.x[i] * this.scale, this.top + this.y[i] * this.scale];
   }
 
-  choose(i) {
-    if (i === this.chosen) return;
-    this.chosen = i;
+  // Mark a point with a ring. -1 marks no point.
+  select(i) {
+    if (i === this.selected) return;
+    this.selected = i;
     this.redraw();
   }
 
@@ -117,76 +127,83 @@ export class Plot {
 
   draw() {
     const { context, density } = this;
-    const seen = this.#drawDots();
+    const visible = this.#drawDots();
+    const isClose = visible.length <= MAX_THUMBNAILS;
     context.setTransform(density, 0, 0, density, 0, 0);
-    if (seen.length <= FEW) for (const i of seen) this.#drawImage(i);
-    if (this.chosen >= 0) this.#ring(this.chosen, seen.length <= FEW ? 40 : 8);
+    if (isClose) for (const i of visible) this.#drawThumbnail(i);
+    if (this.selected >= 0) this.#drawRing(this.selected, isClose ? 40 : 8);
   }
 
-  // Discs, written straight into the pixels: a path of tens of thousands of arcs takes a hundred times as long.
-  // Returns the points in view, while they are few.
+  // Draw discs directly into the pixels: a path of tens of thousands of arcs takes a hundred times as long.
+  // Returns the points in view. The list ends early if there are more than MAX_THUMBNAILS.
   #drawDots() {
     const { x, y, density, pixels } = this;
     const { width, height } = this.canvas;
     const [left, top, scale] = [this.left * density, this.top * density, this.scale * density];
-    const zoomed = this.scale / (2 * this.least);
-    const side = Math.min(9, Math.min(6, Math.max(2, 300 / Math.sqrt(x.length))) * zoomed ** 0.4);
-    const { reach, columns, rows, levels } = stencil(Math.max(2, Math.round(side * density)));
-    const offsets = rows.map((row, place) => row * width + columns[place]);
-    const seen = [];
-    pixels.fill(this.shades[0][LEVELS]);
+    const { reach, columns, rows, levels } = discStencil(Math.max(2, Math.round(this.#dotSide() * density)));
+    const offsets = rows.map((row, index) => row * width + columns[index]);
+    const visible = [];
+    pixels.fill(this.shades[0][SHADES]);
     this.order.forEach((points, group) => {
       const shades = this.shades[group + 1];
       for (const i of points) {
         const px = Math.round(left + x[i] * scale);
         const py = Math.round(top + y[i] * scale);
         if (px < reach || py < reach || px >= width - reach || py >= height - reach) continue;
-        if (group && seen.length <= FEW) seen.push(i);
-        const base = py * width + px;
-        for (let k = 0; k < offsets.length; k++) pixels[base + offsets[k]] = shades[levels[k]];
+        if (group && visible.length <= MAX_THUMBNAILS) visible.push(i);
+        const center = py * width + px;
+        for (let k = 0; k < offsets.length; k++) pixels[center + offsets[k]] = shades[levels[k]];
       }
     });
     this.context.putImageData(this.image, 0, 0);
-    return seen;
+    return visible;
   }
 
-  #drawImage(i) {
-    const image = this.imageOf(i, () => this.redraw());
+  // The diameter of a point in pixels: smaller for many points, larger when zoomed in.
+  #dotSide() {
+    const zoom = this.scale / (2 * this.minScale);
+    return Math.min(9, Math.min(6, Math.max(2, 300 / Math.sqrt(this.x.length))) * zoom ** 0.4);
+  }
+
+  #drawThumbnail(i) {
+    const image = this.thumbnailOf(i, () => this.redraw());
     if (!image) return;
-    const [px, py] = this.placeOf(i);
+    const [px, py] = this.positionOf(i);
     const longest = Math.max(image.naturalWidth, image.naturalHeight);
-    const [w, h] = [(52 * image.naturalWidth) / longest, (52 * image.naturalHeight) / longest];
-    this.context.fillStyle = this.dimmed?.[i] ? this.faint : this.colors[this.groups[i]];
-    this.context.fillRect(px - w / 2 - 2, py - h / 2 - 2, w + 4, h + 4);
-    this.context.drawImage(image, px - w / 2, py - h / 2, w, h);
+    const width = (THUMBNAIL_SIDE * image.naturalWidth) / longest;
+    const height = (THUMBNAIL_SIDE * image.naturalHeight) / longest;
+    this.context.fillStyle = this.dimmed?.[i] ? this.dimmedColor : this.colors[this.groups[i]];
+    this.context.fillRect(px - width / 2 - 2, py - height / 2 - 2, width + 4, height + 4);
+    this.context.drawImage(image, px - width / 2, py - height / 2, width, height);
   }
 
-  #ring(i, radius) {
-    const [px, py] = this.placeOf(i);
+  #drawRing(i, radius) {
+    const [px, py] = this.positionOf(i);
     const { context } = this;
     context.beginPath();
     context.arc(px, py, radius, 0, 6.2832);
     context.lineWidth = 5;
-    context.strokeStyle = this.paper;
+    context.strokeStyle = this.background;
     context.stroke();
     context.lineWidth = 2.5;
-    context.strokeStyle = this.ink ?? "#888";
+    context.strokeStyle = this.outline;
     context.stroke();
   }
 
+  // Stop drawing for good.
   stop() {
     cancelAnimationFrame(this.scheduled);
     this.scheduled = -1;
   }
 }
 
-// The pixels of a disc around its middle, and how much of each it covers.
-function stencil(diameter) {
+// The pixels of a disc relative to its center, and the level of coverage of each.
+function discStencil(diameter) {
   const reach = Math.ceil(diameter / 2) + 1;
   const [columns, rows, levels] = [[], [], []];
   for (let row = -reach; row <= reach; row++) {
     for (let column = -reach; column <= reach; column++) {
-      const level = Math.round(LEVELS * Math.min(1, Math.max(0, diameter / 2 + 0.5 - Math.hypot(row, column))));
+      const level = Math.round(SHADES * Math.min(1, Math.max(0, diameter / 2 + 0.5 - Math.hypot(row, column))));
       if (level) {
         columns.push(column);
         rows.push(row);
@@ -197,14 +214,14 @@ function stencil(diameter) {
   return { reach, columns, rows, levels };
 }
 
-// A color over the paper, from not at all to wholly, as the 32 bits of a pixel.
-function shadesOf(color, paper) {
+// A color over the background at each level of coverage, as the 32 bits of a pixel.
+function shadesOf(color, background) {
   const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  return Array.from({ length: LEVELS + 1 }, (_, level) => {
+  return Array.from({ length: SHADES + 1 }, (_, level) => {
     context.globalAlpha = 1;
-    context.fillStyle = paper;
+    context.fillStyle = background;
     context.fillRect(0, 0, 1, 1);
-    context.globalAlpha = level / LEVELS;
+    context.globalAlpha = level / SHADES;
     context.fillStyle = color;
     context.fillRect(0, 0, 1, 1);
     return new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];

@@ -1,63 +1,72 @@
-// An image dropped, pasted or chosen.
+// Images that the user drops, pastes or chooses.
 
-import { matchesOf } from "./api.js";
-import { complain } from "./elements.js";
-import { vectorOf } from "./address.js";
+import { findMatchesOfUpload } from "./api.js";
+import { showError } from "./elements.js";
+import { toVector } from "./address.js";
 
-const SIDE = 320;
+const PREVIEW_SIDE = 320; // maximum width and height of the preview, in pixels
 
-export function listen({ go, current, statistics }) {
-  const [button, input, overlay] = ["choose", "file", "drop"].map((id) => document.getElementById(id));
-  button.addEventListener("click", () => input.click());
+export function listenForImages(context) {
+  const search = (file) => searchByFile(file, context);
+  listenForChoice(search);
+  listenForDrop(search);
+  addEventListener("paste", (event) => {
+    const file = event.clipboardData?.files[0];
+    if (file) search(file);
+    else showError("The clipboard contains no image.");
+  });
+}
+
+function listenForChoice(search) {
+  const input = document.getElementById("file");
+  document.getElementById("choose").addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     if (input.files.length) search(input.files[0]);
     input.value = "";
   });
+}
 
-  let depth = 0;
+function listenForDrop(search) {
+  const overlay = document.getElementById("drop");
   const holdsFile = (event) => event.dataTransfer?.types.includes("Files");
-  const reveal = (change) => {
-    depth = change ? Math.max(0, depth + change) : 0;
+  let depth = 0; // enter and leave events also come from nested elements, so they are counted
+  const setDepth = (value) => {
+    depth = Math.max(0, value);
     overlay.hidden = depth === 0;
   };
-  addEventListener("dragenter", (event) => holdsFile(event) && reveal(1));
-  addEventListener("dragleave", (event) => holdsFile(event) && reveal(-1));
+  addEventListener("dragenter", (event) => holdsFile(event) && setDepth(depth + 1));
+  addEventListener("dragleave", (event) => holdsFile(event) && setDepth(depth - 1));
   addEventListener("dragover", (event) => holdsFile(event) && event.preventDefault());
   addEventListener("drop", (event) => {
     if (!holdsFile(event)) return;
     event.preventDefault();
-    reveal(0);
+    setDepth(0);
     search(event.dataTransfer.files[0]);
   });
-  addEventListener("paste", (event) => {
-    const file = event.clipboardData?.files[0];
-    if (file) search(file);
-    else complain("The clipboard holds no image.");
-  });
+}
 
-  async function search(file) {
-    const limit = statistics().upload_bytes;
-    if (file.size > limit) {
-      complain(`${file.name || "The image"} is larger than ${limit >> 20} MB: choose a smaller one.`);
-      return;
-    }
-    document.body.setAttribute("aria-busy", "true");
-    try {
-      const [found, preview] = await Promise.all([matchesOf(file, current()), drawn(file)]);
-      await go(vectorOf(current(), found.vector), { preview, found, focus: true });
-    } catch (error) {
-      complain(error.message);
-    } finally {
-      document.body.removeAttribute("aria-busy");
-    }
+async function searchByFile(file, { go, currentState, currentStatistics }) {
+  const limit = currentStatistics().upload_bytes;
+  if (file.size > limit) {
+    showError(`${file.name || "The image"} is larger than ${limit >> 20} MB. Choose a smaller image.`);
+    return;
+  }
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    const [found, preview] = await Promise.all([findMatchesOfUpload(file, currentState()), createPreview(file)]);
+    await go(toVector(currentState(), found.vector), { preview, found, focus: true });
+  } catch (error) {
+    showError(error.message);
+  } finally {
+    document.body.removeAttribute("aria-busy");
   }
 }
 
-// A small copy to show, which the history of this tab keeps. None where the browser does not know the format.
-async function drawn(file) {
+// A small copy of the image for the history of this tab, or null if the browser does not know the format.
+async function createPreview(file) {
   try {
     const image = await createImageBitmap(file);
-    const scale = Math.min(1, SIDE / Math.max(image.width, image.height));
+    const scale = Math.min(1, PREVIEW_SIDE / Math.max(image.width, image.height));
     const canvas = document.createElement("canvas");
     canvas.width = Math.max(1, Math.round(image.width * scale));
     canvas.height = Math.max(1, Math.round(image.height * scale));

@@ -1,0 +1,30 @@
+"""Dry run of an index that does not exist yet."""
+
+from pathlib import Path
+
+from infomax.errors import InfoMaxError
+from infomax.images import SourceLike
+from infomax.images.opening import open_source
+from infomax.search.sync import Changes
+
+
+def plan(source: SourceLike, model: str | Path | None) -> Changes:
+    """Report what a synchronization would do to an index that does not exist yet.
+
+    Args:
+        source: Images: a folder, files, parquet files, arrays, or a name.
+        model: RUN folder of the model that the index would be made with.
+
+    Returns:
+        The changes; images are not decoded, so broken ones count as added.
+
+    Raises:
+        InfoMaxError: The source or the model is unusable.
+
+    """
+    from infomax.model import InfoMax
+
+    if model is None:
+        raise InfoMaxError("a new index needs a model: give --model RUN, the folder that infomax fit wrote")
+    InfoMax.load(model)
+    return Changes(len(open_source(source).entries), 0, 0, 0, [])

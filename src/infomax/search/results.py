@@ -1,0 +1,188 @@
+"""What an index answers with: images, matches, groups of near-duplicates, outliers, and statistics."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, SupportsIndex, TypeAlias, final, overload
+
+from PIL import Image
+
+from infomax.errors import InfoMaxError
+from infomax.search.display import contact_sheet, html_gallery
+
+Thumbnails: TypeAlias = Callable[[Sequence[str]], dict[str, bytes]]
+"""Maps ids of images to their thumbnails (WebP), as `Index.thumbnails` does; ids without one are left out."""
+
+
+@dataclass(frozen=True)
+class IndexedImage:
+    """An image of an index.
+
+    Attributes:
+        id: 32 hexadecimal digits derived from the path.
+        path: Absolute path of the file; `file#row` for an image in a file of many, or `digits#row`.
+        label: Label of the image; None where its source has none.
+        width: Width of the upright image, in pixels.
+        height: Height of the upright image, in pixels.
+        size: Size of the image's content, in bytes.
+        mtime: Time of the last change of its file, in seconds since 1970; None where there is no file.
+
+    """
+
+    id: str
+    path: str
+    label: str | None
+    width: int
+    height: int
+    size: int
+    mtime: float | None
+
+
+@dataclass(frozen=True)
+class Match:
+    """An image that a search has found.
+
+    Attributes:
+        rank: Rank among the matches, from 1 on.
+        image: The image.
+        distance: Distance to the query: 1 - cosine, in 0..2, or Euclidean.
+        similarity: Cosine similarity to the query, in -1..1.
+
+    """
+
+    rank: int
+    image: IndexedImage
+    distance: float
+    similarity: float
+
+
+@final
+class Matches(list[Match]):
+    """The matches of a search, nearest first: a list of `Match` that a notebook shows as images.
+
+    A pickled `Matches` holds the path of its index, and opens that index again when it is unpickled.
+
+    Args:
+        matches: The matches, nearest first.
+        thumbnails: Where the thumbnails come from when the matches are shown.
+
+    """
+
+    def __init__(self, matches: Iterable[Match], thumbnails: Thumbnails) -> None:
+        super().__init__(matches)
+        self._thumbnails = thumbnails
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Match: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Matches": ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> "Match | Matches":
+        if isinstance(index, slice):
+            return Matches(super().__getitem__(index), self._thumbnails)
+        return super().__getitem__(index)
+
+    @property
+    def paths(self) -> list[str]:
+        """Paths of the matches."""
+        return [match.image.path for match in self]
+
+    @property
+    def distances(self) -> list[float]:
+        """Distances of the matches to the query."""
+        return [match.distance for match in self]
+
+    def show(self) -> Image.Image:
+        """Draw the thumbnails in rows, with rank and distance below each; a notebook displays the image returned.
+
+        Thumbnails come from the index, so the files may be gone. `infomax.figures.matches` draws figures with queries
+        and labels.
+        """
+        found = self._thumbnails([match.image.id for match in self])
+        return contact_sheet([(found.get(each.image.id), f"{each.rank}   {each.distance:.3f}") for each in self])
+
+    def to_pandas(self) -> Any:
+        """Convert the matches to a pandas DataFrame: rank, path, label, distance and similarity, one row a match.
+
+        Raises:
+            InfoMaxError: pandas is not installed.
+
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError:
+            raise InfoMaxError("to_pandas needs pandas, which is not installed: pip install pandas") from None
+        return pandas.DataFrame(
+            {
+                "rank": [match.rank for match in self],
+                "path": self.paths,
+                "label": [match.image.label for match in self],
+                "distance": self.distances,
+                "similarity": [match.similarity for match in self],
+            }
+        )
+
+    def _repr_html_(self) -> str:
+        """The thumbnails with rank, label and distance, for notebooks."""
+        found = self._thumbnails([match.image.id for match in self])
+        return html_gallery(
+            [
+                (
+                    found.get(each.image.id),
+                    each.image.path,
+                    [f"{each.rank}   {each.distance:.3f}", *([each.image.label] if each.image.label else [])],
+                )
+                for each in self
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of near-identical images.
+
+    Attributes:
+        images: The images, in the order of their paths.
+        similarity: Least cosine among the links that hold the group together.
+
+    """
+
+    images: tuple[IndexedImage, ...]
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """An image that is unlike the rest.
+
+    Attributes:
+        image: The image.
+        distance: Mean distance to its nearest neighbors.
+
+    """
+
+    image: IndexedImage
+    distance: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Numbers about an index.
+
+    Attributes:
+        images: Number of images.
+        labels: Number of images for each label; None counts those without a label and comes last.
+        folders: Number of images directly in each folder.
+        dim: Dimension of a vector.
+        model: Fingerprint of the model.
+        bytes: Size of the rows on the disk.
+
+    """
+
+    images: int
+    labels: dict[str | None, int]
+    folders: dict[str, int]
+    dim: int
+    model: str
+    bytes: int

@@ -1,0 +1,113 @@
+"""Read whole collections of rows from a store: images, vectors, and statistics."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float
+
+from infomax.search.results import IndexedImage, Statistics
+from infomax.search.row_writer import id_of
+from infomax.search.store import IMAGE_COLUMNS, Store, vectors_of
+
+FETCHED_AT_ONCE = 1000
+"""Rows that a store is asked for at a time."""
+
+
+def images_of(rows: pa.Table) -> list[IndexedImage]:
+    """Convert rows to images.
+
+    Args:
+        rows: A table with the columns `IMAGE_COLUMNS`.
+
+    Returns:
+        One image a row.
+
+    """
+    columns = [rows.column(name).to_pylist() for name in IMAGE_COLUMNS]
+    return [IndexedImage(*values) for values in zip(*columns, strict=True)]
+
+
+def fetch_images(store: Store, ids: Sequence[str]) -> dict[str, IndexedImage]:
+    """Fetch images by id.
+
+    Args:
+        store: The rows.
+        ids: Ids of images.
+
+    Returns:
+        The images by id; ids without an image are left out.
+
+    """
+    found: dict[str, IndexedImage] = {}
+    for start in range(0, len(ids), FETCHED_AT_ONCE):
+        rows = store.fetch(ids[start : start + FETCHED_AT_ONCE], IMAGE_COLUMNS)
+        found |= {image.id: image for image in images_of(rows)}
+    return found
+
+
+def read_vectors(store: Store, dim: int) -> tuple[list[str], Float[np.ndarray, "n d"]]:
+    """Read the vectors of all images.
+
+    Args:
+        store: The rows.
+        dim: Dimension of the vectors.
+
+    Returns:
+        Ids, in the order of the bytes of the paths, and vectors, shape (n, dim).
+
+    """
+    paths: list[str] = []
+    parts = [np.empty((0, dim), np.float32)]
+    for rows in store.scan(["path", "vector"]):
+        paths += rows.column("path").to_pylist()
+        parts.append(vectors_of(rows))
+    order = np.argsort(np.array([path.encode() for path in paths], object), kind="stable")
+    return [id_of(paths[row]) for row in order], np.concatenate(parts)[order]
+
+
+def read_images(store: Store, dim: int) -> tuple[list[IndexedImage], Float[np.ndarray, "n d"]]:
+    """Read all images and their vectors.
+
+    Args:
+        store: The rows.
+        dim: Dimension of the vectors.
+
+    Returns:
+        Images, in the order of the bytes of their paths, and vectors, shape (n, dim).
+
+    """
+    ids, vectors = read_vectors(store, dim)
+    known = fetch_images(store, ids)
+    there = [row for row, each in enumerate(ids) if each in known]  # some may have been removed meanwhile
+    return [known[ids[row]] for row in there], vectors[there]
+
+
+def count_rows(store: Store, dim: int, model: str) -> Statistics:
+    """Count images by label and by folder.
+
+    Args:
+        store: The rows.
+        dim: Dimension of the vectors, which is passed on.
+        model: Fingerprint of the model, which is passed on.
+
+    Returns:
+        The statistics of the rows.
+
+    """
+    labels: Counter[str | None] = Counter()
+    folders: Counter[str] = Counter()
+    for rows in store.scan(["path", "label"]):
+        labels.update(rows.column("label").to_pylist())
+        folders.update(PurePath(path).parent.as_posix() for path in rows.column("path").to_pylist())
+    order = sorted(labels, key=lambda label: (label is None, label or ""))
+    return Statistics(
+        images=labels.total(),
+        labels={label: labels[label] for label in order},
+        folders=dict(sorted(folders.items())),
+        dim=dim,
+        model=model,
+        bytes=store.bytes(),
+    )

@@ -1,0 +1,232 @@
+"""infomax evaluate, as a user runs it: a model, vectors, and input that cannot be evaluated."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from infomax import InfoMax
+from infomax.representation.encoders import ConvolutionalEncoder
+from tests.cli.conftest import dark_and_light, document
+from tests.conftest import Infomax
+
+
+def test_a_model_is_evaluated_beside_its_baselines(shell: Infomax, home: Path) -> None:
+    paths = ("--model", home / "first", "--train", home / "train", "--test", home / "test")
+    ended = shell("evaluate", *paths, "--layers", "--json", "-")
+    assert (ended.code, ended.stderr) == (0, "")
+    found = document(ended.stdout)
+    assert (found["n_train"], found["n_test"], found["dim"], found["classes"]) == (60, 30, 8, 2)
+    assert found["knn"]["k"] == 20
+    for name in ("cosine", "euclidean"):
+        low, high = found["knn"]["interval"][name]
+        assert low < found["knn"][name] < high or found["knn"][name] in (0, 1)
+    assert [(each["k"], each["metric"], each["vote"]) for each in found["knn"]["votes"]] == [
+        (k, metric, kind) for metric in ("cosine", "euclidean") for k in (1, 5, 20) for kind in ("majority", "weighted")
+    ]
+    assert found["linear"] > 0.8  # brightness is easy
+    assert found["mlp"] > 0.6
+    assert found["pixels"]["linear"] > 0.8
+    assert found["pixels"]["detail"]["dim"] == 192
+    assert {*found["random"]} == {"knn", "linear", "detail"}
+    assert {name: layer["dim"] for name, layer in found["layers"].items()} == {"conv": 32, "fc": 8}
+    assert 1 <= found["unlabeled"]["effective_rank"] <= 8
+    assert {"embed", "linear", "mlp", "pixels", "random"} <= found["seconds"].keys()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_same_seed_gives_the_same_figures_and_a_table_shows_them(infomax: Infomax) -> None:
+    words = ("evaluate", "--model", "first", "--train", "train.npz", "--test", "test.npz", "-k", 3, "--seed", 2)
+    one, two = (infomax(*words, "--json", file) for file in ("one.json", "two.json"))
+    assert one == two
+    first, second = (document(Path(file).read_text()) for file in ("one.json", "two.json"))
+    assert first.pop("seconds").keys() == second.pop("seconds").keys()
+    lines = one.stdout.splitlines()
+    assert lines[0] == "60 training and 30 test vectors of 8 numbers"
+    assert lines[2] == "2 labels; always predicting the most common one gives 50.0 %"
+    assert [line.split("  ")[0] for line in lines[-4:]] == ["features", "code", "untrained encoder", "raw pixels"]
+    assert f"{100 * first['knn']['cosine']:.1f} %" in lines[-3]
+    figures = [{name: value for name, value in each.items() if name != "pixels"} for each in (first, second)]
+    assert without_seconds(figures[0]) == without_seconds(figures[1])
+
+
+def without_seconds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_seconds(each) for name, each in value.items() if name != "seconds"}
+    return value
+
+
+@pytest.mark.usefixtures("here")
+def test_vectors_score_like_the_model_that_made_them(infomax: Infomax) -> None:
+    for name in ("train", "test"):
+        infomax("embed", f"{name}.npz", "--model", "first", "--out", f"{name}.parquet", "--device", "cpu")
+    sources = [("--train", f"train.{kind}", "--test", f"test.{kind}", "--json", "-") for kind in ("npz", "parquet")]
+    of_model = infomax("evaluate", "--model", "first", *sources[0], "--device", "cpu")
+    of_files = infomax("evaluate", "--vectors", *sources[1])
+    assert (of_files.code, of_files.stderr) == (0, "")
+    first, second = document(of_model.stdout), document(of_files.stdout)
+    for name in ("n_train", "n_test", "dim", "classes", "knn", "linear", "mlp", "interval", "settings", "unlabeled"):
+        assert first[name] == second[name], name
+    assert second["model"] is None
+    assert not {"pixels", "random", "layers"} & second.keys()
+
+
+@pytest.mark.usefixtures("here")
+def test_without_labels_there_are_the_other_figures(infomax: Infomax) -> None:
+    words = ("evaluate", "--model", "first", "--test", "test.npz", "--train", "train.npy")
+    found = document(infomax(*words, "--json", "-").stdout)
+    assert (found["n_train"], found["n_test"], found["dim"]) == (60, 30, 8)
+    assert found["unlabeled"]["effective_rank"] > 1
+    assert not {"knn", "linear", "mlp", "pixels"} & found.keys()
+    assert infomax(*words).stdout.splitlines()[-1] == "no labels in both splits, so no accuracies"
+
+
+def put(name: str, vectors: Any, labels: Sequence[str | None] | None) -> None:
+    columns = {"vector": pa.array(list(vectors))} | ({} if labels is None else {"label": pa.array(labels)})
+    pq.write_table(pa.table(columns), name)
+
+
+def normal(n: int, d: int = 3, seed: int = 0) -> list[list[float]]:
+    rows: list[list[float]] = np.random.default_rng(seed).normal(size=(n, d)).tolist()
+    return rows
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("empty")
+def test_vectors_without_a_label_take_no_part(infomax: Infomax) -> None:
+    put("train.parquet", normal(44), [*["a", "b"] * 20, "", None, "", None])
+    put("all.parquet", normal(44)[:40], ["a", "b"] * 20)
+    put("test.parquet", normal(11, seed=1), ["a"] * 10 + [None])
+    first, second = (
+        document(infomax("evaluate", "--vectors", "--train", each, "--test", "test.parquet", "--json", "-").stdout)
+        for each in ("train.parquet", "all.parquet")
+    )
+    assert (first["n_train"], first["n_test"], first["classes"]) == (40, 10, 2)
+    assert first["knn"] == second["knn"]
+    assert first["linear"] == second["linear"]
+
+
+AB = ["a", "b"]
+
+BAD: dict[str, tuple[Callable[[], object], Callable[[], object], str]] = {
+    "one class": (
+        lambda: put("train", normal(40), ["a"] * 40),
+        lambda: put("test", normal(5), ["a"] * 5),
+        "all training images are labeled 'a': give images of two labels or more",
+    ),
+    "a class missing from train": (
+        lambda: put("train", normal(40), AB * 20),
+        lambda: put("test", normal(4), ["a", "c", "d", "c"]),
+        "3 test images have labels that no training image has, 'c' first: give two sources of the same labels",
+    ),
+    "fewer than k": (
+        lambda: put("train", normal(10), AB * 5),
+        lambda: put("test", normal(4), AB * 2),
+        "20 neighbors of 10 labeled training images: let 1 to 10 vote",
+    ),
+    "NaN in train": (
+        lambda: put("train", [*normal(39), [0.0, float("nan"), 1.0]], AB * 20),
+        lambda: put("test", normal(4), AB * 2),
+        "the training vectors hold NaN or infinity",
+    ),
+    "infinity in test, without labels": (
+        lambda: put("train", normal(40), None),
+        lambda: put("test", [[0.0, float("inf"), 1.0]], None),
+        "the test vectors hold NaN or infinity",
+    ),
+    "two lengths": (
+        lambda: put("train", normal(40), AB * 20),
+        lambda: put("test", normal(4, d=5), AB * 2),
+        "training vectors of 3 numbers and test vectors of 5: give two files of one model",
+    ),
+    "rows of different lengths": (
+        lambda: put("train", [[1.0], [1.0, 2.0]], AB),
+        lambda: put("test", normal(4), AB * 2),
+        "train: its column vector does not hold lists of one length",
+    ),
+    "an empty table": (
+        lambda: put("train", normal(40), AB * 20),
+        lambda: pq.write_table(pa.table({"vector": pa.array([], pa.list_(pa.float32(), 3))}), "test"),
+        "test holds no vectors: give a file that infomax embed wrote",
+    ),
+    "images": (
+        lambda: pq.write_table(pa.table({"image": ["x"]}), "train"),
+        lambda: put("test", normal(4), AB * 2),
+        "train has no column named vector: give a file that infomax embed wrote",
+    ),
+    "text": (
+        lambda: Path("train").write_text("text"),
+        lambda: put("test", normal(4), AB * 2),
+        "train is not a parquet file",
+    ),
+    "nothing": (lambda: None, lambda: None, "no such file: train: give one that infomax embed wrote"),
+    "a class with one image each": (
+        lambda: put("train", normal(26), [chr(97 + i) for i in range(26)]),
+        lambda: put("test", normal(4), AB * 2),
+        "26 training images of 26 labels are too few for a classifier: give more of each",
+    ),
+}
+
+
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize("case", BAD)
+def test_vectors_that_cannot_be_evaluated(infomax: Infomax, case: str) -> None:
+    train, test, message = BAD[case]
+    train(), test()
+    assert message in infomax("evaluate", "--vectors", "--train", "train", "--test", "test").failure
+
+
+BAD_IMAGES: dict[str, tuple[str, str, int, str]] = {
+    "one class": ("one.npz", "test.npz", 20, "all training images are labeled '0'"),
+    "other labels": ("train.npz", "other.npz", 20, "30 test images have labels that no training image has, '7'"),
+    "a class missing from train": ("train.npz", "third.npz", 20, "10 test images have labels that no training"),
+    "fewer than k": ("train.npz", "test.npz", 99, "99 neighbors of 60 labeled training images"),
+}
+
+
+@pytest.fixture
+def bad(here: Path) -> Path:
+    """The folder, with images whose labels cannot be used."""
+    pixels, _ = dark_and_light(30, 0)
+    for name, labels in (("one", np.zeros(30, int)), ("other", np.full(30, 7)), ("third", np.arange(30) % 3)):
+        np.savez(here / f"{name}.npz", images=pixels, labels=labels)
+    return here
+
+
+@pytest.mark.usefixtures("bad")
+@pytest.mark.parametrize("case", BAD_IMAGES)
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_images_that_no_model_can_be_evaluated_on(infomax: Infomax, tmp_path: Path, command: str, case: str) -> None:
+    train, test, k, message = BAD_IMAGES[case]
+    subject = ("--model", "first") if command == "evaluate" else ("first", "--out", tmp_path / "report")
+    assert message in infomax(command, *subject, "--train", train, "--test", test, "-k", k).failure
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.usefixtures("here")
+def test_models_that_cannot_be_evaluated(infomax: Infomax, home: Path) -> None:
+    words = ("evaluate", "--train", "train.npz", "--test", "test.npz", "--model")
+    assert "holds no run" in infomax(*words, "cache").failure
+    model = InfoMax.load(home / "first")
+    assert isinstance(model.encoder_, ConvolutionalEncoder)
+    with torch.no_grad():
+        model.encoder_.mean.bias[0] = float("nan")
+    model.save(home / "diverged")
+    assert "the training vectors hold NaN or infinity" in infomax(*words, "diverged").failure
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("more", [(), ("--vectors", "--model", "first"), ("--vectors", "--layers"), ("-k", 0)])
+def test_wrong_usage(infomax: Infomax, more: tuple[object, ...]) -> None:
+    ended = infomax("evaluate", "--train", "train.npz", "--test", "test.npz", *more)
+    assert (ended.code, ended.stdout, ended.stderr.count("Usage: ")) == (2, "", 1)

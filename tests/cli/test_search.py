@@ -1,0 +1,105 @@
+"""infomax search, as a user runs it: files and stdin, filters, figures, and indexes that cannot be searched."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import document
+from tests.conftest import Infomax, environment
+
+
+def test_several_images_and_stdin(tmp_path: Path, index: Path, photos: Path, cache: Path) -> None:
+    file = photos / "dog" / "01.png"
+    command = ["search", str(file), "-", "--index", str(index), "-k", "2", "--metric", "euclidean", "--json", "-"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "infomax", *command],
+        input=(photos / "cat" / "02.png").read_bytes(),
+        capture_output=True,
+        env=environment(cache),
+        check=True,
+    )
+    one, two = document(ended.stdout.decode())
+    assert (one["query"], two["query"], two["metric"]) == (str(file), "-", "euclidean")
+    assert one["matches"][0]["path"] == str(file)
+    assert two["matches"][0]["path"] == str(photos / "cat" / "02.png")
+    assert len(two["matches"]) == 2
+
+
+def test_a_table_a_figure_and_a_file(infomax: Infomax, tmp_path: Path, index: Path, photos: Path) -> None:
+    file, figure, out = photos / "dog" / "01.png", tmp_path / "grid.png", tmp_path / "found.json"
+    (photos / "cat" / "00.png").unlink()
+    found = infomax(*("search", file, "--index", index, "-k", 99, "--approximate", "--figure", figure, "--json", out))
+    lines = found.stdout.splitlines()
+    assert lines[0] == f"{file}: 12 matches, by approximate search, cosine distance"
+    assert lines[1].split() == ["1", "0.000000", str(file), "dog"]
+    assert len(lines) == 14
+    assert lines[-1] == f"the figure is {figure}"
+    with Image.open(figure) as image:
+        assert image.width > 12 * 80
+    assert [each["rank"] for each in document(out.read_text())["matches"]] == list(range(1, 13))
+
+
+def test_filters(infomax: Infomax, index: Path, photos: Path) -> None:
+    file = photos / "dog" / "01.png"
+    for words in (("--label", "cat"), ("--folder", photos / "cat")):
+        found = document(infomax("search", file, "--index", index, *words, "--json", "-").stdout)
+        assert [each["label"] for each in found["matches"]] == ["cat"] * 6
+    none = infomax("search", file, "--index", index, "--label", "x' OR '1'='1", "--json", "-")
+    assert document(none.stdout)["matches"] == []
+    assert none.stderr == f"infomax: {index} holds no images of that folder or label\n"
+
+
+def test_input_that_cannot_be_searched(infomax: Infomax, tmp_path: Path, index: Path, photos: Path) -> None:
+    file = photos / "cat" / "00.png"
+    assert "does not exist: make one" in infomax("search", file, "--index", tmp_path / "nowhere").failure
+    assert "holds no index" in infomax("search", file, "--index", photos).failure
+    assert "no such file" in infomax("search", "nobody.png", "--index", index).failure
+    assert "not an image" in infomax("search", index / "index.json", "--index", index).failure
+    nothing = infomax("search", file, "--index", index, "--label", "none", "--figure", tmp_path / "f.png")
+    assert (nothing.code, nothing.stdout) == (1, "")
+    for words in (("search", file, "--index", index, "-k", 0), ("search", "--index", index)):
+        assert infomax(*words).code == 2
+
+
+def rewritten(index: Path, **entries: object) -> None:
+    card = index / "index.json"
+    card.write_text(json.dumps(document(card.read_text()) | entries))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "why"),
+    [
+        (lambda index: (index / "index.json").unlink(), "holds no index"),
+        (lambda index: os.truncate(index / "index.json", 20), "index.json' is damaged"),
+        (lambda index: rmtree(index / "images.lance"), "lacks its table images.lance"),
+        (lambda index: rmtree(index / "images.lance" / "data"), "cannot read the index"),
+        (lambda index: os.truncate(index / "model" / "model.safetensors", 2000), "model.safetensors is damaged"),
+        (lambda index: rewritten(index, dim=9), "has vectors of 8 numbers, and its model gives 9"),
+        (lambda index: rewritten(index, model="0"), "is not the model this index was made with"),
+    ],
+)
+def test_a_damaged_or_foreign_index(
+    infomax: Infomax, index: Path, photos: Path, break_it: Callable[[Path], object], why: str
+) -> None:
+    break_it(index)
+    assert why in infomax("search", photos / "cat" / "00.png", "--index", index).failure
+
+
+def test_an_image_deleted_after_indexing_is_found_and_drawn(
+    infomax: Infomax, tmp_path: Path, index: Path, photos: Path
+) -> None:
+    gone, query = photos / "cat" / "00.png", tmp_path / "query.png"
+    query.write_bytes(gone.read_bytes())
+    gone.unlink()
+    found = infomax("search", query, "--index", index, "-k", 1, "--json", "-", "--figure", tmp_path / "grid.png")
+    assert [each["path"] for each in document(found.stdout)["matches"]] == [str(gone)]
+    assert "no such file" in infomax("search", gone, "--index", index).failure
+    with Image.open(tmp_path / "grid.png") as image:
+        assert image.width > 2 * 80
