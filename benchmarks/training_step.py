@@ -1,7 +1,7 @@
 """Share of the encoder in a training step: the step beside the bare encoder, and the time of each part.
 
     OMP_NUM_THREADS=1 python benchmarks/training_step.py [--recipes multiview-fast dim-cifar10] [--rounds 20]
-    python benchmarks/training_step.py --device cuda --recipes multiview multiview-best --rounds 50 [--set compiled=true]
+    python benchmarks/training_step.py --device cuda --recipes multiview multiview-best [--set compiled=true]
 
 The bare encoder runs forward and backward on random tensors in memory, in the same precision, with the same number of
 images or views of the same sizes: no data, no augmentation, no objective, no optimizer. The two alternate step by

@@ -21,9 +21,7 @@ def is_public(name: str) -> bool:
 def methods_of_bases(trees: list[ast.Module]) -> dict[str, set[str]]:
     """For each class of ours the methods that a base of it (a protocol, an abstract class) has documented already."""
     classes = {node.name: node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    own = {
-        name: {each.name for each in node.body if isinstance(each, Function)} for name, node in classes.items()
-    }
+    own = {name: {each.name for each in node.body if isinstance(each, Function)} for name, node in classes.items()}
     bases = {
         name: [re.sub(r"\[.*", "", ast.unparse(base)).split(".")[-1] for base in node.bases]
         for name, node in classes.items()
@@ -37,7 +35,11 @@ def methods_of_bases(trees: list[ast.Module]) -> dict[str, set[str]]:
 
 TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
 INHERITED = methods_of_bases(list(TREES.values()))
-PROTOCOLS = {"Store": {"LanceStore", "Snapshot"}, "Source": {"ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows"}}
+PROTOCOLS = {
+    "Constraint": {"AtLeast", "InRange", "OneOf"},
+    "Store": {"LanceStore", "Snapshot"},
+    "Source": {"ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows"},
+}
 """Protocols document the methods of the classes that fulfill them."""
 
 FRAMEWORK = {"forward", "step", "state_dict", "load_state_dict", "register_forward_hook", "render"}
@@ -87,7 +89,10 @@ def fields(node: ast.ClassDef) -> list[str]:
         return [
             each.target.id
             for each in node.body
-            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and is_public(each.target.id)
+            if isinstance(each, ast.AnnAssign)
+            and isinstance(each.target, ast.Name)
+            and is_public(each.target.id)
+            and not ast.unparse(each.annotation).startswith("ClassVar")
             and not (isinstance(each.value, ast.Call) and "description" in ast.unparse(each.value))
         ]
     init = next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"), None)
@@ -95,7 +100,7 @@ def fields(node: ast.ClassDef) -> list[str]:
 
 
 def described(doc: str, names: list[str]) -> set[str]:
-    """Those of the names that a line of Args or Attributes describes: `name: text`, `name, other: text`, `*name: text`."""
+    """The names that lines of Args or Attributes describe: `name: text`, `name, other: text`, `*name: text`."""
     listed = re.findall(r"^\s*((?:\*{0,2}\w+(?: \([^)]*\))?(?:, )?)+):(?: |$)", doc, re.MULTILINE)
     return {name for each in listed for name in re.findall(r"\w+", re.sub(r"\([^)]*\)", "", each))} & set(names)
 
@@ -120,7 +125,12 @@ def faults(path: Path) -> Iterator[str]:
             elif missing := set(names) - described(doc, names):
                 yield f"{name}: Args lack {', '.join(sorted(missing))}"
         returns = "None" if node.returns is None else ast.unparse(node.returns)
-        if names and returns not in ("None", "NoReturn") and not is_property and not re.search(r"(Returns|Yields):", doc):
+        if (
+            names
+            and returns not in ("None", "NoReturn")
+            and not is_property
+            and not re.search(r"(Returns|Yields):", doc)
+        ):
             yield f"{name}: no Returns or Yields"
 
 

@@ -115,29 +115,36 @@ class InfoMax(Estimator):
         """
         if resume and (out is None or overwrite):
             raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
-        distributed = Distributed.of_environment()
-        run = Run(out) if out is not None and distributed.first else None
         before = _config_to_resume(Run(out)) if out is not None and resume else None
-        device, source = choose_device(self.device), open_source(X)
-        choice = resolve_recipe(
-            self.recipe, self.settings, self.epochs, source=source, device=device, before=before and before["recipe"]
+        context, source = self._context(None if out is None else Run(out), before, logger), open_source(X)
+        recipe, reason = resolve_recipe(
+            *(self.recipe, self.settings, self.epochs),
+            source=source,
+            device=context.device,
+            before=before and before["recipe"],
         )
-        if run is not None and before is None:
-            run.validate_free(overwrite=overwrite)  # before the long work of decoding
-        context = TrainingContext(
+        if context.run is not None and before is None:
+            context.run.validate_free(overwrite=overwrite)  # before the long work of decoding
+        announce(reason, shown=context.progress and bool(reason))
+        with recipe.progress(len(source.entries), context.device, shown=context.progress):
+            images = load_images(source, recipe.size, cache=self._cache, progress=context.progress)
+            self._fit(recipe, images, _describe(X), before, context)
+        return self
+
+    def _context(
+        self, run: Run | None, before: Mapping[str, Any] | None, logger: "TensorBoardLogger | None"
+    ) -> TrainingContext:
+        """Put together where the training computes, logs and saves; only the first process does the latter two."""
+        distributed, device = Distributed.of_environment(), choose_device(self.device)
+        return TrainingContext(
             seed=self.seed,
             device=device,
             bfloat16=bfloat16_is_fast(device) if before is None else before["precision"] == "bfloat16",
-            run=run,
+            run=run if distributed.first else None,
             logger=logger if distributed.first else None,
             distributed=distributed,
             progress=self.progress and distributed.first,
         )
-        announce(choice.reason, shown=context.progress and bool(choice.reason))
-        with choice.recipe.progress(len(source.entries), device, shown=context.progress):
-            images = load_images(source, choice.recipe.size, cache=self._cache, progress=context.progress)
-            self._fit(choice.recipe, images, _describe(X), before, context)
-        return self
 
     def _fit(
         self,
@@ -205,10 +212,16 @@ class InfoMax(Estimator):
             The codes (n, dim), float32.
 
         Raises:
-            InfoMaxError: The model is not fitted.
+            InfoMaxError: The model is not fitted, or takes images of another size or kind.
 
         """
         self._require_fitted()
+        size = self.recipe_.size
+        if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
+            raise InfoMaxError(
+                f"images of {images.dtype} and shape {images.shape}: encode takes uint8 (n, {size}, {size}, 3); "
+                "transform takes images of any size"
+            )
         device = choose_device(self.device)
         encoder = self.encoder_.to(device).eval()
         with torch.inference_mode():

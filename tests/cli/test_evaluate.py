@@ -35,7 +35,7 @@ def test_a_model_is_evaluated_beside_its_baselines(shell: Infomax, home: Path) -
     assert found["pixels"]["detail"]["dim"] == 192
     assert {*found["random"]} == {"knn", "linear", "detail"}
     assert {name: layer["dim"] for name, layer in found["layers"].items()} == {"conv": 32, "fc": 8}
-    assert 1 <= found["unlabeled"]["effective_rank"] <= 8
+    assert 1 <= found["unlabelled"]["effective_rank"] <= 8
     assert {"embed", "linear", "mlp", "pixels", "random"} <= found["seconds"].keys()
 
 
@@ -70,7 +70,7 @@ def test_vectors_score_like_the_model_that_made_them(infomax: Infomax) -> None:
     of_files = infomax("evaluate", "--vectors", *sources[1])
     assert (of_files.code, of_files.stderr) == (0, "")
     first, second = document(of_model.stdout), document(of_files.stdout)
-    for name in ("n_train", "n_test", "dim", "classes", "knn", "linear", "mlp", "interval", "settings", "unlabeled"):
+    for name in ("n_train", "n_test", "dim", "classes", "knn", "linear", "mlp", "interval", "settings", "unlabelled"):
         assert first[name] == second[name], name
     assert second["model"] is None
     assert not {"pixels", "random", "layers"} & second.keys()
@@ -81,7 +81,7 @@ def test_without_labels_there_are_the_other_figures(infomax: Infomax) -> None:
     words = ("evaluate", "--model", "first", "--test", "test.npz", "--train", "train.npy")
     found = document(infomax(*words, "--json", "-").stdout)
     assert (found["n_train"], found["n_test"], found["dim"]) == (60, 30, 8)
-    assert found["unlabeled"]["effective_rank"] > 1
+    assert found["unlabelled"]["effective_rank"] > 1
     assert not {"knn", "linear", "mlp", "pixels"} & found.keys()
     assert infomax(*words).stdout.splitlines()[-1] == "no labels in both splits, so no accuracies"
 

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.neighbors.distances import exact_distances
-from infomax.neighbors.distances import Metric
+from infomax.neighbors.distances import Metric, exact_distances
 from infomax.search.lance import LanceStore
 from infomax.search.snapshot import Snapshot, _kth_largest_floor
 from infomax.search.store import EVERYTHING, IMAGE_COLUMNS, Filter

@@ -44,7 +44,7 @@ for command in (
 
 def _print_version(asked: bool) -> bool:
     if asked:
-        from infomax import __version__
+        from infomax.version import __version__
 
         print(f"infomax {__version__}")
         raise typer.Exit

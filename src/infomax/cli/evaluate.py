@@ -14,23 +14,28 @@ if TYPE_CHECKING:
     from infomax.evaluation.scores import Predictions
 
 
+OptionalModel = Annotated[
+    Path | None, typer.Option("--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it.")
+]
+Vectors = Annotated[
+    bool, typer.Option("--vectors", help="--train and --test are files of vectors, as infomax embed wrote them.")
+]
+Layers = Annotated[bool, typer.Option("--layers", help="Also score the layers below the code.")]
+ProxiesToo = Annotated[
+    bool,
+    typer.Option(
+        "--proxies", help="Also measure I(X;Z), the dependence within the code and a decoder's MS-SSIM. Takes minutes."
+    ),
+]
+
+
 def evaluate(
     train: Train,
     test: Test,
-    model: Annotated[
-        Path | None, typer.Option("--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it.")
-    ] = None,
-    vectors: Annotated[
-        bool, typer.Option("--vectors", help="--train and --test are files of vectors, as infomax embed wrote them.")
-    ] = False,
-    layers: Annotated[bool, typer.Option("--layers", help="Also score the layers below the code.")] = False,
-    proxies: Annotated[
-        bool,
-        typer.Option(
-            "--proxies",
-            help="Also measure I(X;Z), the dependence within the code and a decoder's MS-SSIM. Takes minutes.",
-        ),
-    ] = False,
+    model: OptionalModel = None,
+    vectors: Vectors = False,
+    layers: Layers = False,
+    proxies: ProxiesToo = False,
     k: Neighbors = 20,
     seed: Seed = 0,
     json_file: JsonFile = None,
@@ -45,12 +50,7 @@ def evaluate(
     from infomax.evaluation.evaluate import evaluate_model, evaluate_vectors
     from infomax.evaluation.labels import LabeledFeatures
 
-    if (model is None) is not vectors:
-        raise typer.BadParameter("give either --model RUN, or --vectors with two files of vectors")
-    if vectors and layers:
-        raise typer.BadParameter("--layers needs a model: give --model RUN instead of --vectors")
-    if vectors and proxies:
-        raise typer.BadParameter("--proxies needs a model: give --model RUN instead of --vectors")
+    _validate_options(model, vectors=vectors, layers=layers, proxies=proxies)
     measured = None
     if model is None:
         first, second = (read_embeddings(Path(file)) for file in (train, test))
@@ -76,6 +76,16 @@ def evaluate(
         print_warnings(measured.warnings)
         if json_file != "-":
             _print_proxies(measured)
+
+
+def _validate_options(model: Path | None, *, vectors: bool, layers: bool, proxies: bool) -> None:
+    """Refuse options that contradict each other."""
+    if (model is None) is not vectors:
+        raise typer.BadParameter("give either --model RUN, or --vectors with two files of vectors")
+    if vectors and layers:
+        raise typer.BadParameter("--layers needs a model: give --model RUN instead of --vectors")
+    if vectors and proxies:
+        raise typer.BadParameter("--proxies needs a model: give --model RUN instead of --vectors")
 
 
 def _print_scores(found: "Evaluation") -> None:

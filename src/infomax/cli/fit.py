@@ -15,43 +15,53 @@ if TYPE_CHECKING:
     from infomax.training.logging import TensorBoardLogger
 
 
+Out = Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder for model, log and checkpoints.")]
+RecipeName = Annotated[
+    str | None,
+    typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto chooses by device and images."),
+]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the images; by default the recipe's own.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
+]
+Bound = Annotated[
+    str | None,
+    typer.Option("--bound", metavar="NAME", help="f-divergence, donsker-varadhan, nwj, infonce or smile."),
+]
+Divergence = Annotated[
+    str | None,
+    typer.Option("--divergence", metavar="NAME", help="Of the f-divergence bound: squared-hellinger, say."),
+]
+Prior = Annotated[
+    str | None,
+    typer.Option("--prior", metavar="NAME", help="gaussian, adversarial-uniform, adversarial-gaussian or none."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run that is in RUN.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in RUN.")]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Show the training in TensorBoard too, from RUN/tensorboard.")
+]
+
+
 def fit(
     source: Source,
-    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder for model, log and checkpoints.")],
-    recipe: Annotated[
-        str | None,
-        typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto chooses by device and images."),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Passes over the images; by default the recipe's own.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
-    ] = None,
-    bound: Annotated[
-        str | None,
-        typer.Option("--bound", metavar="NAME", help="f-divergence, donsker-varadhan, nwj, infonce or smile."),
-    ] = None,
-    divergence: Annotated[
-        str | None,
-        typer.Option("--divergence", metavar="NAME", help="Of the f-divergence bound: squared-hellinger, say."),
-    ] = None,
-    prior: Annotated[
-        str | None,
-        typer.Option("--prior", metavar="NAME", help="gaussian, adversarial-uniform, adversarial-gaussian or none."),
-    ] = None,
+    out: Out,
+    recipe: RecipeName = None,
+    epochs: Epochs = None,
+    settings: Settings = None,
+    bound: Bound = None,
+    divergence: Divergence = None,
+    prior: Prior = None,
     device: Device = "auto",
     seed: Seed = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run that is in RUN.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in RUN.")] = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Show the training in TensorBoard too, from RUN/tensorboard.")
-    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    tensorboard: TensorBoard = False,
 ) -> None:
     """Learn features from a collection of images, without labels.
 
-    infomax fit photos/ --out RUN
+    Example: infomax fit photos/ --out run
     """
     from infomax.model import InfoMax
     from infomax.training.distributed import Distributed

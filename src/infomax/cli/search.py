@@ -1,6 +1,7 @@
 """search: the images of an index that are most similar to a query."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from infomax.cli.options import Device, IndexOption, JsonFile, MetricName
 from infomax.cli.output import one_line, print_warnings, write_json
 
 if TYPE_CHECKING:
+    from infomax.neighbors.distances import Metric
     from infomax.search.results import Match
 
 
@@ -58,14 +60,21 @@ def search(
         ]
         write_json(json_file, documents[0] if len(documents) == 1 else documents)
     if json_file != "-":
-        kind = f"by {'approximate search, ' if approximate else ''}{metric} distance"
-        for name, matches in zip(images, found, strict=True):
-            print(f"{name}: {len(matches)} {'match' if len(matches) == 1 else 'matches'}, {kind}")
-            for each in matches:
-                end = f"{each.image.path}  {each.image.label or ''}".rstrip()
-                print(f"{each.rank:>5}  {each.distance:<10.6f}  {one_line(end)}")
+        _print_matches(images, found, metric, approximate=approximate)
         if figure is not None:
             print(f"the figure is {figure}")
+
+
+def _print_matches(
+    images: Sequence[str], found: Sequence[Sequence["Match"]], metric: "Metric", *, approximate: bool
+) -> None:
+    """Print the matches of each query, a line each."""
+    kind = f"by {'approximate search, ' if approximate else ''}{metric} distance"
+    for name, matches in zip(images, found, strict=True):
+        print(f"{name}: {len(matches)} {'match' if len(matches) == 1 else 'matches'}, {kind}")
+        for each in matches:
+            end = f"{each.image.path}  {each.image.label or ''}".rstrip()
+            print(f"{each.rank:>5}  {each.distance:<10.6f}  {one_line(end)}")
 
 
 def _match(match: "Match") -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Evaluation:
         if self.labels is not None and self.code is not None:
             document |= {"classes": len(self.labels.names), "chance": self.labels.chance, **self.code.to_dict()}
             seconds |= document["seconds"]
-        document |= {"unlabeled": self.unlabeled}
+        document |= {"unlabelled": self.unlabeled}  # the names of JSON fields are a contract
         for name, baseline in self.baselines.items():
             detail = baseline.to_dict()
             document[name] = {"knn": detail["knn"]["cosine"], "linear": detail["linear"], "detail": detail}

@@ -140,7 +140,6 @@ def score_features(
         InfoMaxError: A vector is not finite, or there are too few training images for a classifier.
 
     Example:
-        >>> import numpy as np
         >>> rows = np.arange(80)[:, None] % 2 + np.random.default_rng(0).normal(0, 0.1, (80, 3))
         >>> labels = LabelSplit.of(["even", "odd"] * 30, ["even", "odd"] * 10)
         >>> scores = score_features(labels, rows[:60], rows[60:])
@@ -153,26 +152,42 @@ def score_features(
     knn: dict[tuple[int, Metric, Vote], Predictions] = {}
     for metric in metrics:
         with _timed(seconds, f"knn_{metric}"):
-            found = neighbors(test, train, counts[-1], metric)
-            classes, weights = labels.train[found.indices], vote_weights(found.distances, metric)
-            for count, kind in product(counts, _VOTES):
-                counted = weights[:, :count] if kind == "weighted" else None
-                knn[count, metric, kind] = _predictions(vote(classes[:, :count], len(labels.names), counted), labels)
+            knn |= _vote(labels, train, test, counts, metric)
     predictions: dict[Classifier, Predictions] = {}
     settings: dict[str, float] = {}
     for name in classifiers:
         with _timed(seconds, name):
-            if name == "linear":
-                linear = fit_linear(train, labels.train, len(labels.names), seed=seed)
-                predictions[name], settings["linear_penalty"] = (
-                    _predictions(linear.predict(test), labels),
-                    linear.penalty,
-                )
-            else:
-                mlp = fit_mlp(train, labels.train, len(labels.names), seed=seed)
-                predictions[name] = _predictions(mlp.predict(test), labels)
-                settings["mlp_epochs"] = mlp.epochs
+            predictions[name], chosen = _classify(name, labels, train, test, seed)
+            settings |= chosen
     return FeatureScores(train.shape[1], k, knn, predictions, settings, seconds)
+
+
+def _vote(
+    labels: LabelSplit,
+    train: Num[np.ndarray, "m d"],
+    test: Num[np.ndarray, "n d"],
+    counts: Sequence[int],
+    metric: Metric,
+) -> dict[tuple[int, Metric, Vote], Predictions]:
+    """Predict by the vote of the nearest neighbors, for each number of neighbors and kind of vote."""
+    found = neighbors(test, train, counts[-1], metric)
+    classes, weights = labels.train[found.indices], vote_weights(found.distances, metric)
+    knn: dict[tuple[int, Metric, Vote], Predictions] = {}
+    for count, kind in product(counts, _VOTES):
+        counted = weights[:, :count] if kind == "weighted" else None
+        knn[count, metric, kind] = _predictions(vote(classes[:, :count], len(labels.names), counted), labels)
+    return knn
+
+
+def _classify(
+    name: Classifier, labels: LabelSplit, train: Num[np.ndarray, "m d"], test: Num[np.ndarray, "n d"], seed: int
+) -> tuple[Predictions, dict[str, float]]:
+    """Predict by a classifier; also return the setting that it chose on held-out training images."""
+    if name == "linear":
+        linear = fit_linear(train, labels.train, len(labels.names), seed=seed)
+        return _predictions(linear.predict(test), labels), {"linear_penalty": linear.penalty}
+    mlp = fit_mlp(train, labels.train, len(labels.names), seed=seed)
+    return _predictions(mlp.predict(test), labels), {"mlp_epochs": mlp.epochs}
 
 
 def confusion(labels: LabelSplit, predictions: Predictions) -> Float[np.ndarray, "classes classes"]:

@@ -2,7 +2,13 @@
 
 The critics of `estimation/` and the critics and the decoder of `evaluation/proxies/` are trained here: AdamW under a
 one-cycle learning rate, and optionally validation, early stopping and a moving average of the weights. Objectives are
-maximized. The minus sign that turns ascent into the descent of an optimizer stands here and nowhere else.
+maximized. The minus sign that turns ascent into the descent of an optimizer stands here and in `training/` alone.
+
+Example:
+    >>> layer = nn.Linear(1, 1, bias=False)
+    >>> maximize(layer, lambda each: -(each.weight - 2).square().sum(), steps=200, learning_rate=0.1)
+    >>> round(layer.weight.item(), 1)
+    2.0
 """
 
 from collections.abc import Callable
@@ -33,9 +39,7 @@ def maximize(
 ) -> None:
     """Train a module in place so that an objective becomes as large as possible.
 
-    The learning rate rises to its peak and falls to almost zero (one cycle, Smith & Topin 2017, arXiv 1708.07120). With
-    `average_decay` the module ends with an exponential moving average of its weights instead of the last ones. With
-    `validate` it ends with the weights that validated best; those before the first step count as well.
+    The learning rate rises to its peak and falls to almost zero (one cycle, Smith & Topin 2017, arXiv 1708.07120).
 
     Args:
         module: The module whose parameters are trained.
@@ -44,18 +48,12 @@ def maximize(
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
         warmup: Fraction of the steps in which the learning rate rises.
-        validate: Computes a score of a module, larger is better. It gets the averaged module if there is one. Called
-            before the first step and then at each check, without gradients.
+        validate: Scores the module, or its average, before the first step and at each check; larger is better. The
+            module ends with the weights that scored best.
         check_every: Steps between two checks.
         patience: Stop after so many checks in a row without a better score. None runs all steps.
-        average_decay: Decay of the moving average for each step, between 0 and 1. None keeps no average.
+        average_decay: The module ends with a moving average of its weights, of this decay a step; None for no average.
         on_step: Called after each step with its number, from 1.
-
-    Example:
-        >>> layer = nn.Linear(1, 1, bias=False)
-        >>> maximize(layer, lambda each: -(each.weight - 2).square().sum(), steps=200, learning_rate=0.1)
-        >>> round(layer.weight.item(), 1)
-        2.0
 
     """
     optimizer = torch.optim.AdamW(module.parameters(), learning_rate, weight_decay=weight_decay)
@@ -72,10 +70,8 @@ def maximize(
             average.update_parameters(module)
         if on_step is not None:
             on_step(step)
-        if best is not None and step % check_every == 0:
-            best.check()
-            if patience is not None and best.checks_without_gain >= patience:
-                break
+        if best is not None and step % check_every == 0 and best.has_stalled(patience):
+            break
     if best is not None:
         module.load_state_dict(best.state)
     elif average is not None:
@@ -90,12 +86,13 @@ class _BestWeights:
         self.state, self.score = self._copy(), self._measure()
         self.checks_without_gain = 0
 
-    def check(self) -> None:
-        """Measure the module as it is now, and keep its weights if they are the best so far."""
+    def has_stalled(self, patience: int | None) -> bool:
+        """Measure the module, keep its weights if they are the best so far; True after too many checks without gain."""
         score = self._measure()
         self.checks_without_gain += 1
         if score > self.score:
             self.state, self.score, self.checks_without_gain = self._copy(), score, 0
+        return patience is not None and self.checks_without_gain >= patience
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.module.state_dict().items()}

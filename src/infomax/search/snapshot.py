@@ -13,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float
 
-from infomax.neighbors.distances import exact_distances
-from infomax.neighbors.distances import Metric
+from infomax.neighbors.distances import Metric, exact_distances
 from infomax.search.store import IMAGE_COLUMNS, Filter, SearchResult, path_bytes, schema, vector_column, vectors_of
 
 HELD = frozenset({*IMAGE_COLUMNS, "vector"})

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from infomax.neighbors.distances import exact_distances
-from infomax.neighbors.distances import Metric
+from infomax.neighbors.distances import Metric, exact_distances
 
 IMAGE_COLUMNS = ("id", "path", "label", "width", "height", "size", "mtime")
 """The columns that describe an image."""
