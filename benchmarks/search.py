@@ -67,13 +67,13 @@ def build_index(data: Vectors, folder: Path) -> None:
     from infomax.search.folder import IndexFolder
     from infomax.search.lance import LanceStore
     from infomax.search.row_writer import COMPACT_EVERY
-    from infomax.search.sync import BATCH
+    from infomax.search.sync import COMMIT_BATCH
 
     model = tiny_model(DIM)
     IndexFolder(folder).create(model)
     store = LanceStore(folder)
-    for commit, low in enumerate(range(0, len(data), BATCH), 1):
-        part = data[low : low + BATCH]
+    for commit, low in enumerate(range(0, len(data), COMMIT_BATCH), 1):
+        part = data[low : low + COMMIT_BATCH]
         names = [f"/photos/{row:07d}.jpg" for row in range(low, low + len(part))]
         store.upsert(index_rows(names, part, model.fingerprint))
         if commit % COMPACT_EVERY == 0:

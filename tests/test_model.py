@@ -142,7 +142,7 @@ def test_before_fit_there_is_nothing() -> None:
         lambda: model().save("nowhere"),
         lambda: model().load_images("digits"),
     ):
-        with pytest.raises(InfoMaxError, match=r"has learned nothing yet: call fit, or InfoMax\.load a run"):
+        with pytest.raises(InfoMaxError, match=r"is not fitted yet: call fit, or load a run"):
             use()
     assert not Path("nowhere").exists()
 
@@ -238,7 +238,15 @@ def test_loading_a_damaged_run(tmp_path: Path, damage: str) -> None:
     [
         ("[]", "is no configuration of a run"),
         ("{}", "is no configuration of a run"),
-        ('{"recipe": {"x": 3}, "seed": 0, "device": "cpu", "precision": "", "data": {}}', "another kind of recipe"),
+        ('{"recipe": {"x": 3}, "seed": 0, "device": "cpu", "precision": "", "data": {}}', "has format None, and"),
+        (
+            '{"format": 2, "recipe": {"x": 3}, "seed": 0, "device": "cpu", "precision": "", "data": {}}',
+            "settings of an unknown kind of recipe: known kinds are spectral, multiview, deep-infomax",
+        ),
+        (
+            '{"format": 2, "recipe": {"kind": "spectral", "x": 3}, "seed": 0, "device": "", "precision": "", "data": {}}',
+            "settings of another kind of recipe",
+        ),
     ],
 )
 def test_loading_a_config_that_is_not_ours(tmp_path: Path, config: str, reason: str) -> None:

@@ -1,5 +1,6 @@
-"""The habits of scikit-learn, without loading it: parameters, clone, Pipeline, set_output, repr."""
+"""The habits of scikit-learn, without loading it: parameters, clone, Pipeline, repr."""
 
+from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,12 +12,8 @@ if TYPE_CHECKING:
 Own = TypeVar("Own", bound="Estimator")
 
 
-class NotFitted(InfoMaxError, AttributeError):
-    """The estimator was used before `fit`; scikit-learn's NotFittedError is of the same two kinds."""
-
-
 class Estimator:
-    """What scikit-learn asks of a transformer. Inheriting its BaseEstimator would load it for everybody.
+    """Parameters, tags and repr as scikit-learn asks of a transformer; its BaseEstimator would load it for everybody.
 
     A subclass stores the arguments of its constructor under their names, and nothing else. What is learned ends in _.
     """
@@ -81,4 +78,12 @@ class Estimator:
 
     def _require_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
-            raise NotFitted(f"this {type(self).__name__} is not fitted yet: call fit, or load a run")
+            raise _not_fitted_error()(f"this {type(self).__name__} is not fitted yet: call fit, or load a run")
+
+
+@cache
+def _not_fitted_error() -> type[InfoMaxError]:
+    """An InfoMaxError that is scikit-learn's NotFittedError, too."""
+    from sklearn.exceptions import NotFittedError
+
+    return type("NotFitted", (InfoMaxError, NotFittedError), {"__doc__": "The estimator was used before `fit`."})

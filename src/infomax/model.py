@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from torch import nn
+from torch import Tensor, nn
 
 from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
@@ -220,7 +220,7 @@ class InfoMax(Estimator):
         if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
             raise InfoMaxError(
                 f"images of {images.dtype} and shape {images.shape}: encode takes uint8 (n, {size}, {size}, 3); "
-                "transform takes images of any size"
+                "transform takes any size"
             )
         device = choose_device(self.device)
         encoder = self.encoder_.to(device).eval()
@@ -272,13 +272,7 @@ class InfoMax(Estimator):
         run = Run(path)
         run.path.mkdir(parents=True, exist_ok=True)
         run.write_config(self.config_)
-        run.write_weights(
-            {
-                f"{name}.{key}": weight
-                for name, part in self._parts().items()
-                for key, weight in part.state_dict().items()
-            }
-        )
+        run.write_weights(self._weights())
 
     @classmethod
     def load(
@@ -303,20 +297,15 @@ class InfoMax(Estimator):
         config, weights = run.read_config(), run.read_weights()
         recipe = recipe_from_config(config["recipe"])
         model = cls(recipe, device=device, seed=config["seed"], cache=cache, progress=progress)
-        model.encoder_, model.objective_ = _initialized(recipe, 0)
         model.recipe_, model.config_ = recipe, config
-        for name, part in model._parts().items():
-            prefix = f"{name}."
-            state = {key.removeprefix(prefix): weight for key, weight in weights.items() if key.startswith(prefix)}
-            try:
-                part.load_state_dict(state)
-            except RuntimeError:
-                raise InfoMaxError(f"{run.weights_file} does not fit {run.config_file}: fit again") from None
-            part.eval()
+        try:
+            model._restore(weights)
+        except RuntimeError:
+            raise InfoMaxError(f"{run.weights_file} does not fit {run.config_file}: fit again") from None
         return model
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, np.dtype[np.object_]]:  # noqa: ARG002
-        """Name the numbers of a code, as scikit-learn's `set_output` and ColumnTransformer need them.
+        """Name the numbers of a code, as scikit-learn's Pipeline and ColumnTransformer need them.
 
         Args:
             input_features: Ignored: pixels have no names.
@@ -334,6 +323,32 @@ class InfoMax(Estimator):
     @property
     def _cache(self) -> Path | None:
         return None if self.cache is None else Path(self.cache)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle weights instead of modules, as `save` does: an objective holds functions that no pickle takes."""
+        if not self.__sklearn_is_fitted__():
+            return vars(self)
+        learned = ("encoder_", "objective_")
+        return {name: each for name, each in vars(self).items() if name not in learned} | {"_pickled": self._weights()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        weights = state.pop("_pickled", None)
+        vars(self).update(state)
+        if weights is not None:
+            self._restore(weights)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The tensors of encoder and objective, by their names in model.safetensors."""
+        parts = self._parts().items()
+        return {f"{name}.{key}": weight for name, part in parts for key, weight in part.state_dict().items()}
+
+    def _restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Make encoder and objective by the recipe and load their weights."""
+        self.encoder_, self.objective_ = _initialized(self.recipe_, 0)
+        for name, part in self._parts().items():
+            prefix = f"{name}."
+            part.load_state_dict({key.removeprefix(prefix): w for key, w in weights.items() if key.startswith(prefix)})
+            part.eval()
 
     def _parts(self) -> dict[str, nn.Module]:
         """The modules with weights, by their prefix in model.safetensors."""

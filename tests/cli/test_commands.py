@@ -35,7 +35,7 @@ def test_fit_embed_montage(photos: Path, tmp_path: Path, shell: Infomax) -> None
     assert fitted.stderr == "infomax: skipped 1 broken image: run/skipped.csv\n"
     assert fitted.stdout.splitlines() == [
         "learned 8 features from 20 images; the model is in run",
-        "see what it finds alike:  infomax montage photos --model run --out montage.png",
+        "see which images they find alike:  infomax montage photos --model run --out montage.png",
     ]
     files = {"config.json", "last.ckpt", "log.jsonl", "model.safetensors", "skipped.csv"}
     assert {path.name for path in (tmp_path / "run").iterdir()} == files
@@ -117,8 +117,8 @@ def test_finished_extended_overwritten(tmp_path: Path, infomax: Infomax, monkeyp
 def test_demo(tmp_path: Path, infomax: Infomax, monkeypatch: pytest.MonkeyPatch) -> None:
     """The demo with a recipe that learns for two seconds; the real one is run by `make demo`."""
     monkeypatch.chdir(tmp_path)
-    quick = RECIPES["dim-digits"].with_settings(blocks=(8, 16), dim=16, epochs=1)
-    monkeypatch.setitem(RECIPES, "dim-digits", quick)
+    smaller = {"size": 16, "atoms": 64, "channels": 16, "dim": 32, "cell_images": 300, "view_images": 300}
+    monkeypatch.setitem(RECIPES, "spectral-fast", RECIPES["spectral-fast"].with_settings(**smaller))
     ended = infomax("demo")
     assert (ended.code, ended.stderr) == (0, "")
     assert "Learned from 1347 handwritten digits, without their labels." in ended.stdout

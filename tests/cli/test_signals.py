@@ -48,12 +48,12 @@ def ended(process: subprocess.Popen[str]) -> Outcome:
 STEADY = """
 import time
 from infomax.cli import main
-from infomax.training.trainer import Training
-learn = Training.learn
+from infomax.training.trainer import Trainer
+train_step = Trainer.train_step
 def steady(self, images):
     time.sleep(0.03)
-    learn(self, images)
-Training.learn = steady
+    train_step(self, images)
+Trainer.train_step = steady
 main()
 """
 """The command line, learning so slowly that there is time to stop it."""
@@ -83,15 +83,15 @@ def test_stopped_twice_and_resumed_it_ends_with_the_same_weights(
 SLOW = """
 import pathlib, signal, time
 from infomax.cli import main
-from infomax.training.trainer import Training
-learn = Training.learn
+from infomax.training.trainer import Trainer
+train_step = Trainer.train_step
 def slow(self, images):
     learn(self, images)
     while self.step > 3:
         time.sleep(0.01)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             pathlib.Path("once").touch()
-Training.learn = slow
+Trainer.train_step = slow
 main()
 """
 
@@ -115,9 +115,9 @@ def test_stopped_before_it_has_begun(tmp_path: Path, cache: Path) -> None:
     """While images are being decoded there is nothing to save, and no run is left behind."""
     np.save(tmp_path / "a.npy", colored(40, side=12))
     program = "import infomax.model, pathlib, time; from infomax.cli import main\n"
-    program += "infomax.model.load = lambda *a, **k: (pathlib.Path('decoding').touch(), time.sleep(600)); main()"
+    program += "infomax.model.load_images = lambda *a, **k: (pathlib.Path('decoding').touch(), time.sleep(600)); main()"
     words = ["-c", program, "fit", "a.npy", *SMALL_RECIPE, "--out", "run"]
     process = begun(words, tmp_path, cache, tmp_path / "decoding")
     process.send_signal(signal.SIGINT)
-    assert "type the same command to start again" in ended(process).failure
+    assert "repeat the command to start again" in ended(process).failure
     assert not (tmp_path / "run").exists()

@@ -43,8 +43,8 @@ LEARNED: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
 
 def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
     trainer.LOG_STEPS = 3
-    trainer.CHECKPOINT_SECONDS = seconds
-    vars(closed_form).update(CHECKPOINT_SECONDS=seconds, BATCH=16)
+    vars(trainer).update(CHECKPOINT_SECONDS=seconds)
+    vars(closed_form).update(CHECKPOINT_SECONDS=seconds, BATCH_IMAGES=16)
     if moment is not None:
         plan(moment)
     recipe, images = LEARNED[name]

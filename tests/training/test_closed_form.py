@@ -133,7 +133,7 @@ def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
 
 @pytest.mark.usefixtures("precise")
 def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closed_form, "BATCH", 300)
+    monkeypatch.setattr(closed_form, "BATCH_IMAGES", 300)
     images = textured(500)
     model = fitted(images)
     encoder = model.encoder_
@@ -163,7 +163,7 @@ def test_few_images_are_gone_over_again_in_other_views(monkeypatch: pytest.Monke
             yield each
 
     monkeypatch.setattr(ClosedFormTrainer, "_view_samples", noted)
-    monkeypatch.setattr(closed_form, "BATCH", 90)
+    monkeypatch.setattr(closed_form, "BATCH_IMAGES", 90)
     fitted(textured(100), LITTLE.with_settings(view_rounds=4))
     *rounds, held_out = drawn
     assert [len(each) for each in rounds] == [90, 90, 90, 30]
@@ -238,7 +238,7 @@ class _Stop:
 def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, make: Callable[[int], NDArray[np.uint8]]
 ) -> None:
-    monkeypatch.setattr(closed_form, "BATCH", 80)
+    monkeypatch.setattr(closed_form, "BATCH_IMAGES", 80)
     images = make(260)
     whole = fitted(images, out=tmp_path / "whole")
 

@@ -25,8 +25,8 @@ from infomax.representation.encoders import Representation
 from infomax.representation.objectives import CrossViewInfo, LocalInfo, PriorMatching, Scores
 from infomax.training.context import TrainingContext
 from infomax.training.diagnostics import (
-    BATCH,
-    SAMPLE,
+    MEASURED_IMAGES,
+    MEASURED_TOGETHER,
     Health,
     HealthWarning,
     critic_accuracy,
@@ -145,7 +145,7 @@ class TestExamined:
     def test_measures_what_it_says(self) -> None:
         torch.manual_seed(0)
         encoder, objective = SMALL.encoder(), SMALL.objective()
-        images = torch.from_numpy(colored(2 * BATCH + 1))
+        images = torch.from_numpy(colored(2 * MEASURED_TOGETHER + 1))
         health = measure(encoder, objective, images)
         assert health is not None
         with torch.no_grad():
@@ -233,7 +233,7 @@ def test_the_images_looked_at_follow_from_the_seed_alone() -> None:
     state = torch.get_rng_state()
     assert sample_rows(7, 3).tolist() == [*range(7)]
     few = sample_rows(50_000, 3).tolist()
-    assert len({*few}) == len(few) == SAMPLE
+    assert len({*few}) == len(few) == MEASURED_IMAGES
     assert few == sorted(few) == sample_rows(50_000, 3).tolist() != sample_rows(50_000, 4).tolist()
     assert torch.equal(torch.get_rng_state(), state)
 

@@ -12,7 +12,7 @@ import torch
 
 from infomax import InfoMax, InfoMaxError
 from infomax.cli import main
-from infomax.training.distributed import PATIENCE, Distributed
+from infomax.training.distributed import ANSWER_SECONDS, Distributed
 from tests.conftest import SMALL, colored, environment
 from tests.training.learning_together import SHARED_RECIPE, TOGETHER, gradients
 
@@ -71,7 +71,7 @@ def test_when_one_dies_the_others_end_with_one_line(together: Path) -> None:
     assert stderr.startswith("infomax: another process of this training is gone"), stderr
     assert stderr.count("\n") == 1, stderr
     assert "--resume" in stderr
-    assert PATIENCE < 60
+    assert ANSWER_SECONDS < 60
     assert not (together / "dead" / "model.safetensors").exists()
 
 

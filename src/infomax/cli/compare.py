@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.options import Device, JsonFile, Neighbors, Seed, Test, Train
+from infomax.cli.options import Device, JsonFile, NeighborsOption, Seed, Test, Train
 from infomax.cli.output import write_json
 
 
@@ -15,7 +15,7 @@ def compare(
     test: Test,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for the report.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report that DIR holds.")] = False,
-    k: Neighbors = 20,
+    k: NeighborsOption = 20,
     seed: Seed = 0,
     json_file: JsonFile = None,
     device: Device = "auto",

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from infomax.cli.loading import load_both
-from infomax.cli.options import Device, Model, Source
+from infomax.cli.options import Device, Model, SourceArgument
 
 
 def embed(
-    source: Source,
+    source: SourceArgument,
     model: Model,
     out: Annotated[
         Path,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infomax.cli.options import Device, JsonFile, Neighbors, Seed, Test, Train
+from infomax.cli.options import Device, JsonFile, NeighborsOption, Seed, Test, Train
 from infomax.cli.output import print_warnings, write_json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def evaluate(
     vectors: Vectors = False,
     layers: Layers = False,
     proxies: ProxiesToo = False,
-    k: Neighbors = 20,
+    k: NeighborsOption = 20,
     seed: Seed = 0,
     json_file: JsonFile = None,
     device: Device = "auto",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infomax.cli.options import Device, Seed, Source
+from infomax.cli.options import Device, Seed, SourceArgument
 from infomax.cli.output import health_warnings_on_stderr, print_skipped, quoted
 from infomax.errors import InfoMaxError
 
@@ -25,15 +25,15 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
 ]
-Bound = Annotated[
+BoundOption = Annotated[
     str | None,
     typer.Option("--bound", metavar="NAME", help="f-divergence, donsker-varadhan, nwj, infonce or smile."),
 ]
-Divergence = Annotated[
+DivergenceOption = Annotated[
     str | None,
     typer.Option("--divergence", metavar="NAME", help="Of the f-divergence bound: squared-hellinger, say."),
 ]
-Prior = Annotated[
+PriorOption = Annotated[
     str | None,
     typer.Option("--prior", metavar="NAME", help="gaussian, adversarial-uniform, adversarial-gaussian or none."),
 ]
@@ -45,14 +45,14 @@ TensorBoard = Annotated[
 
 
 def fit(
-    source: Source,
+    source: SourceArgument,
     out: Out,
     recipe: RecipeName = None,
     epochs: Epochs = None,
     settings: Settings = None,
-    bound: Bound = None,
-    divergence: Divergence = None,
-    prior: Prior = None,
+    bound: BoundOption = None,
+    divergence: DivergenceOption = None,
+    prior: PriorOption = None,
     device: Device = "auto",
     seed: Seed = 0,
     resume: Resume = False,

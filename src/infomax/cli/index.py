@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.options import Device, IndexOption, JsonFile, Source
+from infomax.cli.options import Device, IndexOption, JsonFile, SourceArgument
 from infomax.cli.output import print_skipped, write_json
 
 
 def index(
-    source: Source,
+    source: SourceArgument,
     index: IndexOption,
     model: Annotated[
         Path | None,

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from infomax.cli.loading import load_both
-from infomax.cli.options import Device, MetricName, Model, Seed, Source
+from infomax.cli.options import Device, MetricName, Model, Seed, SourceArgument
 
 
 def montage(
-    source: Source,
+    source: SourceArgument,
     model: Model,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.png", help="The figure to write.")],
     metric: MetricName = "cosine",

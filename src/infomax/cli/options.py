@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-Source = Annotated[
+SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
@@ -38,4 +38,4 @@ Train = Annotated[
     typer.Option("--train", metavar="SOURCE", help="Labeled images, from which neighbors vote and classifiers learn."),
 ]
 Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other labeled images, to measure accuracy on.")]
-Neighbors = Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.")]
+NeighborsOption = Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.")]

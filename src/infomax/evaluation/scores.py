@@ -76,7 +76,7 @@ class FeatureScores:
     k: int
     knn: dict[tuple[int, Metric, Vote], Predictions]
     classifiers: dict[Classifier, Predictions]
-    settings: dict[str, float]
+    settings: dict[str, float | int]
     seconds: dict[str, float]
 
     @property
@@ -140,11 +140,11 @@ def score_features(
         InfoMaxError: A vector is not finite, or there are too few training images for a classifier.
 
     Example:
-        >>> rows = np.arange(80)[:, None] % 2 + np.random.default_rng(0).normal(0, 0.1, (80, 3))
+        >>> rows = np.arange(80)[:, None] % 2 - 0.5 + np.random.default_rng(0).normal(0, 0.1, (80, 3))
         >>> labels = LabelSplit.of(["even", "odd"] * 30, ["even", "odd"] * 10)
-        >>> scores = score_features(labels, rows[:60], rows[60:])
+        >>> scores = score_features(labels, rows[:60], rows[60:], classifiers=["linear"])
         >>> {name: each.accuracy for name, each in scores.headline.items()}
-        {'knn_cosine': 1.0, 'knn_euclidean': 1.0, 'linear': 1.0, 'mlp': 1.0}
+        {'knn_cosine': 1.0, 'knn_euclidean': 1.0, 'linear': 1.0}
 
     """
     seconds: dict[str, float] = {}
@@ -154,12 +154,31 @@ def score_features(
         with _timed(seconds, f"knn_{metric}"):
             knn |= _vote(labels, train, test, counts, metric)
     predictions: dict[Classifier, Predictions] = {}
-    settings: dict[str, float] = {}
+    settings: dict[str, float | int] = {}
     for name in classifiers:
         with _timed(seconds, name):
             predictions[name], chosen = _classify(name, labels, train, test, seed)
             settings |= chosen
     return FeatureScores(train.shape[1], k, knn, predictions, settings, seconds)
+
+
+def confusion(labels: LabelSplit, predictions: Predictions) -> Float[np.ndarray, "classes classes"]:
+    """Confusion matrix of predictions, normalized by row.
+
+    Args:
+        labels: The true classes.
+        predictions: The predicted classes.
+
+    Returns:
+        A matrix, shape (classes, classes): row i, column j is the fraction of test vectors of class i that were
+        predicted as class j. The row of a class without test vectors is 0.
+
+    """
+    classes = len(labels.names)
+    pairs = labels.test * classes + predictions.predicted
+    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    fractions: Float[np.ndarray, "classes classes"] = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return fractions
 
 
 def _vote(
@@ -181,32 +200,13 @@ def _vote(
 
 def _classify(
     name: Classifier, labels: LabelSplit, train: Num[np.ndarray, "m d"], test: Num[np.ndarray, "n d"], seed: int
-) -> tuple[Predictions, dict[str, float]]:
+) -> tuple[Predictions, dict[str, float | int]]:
     """Predict by a classifier; also return the setting that it chose on held-out training images."""
     if name == "linear":
         linear = fit_linear(train, labels.train, len(labels.names), seed=seed)
         return _predictions(linear.predict(test), labels), {"linear_penalty": linear.penalty}
     mlp = fit_mlp(train, labels.train, len(labels.names), seed=seed)
     return _predictions(mlp.predict(test), labels), {"mlp_epochs": mlp.epochs}
-
-
-def confusion(labels: LabelSplit, predictions: Predictions) -> Float[np.ndarray, "classes classes"]:
-    """Confusion matrix of predictions, normalized by row.
-
-    Args:
-        labels: The true classes.
-        predictions: The predicted classes.
-
-    Returns:
-        A matrix, shape (classes, classes): row i, column j is the fraction of test vectors of class i that were
-        predicted as class j. The row of a class without test vectors is 0.
-
-    """
-    classes = len(labels.names)
-    pairs = labels.test * classes + predictions.predicted
-    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-    fractions: Float[np.ndarray, "classes classes"] = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    return fractions
 
 
 def _predictions(predicted: Int[np.ndarray, " n"], labels: LabelSplit) -> Predictions:

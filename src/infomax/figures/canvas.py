@@ -41,7 +41,7 @@ def fit_text(text: str, font: Font, width: int, *, keep: Literal["start", "end"]
 
     Example:
         >>> fit_text("photos/2024/cat.png", font(12), 50, keep="end")
-        '24/cat.png'
+        '/cat.png'
 
     """
     line = " ".join(text.split())

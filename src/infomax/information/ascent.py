@@ -48,8 +48,7 @@ def maximize(
         learning_rate: Peak learning rate of AdamW.
         weight_decay: Weight decay of AdamW.
         warmup: Fraction of the steps in which the learning rate rises.
-        validate: Scores the module, or its average, before the first step and at each check; larger is better. The
-            module ends with the weights that scored best.
+        validate: Scores the module, or its average, at the start and at each check. The best weights are kept.
         check_every: Steps between two checks.
         patience: Stop after so many checks in a row without a better score. None runs all steps.
         average_decay: The module ends with a moving average of its weights, of this decay a step; None for no average.
@@ -72,10 +71,8 @@ def maximize(
             on_step(step)
         if best is not None and step % check_every == 0 and best.has_stalled(patience):
             break
-    if best is not None:
-        module.load_state_dict(best.state)
-    elif average is not None:
-        module.load_state_dict(average.module.state_dict())
+    if best is not None or average is not None:
+        module.load_state_dict(best.state if best is not None else candidate.state_dict())
 
 
 class _BestWeights:

@@ -15,7 +15,7 @@ ROWS = 2048
 ROUNDING = 1e-4
 """How far a product in float32 may be from its value: candidates are taken this far below the threshold."""
 
-DIGITS = 12
+COSINE_DIGITS = 12
 """Decimals of a cosine."""
 
 Same: TypeAlias = Callable[[Int[np.ndarray, " m"], Int[np.ndarray, " n"]], Bool[np.ndarray, "m n"]]
@@ -69,7 +69,7 @@ def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same
     a, b = tree.nonzero()
     group_of = connected_components(tree, directed=False)[1]
     weakest = np.ones(len(vectors))
-    np.minimum.at(weakest, group_of[a], (2 - tree.data).round(DIGITS))
+    np.minimum.at(weakest, group_of[a], (2 - tree.data).round(COSINE_DIGITS))
     members: dict[int, list[int]] = {}
     for row in np.union1d(a, b).tolist():
         members.setdefault(int(group_of[row]), []).append(row)
@@ -107,4 +107,4 @@ def _cosines(
         p, q = x[a[start : start + ROWS]], x[b[start : start + ROWS]]
         directed = p.any(1) & q.any(1)
         pieces.append(torch.where(directed, 1 - (p - q).square().sum(1) / 2, 0).numpy())
-    return np.concatenate(pieces).round(DIGITS)
+    return np.concatenate(pieces).round(COSINE_DIGITS)

@@ -20,7 +20,7 @@ from infomax.neighbors.knn import neighbors
 COMPONENTS = 32
 """Principal components in which neighbors are searched; the rest is mostly noise and costs time."""
 
-NEIGHBORS = 15
+MAP_NEIGHBORS = 15
 
 ANCHORS = 20_000
 """Neighbors are searched among at most this many points, so that time grows with n and not with its square."""
@@ -28,7 +28,7 @@ ANCHORS = 20_000
 PAIRS_PER_STEP, FEWEST, MOST = 1 << 20, 16, 256
 """Each step pushes every point away from some others: about so many pairs, at least and at most so many others."""
 
-STEPS, RATE = 400, 0.3
+LAYOUT_STEPS, RATE = 400, 0.3
 """Steps of Adam, and its learning rate at the start, in units of the initial layout; it falls linearly to 0."""
 
 
@@ -75,7 +75,7 @@ def _nearest_anchors(points: Float[np.ndarray, "n c"], anchors: Int[np.ndarray, 
     """For each point, the positions in `anchors` of its nearest anchors, itself left out."""
     position = np.full(len(points), -1)
     position[anchors] = np.arange(len(anchors))
-    count = min(NEIGHBORS, len(anchors) - 1)
+    count = min(MAP_NEIGHBORS, len(anchors) - 1)
     found = np.empty((len(points), count), np.int64)
     for rows, leave_out in ((anchors, np.arange(len(anchors))), (np.flatnonzero(position < 0), None)):
         if len(rows):
@@ -89,8 +89,8 @@ def _layout(start: Float[Tensor, "n 2"], near: Int[Tensor, "n k"], generator: to
     points = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([points], RATE)
     rows = torch.arange(len(points))
-    for step in range(STEPS):
-        optimizer.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+    for step in range(LAYOUT_STEPS):
+        optimizer.param_groups[0]["lr"] = RATE * (1 - step / LAYOUT_STEPS)
         drawn = near[rows, torch.randint(near.shape[1], (len(points),), generator=generator)]
         others = points[torch.randint(len(points), (negatives,), generator=generator)]
         bound = infonce(_critic(points, points[drawn]), _critic(points[:, None], others))

@@ -26,14 +26,14 @@ from infomax.recipes.recipe import Recipe
 from infomax.representation.encoders import Encoder, SpectralEncoder
 from infomax.representation.encoders.codebook import PatchSettings
 from infomax.representation.objectives import Objective
-from infomax.training.closed_form import CELL_PAIRS, SAMPLE, STAGES, CcaSettings, ClosedFormTrainer
+from infomax.training.closed_form import CELL_PAIRS, CODEBOOK_IMAGES, STAGES, CcaSettings, ClosedFormTrainer
 from infomax.training.context import TrainingContext
 from infomax.training.spectral_views import MIRROR, ViewSettings
 
 DECODE_SECONDS = 5e-4  # to decode an image of the usual kinds to a small square, on two cores
 PREPARE_SECONDS = 2e-4  # to cut an image of the sample into patches, for each kind of patch
 EIGEN_OPERATIONS = 15.0  # operations for each of dim ** 3, of the eigenproblem beside a matrix product
-PROBED = 16  # images that are encoded to see how fast the machine is
+TIMED_IMAGES = 16  # images that are encoded to see how fast the machine is
 
 
 @final
@@ -186,7 +186,7 @@ class Spectral(Recipe):
         samples = (self.crops + 1) * (self.copies + 1) + 1
         return {
             "decoding": DECODE_SECONDS * n,
-            STAGES[0]: PREPARE_SECONDS * kinds * min(n, SAMPLE),
+            STAGES[0]: PREPARE_SECONDS * kinds * min(n, CODEBOOK_IMAGES),
             STAGES[1]: cells * per_image
             + cells * 4 * kinds * self.grid**2 * (self.atoms / 2) ** 2 * 2 / operations_a_second,
             STAGES[2]: 2 * kinds * EIGEN_OPERATIONS * (self.atoms / 2) ** 3 / operations_a_second,
@@ -202,9 +202,9 @@ def _measured_speed(recipe: Spectral, device: torch.device) -> tuple[float, floa
     """Measure the seconds to encode an image and the operations a second of a matrix product."""
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         encoder = recipe.encoder().to(device).eval()
-        images = torch.zeros(PROBED, recipe.size, recipe.size, 3, dtype=torch.uint8, device=device)
+        images = torch.zeros(TIMED_IMAGES, recipe.size, recipe.size, 3, dtype=torch.uint8, device=device)
         encoder.histograms(images[:2])
-        per_image = min(_seconds(lambda: encoder.histograms(images)) for _ in range(2)) / PROBED
+        per_image = min(_seconds(lambda: encoder.histograms(images)) for _ in range(2)) / TIMED_IMAGES
         square = torch.ones(768, 768, device=device)
         product = min(_seconds(lambda: square @ square) for _ in range(3))
     return per_image, 2 * 768**3 / product

@@ -19,7 +19,7 @@ from infomax.search.ranking import find_matches
 from infomax.search.results import Group, IndexedImage, Matches, Outlier, Statistics
 from infomax.search.rows import count_rows, fetch_images, images_of, read_images
 from infomax.search.store import IMAGE_COLUMNS, Store, vectors_of
-from infomax.search.sync import BATCH, Changes, synchronize
+from infomax.search.sync import COMMIT_BATCH, Changes, synchronize
 
 if TYPE_CHECKING:  # torch and LanceDB load when they are first needed
     from infomax.model import InfoMax
@@ -133,7 +133,7 @@ class Index:
         return self
 
     def synchronize(
-        self, source: SourceLike, *, prune: bool = False, dry_run: bool = False, batch: int = BATCH
+        self, source: SourceLike, *, prune: bool = False, dry_run: bool = False, batch: int = COMMIT_BATCH
     ) -> Changes:
         """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
 

@@ -38,7 +38,7 @@ APPROXIMATE_FROM = 5_000
 ROWS_PER_PARTITION = 250
 """Rows in a partition of the approximate index: small partitions follow the data more closely."""
 
-PROBED = 0.25
+PROBED_FRACTION = 0.25
 """Fraction of the partitions that an approximate search reads."""
 
 HELD_AT_MOST = 1 << 30
@@ -176,7 +176,8 @@ class LanceStore:
         if not partitions and (snapshot := self._snapshot(columns)):
             return snapshot.nearest(vector, k, metric, columns, where)
         query = self._table.search(vector, vector_column_name="vector").distance_type(DISTANCES[metric])
-        query = query.nprobes(max(1, round(PROBED * partitions))) if partitions else query.bypass_vector_index()
+        probed = max(1, round(PROBED_FRACTION * partitions))
+        query = query.nprobes(probed) if partitions else query.bypass_vector_index()
         if text := _condition(where):
             query = query.where(text)
         most = min(k, self.count(where)) or 1  # LanceDB allocates room for the limit; a limit of 0 is no limit

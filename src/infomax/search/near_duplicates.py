@@ -19,7 +19,7 @@ from infomax.search.thumbnails import SMALLEST, smallest
 DIFFERENCE = 0.14
 """Largest mean squared difference of the details, divided by the product of both contrasts: a correlation of 0.93."""
 
-NOISE = 2.0
+NOISE_LEVELS = 2.0
 """Root mean square difference, in levels of 255, that is allowed for images without detail too."""
 
 BRIGHTNESS = 60.0
@@ -99,7 +99,7 @@ def is_near_duplicate(
     gain = (other_contrasts / contrasts).clamp(1 / CONTRAST, CONTRAST)
     products = details @ other_details.T / details.shape[1]
     different = gain * contrasts.square() + other_contrasts.square() / gain - 2 * products
-    bound = (DIFFERENCE * contrasts * other_contrasts).clamp(min=NOISE**2)
+    bound = (DIFFERENCE * contrasts * other_contrasts).clamp(min=NOISE_LEVELS**2)
     shifts = torch.cdist(means, other_means, p=torch.inf)
     same: Bool[np.ndarray, "m n"] = ((different <= bound) & (shifts <= BRIGHTNESS)).numpy()
     return same

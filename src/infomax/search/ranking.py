@@ -8,7 +8,7 @@ from infomax.search.queries import at_least_one
 from infomax.search.results import IndexedImage, Match
 from infomax.search.store import IMAGE_COLUMNS, Filter, SearchResult, Store, path_bytes
 
-SPARE = 8
+SPARE_MATCHES = 8
 """Rows beyond k that a store is asked for, so that a tie at the end of the list is noticed."""
 
 MARGIN = 1e-4
@@ -58,7 +58,7 @@ def _nearest(
 
     The store is asked for more and more rows, until no row that it left out can belong to the k nearest.
     """
-    wide = k + SPARE
+    wide = k + SPARE_MATCHES
     while True:
         near = store.nearest(vector, wide, metric, IMAGE_COLUMNS, where, approximate=approximate)
         if near.exact:

@@ -19,7 +19,7 @@ from infomax.search.store import IMAGE_COLUMNS, Filter, SearchResult, path_bytes
 HELD = frozenset({*IMAGE_COLUMNS, "vector"})
 """The columns that are held."""
 
-BLOCK = 4096
+MEASURED_AT_ONCE = 4096
 """Candidates whose exact distances are computed at a time."""
 
 _PLACES = {name: place for place, name in enumerate(IMAGE_COLUMNS)}
@@ -92,7 +92,7 @@ class Snapshot:
             return SearchResult([], np.empty(0), np.empty(0), exact=True)
         rows = np.flatnonzero(most >= _kth_largest_floor(least, k))
         rows = rows[most[rows] >= np.partition(least[rows], len(rows) - k)[len(rows) - k]] + start
-        blocks = [rows[low : low + BLOCK] for low in range(0, len(rows), BLOCK)]
+        blocks = [rows[low : low + MEASURED_AT_ONCE] for low in range(0, len(rows), MEASURED_AT_ONCE)]
         pairs = [exact_distances(vector, self.vectors[block], metric) for block in blocks]
         distances, cosines = pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
         nearest = np.argsort(distances, kind="stable")[:k]  # stable: equally near ones stay in the order of their paths

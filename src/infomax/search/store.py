@@ -208,7 +208,7 @@ class Store(Protocol):
         """Tidy up: merge pieces, drop old versions. Affects speed and disk space only; changes no row."""
 
     def version(self) -> int:
-        """Return a number that changes whenever the rows change, whoever changes them."""
+        """Return a number that changes whenever the rows change, by any process."""
 
     def bytes(self) -> int:
         """Return the size of the store on the disk."""

@@ -21,7 +21,7 @@ from infomax.search.row_writer import Embed, RowWriter
 from infomax.search.scan import ScanResult, scan
 from infomax.search.store import Store
 
-BATCH = 500  # images that are embedded and committed at a time
+COMMIT_BATCH = 500  # images that are embedded and committed at a time
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def synchronize(
     model: str,
     prune: bool = False,
     dry_run: bool = False,
-    batch: int = BATCH,
+    batch: int = COMMIT_BATCH,
     progress: bool = False,
 ) -> Changes:
     """Make the rows of a store match the images of a source. Rows of other sources stay as they are.

@@ -28,15 +28,14 @@ from infomax.progress import busy, progress_bar
 from infomax.representation.encoders.codebook import symmetric_parts
 from infomax.representation.encoders.projections import LocalDirections
 from infomax.representation.encoders.spectral import SpectralEncoder
-from infomax.training.context import TrainingContext, numbered_generator, validate_count
+from infomax.training.context import CHECKPOINT_SECONDS, TrainingContext, numbered_generator, validate_count
 from infomax.training.interruption import TrainingInterrupted, catch_signals, interruption_message
 from infomax.training.run_folder import Checkpoint
 from infomax.training.spectral_views import ViewSettings, mirror_classification_accuracy, sample_views
 
-BATCH = 256  # images between two looks at the clock
-CHECKPOINT_SECONDS = 60.0
+BATCH_IMAGES = 256  # images between two looks at the clock
 HELD_OUT = 10  # one image in so many is kept from the moments, to evaluate the bound on
-SAMPLE = 4_000  # images from which whitening and atoms come
+CODEBOOK_IMAGES = 4_000  # images from which whitening and atoms come
 MIRRORED = 1_000  # images that are compared with their mirror images
 CHIRAL = 0.7  # accuracy of telling images from their mirror images, above which the collection is chiral
 
@@ -120,7 +119,7 @@ class ClosedFormTrainer:
         self.use(pixels)
         with catch_signals() as self._stop, torch.inference_mode():
             with busy(STAGES[0], shown=self.context.progress):
-                self.encoder.prepare(torch.from_numpy(np.array(pixels[np.sort(self.order[:SAMPLE])])))
+                self.encoder.prepare(torch.from_numpy(np.array(pixels[np.sort(self.order[:CODEBOOK_IMAGES])])))
                 self.encoder.to(self.context.device).eval()
                 self._refuse_without_words()
             saved = self._resume()
@@ -212,8 +211,8 @@ class ClosedFormTrainer:
                 each.load(state)
         written = time.monotonic()
         with progress_bar(stage, len(rows), done=done, shown=self.context.progress) as advance:
-            for start in range(done, len(rows), BATCH):
-                batch = self._images(rows[start : start + BATCH])
+            for start in range(done, len(rows), BATCH_IMAGES):
+                batch = self._images(rows[start : start + BATCH_IMAGES])
                 self._add(moments, sample(batch, numbered_generator(self.context.seed, start, self.context.device)))
                 advance(len(batch))
                 if self._stop.is_set():
@@ -265,9 +264,9 @@ class ClosedFormTrainer:
         """Sum up moments of images that were not learned from, a tenth as many as those that were."""
         others = [PairMoments(len(each.first), self.context.device, each.pairs) for each in like]
         rows = self.order[: min(len(self.order), most) // HELD_OUT]
-        for start in range(0, len(rows), BATCH):
+        for start in range(0, len(rows), BATCH_IMAGES):
             generator = numbered_generator(self.context.seed, -1, self.context.device)
-            self._add(others, sample(self._images(rows[start : start + BATCH]), generator))
+            self._add(others, sample(self._images(rows[start : start + BATCH_IMAGES]), generator))
         return others
 
     def _images(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:

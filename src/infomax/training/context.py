@@ -9,6 +9,8 @@ from infomax.training.distributed import Distributed
 from infomax.training.logging import TensorBoardLogger
 from infomax.training.run_folder import Run
 
+CHECKPOINT_SECONDS = 60.0  # between two checkpoints, at least
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingContext:

@@ -18,9 +18,9 @@ from infomax.neighbors.knn import leave_one_out_accuracy
 from infomax.neighbors.spectrum import effective_rank
 from infomax.representation.objectives import Objective, Scores
 
-SAMPLE = 1000  # images: one in fifty of a collection of 50,000, and without gradients
-BATCH = 100  # images encoded together; they are each other's negatives
-NEIGHBORS = 5  # that vote for the label of an image
+MEASURED_IMAGES = 1000  # images: one in fifty of a collection of 50,000, and without gradients
+MEASURED_TOGETHER = 100  # images encoded together; they are each other's negatives
+VOTERS = 5  # that vote for the label of an image
 
 # A unit is active where the variance of its posterior mean over images exceeds this (Burda et al. 2016, 1509.00519).
 ACTIVE_VARIANCE = 0.01
@@ -76,7 +76,7 @@ def sample_rows(n: int, seed: int) -> Int[Tensor, " k"]:
         SAMPLE of the n row numbers, or all, in increasing order.
 
     """
-    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:SAMPLE].sort().values
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:MEASURED_IMAGES].sort().values
 
 
 @torch.no_grad()
@@ -102,7 +102,7 @@ def measure(
     encoder.eval()
     objective.eval()
     means, log_vars, scores = [], [], []
-    for batch in inputs.tensor_split(-(-len(inputs) // BATCH)):
+    for batch in inputs.tensor_split(-(-len(inputs) // MEASURED_TOGETHER)):
         seen = encoder(batch)
         means.append(seen.mean)
         log_vars.append(seen.log_var)
@@ -124,7 +124,7 @@ def measure(
         kl=kl,
         information_upper_bound=None if log_var is None else information_upper_bound(mean, log_var),
         critics={name: critic_accuracy([each[name] for each in scores]) for name in scores[0]},
-        knn=None if labels is None else leave_one_out_accuracy(mean.numpy(), labels, NEIGHBORS),
+        knn=None if labels is None else leave_one_out_accuracy(mean.numpy(), labels, VOTERS),
     )
 
 

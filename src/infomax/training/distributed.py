@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from infomax.errors import InfoMaxError
 from infomax.representation.encoders import Representation
 
-PATIENCE = 45.0  # seconds after which a rank that does not answer counts as gone
+ANSWER_SECONDS = 45.0  # seconds after which a rank that does not answer counts as gone
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class Distributed:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         with _answered():
             backend = "nccl" if device.type == "cuda" else "gloo"
-            dist.init_process_group(backend, timeout=timedelta(seconds=PATIENCE))
+            dist.init_process_group(backend, timeout=timedelta(seconds=ANSWER_SECONDS))
         try:
             yield
         finally:
@@ -255,6 +255,6 @@ def _answered() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise InfoMaxError(
-            f"another process of this training is gone, or has not answered for {PATIENCE:.0f} seconds: "
+            f"another process of this training is gone, or has not answered for {ANSWER_SECONDS:.0f} seconds: "
             "look at what it said; the same command with --resume goes on from the last checkpoint"
         ) from error

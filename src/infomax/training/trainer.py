@@ -25,7 +25,7 @@ from infomax.progress import Advance, progress_bar
 from infomax.representation.augmentation import CropPolicy, augment
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective, Value
-from infomax.training.context import TrainingContext, numbered_generator, validate_count
+from infomax.training.context import CHECKPOINT_SECONDS, TrainingContext, numbered_generator, validate_count
 from infomax.training.diagnostics import Collapse, HealthWarning, diagnose, measure, sample_rows
 from infomax.training.interruption import TrainingInterrupted, catch_signals, interruption_message
 from infomax.training.logging import RunningMeans
@@ -33,7 +33,6 @@ from infomax.training.run_folder import LogLine
 from infomax.training.schedule import Schedule
 
 LOG_STEPS = 50
-CHECKPOINT_SECONDS = 60.0
 PREPARED_FROM = 5_000  # images from which an encoder takes what is not learned
 
 ViewPlan = Callable[[float], Sequence[CropPolicy]]

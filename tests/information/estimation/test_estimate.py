@@ -17,7 +17,7 @@ from infomax.information.estimation.preprocessing import normal_scores
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_fit, "STEPS", 20)
+    monkeypatch.setattr(cross_fit, "TRAINING_STEPS", 20)
     monkeypatch.setattr(cross_fit, "CHECK_EVERY", 10)
 
 

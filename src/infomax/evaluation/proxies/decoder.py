@@ -20,7 +20,7 @@ from infomax.errors import InfoMaxError
 from infomax.evaluation.proxies.training import private_seed, step_progress
 from infomax.information.ascent import maximize
 
-STEPS = 3000
+DECODER_STEPS = 3000
 _BATCH, _LEARNING_RATE = 64, 1e-3
 _CHANNELS = 256  # of the decoder's smallest feature map; the paper has 512, at four times the cost
 
@@ -62,7 +62,7 @@ def reconstruct(
     test_codes: _TestCodes,
     test: _TestImages,
     *,
-    steps: int = STEPS,
+    steps: int = DECODER_STEPS,
     seed: int = 0,
     device: torch.device | None = None,
     progress: bool = False,

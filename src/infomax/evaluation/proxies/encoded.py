@@ -12,7 +12,7 @@ from infomax.errors import InfoMaxError
 from infomax.evaluation.proxies.training import private_seed
 
 FEWEST_ROWS = 100  # in the training and in the test part
-NOISE = 0.1  # standard deviation of the noise that blurs a deterministic code, as a fraction of the code's own
+CODE_NOISE = 0.1  # standard deviation of the noise that blurs a deterministic code, as a fraction of the code's own
 
 Codes = Float[np.ndarray, "n d"]
 _Inputs = Num[np.ndarray, "n h w 3"] | Num[np.ndarray, "n dx"]
@@ -68,7 +68,7 @@ def noisy_codes(part: EncodedInputs, train: EncodedInputs) -> NoisyCodes:
 
     Args:
         part: The inputs whose codes are wanted.
-        train: The training part. Its codes give the scale of the noise: NOISE standard deviations of each dimension.
+        train: The training part. Its codes scale the noise: CODE_NOISE standard deviations of each dimension.
 
     Returns:
         The posteriors.
@@ -78,7 +78,7 @@ def noisy_codes(part: EncodedInputs, train: EncodedInputs) -> NoisyCodes:
     if part.log_var is not None:
         return NoisyCodes(mean, torch.from_numpy(part.log_var.astype(np.float32) / 2).exp())
     spread = torch.from_numpy(train.mean.astype(np.float32)).std(0)
-    return NoisyCodes(mean, (NOISE * spread).clamp(min=1e-6).expand_as(mean))
+    return NoisyCodes(mean, (CODE_NOISE * spread).clamp(min=1e-6).expand_as(mean))
 
 
 def draw_codes(part: EncodedInputs, train: EncodedInputs, *, seed: int = 0) -> Codes:

@@ -74,7 +74,7 @@ def measure_proxies(
     """
     device, shown = choose_device(model.device), model.progress
     known, held_out = _encode(model, train), _encode(model, test)
-    critic_steps = steps or training.STEPS
+    critic_steps = steps or training.CRITIC_STEPS
     times = [time.perf_counter()]
     codes = draw_codes(known, known, seed=seed), draw_codes(held_out, known, seed=seed + 1)
     ndm = neural_dependency(*codes, steps=critic_steps, seed=seed, device=device, progress=shown)
@@ -86,7 +86,7 @@ def measure_proxies(
         train.pixels,
         held_out.mean,
         test.pixels,
-        steps=steps or decoder.STEPS,
+        steps=steps or decoder.DECODER_STEPS,
         seed=seed,
         device=device,
         progress=shown,

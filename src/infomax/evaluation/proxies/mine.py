@@ -14,14 +14,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from infomax.evaluation.proxies.encoded import NOISE, EncodedInputs, NoisyCodes, noisy_codes, validate_codes
-from infomax.evaluation.proxies.training import BATCH, STEPS, maximize_critic, n_training_rows, private_seed
+from infomax.evaluation.proxies.encoded import CODE_NOISE, EncodedInputs, NoisyCodes, noisy_codes, validate_codes
+from infomax.evaluation.proxies.training import BATCH_SIZE, CRITIC_STEPS, maximize_critic, n_training_rows, private_seed
 from infomax.information import all_pairs, donsker_varadhan, lower_bound
 from infomax.information.critics import Critic, Separable
 
 _HIDDEN, _RANK = 256, 128
 _BLOCK = 500  # images whose pairs are scored together when the bound is read
 _VALIDATION_BLOCKS = 4  # at most
+
+
+_DRAWN = "drawn from the posterior"
+_BLURRED = f"the code with noise of {CODE_NOISE} of its spread"
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def estimate_mine(
     train: EncodedInputs,
     test: EncodedInputs,
     *,
-    steps: int = STEPS,
+    steps: int = CRITIC_STEPS,
     seed: int = 0,
     device: torch.device | None = None,
     progress: bool = False,
@@ -61,7 +65,7 @@ def estimate_mine(
     """Train a critic on one part by the Donsker-Varadhan bound, and read the bound on the other part.
 
     Codes are drawn from the posterior, z = mean + exp(log_var / 2) * noise. The information of an exact code is
-    infinite, so a code without posterior gets noise of NOISE standard deviations of each dimension.
+    infinite, so a code without posterior gets noise of CODE_NOISE standard deviations of each dimension.
 
     Args:
         train: Inputs and codes to train on.
@@ -95,7 +99,7 @@ def estimate_mine(
         ceiling=ceiling,
         at_least=at_least,
         at_most=at_most,
-        code=f"the code with noise of {NOISE} of its spread" if train.log_var is None else "drawn from the posterior",
+        code=_DRAWN if train.log_var is not None else _BLURRED,
         warnings=tuple(_warnings(value, ceiling, at_least, at_most)),
     )
 
@@ -109,7 +113,7 @@ def _train(
     validation_codes = codes.draw(validation_rows)
 
     def objective(critic: Critic) -> Tensor:
-        rows = torch.randperm(cut)[:BATCH]
+        rows = torch.randperm(cut)[:BATCH_SIZE]
         drawn = codes.draw(rows).to(device)
         return lower_bound(critic, _flat_inputs(train, rows, device), drawn, all_pairs, donsker_varadhan)
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.evaluation.proxies.encoded import Codes, validate_codes
-from infomax.evaluation.proxies.training import BATCH, STEPS, maximize_critic, n_training_rows, private_seed
+from infomax.evaluation.proxies.training import BATCH_SIZE, CRITIC_STEPS, maximize_critic, n_training_rows, private_seed
 from infomax.information import donsker_varadhan
 from infomax.information.estimation.preprocessing import normal_scores
 
@@ -48,7 +48,7 @@ def neural_dependency(
     train: Codes,
     test: Float[np.ndarray, "m d"],
     *,
-    steps: int = STEPS,
+    steps: int = CRITIC_STEPS,
     seed: int = 0,
     device: torch.device | None = None,
     progress: bool = False,
@@ -122,7 +122,7 @@ def _train(white: Float[Tensor, "n d"], steps: int, progress: bool) -> "_Residua
     residual = _ResidualLogRatio(white.shape[1], min(_MOST_NOISE, 10 * len(white)), white.device)
 
     def objective(residual: _ResidualLogRatio) -> Tensor:
-        return residual.bound(white[torch.randint(cut, (BATCH,))])
+        return residual.bound(white[torch.randint(cut, (BATCH_SIZE,))])
 
     def validate(residual: _ResidualLogRatio) -> float:
         return float(residual(white[cut:]).mean())

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from infomax.information.ascent import maximize
 from infomax.progress import announce, duration, progress_bar
 
-STEPS = 1500  # of a critic
-BATCH = 256
+CRITIC_STEPS = 1500  # of a critic
+BATCH_SIZE = 256
 _CHECKS = 15
 _LEARNING_RATE = 1e-3
 _FEWEST_VALIDATION_ROWS = 10

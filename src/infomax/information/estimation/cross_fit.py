@@ -16,9 +16,10 @@ from infomax.information.estimation.critics import ResidualCritic
 from infomax.information.pairs import all_pairs, lower_bound
 from infomax.information.transformations import Columns
 
-BLOCK = 500  # samples whose pairs are scored together when a bound is evaluated
-BATCH = 256
-STEPS, CHECK_EVERY, PATIENCE = 400, 50, 3  # training steps, steps between checks, checks without gain before it stops
+SCORING_BLOCK = 500  # samples whose pairs are scored together when a bound is evaluated
+TRAINING_BATCH = 256
+TRAINING_STEPS, CHECK_EVERY = 400, 50
+PATIENCE = 3  # checks without gain before the training stops
 LEARNING_RATE, WARMUP, AVERAGE_DECAY = 1e-2, 0.15, 0.98
 
 
@@ -66,7 +67,7 @@ def blocks_of(rows: Int[Tensor, " k"]) -> tuple[Int[Tensor, " b"], ...]:
         The blocks.
 
     """
-    return rows.tensor_split(math.ceil(len(rows) / BLOCK))
+    return rows.tensor_split(math.ceil(len(rows) / SCORING_BLOCK))
 
 
 @torch.no_grad()
@@ -184,7 +185,7 @@ class CrossFit:
         maximize(
             nn.ModuleList(self.critics),
             self._batch_bound,
-            steps=STEPS,
+            steps=TRAINING_STEPS,
             learning_rate=LEARNING_RATE,
             warmup=WARMUP,
             validate=self._held_out_mean,
@@ -197,7 +198,7 @@ class CrossFit:
         """The sum over critics of the bound on a random batch of the training samples."""
         bounds = []
         for fold, critic in zip(self.folds, critics, strict=True):
-            batch = fold.training[torch.randperm(len(fold.training))[:BATCH]]
+            batch = fold.training[torch.randperm(len(fold.training))[:TRAINING_BATCH]]
             bounds.append(lower_bound(critic, self.x[batch], self.y[batch], all_pairs, donsker_varadhan))
         return torch.stack(bounds).sum()
 

@@ -20,7 +20,14 @@ from torch import Tensor
 
 from infomax.information.bounds import BOUNDS, donsker_varadhan
 from infomax.information.estimation.critics import GaussianCritic
-from infomax.information.estimation.cross_fit import BLOCK, CrossFit, Fold, blocks_of, bound_of_blocks, random_folds
+from infomax.information.estimation.cross_fit import (
+    SCORING_BLOCK,
+    CrossFit,
+    Fold,
+    blocks_of,
+    bound_of_blocks,
+    random_folds,
+)
 from infomax.information.estimation.ksg import FARTHER, NEAREST, ksg
 from infomax.information.estimation.preprocessing import (
     Samples,
@@ -235,7 +242,7 @@ def _by_ksg(fit: CrossFit) -> _Estimate:
     to _KSG_ERROR. In more dimensions an edge would ask for k^(1/d), but for smooth densities that finds slack that does
     not exist.
     """
-    blocks = fit.held_out_blocks()[: math.ceil(_MOST_QUERIES / BLOCK)]
+    blocks = fit.held_out_blocks()[: math.ceil(_MOST_QUERIES / SCORING_BLOCK)]
     near, far = torch.stack([ksg(fit.x, fit.y, block) for block in blocks]).unbind(1)
     half = 0.5 / (math.sqrt(FARTHER / NEAREST) - 1) * (near - far)
     return _Estimate(_NEAREST_NEIGHBORS, near + half, (), math.hypot(float(half.mean()), _KSG_ERROR))

@@ -16,7 +16,7 @@ _CACHE_FOREVER = "private, max-age=31536000, immutable"
 
 
 @router.get("/api/images")
-async def list_images(
+async def get_images(
     state: State, offset: Offset = 0, limit: Limit = 100, folder: FolderFilter = None, label: LabelFilter = None
 ) -> PageAnswer:
     """List images in the order of their paths."""

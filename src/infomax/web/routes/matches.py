@@ -27,7 +27,7 @@ _UPLOAD = {
 
 
 @router.get("/api/matches", responses=failures(404))
-async def find_matches(state: State, search: Annotated[SearchByLink, Query()]) -> MatchesAnswer:
+async def get_matches(state: State, search: Annotated[SearchByLink, Query()]) -> MatchesAnswer:
     """Find the images nearest to an image of the index, or to given features.
 
     Give either `id` or `vector`. An image of the index is not among its own matches.
