@@ -86,7 +86,7 @@ from infomax.cli import main
 from infomax.training.trainer import Trainer
 train_step = Trainer.train_step
 def slow(self, images):
-    learn(self, images)
+    train_step(self, images)
     while self.step > 3:
         time.sleep(0.01)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

@@ -32,7 +32,8 @@ from infomax.training.spectral_views import MIRROR, ViewSettings
 
 DECODE_SECONDS = 5e-4  # to decode an image of the usual kinds to a small square, on two cores
 PREPARE_SECONDS = 2e-4  # to cut an image of the sample into patches, for each kind of patch
-EIGEN_OPERATIONS = 15.0  # operations for each of dim ** 3, of the eigenproblem beside a matrix product
+EIGEN_OPERATIONS = 25.0  # of a matrix product, in whose time an eigenproblem is solved, for each of dim ** 3
+VIEW_COST = 1.6  # of a view with its crops, in encodings of an image
 TIMED_IMAGES = 16  # images that are encoded to see how fast the machine is
 
 
@@ -190,10 +191,10 @@ class Spectral(Recipe):
             STAGES[1]: cells * per_image
             + cells * 4 * kinds * self.grid**2 * (self.atoms / 2) ** 2 * 2 / operations_a_second,
             STAGES[2]: 2 * kinds * EIGEN_OPERATIONS * (self.atoms / 2) ** 3 / operations_a_second,
-            STAGES[3]: views * (2 + self.copies) * per_image * 2
+            STAGES[3]: views * (2 + self.copies) * per_image * VIEW_COST
             + views * 4 * samples * numbers**2 / operations_a_second,
             STAGES[4]: EIGEN_OPERATIONS * numbers**3 / operations_a_second
-            + views / 10 * (2 + self.copies) * per_image * 2,
+            + views / 10 * (2 + self.copies) * per_image * VIEW_COST,
         }
 
 
