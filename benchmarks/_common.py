@@ -147,7 +147,7 @@ def index_rows(names: Sequence[str], vectors: "NDArray[np.float32]", model: str,
     import pyarrow as pa
 
     from infomax.search.row_writer import id_of
-    from infomax.search.store import schema, vector_column
+    from infomax.search.stores.store import schema, vector_column
 
     constant = {"hash": "", "version": "1:1", "size": 1, "mtime": 1.0, "width": 1, "height": 1, "label": None}
     values: dict[str, Any] = {name: [value] * len(names) for name, value in constant.items()}

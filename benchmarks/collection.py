@@ -36,7 +36,7 @@ from _common import argument_parser, write_report
 from infomax import Index
 from infomax.images.opening import open_source
 from infomax.neighbors.distances import Metric
-from infomax.search.store import vectors_of
+from infomax.search.stores.store import vectors_of
 
 K, DECIMALS, LEAST_RECALL = 10, 12, 0.98
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")

@@ -64,9 +64,9 @@ def unit(rows: Vectors) -> Vectors:
 def build_index(data: Vectors, folder: Path) -> None:
     """Write rows in commits, as a synchronization does, and build what an approximate search needs."""
     from infomax import Index
-    from infomax.search.folder import IndexFolder
-    from infomax.search.lance import LanceStore
+    from infomax.search.index_folder import IndexFolder
     from infomax.search.row_writer import COMPACT_EVERY
+    from infomax.search.stores.lance import LanceStore
     from infomax.search.sync import COMMIT_BATCH
 
     model = tiny_model(DIM)
@@ -126,7 +126,7 @@ def opened(subject: str, scratch: Path, threads: int) -> Ask:
         return lambda query: list(map(int, faiss_index.search(unit(query[None]), K)[1][0]))
 
     from infomax import Index
-    from infomax.search import lance
+    from infomax.search.stores import lance
 
     index = Index.open(scratch / "index")
 

@@ -244,7 +244,7 @@ def test_loading_a_damaged_run(tmp_path: Path, damage: str) -> None:
             "settings of an unknown kind of recipe: known kinds are spectral, multiview, deep-infomax",
         ),
         (
-            '{"format": 2, "recipe": {"kind": "spectral", "x": 3}, "seed": 0, "device": "", "precision": "", "data": 0}',
+            '{"format": 2, "recipe": {"kind": "spectral", "x": 3}, "seed": 0, "device": "", "precision": 0, "data": 0}',
             "settings of another kind of recipe",
         ),
     ],

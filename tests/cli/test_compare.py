@@ -116,7 +116,7 @@ def test_a_report_is_written_completely_or_not_at_all(
 
     def fails(*more: str) -> bool:
         with monkeypatch.context() as patched:
-            patched.setattr("infomax.figures.plots.as_svg", full)  # fails after the first PNG is written
+            patched.setattr("infomax.figures.report_plots.as_svg", full)  # fails after the first PNG is written
             return "No space left on device" in infomax(*words, *more).failure
 
     assert fails()

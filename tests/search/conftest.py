@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax import Index, InfoMax
-from infomax.search.folder import IndexFolder
-from infomax.search.lance import LanceStore
-from infomax.search.store import Store
+from infomax.search.index_folder import IndexFolder
+from infomax.search.stores.lance import LanceStore
+from infomax.search.stores.store import Store
 from tests.conftest import SMALL, colored
 from tests.search.memory import MemoryStore, Vectors, rows_of
 
@@ -26,7 +26,7 @@ def model() -> InfoMax:
 def new_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewStore:
     """Every store must pass the same tests: add a new one here."""
     if request.param == "lance without a copy in memory":
-        monkeypatch.setattr("infomax.search.lance.HELD_AT_MOST", 0)
+        monkeypatch.setattr("infomax.search.stores.lance.HELD_AT_MOST", 0)
 
     def make(dim: int) -> Store:
         return MemoryStore(dim) if request.param == "memory" else LanceStore.create(tmp_path / "store", dim)

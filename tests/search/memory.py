@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from infomax.neighbors.distances import Metric
 from infomax.search.row_writer import id_of
-from infomax.search.store import EVERYTHING, Filter, SearchResult, schema, vector_column
+from infomax.search.stores.store import EVERYTHING, Filter, SearchResult, schema, vector_column
 
 Vectors = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from infomax import Index, InfoMax, InfoMaxError
 from infomax.neighbors.distances import Metric
 from infomax.search.display import decode_tiles
-from infomax.search.folder import IndexFolder
+from infomax.search.index_folder import IndexFolder
 from infomax.search.queries import UnusableQuery
 from tests.conftest import colored
 from tests.search.conftest import NewIndex, filled, paths, save

@@ -101,10 +101,10 @@ def test_folders_without_an_index_are_refused(model: InfoMax, tmp_path: Path) ->
     ("break_it", "why"),
     [
         (lambda index: (index / "index.json").write_text("{"), "damaged"),
-        (lambda index: (index / "index.json").write_text('{"format": 1}'), "damaged"),
+        (lambda index: (index / "index.json").write_text('{"format": 2}'), "damaged"),
         (lambda index: (index / "index.json").write_text('{"format": 9, "model": "", "dim": 8}'), "has format 9"),
         (
-            lambda index: (index / "index.json").write_text('{"format": 1, "model": "", "dim": 9}'),
+            lambda index: (index / "index.json").write_text('{"format": 2, "model": "", "dim": 9}'),
             "vectors of 8 numbers",
         ),
         (lambda index: (index / "index.json").unlink(), "holds no index"),

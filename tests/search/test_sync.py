@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from infomax import Index, InfoMax, InfoMaxError
-from infomax.search.lance import LanceStore
+from infomax.search.stores.lance import LanceStore
 from infomax.search.sync import Changes
 from tests.conftest import colored
 from tests.images.conftest import put_parquet, stored

@@ -19,7 +19,7 @@ KILLS = int(os.environ.get("INFOMAX_KILLS", "2"))
 INDEXER = """
 import sys
 from infomax import Index
-from infomax.search.lance import LanceStore
+from infomax.search.stores.lance import LanceStore
 index, photos, run = sys.argv[1:]
 upsert = LanceStore.upsert
 def upsert_and_report(self, rows):

@@ -17,7 +17,7 @@ from PIL import Image
 from infomax.errors import InfoMaxError
 from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing_settings
 from infomax.evaluation.scores import FeatureScores, Predictions, confusion
-from infomax.figures import plots
+from infomax.figures import report_plots as plots
 from infomax.files import written_atomically
 
 if TYPE_CHECKING:

@@ -1,17 +1,10 @@
 """Recipes: a file for each way to learn, its presets under their class with the command and the measured result."""
 
-from infomax.recipes.auto import (
-    AUTO,
-    RECIPES,
-    Choice,
-    choose_recipe,
-    find_recipe,
-    recipe_from_config,
-    resolve_recipe,
-)
+from infomax.recipes.auto import Choice, choose_recipe, resolve_recipe
 from infomax.recipes.deep_infomax import DIM_CIFAR10, DIM_DIGITS, DIM_TINY_IMAGENET, DeepInfoMax
 from infomax.recipes.multiview import MULTIVIEW, MULTIVIEW_BEST, MULTIVIEW_FAST, MultiViewInfoMax
 from infomax.recipes.recipe import Recipe
+from infomax.recipes.registry import AUTO, RECIPES, find_recipe, recipe_from_config
 from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
 
 __all__ = [

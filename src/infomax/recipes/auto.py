@@ -12,30 +12,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from infomax.errors import InfoMaxError
 from infomax.images.probe import probe_source
 from infomax.images.source import Source
 from infomax.progress import duration
-from infomax.recipes.deep_infomax import DIM_CIFAR10, DIM_DIGITS, DIM_TINY_IMAGENET, DeepInfoMax
-from infomax.recipes.multiview import MULTIVIEW, MULTIVIEW_BEST, MULTIVIEW_FAST, MultiViewInfoMax
 from infomax.recipes.recipe import Recipe
-from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
-
-AUTO = "auto"
-"""The name that leaves the choice to `choose_recipe`."""
-
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        *(SPECTRAL, SPECTRAL_FAST),
-        *(MULTIVIEW_FAST, MULTIVIEW, MULTIVIEW_BEST),
-        *(DIM_CIFAR10, DIM_TINY_IMAGENET, DIM_DIGITS),
-    )
-}
-"""The presets by name."""
-
-KINDS: dict[str, type[Recipe]] = {kind.kind: kind for kind in (Spectral, MultiViewInfoMax, DeepInfoMax)}
-"""The classes by what config.json calls them."""
+from infomax.recipes.registry import AUTO, find_recipe, recipe_from_config
+from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST
 
 SMALL = 6_000  # images, below which the fine recipe gains nothing measurable
 LARGE = 200_000  # images, which the fine recipe encodes in about 20 minutes of CPU time, at 6 ms each
@@ -117,41 +99,3 @@ def choose_recipe(source: Source, device: torch.device) -> Choice:
         reason += f", takes about {duration(seconds[0])} ({comparison}: --recipe {other.name}, about "
         reason += f"{duration(seconds[1])})"
     return Choice(recipe, reason)
-
-
-def find_recipe(name: str) -> Recipe:
-    """Look up a preset.
-
-    Args:
-        name: Its name.
-
-    Returns:
-        The preset.
-
-    Raises:
-        InfoMaxError: There is none of that name; the message lists the known ones.
-
-    """
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise InfoMaxError(f"unknown recipe '{name}': choose one of {AUTO}, {', '.join(RECIPES)}") from None
-
-
-def recipe_from_config(settings: Mapping[str, Any]) -> Recipe:
-    """Read the recipe of a config.json.
-
-    Args:
-        settings: Its settings, with the `kind` of the recipe.
-
-    Returns:
-        The recipe.
-
-    Raises:
-        InfoMaxError: The kind or a setting is unknown.
-
-    """
-    kind = KINDS.get(settings.get("kind", ""))
-    if kind is None:
-        raise InfoMaxError(f"settings of an unknown kind of recipe: known kinds are {', '.join(KINDS)}")
-    return kind.from_dict(settings)

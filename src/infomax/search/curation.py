@@ -7,7 +7,7 @@ from infomax.neighbors.distances import Metric
 from infomax.neighbors.knn import neighbors
 from infomax.search.results import Group, Outlier, Thumbnails
 from infomax.search.rows import fetch_images, read_vectors
-from infomax.search.store import Store
+from infomax.search.stores.store import Store
 
 THRESHOLD = 0.8
 """Cosine from which on two images are compared: to a model, a brightened copy, say, is not quite the same image."""

@@ -13,12 +13,12 @@ from infomax.images import SourceLike, write_skipped
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
-from infomax.search.folder import IndexFolder
+from infomax.search.index_folder import IndexFolder
 from infomax.search.queries import Query, at_least_one, query_pixels, query_vector, row_filter
 from infomax.search.ranking import find_matches
 from infomax.search.results import Group, IndexedImage, Matches, Outlier, Statistics
 from infomax.search.rows import count_rows, fetch_images, images_of, read_images
-from infomax.search.store import IMAGE_COLUMNS, Store, vectors_of
+from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, synchronize
 
 if TYPE_CHECKING:  # torch and LanceDB load when they are first needed

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from infomax.files import written_atomically
 from infomax.neighbors.projection import project
-from infomax.search.store import Store, schema, vectors_of
+from infomax.search.stores.store import Store, schema, vectors_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from infomax.errors import InfoMaxError
 from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
 from infomax.paths import printable, quoted_path
-from infomax.search.store import EVERYTHING, Filter
+from infomax.search.stores.store import EVERYTHING, Filter
 
 Query: TypeAlias = str | Path | bytes | NDArray[Any]
 """An image: a file, the content of one, or uint8 pixels (h, w) or (h, w, c). Or a vector (d,) of floats."""

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from infomax.neighbors.distances import Metric
 from infomax.search.queries import at_least_one
 from infomax.search.results import IndexedImage, Match
-from infomax.search.store import IMAGE_COLUMNS, Filter, SearchResult, Store, path_bytes
+from infomax.search.stores.store import IMAGE_COLUMNS, Filter, SearchResult, Store, path_bytes
 
 SPARE_MATCHES = 8
 """Rows beyond k that a store is asked for, so that a tie at the end of the list is noticed."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from infomax.images.source import Source
 from infomax.paths import printable
-from infomax.search.store import Store
+from infomax.search.stores.store import Store
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from infomax.errors import InfoMaxError
 from infomax.search.scan import DecodedImage, ScanResult
-from infomax.search.store import Store, schema, vector_column
+from infomax.search.stores.store import Store, schema, vector_column
 
 COMPACT_EVERY = 100  # commits after which the store is compacted, even in the middle of a synchronization
 _REMOVED_AT_ONCE = 500

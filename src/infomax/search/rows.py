@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from infomax.search.results import IndexedImage, Statistics
 from infomax.search.row_writer import id_of
-from infomax.search.store import IMAGE_COLUMNS, Store, vectors_of
+from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
 
 FETCHED_AT_ONCE = 1000
 """Rows that a store is asked for at a time."""

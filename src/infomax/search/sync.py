@@ -19,7 +19,7 @@ from infomax.progress import progress_bar
 from infomax.search.row_comparison import Listing, RowComparison, compare_rows, list_images
 from infomax.search.row_writer import Embed, RowWriter
 from infomax.search.scan import ScanResult, scan
-from infomax.search.store import Store
+from infomax.search.stores.store import Store
 
 COMMIT_BATCH = 500  # images that are embedded and committed at a time
 

@@ -73,7 +73,7 @@ def sample_rows(n: int, seed: int) -> Int[Tensor, " k"]:
         seed: Seed of the training; the draw has a generator of its own.
 
     Returns:
-        SAMPLE of the n row numbers, or all, in increasing order.
+        MEASURED_IMAGES of the n row numbers, or all, in increasing order.
 
     """
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:MEASURED_IMAGES].sort().values

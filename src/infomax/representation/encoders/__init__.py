@@ -1,4 +1,7 @@
-"""Encoders: map each input to a `Representation`, which has a code and a feature at every position."""
+"""Encoders: map each input to a `Representation`, which has a code and a feature at every position.
+
+One file for each. The recipe between views (recipes/multiview.py) names those that `--set network=NAME` can choose.
+"""
 
 from infomax.representation.encoders.convolutional import ConvolutionalEncoder
 from infomax.representation.encoders.multiscale import MultiscaleEncoder

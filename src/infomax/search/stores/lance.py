@@ -20,8 +20,8 @@ from lancedb.query import ColumnOrdering
 from infomax.errors import InfoMaxError
 from infomax.neighbors.distances import Metric
 from infomax.paths import quoted_path
-from infomax.search.snapshot import HELD, Snapshot
-from infomax.search.store import EVERYTHING, Filter, SearchResult, schema
+from infomax.search.stores.snapshot import HELD, Snapshot
+from infomax.search.stores.store import EVERYTHING, Filter, SearchResult, schema
 
 TABLE, APPROXIMATE = "images", "directions"
 """Names of the table and of its approximate index."""

@@ -14,7 +14,15 @@ import pyarrow as pa
 from jaxtyping import Bool, Float
 
 from infomax.neighbors.distances import Metric, exact_distances
-from infomax.search.store import IMAGE_COLUMNS, Filter, SearchResult, path_bytes, schema, vector_column, vectors_of
+from infomax.search.stores.store import (
+    IMAGE_COLUMNS,
+    Filter,
+    SearchResult,
+    path_bytes,
+    schema,
+    vector_column,
+    vectors_of,
+)
 
 HELD = frozenset({*IMAGE_COLUMNS, "vector"})
 """The columns that are held."""

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infomax.neighbors.distances import Metric, exact_distances
-from infomax.search.lance import LanceStore
-from infomax.search.snapshot import Snapshot, _kth_largest_floor
-from infomax.search.store import EVERYTHING, IMAGE_COLUMNS, Filter
+from infomax.search.stores.lance import LanceStore
+from infomax.search.stores.snapshot import Snapshot, _kth_largest_floor
+from infomax.search.stores.store import EVERYTHING, IMAGE_COLUMNS, Filter
 from tests.search.memory import Vectors, cloud, distance, paths_of, rows_of
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
@@ -178,10 +178,10 @@ def test_lancedb_is_asked_for_its_version_only_after_a_write(
 
 
 def test_a_large_index_is_not_held(store: LanceStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infomax.search.lance.HELD_AT_MOST", 20 * 8 * 4 - 1)
+    monkeypatch.setattr("infomax.search.stores.lance.HELD_AT_MOST", 20 * 8 * 4 - 1)
     assert ask(store) == ask(store) == ask(store)
     assert held(store) is None
-    monkeypatch.setattr("infomax.search.lance.HELD_AT_MOST", 20 * 8 * 4)
+    monkeypatch.setattr("infomax.search.stores.lance.HELD_AT_MOST", 20 * 8 * 4)
     ask(store)
     copy = held(store)
     assert copy is not None

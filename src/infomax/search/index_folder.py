@@ -20,12 +20,13 @@ from uuid import uuid4
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
 from infomax.paths import quoted_path
+from infomax.search.stores import create_store, open_store
+from infomax.search.stores.store import Store
 
-if TYPE_CHECKING:  # torch and LanceDB load when they are first needed
+if TYPE_CHECKING:  # torch loads when it is first needed
     from infomax.model import InfoMax
-    from infomax.search.lance import LanceStore
 
-FORMAT = 1
+FORMAT = 2
 STALE = 3600.0
 """Seconds after which a folder that never became an index counts as abandoned."""
 
@@ -99,8 +100,6 @@ class IndexFolder:
             OSError: The place cannot be written to.
 
         """
-        from infomax.search.lance import LanceStore
-
         self._refuse_unless_free()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
@@ -108,7 +107,7 @@ class IndexFolder:
         try:
             unfinished.path.mkdir()
             model.save(unfinished.model_folder)
-            LanceStore.create(unfinished.path, model.recipe_.dim)
+            create_store(unfinished.path, model.recipe_.dim)
             with written_atomically(unfinished.metadata_file, "w") as file:
                 json.dump(asdict(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim)), file, indent=2)
                 file.write("\n")
@@ -146,7 +145,7 @@ class IndexFolder:
             )
         return metadata
 
-    def open_store(self, dim: int) -> "LanceStore":
+    def open_store(self, dim: int) -> Store:
         """Open the rows.
 
         Args:
@@ -159,9 +158,7 @@ class IndexFolder:
             InfoMaxError: The rows are missing or damaged, or have vectors of another dimension.
 
         """
-        from infomax.search.lance import LanceStore
-
-        store = LanceStore(self.path)
+        store = open_store(self.path)
         if store.dim != dim:
             raise InfoMaxError(
                 f"{quoted_path(self.path)} has vectors of {store.dim} numbers, and its model gives {dim}: "

@@ -6,9 +6,9 @@ import pytest
 
 from infomax.errors import InfoMaxError
 from infomax.neighbors.distances import Metric
-from infomax.search.lance import LanceStore
 from infomax.search.row_writer import id_of
-from infomax.search.store import EVERYTHING, Filter, Store, vectors_of
+from infomax.search.stores.lance import LanceStore
+from infomax.search.stores.store import EVERYTHING, Filter, Store, vectors_of
 from tests.search.conftest import NewStore
 from tests.search.memory import MemoryStore, cloud, paths_of, rows_of
 

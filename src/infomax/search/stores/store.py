@@ -111,6 +111,9 @@ class Store(Protocol):
     not at all, for everybody at once, and is on the disk when it returns. Failures raise InfoMaxError.
     """
 
+    dim: int
+    """Dimension of the vectors."""
+
     def upsert(self, rows: pa.Table) -> None:
         """Insert rows, and replace those with the same path.
 
