@@ -135,3 +135,8 @@ def test_bounds_that_live_on_many_negatives_get_them() -> None:
     assert isinstance(whole.critic, Separable)
     seen = recipe.encoder()(images)
     assert recipe.objective()(seen, seen.mean).total.item() <= math.log(16)
+
+
+def test_a_setting_of_another_recipe_names_one_that_has_it() -> None:
+    with pytest.raises(InfoMaxError, match="recipe spectral has no divergence: choose one that has it, --recipe mul"):
+        InfoMax("spectral", settings={"divergence": "gan"}).fit(colored(40))

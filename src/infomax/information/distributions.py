@@ -375,8 +375,7 @@ def _student_entropy(dim: int, degrees: float) -> float:
 
 
 def _gamma(shape: float, n: int, generator: torch.Generator) -> Float[Tensor, "n 1"]:
-    """Gamma variates of unit scale."""
-    # torch.distributions.Gamma takes no generator, and would draw from the global random state
+    """Gamma variates of unit scale; torch.distributions.Gamma would draw from the global random state."""
     out: Tensor = torch._standard_gamma(torch.full((n, 1), shape, dtype=torch.float64), generator=generator)
     return out
 

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+from infomax.errors import InfoMaxError
 from infomax.images.probe import probe_source
 from infomax.images.source import Source
 from infomax.progress import duration
 from infomax.recipes.recipe import Recipe
-from infomax.recipes.registry import AUTO, find_recipe, recipe_from_config
+from infomax.recipes.registry import AUTO, RECIPES, find_recipe, recipe_from_config
 from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST
 
 SMALL = 6_000  # images, below which the fine recipe gains nothing measurable
@@ -70,6 +71,7 @@ def resolve_recipe(
         choice = choose_recipe(source, device)
     else:
         choice = Choice(find_recipe(recipe), "")
+    _refuse_settings_of_others(choice.recipe, settings or {})
     found = choice.recipe.with_settings(**settings) if settings else choice.recipe
     return Choice(found if epochs is None else found.with_epochs(epochs), choice.reason)
 
@@ -99,3 +101,11 @@ def choose_recipe(source: Source, device: torch.device) -> Choice:
         reason += f", takes about {duration(seconds[0])} ({comparison}: --recipe {other.name}, about "
         reason += f"{duration(seconds[1])})"
     return Choice(recipe, reason)
+
+
+def _refuse_settings_of_others(recipe: Recipe, settings: Mapping[str, Any]) -> None:
+    """Name the recipes that have a setting which this one lacks: --divergence is none of the closed form's."""
+    for name in settings:
+        others = [other.name for other in RECIPES.values() if name in other.to_dict()]
+        if others and name not in recipe.to_dict():
+            raise InfoMaxError(f"recipe {recipe.name} has no {name}: choose one that has it, --recipe {others[0]} say")

@@ -141,7 +141,7 @@ class IndexFolder:
         if metadata.format != FORMAT:
             raise InfoMaxError(
                 f"{quoted_path(self.path)} has format {metadata.format}, and this version reads {FORMAT}: "
-                "use the infomax that made it, or index again into a new folder"
+                "index again into a new folder"
             )
         return metadata
 
