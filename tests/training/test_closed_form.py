@@ -328,6 +328,11 @@ BAD = {
     "chiral_grid=0": "chiral_grid is 0: use 1 or more",
     "channels=1": "use 2 or more, or mirror=invariant",
     "cell_pairs=near": "choose one of all, neighbors, distant",
+    "similarity=-1": "similarity is -1.0: give a cosine, 0 to 1",
+    "threshold=nan": "threshold is nan: give a cosine, 0 to 1",
+    "whitening=-1": "whitening is -1.0: use 0 or a small positive number",
+    "cell_ridge=inf": "cell_ridge is inf: use 0 or a small positive number",
+    "power=nan": "power is nan: use a finite number",
     "mirror=maybe": "choose one of auto, invariant, chiral",
 }
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from infomax.constraints import AtLeast, OneOf
+from infomax.constraints import FINITE, AtLeast, InRange, OneOf, not_negative
 from infomax.errors import InfoMaxError
 from infomax.progress import staged_progress
 from infomax.recipes.recipe import Recipe
@@ -35,6 +35,7 @@ PREPARE_SECONDS = 2e-4  # to cut an image of the sample into patches, for each k
 EIGEN_OPERATIONS = 25.0  # of a matrix product, in whose time an eigenproblem is solved, for each of dim ** 3
 VIEW_COST = 1.6  # of a view with its crops, in encodings of an image
 TIMED_IMAGES = 16  # images that are encoded to see how fast the machine is
+COSINE = InRange("give a cosine, 0 to 1", 0.0, 1.0)
 
 
 @final
@@ -76,20 +77,20 @@ class Spectral(Recipe):
     stride: Annotated[int, AtLeast(1)] = 2
     components: Annotated[int, AtLeast(1)] = 64
     atoms: int = 1024
-    whitening: float = 1e-3
-    similarity: float = 0.5
-    threshold: float = 0.2
+    whitening: Annotated[float, not_negative(1e-3)] = 1e-3
+    similarity: Annotated[float, COSINE] = 0.5
+    threshold: Annotated[float, COSINE] = 0.2
     grid: Annotated[int, AtLeast(1)] = 4
     chiral_grid: Annotated[int, AtLeast(1)] = 8
     channels: Annotated[int, AtLeast(1)] = 192
     dim: Annotated[int, AtLeast(1)] = 512
     cell_images: Annotated[int, AtLeast(1)] = 4_000
-    cell_ridge: float = 1.0
+    cell_ridge: Annotated[float, not_negative(1.0)] = 1.0
     cell_pairs: Annotated[str, OneOf(tuple(CELL_PAIRS))] = "neighbors"
     view_images: Annotated[int, AtLeast(1)] = 12_000
     view_rounds: Annotated[int, AtLeast(1)] = 4
-    view_ridge: float = 0.1
-    power: float = 1.0
+    view_ridge: Annotated[float, not_negative(0.1)] = 0.1
+    power: Annotated[float, FINITE] = 1.0
     mirror: Annotated[str, OneOf(MIRROR)] = "auto"
     copies: Annotated[int, AtLeast(1)] = 1
     crops: Annotated[int, AtLeast(1)] = 4
