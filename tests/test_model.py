@@ -240,11 +240,12 @@ def test_loading_a_damaged_run(tmp_path: Path, damage: str) -> None:
         ("{}", "is no configuration of a run"),
         ('{"recipe": {"x": 3}, "seed": 0, "device": "cpu", "precision": "", "data": {}}', "has format None, and"),
         (
-            '{"format": 2, "recipe": {"x": 3}, "seed": 0, "device": "cpu", "precision": "", "data": {}}',
+            '{"format": 2, "recipe": {"x": 3}, "seed": 0, "world_size": 1, "device": "", "precision": "", "data": {}}',
             "settings of an unknown kind of recipe: known kinds are spectral, multiview, deep-infomax",
         ),
         (
-            '{"format": 2, "recipe": {"kind": "spectral", "x": 3}, "seed": 0, "device": "", "precision": 0, "data": 0}',
+            '{"format": 2, "recipe": {"kind": "spectral", "x": 3}, "seed": 0, "world_size": 1, "device": "", '
+            '"precision": "", "data": {}}',
             "settings of another kind of recipe",
         ),
     ],

@@ -122,7 +122,7 @@ def test_fitting_changes_no_argument_and_no_image() -> None:
 )
 def test_encode_takes_images_of_its_size_alone(fitted: InfoMax, images: NDArray[np.uint8]) -> None:
     if images.dtype == np.uint8 and images.shape[-1] == 3:
-        with pytest.raises(InfoMaxError, match=r"encode takes uint8 \(n, 8, 8, 3\); transform takes any size"):
+        with pytest.raises(InfoMaxError, match=r"encode takes uint8 \(n, 8, 8, 3\), transform any size"):
             fitted.encode(images)
     else:  # the shapes of annotations are enforced while testing
         with pytest.raises(Exception, match=r"encode|type"):

@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints, runtime_checkable
+from operator import index
+from typing import Annotated, Any, Literal, Protocol, get_args, get_origin, get_type_hints, runtime_checkable
 
 from infomax.errors import InfoMaxError
 
@@ -143,17 +144,73 @@ def validate_fields(record: object) -> None:
 
     """
     kind: Any = type(record)
+    for name in _hints(kind):
+        validate_type(kind, name, getattr(record, name))
     for name, constraints in _constraints(kind).items():
         for constraint in constraints:
             if (fault := constraint.fault(name, getattr(record, name))) is not None:
                 raise InfoMaxError(fault)
 
 
+def validate_type(kind: Any, name: str, value: Any) -> None:
+    """Check the type of a value for a field; a whole number may stand for a float.
+
+    Args:
+        kind: The dataclass.
+        name: One of its fields.
+        value: The value for it.
+
+    Raises:
+        InfoMaxError: The value has another type than the field.
+
+    """
+    hint = _hints(kind)[name]
+    wanted = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(wanted) is tuple:
+        fits, what = isinstance(value, tuple) and all(type(each) is int for each in value), "whole numbers, (6, 8) say"
+    elif wanted is float:
+        fits, what = type(value) in (int, float), "a number"
+    elif wanted is int:
+        fits, what = type(value) is int, "a whole number"
+    elif wanted is bool:
+        fits, what = type(value) is bool, "True or False"
+    elif wanted is str or get_origin(wanted) is Literal:
+        fits, what = isinstance(value, str), "text"
+    else:
+        return
+    if not fits:
+        raise InfoMaxError(f"{name} is {value!r}: give {what}")
+
+
+def whole_number(name: str, value: object) -> int:
+    """Convert to Python's own int what counts as one: NumPy's numbers do.
+
+    Args:
+        name: The setting, for the message.
+        value: Its value.
+
+    Returns:
+        The number.
+
+    Raises:
+        InfoMaxError: It is no whole number.
+
+    """
+    try:
+        return index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InfoMaxError(f"{name} is {value!r}: give a whole number") from None
+
+
 @cache
-def _constraints(kind: type[Any]) -> dict[str, list[Constraint]]:
-    hints = get_type_hints(kind, include_extras=True)
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+@cache
+def _constraints(kind: Any) -> dict[str, list[Constraint]]:
     return {
         name: [each for each in get_args(hint)[1:] if isinstance(each, Constraint)]
-        for name, hint in hints.items()
+        for name, hint in _hints(kind).items()
         if get_origin(hint) is Annotated
     }

@@ -86,4 +86,11 @@ def _not_fitted_error() -> type[InfoMaxError]:
     """An InfoMaxError that is scikit-learn's NotFittedError, too."""
     from sklearn.exceptions import NotFittedError
 
-    return type("NotFitted", (InfoMaxError, NotFittedError), {"__doc__": "The estimator was used before `fit`."})
+    doc = "The estimator was used before `fit`."
+    return type("NotFitted", (InfoMaxError, NotFittedError), {"__doc__": doc, "__module__": __name__})
+
+
+def __getattr__(name: str) -> object:
+    if name == "NotFitted":  # where a pickle looks for it
+        return _not_fitted_error()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

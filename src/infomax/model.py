@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from infomax.constraints import whole_number
 from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
 from infomax.estimator import Estimator
@@ -118,7 +119,7 @@ class InfoMax(Estimator):
         before = _config_to_resume(Run(out)) if out is not None and resume else None
         context, source = self._context(None if out is None else Run(out), before, logger), open_source(X)
         recipe, reason = resolve_recipe(
-            *(self.recipe, self.settings, self.epochs),
+            *(self.recipe, self.settings, None if self.epochs is None else whole_number("epochs", self.epochs)),
             source=source,
             device=context.device,
             before=before and before["recipe"],
@@ -137,7 +138,7 @@ class InfoMax(Estimator):
         """Put together where the training computes, logs and saves; only the first process does the latter two."""
         distributed, device = Distributed.of_environment(), choose_device(self.device)
         return TrainingContext(
-            seed=self.seed,
+            seed=whole_number("seed", self.seed),
             device=device,
             bfloat16=bfloat16_is_fast(device) if before is None else before["precision"] == "bfloat16",
             run=run if distributed.first else None,
@@ -161,7 +162,7 @@ class InfoMax(Estimator):
         config = _configuration(recipe, described, images, context)
         if run is not None and before is not None:
             recipe.validate_resumable(run, before, config)
-        encoder, objective = _initialized(recipe, self.seed)
+        encoder, objective = _initialized(recipe, context.seed)
         with nullcontext() if run is None else run.locked():
             if run is not None:
                 run.begin(config, afresh=before is None)
@@ -217,11 +218,11 @@ class InfoMax(Estimator):
         """
         self._require_fitted()
         size = self.recipe_.size
-        if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
-            raise InfoMaxError(
-                f"images of {images.dtype} and shape {images.shape}: encode takes uint8 (n, {size}, {size}, 3); "
-                "transform takes any size"
-            )
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
+            given = f"{getattr(images, 'dtype', type(images).__name__)} and shape {getattr(images, 'shape', None)}"
+            raise InfoMaxError(f"images of {given}: encode takes uint8 (n, {size}, {size}, 3), transform any size")
+        if not len(images):
+            return np.empty((0, self.recipe_.dim), np.float32)
         device = choose_device(self.device)
         encoder = self.encoder_.to(device).eval()
         with torch.inference_mode():

@@ -59,7 +59,7 @@ def progress_bar(
                 counted[0] += count
                 report(counted[0] / max(total, 1))
 
-            report(done / max(total, 1))
+            staged.skip_to(what, done / max(total, 1))
             yield advance
         return
     if not shown or staged is not None:
@@ -127,31 +127,36 @@ class _Staged:
         self.stages = dict(stages)
         self._progress = progress
         self._names = list(stages)
-        self._task = progress.add_task(self._names[0], total=sum(stages.values()))
+        self._task = progress.add_task(self._names[0], total=sum(stages.values()), worked=0.0)
         self._began = self._noted = time.monotonic()
+        self._completed = self._worked = 0.0  # in all, and of that by this process
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[float], None]]:
         """Yield a function that takes the part of the stage that is done, 0 to 1."""
+        self.skip_to(name, 0.0)
+        yield lambda part: self._report(name, part, worked=True)
+        self._report(name, 1.0, worked=True)
+
+    def skip_to(self, name: str, part: float) -> None:
+        """Move the bar over what is not done by this process: stages that never came, and work from before."""
+        self._report(name, part, worked=False)
+
+    def _report(self, name: str, part: float, *, worked: bool) -> None:
         number = self._names.index(name)
-        before = sum(self.stages[each] for each in self._names[:number])
+        completed = sum(self.stages[each] for each in self._names[:number]) + min(part, 1.0) * self.stages[name]
+        self._worked += max(0.0, completed - self._completed) if worked else 0.0
+        self._completed = max(completed, self._completed)
         title = f"{number + 1} of {len(self._names)}: {name}"
+        self._progress.update(self._task, description=title, completed=self._completed, worked=self._worked)
+        self._note(title)
 
-        def report(part: float) -> None:
-            completed = before + min(part, 1.0) * self.stages[name]
-            self._progress.update(self._task, description=title, completed=completed)
-            self._note(title, completed)
-
-        report(0.0)
-        yield report
-        report(1.0)
-
-    def _note(self, title: str, completed: float) -> None:
+    def _note(self, title: str) -> None:
         now = time.monotonic()
         if self._progress.console.is_terminal or now - self._noted < NOTE_SECONDS:
             return
         self._noted = now
-        left = _seconds_left(now - self._began, completed, sum(self.stages.values()))
+        left = _seconds_left(now - self._began, self._worked, self._completed, sum(self.stages.values()))
         announce(f"{title}, about {duration(left)} left", shown=True)
 
 
@@ -173,9 +178,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
-def _seconds_left(elapsed: float, completed: float, total: float) -> float:
-    """The time left: as expected at first, and as fast as so far once a twentieth is done."""
-    pace = elapsed / completed if completed > total / 20 else 1.0
+def _seconds_left(elapsed: float, worked: float, completed: float, total: float) -> float:
+    """The time left: as expected at first, and at the pace of this process once it has done a twentieth."""
+    pace = elapsed / worked if worked > total / 20 else 1.0
     return max(0.0, total - completed) * pace
 
 
@@ -223,7 +228,9 @@ def _bar(unit: str, *, counted: bool = True, staged: bool = False) -> Iterator["
 
     class Left(ProgressColumn):
         def render(self, task: Task) -> Text:
-            left = _seconds_left(task.elapsed or 0.0, task.completed, task.total or 0.0)
+            if task.finished:
+                return Text("done", style="cyan")
+            left = _seconds_left(task.elapsed or 0.0, task.fields["worked"], task.completed, task.total or 0.0)
             return Text(f"about {duration(left)} left", style="cyan")
 
     columns: list[ProgressColumn] = [TextColumn("{task.description}")]

@@ -219,11 +219,11 @@ def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
 
 
 def _curves(run: Run) -> dict[str, Float[np.ndarray, "2 points"]]:
-    """Bounds in the log, in nats: one point each few hundred steps, or one each epoch when there are no such lines."""
+    """Bounds in the log, in nats: one point each few hundred steps, or one each epoch or stage without such lines."""
     lines = list(run.read_log())
-    kind = "step" if sum(line["kind"] == "step" for line in lines) > 1 else "epoch"
+    kinds = ("step",) if sum(line["kind"] == "step" for line in lines) > 1 else ("epoch", "stage")
     curves: dict[str, list[tuple[float, float]]] = {}
-    for line in (line for line in lines if line["kind"] == kind):
+    for line in (line for line in lines if line["kind"] in kinds):
         for name, value in line.items():
             if isinstance(value, float) and name not in ("seconds", "images_per_second"):
                 curves.setdefault(name, []).append((line["step"], value))

@@ -49,7 +49,7 @@ def resolve_recipe(
     """Find the recipe that a training uses.
 
     Args:
-        recipe: The recipe, its name, "auto", or None for that of `before` or "auto".
+        recipe: The recipe or its name; None or "auto" for that of `before`, else for the one that suits the collection.
         settings: Settings to replace, by name.
         epochs: Passes over the images in place of the recipe's.
         source: The collection, for "auto".
@@ -65,7 +65,7 @@ def resolve_recipe(
     """
     if isinstance(recipe, Recipe):
         choice = Choice(recipe, "")
-    elif recipe is None and before is not None:
+    elif recipe in (None, AUTO) and before is not None:
         choice = Choice(recipe_from_config(before), "")
     elif recipe is None or recipe == AUTO:
         choice = choose_recipe(source, device)

@@ -3,21 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from infomax.constraints import validate_fields
+from infomax.constraints import validate_fields, validate_type
 from infomax.errors import InfoMaxError
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
 from infomax.training.context import TrainingContext
 from infomax.training.run_folder import Run
 from infomax.training.schedule import Schedule
-from infomax.training.trainer import Trainer
+from infomax.training.trainer import CHECKPOINT_KEYS, Trainer
 
 Own = TypeVar("Own", bound="Recipe")
 
@@ -59,6 +59,11 @@ class Recipe(ABC):
     def schedule(self) -> Schedule | None:
         """Give the schedule of a training by gradients; None for a closed form."""
         return None
+
+    @property
+    def checkpoint_keys(self) -> tuple[str, ...]:
+        """What last.ckpt of such a training holds."""
+        return CHECKPOINT_KEYS
 
     @property
     def can_continue(self) -> bool:
@@ -145,6 +150,7 @@ class Recipe(ABC):
 
         """
         if run.finished and not self.can_continue:
+            run.finish(keep_checkpoint=False)  # a kill may have come in between
             raise InfoMaxError(f"{run.path} has finished: nothing is left to resume; to learn anew, use --overwrite")
         epochs, wanted = (config["recipe"].get("epochs", 1) for config in (before, now))
         if run.finished and wanted <= epochs:
@@ -162,7 +168,7 @@ class Recipe(ABC):
                 f"{run.path} was begun with {epochs} epochs, at the end of which its learning rate is to be 0: resume "
                 f"with --epochs {epochs}, or start a new --out"
             )
-        checkpoint = run.validate_resumable(before, now)
+        checkpoint = run.validate_resumable(before, now, self.checkpoint_keys)
         if checkpoint is not None and schedule is not None:
             begun = checkpoint["epoch"] + (checkpoint["batch"] > 0)
             if wanted < begun:
@@ -244,27 +250,36 @@ class Recipe(ABC):
             for name, value in settings.items()
             if name != "kind"
         }
-        try:
-            return cls(**known)
-        except TypeError as error:
-            names = ", ".join(field.name for field in fields(cls))
-            raise InfoMaxError(f"settings of another kind of recipe ({error}): the known ones are {names}") from None
+        names = [field.name for field in fields(cls)]
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        if strange := sorted({*known} - {*names} | needed - {*known}):
+            raise InfoMaxError(
+                f"settings of another kind of recipe ({', '.join(strange)}): the known ones are {', '.join(names)}"
+            )
+        for name, value in known.items():
+            validate_type(cls, name, value)
+        return cls(**known)
 
     def _read(self, name: str, value: Any) -> Any:
-        """Convert a value that is given as text to the kind of the setting."""
+        """Convert a value, where it is text, to the type of the setting, and check its type."""
         known = [field.name for field in fields(self) if field.name != "name"]
         if name == "name" and self.name == value:
             return value
         if name not in known:
             raise InfoMaxError(f"no setting '{name}' in {self.name}: choose one of {', '.join(known)}")
         now = getattr(self, name)
-        if not isinstance(value, str) or isinstance(now, str):
-            return tuple(value) if isinstance(value, list) else value
-        try:
-            return _READ.get(type(now), type(now))(value)
-        except (ValueError, KeyError):
-            written = ",".join(map(str, now)) if isinstance(now, tuple) else now
-            raise InfoMaxError(f"setting {name}={value}: give a value like {name}={written}") from None
+        if isinstance(value, np.generic):
+            value = value.item()
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif isinstance(value, str) and not isinstance(now, str):
+            try:
+                value = _READ.get(type(now), type(now))(value)
+            except (ValueError, KeyError):
+                written = ",".join(map(str, now)) if isinstance(now, tuple) else now
+                raise InfoMaxError(f"setting {name}={value}: give a value like {name}={written}") from None
+        validate_type(type(self), name, value)
+        return value
 
 
 _READ: dict[type, Callable[[str], Any]] = {

@@ -58,7 +58,8 @@ def recipe_from_config(settings: Mapping[str, Any]) -> Recipe:
         InfoMaxError: The kind or a setting is unknown.
 
     """
-    kind = KINDS.get(settings.get("kind", ""))
+    name = settings.get("kind")
+    kind = KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise InfoMaxError(f"settings of an unknown kind of recipe: known kinds are {', '.join(KINDS)}")
     return kind.from_dict(settings)

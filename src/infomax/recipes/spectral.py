@@ -26,7 +26,14 @@ from infomax.recipes.recipe import Recipe
 from infomax.representation.encoders import Encoder, SpectralEncoder
 from infomax.representation.encoders.codebook import PatchSettings
 from infomax.representation.objectives import Objective
-from infomax.training.closed_form import CELL_PAIRS, CODEBOOK_IMAGES, STAGES, CcaSettings, ClosedFormTrainer
+from infomax.training.closed_form import (
+    CELL_PAIRS,
+    CODEBOOK_IMAGES,
+    MOMENTS_KEYS,
+    STAGES,
+    CcaSettings,
+    ClosedFormTrainer,
+)
 from infomax.training.context import TrainingContext
 from infomax.training.spectral_views import MIRROR, ViewSettings
 
@@ -124,6 +131,11 @@ class Spectral(Recipe):
     def input_signature(self) -> tuple[object, ...]:
         """How an image becomes visual words in cells."""
         return self.size, self.patches, self.gray_patches, self.stride, self.threshold, self.grid, self.chiral_grid
+
+    @property
+    def checkpoint_keys(self) -> tuple[str, ...]:
+        """What last.ckpt of the closed form holds."""
+        return MOMENTS_KEYS
 
     def encoder(self) -> SpectralEncoder:
         """Make a new encoder with random maps."""

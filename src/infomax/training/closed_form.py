@@ -33,6 +33,7 @@ from infomax.training.interruption import TrainingInterrupted, catch_signals, in
 from infomax.training.run_folder import Checkpoint
 from infomax.training.spectral_views import ViewSettings, mirror_classification_accuracy, sample_views
 
+MOMENTS_KEYS = ("encoder", "stage", "n_done", "moments")  # of last.ckpt
 BATCH_IMAGES = 256  # images between two looks at the clock
 HELD_OUT = 10  # one image in so many is kept from the moments, to evaluate the bound on
 CODEBOOK_IMAGES = 4_000  # images from which whitening and atoms come
@@ -288,7 +289,7 @@ class ClosedFormTrainer:
         """Load the last checkpoint; return it if a stage was under way. Whitening and atoms follow from the seed."""
         run, checkpoint = self.context.run, None
         if run is not None:
-            checkpoint = run.read_checkpoint()
+            checkpoint = run.read_checkpoint(MOMENTS_KEYS)
             if checkpoint is not None:
                 self.stage = checkpoint["stage"]
                 self.encoder.load_state_dict(checkpoint["encoder"])

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -76,7 +76,9 @@ class Run:
         if not self.exists and self.path.is_dir() and not all(map(is_unfinished, self.path.iterdir())):
             raise InfoMaxError(f"{self.path} is not empty and holds no run: choose another --out")
 
-    def validate_resumable(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> Checkpoint | None:
+    def validate_resumable(
+        self, before: Mapping[str, Any], now: Mapping[str, Any], keys: Collection[str]
+    ) -> Checkpoint | None:
         """Refuse to resume with another seed, device, number of processes or collection, or from a damaged run.
 
         What a recipe may change is for `Recipe.validate_resumable` to say.
@@ -84,6 +86,7 @@ class Run:
         Args:
             before: The config.json of the run.
             now: The same of the training that is to continue it.
+            keys: What the checkpoint must hold.
 
         Returns:
             The checkpoint to go on from; None where the run was stopped before its first.
@@ -101,9 +104,9 @@ class Run:
                 raise InfoMaxError(
                     f"{self.path} was begun with {name} {before[name]}: resume with --{name} {before[name]}"
                 )
-        if before["data"]["fingerprint"] != now["data"]["fingerprint"]:
+        if before["data"].get("fingerprint") != now["data"]["fingerprint"]:
             raise InfoMaxError(f"{self.path} was begun with other images: resume with the same, or start a new --out")
-        checkpoint = self.read_checkpoint()  # a damaged file is reported here, before anything is touched
+        checkpoint = self.read_checkpoint(keys)  # a damaged file is reported here, before anything is touched
         list(self.read_log())
         if checkpoint is None and self.finished:
             raise InfoMaxError(f"{self.path} has no last.ckpt to go on from: choose another --out, or use --overwrite")
@@ -152,6 +155,7 @@ class Run:
             afresh: Whether to delete what a former run left.
 
         """
+        json.dumps(config)  # what cannot be written is found before anything is deleted
         self.path.mkdir(parents=True, exist_ok=True)
         self.weights_file.unlink(missing_ok=True)
         for file in filter(is_unfinished, self.path.iterdir()):
@@ -207,6 +211,9 @@ class Run:
             raise InfoMaxError(
                 f"{self.path} has format {found}, and this version reads {self.FORMAT}: fit again with --overwrite"
             )
+        records = (config["recipe"], config["data"])
+        if "world_size" not in config or not all(isinstance(each, dict) for each in records):
+            raise InfoMaxError(f"{self.config_file} is no configuration of a run: fit again with --overwrite")
         return config
 
     def write_weights(self, weights: Mapping[str, Tensor]) -> None:
@@ -249,14 +256,17 @@ class Run:
         with written_atomically(self.checkpoint_file) as file:
             file.write(content.getbuffer())
 
-    def read_checkpoint(self) -> Checkpoint | None:
+    def read_checkpoint(self, keys: Collection[str] = ()) -> Checkpoint | None:
         """Read last.ckpt.
+
+        Args:
+            keys: What it must hold; each kind of training has a shape of its own.
 
         Returns:
             What `write_checkpoint` was given; None where the run was stopped before its first checkpoint.
 
         Raises:
-            InfoMaxError: The file is damaged or of another version.
+            InfoMaxError: The file is damaged, of another version, or of another kind of training.
 
         """
         try:
@@ -268,7 +278,9 @@ class Run:
         except Exception as error:  # torch raises many kinds for a damaged file, none of them of its own
             reason = str(error).partition("\n")[0]
             raise InfoMaxError(f"{self.checkpoint_file} is damaged ({reason}): start over with --overwrite") from None
-        if not isinstance(checkpoint, dict) or checkpoint.get("format") != self.FORMAT:
+        if not isinstance(checkpoint, dict) or not {"format", *keys} <= checkpoint.keys():
+            raise InfoMaxError(f"{self.checkpoint_file} is no checkpoint of this training: start over with --overwrite")
+        if checkpoint["format"] != self.FORMAT:
             raise InfoMaxError(f"{self.checkpoint_file} is no checkpoint: start over with --overwrite")
         return checkpoint
 
@@ -299,7 +311,7 @@ class Run:
                 line = json.loads(text)
             except ValueError:
                 line = None
-            if not isinstance(line, dict) or not {"kind", "step"} <= line.keys():
+            if not isinstance(line, dict) or "kind" not in line or not isinstance(line.get("step"), int):
                 raise InfoMaxError(f"{self.log_file} is damaged in line {number}: delete that line, or all from it on")
             yield line
 

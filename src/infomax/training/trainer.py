@@ -33,6 +33,7 @@ from infomax.training.run_folder import LogLine
 from infomax.training.schedule import Schedule
 
 LOG_STEPS = 50
+CHECKPOINT_KEYS = ("encoder", "objective", "optimizer", "generator", "interval", "whole", "epoch", "batch", "step")
 PREPARED_FROM = 5_000  # images from which an encoder takes what is not learned
 
 ViewPlan = Callable[[float], Sequence[CropPolicy]]
@@ -258,7 +259,8 @@ class Trainer:
 
         """
         run, logger = self.context.run, self.context.logger
-        checkpoint = self.context.distributed.broadcast(None if run is None else run.read_checkpoint())
+        read = None if run is None else run.read_checkpoint(CHECKPOINT_KEYS)
+        checkpoint = self.context.distributed.broadcast(read)
         if checkpoint is not None:
             self.encoder.load_state_dict(checkpoint["encoder"])
             self.objective.load_state_dict(checkpoint["objective"])

@@ -36,8 +36,9 @@ class Proxies:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all numbers in the form of JSON, without the reconstructed images."""
-        decoded = {name: value for name, value in vars(self.ms_ssim).items() if name not in ("ms_ssim", "pixels")}
-        decoded["mean_picture"] = decoded.pop("mean_image")  # the names of JSON fields are a contract
+        fields = {"mean_image": "mean_picture"}  # the names of JSON fields are a contract
+        numbers = vars(self.ms_ssim).items()
+        decoded = {fields.get(name, name): value for name, value in numbers if name not in ("ms_ssim", "pixels")}
         return {
             "mine": asdict(self.mine),
             "ndm": asdict(self.ndm),
