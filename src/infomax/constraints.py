@@ -167,7 +167,9 @@ def validate_type(kind: Any, name: str, value: Any) -> None:
     hint = _hints(kind)[name]
     wanted = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if get_origin(wanted) is tuple:
-        fits, what = isinstance(value, tuple) and all(type(each) is int for each in value), "whole numbers, (6, 8) say"
+        of = get_args(wanted)[0]
+        fits = isinstance(value, tuple) and all(type(each) is of for each in value)
+        what = "whole numbers, (6, 8) say" if of is int else "texts, ('6', 'gray9') say"
     elif wanted is float:
         fits, what = type(value) in (int, float), "a number"
     elif wanted is int:

@@ -55,3 +55,20 @@ def directions(groups: list[Array], ridge: float, variance: float | None = None)
     common = single.diagonal().mean() if variance is None else variance
     values, weights = eigh(pair, single + ridge * common * np.eye(len(mean)))
     return values[::-1], weights[:, ::-1], mean
+
+
+def reduced(image: NDArray[np.uint8], size: int) -> Array:
+    """A smaller image by antialiased bilinear resampling, one pixel at a time."""
+    step = len(image) / size
+    out = np.zeros((size, size, 3))
+    for row in range(size):
+        for column in range(size):
+            total = 0.0
+            for y in range(len(image)):
+                for x in range(len(image)):
+                    down = max(0.0, 1 - abs(y + 0.5 - step * (row + 0.5)) / step)
+                    along = max(0.0, 1 - abs(x + 0.5 - step * (column + 0.5)) / step)
+                    out[row, column] += down * along * image[y, x]
+                    total += down * along
+            out[row, column] /= total
+    return out

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from infomax import InfoMax
 from infomax.errors import InfoMaxError
 from infomax.recipes import SPECTRAL_FAST, Spectral
+from infomax.representation.color import LUMA
 from infomax.representation.encoders import SpectralEncoder
-from infomax.representation.encoders.codebook import Box
 from infomax.training import closed_form
 from infomax.training.closed_form import CELL_PAIRS, CcaSettings, ClosedFormTrainer
 from infomax.training.context import TrainingContext, numbered_generator
@@ -25,9 +25,7 @@ from tests.training import spectral_oracle as oracle
 LITTLE = Spectral(
     name="little",
     size=16,
-    patches=(4, 6),
-    gray_patches=(4,),
-    stride=2,
+    words=("4/2", "6/2", "gray4@8"),
     components=20,
     atoms=32,
     channels=8,
@@ -97,7 +95,7 @@ def together(places: list[tuple[int, int]], pairs: str) -> list[tuple[int, int]]
 def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
     """Of 500 images, as many as a question takes: the values of the regions' eigenproblem, and every feature."""
     images = textured(500)
-    one = LITTLE.with_settings(patches=(4,), gray_patches=(), cell_images=500, cell_pairs=pairs, mirror=mirror)
+    one = LITTLE.with_settings(words=("4/2",), cell_images=500, cell_pairs=pairs, mirror=mirror)
     grid, channels = (3, 8) if mirror == "invariant" else (4, 3)  # 3 * 2 * 8 numbers, for 4 * 4 cells
     model = fitted(images, one)
     encoder = model.encoder_
@@ -306,8 +304,8 @@ def test_a_box_is_a_mean_over_its_part() -> None:
     words = encoder.codebooks[0]
     with torch.inference_mode():
         planes = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
-        box = Box(0.0, 0.0, 4 / 7)  # 4 of 7 positions at stride 2: the first 10 of 16 pixels
-        seen = words(planes, (box,), 3, bfloat16=False)
+        boxes = torch.tensor([0.0, 0.0, 4 / 7]).expand(3, 1, 3)  # 4 of 7 places at stride 2: the first 10 of 16 pixels
+        seen = words(planes, boxes, 3, bfloat16=False)
         alone = [
             oracle.cells(oracle.histograms(each, _numbers(words), 4, 2, words.threshold), 3).reshape(9, -1)
             for each in corner
@@ -315,13 +313,36 @@ def test_a_box_is_a_mean_over_its_part() -> None:
     np.testing.assert_allclose(seen[:, 0].double().numpy(), alone, atol=1e-5)
 
 
+@pytest.mark.usefixtures("precise")
+def test_words_of_a_reduced_image_are_the_oracles() -> None:
+    model = fitted(textured(50))
+    encoder = model.encoder_
+    assert isinstance(encoder, SpectralEncoder)
+    words = encoder.codebooks[2]
+    weights = _numbers(words)
+    assert words.size == 8
+    images = textured(3)
+    with torch.inference_mode():
+        seen = encoder.histograms(torch.from_numpy(images))[2][:, 0]
+    for image, histograms in zip(images, seen, strict=True):
+        gray = oracle.reduced(image, 8) @ np.array(LUMA)
+        codes = oracle.histograms(gray[..., None], weights, 4, 1, words.threshold)
+        expected = oracle.cells(codes, encoder.grid).reshape(encoder.grid**2, -1)
+        np.testing.assert_allclose(histograms.double().numpy(), expected, atol=1e-5)
+
+
 def _numbers(words: torch.nn.Module) -> dict[str, NDArray[np.float64]]:
     return {name: buffer.double().numpy() for name, buffer in words.named_buffers()}
 
 
 BAD = {
-    "patches=5": "do not end at the edge",
-    "stride=0": "stride is 0: use 1 or more",
+    "words=5/2": "do not end at the edge",
+    "words=4/0": "do not end at the edge",
+    "words=40": "do not end at the edge",
+    "words=": "is no kind of words",
+    "words=4/2,pink6": "'pink6' is no kind of words, such as 6, gray9, 6/2 or gray9@96/3",
+    "words=4@64": "are of 64 px, more than the images of 32 px",
+    "words=12@14/2": "have 2 places along a side, and the grid 4 cells",
     "atoms=3": "an even number",
     "grid=20": "grid",
     "grid=1": "a grid of 1 has no neighbors pairs of cells",

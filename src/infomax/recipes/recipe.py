@@ -274,7 +274,7 @@ class Recipe(ABC):
             value = tuple(value)
         elif isinstance(value, str) and not isinstance(now, str):
             try:
-                value = _READ.get(type(now), type(now))(value)
+                value = _read_tuple(value, now) if isinstance(now, tuple) else _READ.get(type(now), type(now))(value)
             except (ValueError, KeyError):
                 written = ",".join(map(str, now)) if isinstance(now, tuple) else now
                 raise InfoMaxError(f"setting {name}={value}: give a value like {name}={written}") from None
@@ -283,6 +283,11 @@ class Recipe(ABC):
 
 
 _READ: dict[type, Callable[[str], Any]] = {
-    tuple: lambda text: tuple(int(part) for part in text.split(",")),
     bool: lambda text: {"true": True, "false": False}[text.lower()],
 }
+
+
+def _read_tuple(text: str, now: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Read values between commas, of the type that they have now."""
+    kind = type(now[0]) if now else int
+    return tuple(kind(part) for part in text.split(","))

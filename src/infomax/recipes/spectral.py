@@ -24,7 +24,7 @@ from infomax.errors import InfoMaxError
 from infomax.progress import staged_progress
 from infomax.recipes.recipe import Recipe
 from infomax.representation.encoders import Encoder, SpectralEncoder
-from infomax.representation.encoders.codebook import PatchSettings
+from infomax.representation.encoders.codebook import PatchSettings, Words
 from infomax.representation.objectives import Objective
 from infomax.training.closed_form import (
     CELL_PAIRS,
@@ -52,11 +52,12 @@ class Spectral(Recipe):
 
     Attributes:
         size: Side of the images, in pixels.
-        patches: Sides of the color patches, in pixels.
-        gray_patches: Sides of the patches without color, in pixels.
-        stride: Distance between neighboring patches, in pixels.
-        components: Principal components of a patch that are kept, at most.
-        atoms: Visual words of each kind of patch, mirror images counted.
+        words: The kinds of visual words, each written as [gray]PATCH[@SIDE][/STRIDE]: the side of a patch in pixels, the
+            side to which the image is reduced first, and the distance between neighboring patches. `gray9@96/3` are
+            patches of 9 x 9 pixels without color, of the image at 96 x 96 pixels, at every third pixel.
+        components: Principal components of a patch that are kept, at most. With the threshold 64 numbers make whole
+            tiles of a processor's matrix unit.
+        atoms: Visual words of each kind, mirror images counted.
         whitening: Added to the variances of the components, of pixels in 0..1.
         similarity: Cosine above which a patch is too near another one to become an atom.
         threshold: Cosine above which an atom counts for a patch.
@@ -79,10 +80,8 @@ class Spectral(Recipe):
 
     kind: ClassVar[str] = "spectral"
 
-    patches: tuple[int, ...] = (6,)
-    gray_patches: tuple[int, ...] = ()
-    stride: Annotated[int, AtLeast(1)] = 2
-    components: Annotated[int, AtLeast(1)] = 64
+    words: tuple[str, ...] = ("6/2",)
+    components: Annotated[int, AtLeast(1)] = 63
     atoms: int = 1024
     whitening: Annotated[float, not_negative(1e-3)] = 1e-3
     similarity: Annotated[float, COSINE] = 0.5
@@ -110,27 +109,37 @@ class Spectral(Recipe):
             raise InfoMaxError(f"a grid of {self.grid} has no {self.cell_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
             raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each is stored with its mirror image")
-        if not self.patches + self.gray_patches:
-            raise InfoMaxError("no patches and no gray_patches: give the side of one, 6 say")
-        for patch in (*self.patches, *self.gray_patches):
-            self._validate_patch(patch)
+        if not self.words:
+            raise InfoMaxError("no words: give a kind of patches, words=6/2 say")
+        for text in self.words:
+            self._validate_words(text)
 
-    def _validate_patch(self, patch: int) -> None:
-        if not 1 < patch <= self.size or (self.size - patch) % self.stride:
+    def _validate_words(self, text: str) -> None:
+        """Refuse patches that do not fit the image or the grid."""
+        try:
+            words = Words.parse(text)
+        except ValueError as error:
+            raise InfoMaxError(f"setting words: {error}") from None
+        side = words.side or self.size
+        if side > self.size:
             raise InfoMaxError(
-                f"patches of {patch} px at stride {self.stride} do not end at the edge of {self.size} px: "
+                f"words {text} are of {side} px, more than the images of {self.size} px: use a larger size"
+            )
+        if words.stride < 1 or not 1 < words.patch <= side or (side - words.patch) % words.stride:
+            raise InfoMaxError(
+                f"patches of {words.patch} px at stride {words.stride} do not end at the edge of {side} px: "
                 "choose patches so that size - patch is a multiple of the stride"
             )
-        if (places := (self.size - patch) // self.stride + 1) < self.grid:
+        if (places := words.places(self.size)) < self.grid:
             raise InfoMaxError(
-                f"patches of {patch} px have {places} places along a side, and the grid {self.grid} cells: "
+                f"patches of {words.patch} px have {places} places along a side, and the grid {self.grid} cells: "
                 "use a smaller grid, stride or patch"
             )
 
     @property
     def input_signature(self) -> tuple[object, ...]:
         """How an image becomes visual words in cells."""
-        return self.size, self.patches, self.gray_patches, self.stride, self.threshold, self.grid, self.chiral_grid
+        return self.size, self.words, self.threshold, self.grid, self.chiral_grid
 
     @property
     def checkpoint_keys(self) -> tuple[str, ...]:
@@ -140,9 +149,7 @@ class Spectral(Recipe):
     def encoder(self) -> SpectralEncoder:
         """Make a new encoder with random maps."""
         patches = PatchSettings(
-            self.patches,
-            self.gray_patches,
-            self.stride,
+            tuple(Words.parse(text) for text in self.words),
             self.components,
             self.atoms,
             self.threshold,
@@ -195,7 +202,7 @@ class Spectral(Recipe):
         per_image, operations_a_second = _measured_speed(self, device)
         views = min(self.view_images, self.view_rounds * n)
         cells = min(self.cell_images, n)
-        kinds = len(self.patches) + len(self.gray_patches)
+        kinds = len(self.words)
         numbers = self.grid * ((self.grid + 1) // 2) * self.channels * kinds
         samples = (self.crops + 1) * (self.copies + 1) + 1
         return {
@@ -230,14 +237,6 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=(6, 8), cell_images=3_000, view_images=5_000)
+SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, words=("6/2", "8/2"), cell_images=3_000, view_images=5_000)
 
-SPECTRAL = Spectral(
-    name="spectral",
-    size=32,
-    patches=(6, 8),
-    gray_patches=(6, 9),
-    stride=1,
-    cell_images=3_000,
-    view_images=8_000,
-)
+SPECTRAL = Spectral(name="spectral", size=32, words=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=8_000)

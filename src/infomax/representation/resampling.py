@@ -1,4 +1,4 @@
-"""Resampling and blur along one axis of an image, as matrices."""
+"""Resampling and blur along the axes of an image, as matrices."""
 
 import torch
 from jaxtyping import Float, Int
@@ -32,6 +32,24 @@ def resampling_matrices(
     weights = (1 - offset.abs() / step.clamp(min=1)).clamp_(min=0)
     weights = weights.masked_fill_((inputs < start) | (inputs >= start + length), 0)
     return weights / weights.sum(2, keepdim=True)
+
+
+def reduced(planes: Float[Tensor, "n c pixels pixels"], size: int) -> Float[Tensor, "n c size size"]:
+    """Reduce square images by antialiased bilinear resampling.
+
+    Args:
+        planes: The images.
+        size: Side of the results, in pixels.
+
+    Returns:
+        The reduced images.
+
+    """
+    pixels = planes.shape[-1]
+    start, length = torch.tensor([0], device=planes.device), torch.tensor([pixels], device=planes.device)
+    (matrix,) = resampling_matrices(start, length, pixels, size).to(planes)
+    result: Tensor = matrix @ planes @ matrix.T
+    return result
 
 
 def blur_matrices(sigma: Float[Tensor, " n"], size: int) -> Float[Tensor, "n size size"]:

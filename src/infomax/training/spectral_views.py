@@ -1,6 +1,5 @@
 """Views for the closed form, drawn where they cost least: crops from the feature map, colors from the image."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -9,8 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from infomax.representation.augmentation import CropPolicy, Warp, augment, warp
-from infomax.representation.encoders.codebook import WHOLE, Box
-from infomax.representation.encoders.spectral import SpectralEncoder
+from infomax.representation.encoders.spectral import WHOLE, SpectralEncoder
 
 EPSILON = 1e-12  # variance of histograms below which there is nothing but rounding
 
@@ -27,9 +25,8 @@ class ViewSettings:
         mirror: Whether the mirror image of each is a view too: "invariant", "chiral", or "auto" (test whether the
             collection is left-right symmetric).
         copies: Recolored copies of each image.
-        crops: Crops of the image and of each copy. They are taken from the feature map, which costs little; images that
-            are encoded together are cropped alike. The gray copy has one crop: its words of shape are the same in every
-            copy and must not dominate.
+        crops: Crops of the image and of each copy. They are taken from the feature map, which costs little. The gray copy
+            has one crop: its words of shape are the same in every copy and must not dominate.
         side: Least side of a crop, as a fraction of the image's.
         brightness: As in CropPolicy.
         contrast: As in CropPolicy.
@@ -66,8 +63,14 @@ def sample_views(
 
     """
     copies = _copies(images, settings, generator)
-    parts = zip(*map(encoder.micro_batches, copies), strict=True)
-    return torch.cat([_crops(encoder, copies_of_part, settings, generator) for copies_of_part in parts])
+    views = []
+    for number, copy in enumerate(copies):
+        boxes = _random_boxes(len(images), settings.crops if number < settings.copies + 1 else 1, settings, generator)
+        if number == 0:
+            boxes = torch.cat([boxes.new_tensor(WHOLE).expand(len(images), 1, 3), boxes], 1)
+        parts = zip(encoder.micro_batches(copy), boxes.split(len(encoder.micro_batches(copy)[0])), strict=True)
+        views.append(torch.cat([encoder.mirror_average(encoder.features(*part)) for part in parts]))
+    return torch.cat(views, 1)
 
 
 def mirror_classification_accuracy(antisymmetric: Float[Tensor, "n numbers"]) -> float:
@@ -116,22 +119,8 @@ def _copies(
     return [images.float(), *(warp(copy, s.warp, generator) for copy in copies)]
 
 
-def _crops(
-    encoder: SpectralEncoder,
-    copies: Iterable[Float[Tensor, "m h w 3"]],
-    settings: ViewSettings,
-    generator: torch.Generator,
-) -> Float[Tensor, "m views numbers"]:
-    """Crop the feature maps of the copies: the image whole and cropped, the last, gray copy once."""
-    s, views = settings, []
-    for number, copy in enumerate(copies):
-        boxes = [_random_box(s.side, generator) for _ in range(s.crops if number < s.copies + 1 else 1)]
-        boxes = [WHOLE, *boxes] if number == 0 else boxes
-        views.append(encoder.mirror_average(encoder.features(copy, boxes)))
-    return torch.cat(views, 1)
-
-
-def _random_box(least: float, generator: torch.Generator) -> Box:
-    """Draw a square crop: its side uniform from `least` to 1, its place uniform."""
-    side, top, left = torch.rand(3, generator=generator, device=generator.device).tolist()
-    return Box(top, left, least + (1 - least) * side)
+def _random_boxes(n: int, count: int, settings: ViewSettings, generator: torch.Generator) -> Float[Tensor, "n count 3"]:
+    """Draw square crops: the side uniform from the least to 1, the place uniform."""
+    boxes = torch.rand(n, count, 3, generator=generator, device=generator.device)
+    boxes[..., 2] = settings.side + (1 - settings.side) * boxes[..., 2]
+    return boxes

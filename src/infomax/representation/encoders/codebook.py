@@ -9,38 +9,76 @@ mirrored cells. So the sum of the two (symmetric) stays and the difference (anti
 both parts separately takes half the memory and a quarter of the time.
 """
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, linear, normalize, unfold
+from torch.nn.functional import conv2d, pad, unfold
 
 from infomax.representation.color import LUMA
 
 SAMPLED = 200_000  # patches from which whitening and atoms are computed
+TILE = {"cpu": 2**21, "cuda": 2**28}  # numbers in the sparse codes of the images that are encoded at a time
 PLAIN = 1e-4  # a patch whose whitened length is below it has a single color, and is not a word
 
 
+_WRITTEN = re.compile(r"(gray)?(\d+)(?:@(\d+))?(?:/(\d+))?")
+
+
 @dataclass(frozen=True)
-class Box:
-    """A square crop of the feature map.
+class Words:
+    """One kind of visual words: patches of one size, of the image at one resolution.
+
+    Written `6`, `gray9`, `6/2` or `gray9@96/3`: the side of a patch in pixels, the side to which the image is reduced,
+    and the distance between neighboring patches.
 
     Attributes:
-        top: Offset from the top, as a fraction of the room that is left.
-        left: Offset from the left, as a fraction of the room that is left.
-        side: Side of the crop, as a fraction of the whole.
+        patch: Side of a patch, in pixels.
+        gray: Whether the patches have no color, so that the words describe shape alone.
+        side: Side to which the image is reduced first, in pixels; None for the image as it is.
+        stride: Distance between neighboring patches, in pixels.
 
     """
 
-    top: float = 0.0
-    left: float = 0.0
-    side: float = 1.0
+    patch: int
+    gray: bool = False
+    side: int | None = None
+    stride: int = 1
 
+    @classmethod
+    def parse(cls, text: str) -> "Words":
+        """Read a kind of words as it is written.
 
-WHOLE = Box()
+        Args:
+            text: `6`, `gray9`, `6/2`, `gray9@96/3` or the like.
+
+        Returns:
+            The kind of words.
+
+        Raises:
+            ValueError: The text is not of that form.
+
+        """
+        found = _WRITTEN.fullmatch(text.strip())
+        if found is None:
+            raise ValueError(f"{text!r} is no kind of words, such as 6, gray9, 6/2 or gray9@96/3")
+        gray, patch, side, stride = found.groups()
+        return cls(int(patch), bool(gray), int(side) if side else None, int(stride or 1))
+
+    def places(self, size: int) -> int:
+        """Count the patches along a side.
+
+        Args:
+            size: Side of the images, in pixels.
+
+        Returns:
+            The number of places; 0 or less where a patch is larger than the image.
+
+        """
+        return ((self.side or size) - self.patch) // self.stride + 1
 
 
 @dataclass(frozen=True)
@@ -48,40 +86,37 @@ class PatchSettings:
     """How images are cut into patches and how patches become words.
 
     Attributes:
-        patches: Sides of the color patches, in pixels.
-        gray_patches: Sides of the patches without color, in pixels.
-        stride: Distance between neighboring patches, in pixels.
+        words: The kinds of words.
         components: Principal components of a patch that are kept; the finest detail is noise.
-        atoms: Words of each kind of patch, mirror images counted.
+        atoms: Words of each kind, mirror images counted.
         threshold: Cosine of patch and atom above which the atom counts.
         whitening: Added to the variances of the components, of pixels in 0..1.
         similarity: Cosine above which two patches are too near to be two atoms.
 
     """
 
-    patches: tuple[int, ...] = (6,)
-    gray_patches: tuple[int, ...] = ()
-    stride: int = 2
-    components: int = 64
+    words: tuple[Words, ...] = (Words(6, stride=2),)
+    components: int = 63
     atoms: int = 1024
     threshold: float = 0.2
     whitening: float = 1e-3
     similarity: float = 0.5
 
     def codebooks(self, size: int) -> "list[PatchCodebook]":
-        """Make an empty codebook for each kind of patch.
+        """Make an empty codebook for each kind of words.
 
         Args:
             size: Side of the images, in pixels.
 
         Returns:
-            The codebooks, of color patches first.
+            The codebooks.
 
         """
-        kinds = [*((patch, False) for patch in self.patches), *((patch, True) for patch in self.gray_patches)]
         return [
-            PatchCodebook(size, patch, self.stride, gray, self.components, self.atoms // 2, self.threshold)
-            for patch, gray in kinds
+            PatchCodebook(
+                each.side or size, each.patch, each.stride, each.gray, self.components, self.atoms // 2, self.threshold
+            )
+            for each in self.words
         ]
 
 
@@ -90,7 +125,8 @@ class PatchCodebook(nn.Module):
     """Bag of visual words: average the sparse codes of all patches of one size in each grid cell.
 
     Args:
-        size: Side of the images, in pixels. size - patch is a multiple of stride, so that mirrored patches are patches.
+        size: Side of the images once they are reduced, in pixels. size - patch is a multiple of stride, so that
+            mirrored patches are patches.
         patch: Side of a patch, in pixels.
         stride: Distance between neighboring patches, in pixels.
         gray: Whether the patches have no color, so that their words describe shape alone.
@@ -109,7 +145,7 @@ class PatchCodebook(nn.Module):
         self, size: int, patch: int, stride: int, gray: bool, components: int, n_pairs: int, threshold: float
     ) -> None:
         super().__init__()
-        self.patch, self.stride, self.n_pairs, self.threshold = patch, stride, n_pairs, threshold
+        self.size, self.patch, self.stride, self.n_pairs, self.threshold = size, patch, stride, n_pairs, threshold
         self.side = (size - patch) // stride + 1
         self.planes = 1 if gray else 3
         numbers = self.planes * patch**2
@@ -120,15 +156,36 @@ class PatchCodebook(nn.Module):
         self.register_buffer("atoms", torch.zeros(n_pairs, components))
 
     def forward(
-        self, planes: Float[Tensor, "n 3 h w"], boxes: Sequence[Box], grid: int, *, bfloat16: bool
+        self, planes: Float[Tensor, "n 3 h w"], boxes: Float[Tensor, "n boxes 3"], grid: int, *, bfloat16: bool
     ) -> Float[Tensor, "n boxes cells atoms"]:
-        """Average the sparse codes in each cell of a grid over each box: of the atoms, then of their mirror images."""
+        """Average the sparse codes in each cell of a grid over each box: of the atoms, then of their mirror images.
+
+        The codes of a few images at a time are computed, cut off and averaged, so that they stay in a fast memory.
+
+        Args:
+            planes: The images, reduced to the side of the codebook, 0..1.
+            boxes: Crops of the feature map: the offsets from the top and from the left as fractions of the room that is
+                left, and the side as a fraction of the whole.
+            grid: Cells along a side.
+            bfloat16: Whether to compute in bfloat16.
+
+        Returns:
+            The histogram of each cell.
+
+        """
         kind = torch.bfloat16 if bfloat16 else torch.float32
-        words = normalize(self._whitened(planes), dim=-1).to(kind)
-        both = torch.cat([self.atoms, self.atoms @ self.mirror])
-        codes = torch.relu_(linear(words, both.to(kind), words.new_full((len(both),), -self.threshold)))
-        cells = torch.stack([self._cells(box, grid) for box in boxes]).flatten(0, 1).to(codes)
-        return (cells @ codes).float().view(len(planes), len(boxes), grid**2, len(both))
+        words, both = self._words(planes, kind), self._rows().to(kind)
+        cells = self._cells(boxes, grid).mT.to(kind)
+        sums = words.new_empty(len(words), len(both), cells.shape[2])
+        tile = min(len(words), max(1, TILE[words.device.type] // (len(both) * words.shape[2])))
+        codes = words.new_empty(tile, len(both), words.shape[2])
+        for some, where, into in zip(words.split(tile), cells.split(tile), sums.split(tile), strict=True):
+            hot = codes[: len(some)]
+            torch.bmm(both.expand(len(some), -1, -1), some, out=hot)
+            # the sign of a bfloat16 is that of the integer of the same bits, whose maximum is several times faster
+            (hot.view(torch.int16) if bfloat16 else hot).clamp_(min=0)
+            torch.bmm(hot, where, out=into)
+        return sums.mT.float().reshape(len(planes), boxes.shape[1], grid**2, len(both))
 
     def prepare(
         self, planes: Num[Tensor, "n 3 h w"], *, whitening: float, similarity: float, generator: torch.Generator
@@ -185,11 +242,19 @@ class PatchCodebook(nn.Module):
         """Give for each number of a patch the place of the mirrored one."""
         return torch.arange(len(self.mean)).view(self.planes, self.patch, self.patch).flip(2).flatten()
 
-    def _whitened(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n positions components"]:
-        """Whiten every patch less its own mean and the mean patch, by one convolution."""
+    def _words(self, planes: Float[Tensor, "n 3 h w"], kind: torch.dtype) -> Float[Tensor, "n numbers positions"]:
+        """Whiten every patch by one convolution, scale it to unit length, and append a 1 for the threshold."""
         centered = self.whitening - self.whitening.mean(0)  # subtracting a patch's mean is a linear map too
         kernel = centered.T.reshape(-1, self.planes, self.patch, self.patch)
-        return conv2d(self._without_color(planes), kernel, -(self.mean @ self.whitening), self.stride).flatten(2).mT
+        whitened = conv2d(self._without_color(planes), kernel, -(self.mean @ self.whitening), self.stride).flatten(2)
+        words = whitened.new_ones(len(planes), whitened.shape[1] + 1, whitened.shape[2], dtype=kind)
+        lengths = whitened.square().sum(1, keepdim=True).sqrt_().clamp_(min=1e-12)
+        torch.div(whitened, lengths, out=words[:, :-1])
+        return words
+
+    def _rows(self) -> Float[Tensor, "atoms numbers"]:
+        """The atoms, then their mirror images, each followed by the threshold, with a minus."""
+        return pad(torch.cat([self.atoms, self.atoms @ self.mirror]), (0, 1), value=-self.threshold)
 
     def _without_color(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n planes h w"]:
         """Take the luma where the patches have no color."""
@@ -215,17 +280,23 @@ class PatchCodebook(nn.Module):
             kept = torch.cat([kept, block[free]])
         return kept[: self.n_pairs].clone()
 
-    def _cells(self, box: Box, grid: int) -> Float[Tensor, "cells positions"]:
-        """Give the weights of the mean over each cell of a grid over a box; cells overlap where they must."""
-        side = max(grid, round(box.side * self.side))
-        weights = torch.zeros(grid, grid, self.side, self.side, device=self.mean.device)
-        starts = [round(place * (self.side - side)) for place in (box.top, box.left)]
-        edges = [(step * side // grid, -(-(step + 1) * side // grid)) for step in range(grid)]
-        for row, (top, bottom) in enumerate(edges):
-            for column, (left, right) in enumerate(edges):
-                cell = weights[row, column, starts[0] + top : starts[0] + bottom, starts[1] + left : starts[1] + right]
-                cell.fill_(1 / cell.numel())
-        return weights.view(grid**2, -1)
+    def _cells(self, boxes: Float[Tensor, "n boxes 3"], grid: int) -> Float[Tensor, "n all_cells positions"]:
+        """Give the weights of the mean over each cell of a grid over each box; cells overlap where they must."""
+        top, left, side = boxes.unbind(-1)
+        side = (side * self.side).round().clamp(min=grid)
+        rows, columns = (self._windows((place * (self.side - side)).round(), side, grid) for place in (top, left))
+        return torch.einsum("nbry,nbcx->nbrcyx", rows, columns).reshape(len(boxes), -1, self.side**2)
+
+    def _windows(
+        self, start: Float[Tensor, "n boxes"], side: Float[Tensor, "n boxes"], grid: int
+    ) -> Float[Tensor, "n boxes grid side"]:
+        """Give the weights of the mean over each of `grid` equal parts of a line of places."""
+        places = torch.arange(self.side, device=start.device)
+        steps = torch.arange(grid, device=start.device) * side[..., None]
+        first = (start[..., None] + (steps / grid).floor())[..., None]
+        last = (start[..., None] + ((steps + side[..., None]) / grid).ceil())[..., None]
+        inside = ((places >= first) & (places < last)).float()
+        return inside / inside.sum(-1, keepdim=True)
 
 
 def symmetric_parts(histograms: Float[Tensor, "... atoms"]) -> Float[Tensor, "2 ... n_pairs"]:

@@ -9,7 +9,6 @@ Visual Chirality, arXiv 2006.09512). What looks the same way round in every imag
 image, too. So the cells of a chiral collection are finer, and its code is made of as many numbers of fewer channels.
 """
 
-from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -18,11 +17,13 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from infomax.devices import bfloat16_is_fast
-from infomax.representation.encoders.codebook import WHOLE, Box, PatchSettings
+from infomax.representation.encoders.codebook import PatchSettings
 from infomax.representation.encoders.projections import CodeProjection, LocalProjection
 from infomax.representation.encoders.representation import Encoder, Representation
+from infomax.representation.resampling import reduced
 
-CODES_AT_ONCE = {"cpu": 2**23, "cuda": 2**30}  # numbers in the sparse codes of the images that are encoded at a time
+IMAGES_AT_ONCE = {"cpu": 64, "cuda": 256}
+WHOLE = (0.0, 0.0, 1.0)  # the box that is not cropped
 
 
 @final
@@ -71,13 +72,13 @@ class SpectralEncoder(Encoder):
     def prepare(self, images: Num[Tensor, "n h w 3"]) -> None:
         """Compute whitening and atoms from a sample of the collection."""
         generator = torch.Generator().manual_seed(self.seed)
-        planes = images.permute(0, 3, 1, 2)
         whitening, similarity = self.patches.whitening, self.patches.similarity
         for codebook in self.codebooks:
+            planes = torch.cat([self.pyramid(part)[codebook.size] for part in self.micro_batches(images)])
             codebook.prepare(planes, whitening=whitening, similarity=similarity, generator=generator)
 
     def micro_batches(self, images: Num[Tensor, "n h w 3"]) -> tuple[Num[Tensor, "m h w 3"], ...]:
-        """Split a batch so that the sparse codes of a part fit a fast memory.
+        """Split a batch so that what is computed of a part fits a fast memory.
 
         Args:
             images: The batch.
@@ -86,38 +87,53 @@ class SpectralEncoder(Encoder):
             Its parts, in order.
 
         """
-        most = max(codebook.side**2 * 2 * len(codebook.atoms) for codebook in self.codebooks)
-        return torch.split(images, max(1, CODES_AT_ONCE[images.device.type] // most))
+        return torch.split(images, IMAGES_AT_ONCE[images.device.type])
+
+    def pyramid(self, images: Num[Tensor, "n h w 3"]) -> dict[int, Float[Tensor, "n 3 side side"]]:
+        """Reduce images to each side that a kind of words sees them at.
+
+        Args:
+            images: Values 0..255.
+
+        Returns:
+            Values 0..1, by side.
+
+        """
+        planes = images.permute(0, 3, 1, 2).float() / 255
+        sides = dict.fromkeys(codebook.size for codebook in self.codebooks)
+        return {side: planes if side == self.size else reduced(planes, side) for side in sides}
 
     def histograms(
-        self, images: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,), grid: int | None = None
+        self, images: Num[Tensor, "n h w 3"], boxes: Float[Tensor, "n boxes 3"] | None = None, grid: int | None = None
     ) -> list[Float[Tensor, "n boxes cells atoms"]]:
         """Average the sparse codes in the cells over each box.
 
         Args:
             images: Values 0..255.
-            boxes: Crops of the feature map.
+            boxes: Crops of the feature map of each image: offsets from the top and from the left as fractions of the
+                room that is left, and side as a fraction of the whole. None for the whole.
             grid: Cells along a side; None for the encoder's own.
 
         Returns:
-            For each kind of patch the histograms, of the atoms, then of their mirror images.
+            For each kind of words the histograms, of the atoms, then of their mirror images.
 
         """
-        planes = images.permute(0, 3, 1, 2).float() / 255
-        bfloat16 = bfloat16_is_fast(images.device)
-        return [codebook(planes, boxes, grid or self.grid, bfloat16=bfloat16) for codebook in self.codebooks]
+        if boxes is None:
+            boxes = torch.tensor(WHOLE, device=images.device).expand(len(images), 1, 3)
+        planes, grid, bfloat16 = self.pyramid(images), grid or self.grid, bfloat16_is_fast(images.device)
+        return [codebook(planes[codebook.size], boxes, grid, bfloat16=bfloat16) for codebook in self.codebooks]
 
     def features(
-        self, images: Num[Tensor, "n h w 3"], boxes: Sequence[Box] = (WHOLE,)
+        self, images: Num[Tensor, "n h w 3"], boxes: Float[Tensor, "n boxes 3"] | None = None
     ) -> Float[Tensor, "n boxes cells channels"]:
         """Compute the feature map over each box.
 
         Args:
             images: Values 0..255.
-            boxes: Crops of the feature map.
+            boxes: Crops of the feature map of each image, as `histograms` takes them. None for the whole.
 
         Returns:
-            The feature of each cell, one kind of patch after the other.
+            The feature of each cell, one kind of words after the other.
 
         """
         projected = zip(self.local_projections, self.histograms(images, boxes), strict=True)
