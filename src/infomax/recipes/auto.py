@@ -1,13 +1,17 @@
 """The choice of a recipe: the one that is named, that of a run to resume, or the one that suits the collection.
 
 The closed form needs no epochs and no GPU. On CIFAR-10 it retrieves better after minutes than the training of Su (2018)
-after an hour (docs/closed-form.md). The fine recipe takes five times as long as the fast one. Below about 6,000 images
-that gains nothing measurable: 1,500 images of CIFAR-10 are classified right by neighbors in 60.4 against 59.8 % (both
-plus or minus 4.3), clip art and digits the same. On 20,000 images of Fashion-MNIST it gains 2 points, on 50,000 of
-CIFAR-10 it gains 5.5. Above 200,000 images the fast one is the better choice on a CPU again.
+after an hour (docs/closed-form.md). Three things decide which of its recipes suits a collection:
+
+- The size of the images. What is recognized in a photo is not seen at 32 x 32 pixels, and tiny images show nothing at
+  96 x 96. docs/closed-form.md compares the resolutions.
+- Their number. Below about 6,000 tiny images the fine recipe gains nothing measurable: 1,500 images of CIFAR-10 are
+  classified right by neighbors in 60.4 against 59.8 % (both plus or minus 4.3), clip art and digits the same. On 20,000
+  images of Fashion-MNIST it gains 2 points, on 50,000 of CIFAR-10 it gains 5.5.
+- The time. The finest recipe is taken that learns from the images and embeds them within the minutes that are given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -18,10 +22,16 @@ from infomax.images.source import Source
 from infomax.progress import duration
 from infomax.recipes.recipe import Recipe
 from infomax.recipes.registry import AUTO, RECIPES, find_recipe, recipe_from_config
-from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST
+from infomax.recipes.spectral import SPECTRAL, SPECTRAL_64, SPECTRAL_96, SPECTRAL_FAST
 
-SMALL = 6_000  # images, below which the fine recipe gains nothing measurable
-LARGE = 200_000  # images, which the fine recipe encodes in about 20 minutes of CPU time, at 6 ms each
+MINUTES = 5.0  # on a CPU, to learn from a collection and to embed it
+SMALL = 6_000  # tiny images, below which the fine recipe gains nothing measurable
+RESOLUTIONS: Sequence[tuple[int, Sequence[Recipe]]] = (
+    (80, (SPECTRAL_96, SPECTRAL_FAST)),
+    (48, (SPECTRAL_64, SPECTRAL_FAST)),
+    (0, (SPECTRAL, SPECTRAL_FAST)),
+)
+"""Least side of the images in pixels, and the recipes that suit them, the finest first."""
 
 
 class Choice(NamedTuple):
@@ -45,6 +55,7 @@ def resolve_recipe(
     source: Source,
     device: torch.device,
     before: Mapping[str, Any] | None = None,
+    minutes: float = MINUTES,
 ) -> Choice:
     """Find the recipe that a training uses.
 
@@ -55,6 +66,7 @@ def resolve_recipe(
         source: The collection, for "auto".
         device: Where the training computes, for "auto".
         before: The recipe in the config.json of a run to resume.
+        minutes: Time to learn from the collection and to embed it, for "auto".
 
     Returns:
         The recipe in full, and why.
@@ -68,7 +80,7 @@ def resolve_recipe(
     elif recipe in (None, AUTO) and before is not None:
         choice = Choice(recipe_from_config(before), "")
     elif recipe is None or recipe == AUTO:
-        choice = choose_recipe(source, device)
+        choice = choose_recipe(source, device, minutes)
     else:
         choice = Choice(find_recipe(recipe), "")
     _refuse_settings_of_others(choice.recipe, settings or {})
@@ -76,30 +88,39 @@ def resolve_recipe(
     return Choice(found if epochs is None else found.with_epochs(epochs), choice.reason)
 
 
-def choose_recipe(source: Source, device: torch.device) -> Choice:
-    """Choose a recipe by device and number of images.
+def choose_recipe(source: Source, device: torch.device, minutes: float = MINUTES) -> Choice:
+    """Choose a recipe by the size and the number of the images, and by the time that it may take.
 
     Args:
         source: The collection.
         device: Where the training computes.
+        minutes: Time to learn from the collection and to embed it. On a GPU the finest recipe is always taken.
 
     Returns:
         The recipe, with a reason that says how long it takes.
 
     Raises:
-        InfoMaxError: There are no images.
+        InfoMaxError: There are no images, or the time is not positive.
 
     """
+    if not minutes > 0:
+        raise InfoMaxError(f"{minutes:g} minutes: give a time above 0, 5 say")
     seen = probe_source(source)
-    fast = device.type == "cpu" and (seen.count < SMALL or seen.count > LARGE)
-    recipe, other = (SPECTRAL_FAST, SPECTRAL) if fast else (SPECTRAL, SPECTRAL_FAST)
+    fitting = next(recipes for least, recipes in RESOLUTIONS if seen.side >= least)
+    if device.type == "cpu" and fitting[0] is SPECTRAL and seen.count < SMALL:
+        recipe, other = SPECTRAL_FAST, SPECTRAL
+    else:
+        seconds = [each.usual_seconds(seen.count, device) for each in fitting]
+        enough = [time is None or time <= 60 * minutes for time in seconds]
+        recipe = fitting[enough.index(True)] if any(enough) else fitting[-1]
+        other = next(each for each in fitting if each is not recipe)
     where = "a GPU" if device.type == "cuda" else "a CPU"
     reason = f"recipe {recipe.name}, for {seen.count} images of about {seen.side} px on {where}"
-    seconds = [each.expected_seconds(seen.count, device) for each in (recipe, other)]
-    if seconds[0] is not None and seconds[1] is not None:
-        comparison = "finer" if fast else "faster"
-        reason += f", takes about {duration(seconds[0])} ({comparison}: --recipe {other.name}, about "
-        reason += f"{duration(seconds[1])})"
+    reason += f", seen at {recipe.size} x {recipe.size} px"
+    own, others = (each.expected_seconds(seen.count, device) for each in (recipe, other))
+    if own is not None and others is not None:
+        comparison = "finer" if others > own else "faster"
+        reason += f", takes about {duration(own)} ({comparison}: --recipe {other.name}, about {duration(others)})"
     return Choice(recipe, reason)
 
 

@@ -125,7 +125,7 @@ class Recipe(ABC):
         return nullcontext()
 
     def expected_seconds(self, n: int, device: torch.device) -> float | None:  # noqa: ARG002
-        """Estimate how long a training takes.
+        """Estimate how long it takes to learn from a collection and to embed it.
 
         Args:
             n: How many images there are.
@@ -133,6 +133,19 @@ class Recipe(ABC):
 
         Returns:
             Seconds; None where that is not known before it has begun.
+
+        """
+        return None
+
+    def usual_seconds(self, n: int, device: torch.device) -> float | None:  # noqa: ARG002
+        """Estimate how long it usually takes to learn from a collection and to embed it, whatever the load.
+
+        Args:
+            n: How many images there are.
+            device: Where it computes.
+
+        Returns:
+            Seconds, the same whenever it is asked; None where that is not known.
 
         """
         return None

@@ -7,7 +7,7 @@ from infomax.errors import InfoMaxError
 from infomax.recipes.deep_infomax import DIM_CIFAR10, DIM_DIGITS, DIM_TINY_IMAGENET, DeepInfoMax
 from infomax.recipes.multiview import MULTIVIEW, MULTIVIEW_BEST, MULTIVIEW_FAST, MultiViewInfoMax
 from infomax.recipes.recipe import Recipe
-from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
+from infomax.recipes.spectral import SPECTRAL, SPECTRAL_64, SPECTRAL_96, SPECTRAL_FAST, Spectral
 
 AUTO = "auto"
 """The name that leaves the choice to `choose_recipe`."""
@@ -15,7 +15,7 @@ AUTO = "auto"
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        *(SPECTRAL, SPECTRAL_FAST),
+        *(SPECTRAL, SPECTRAL_FAST, SPECTRAL_64, SPECTRAL_96),
         *(MULTIVIEW_FAST, MULTIVIEW, MULTIVIEW_BEST),
         *(DIM_CIFAR10, DIM_TINY_IMAGENET, DIM_DIGITS),
     )

@@ -1,4 +1,4 @@
-"""The closed form: typed settings, and the two presets.
+"""The closed form: typed settings, and the presets.
 
     infomax fit 'train-*.parquet' --recipe spectral-fast --out RUN
     infomax fit 'train-*.parquet' --recipe spectral --out RUN
@@ -20,6 +20,7 @@ import torch
 from jaxtyping import UInt8
 
 from infomax.constraints import FINITE, AtLeast, InRange, OneOf, not_negative
+from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.progress import staged_progress
 from infomax.recipes.recipe import Recipe
@@ -42,6 +43,8 @@ PREPARE_SECONDS = 2e-4  # to cut an image of the sample into patches, for each k
 EIGEN_OPERATIONS = 25.0  # of a matrix product, in whose time an eigenproblem is solved, for each of dim ** 3
 VIEW_COST = 1.6  # of a view with its crops, in encodings of an image
 TIMED_IMAGES = 16  # images that are encoded to see how fast the machine is
+CODING_SPEED = 1e11  # operations a second of a core that encodes images; the choice of a recipe must not vary with load
+PRODUCT_SPEED = 1.5e11  # operations a second of a core that multiplies large matrices
 COSINE = InRange("give a cosine, 0 to 1", 0.0, 1.0)
 
 
@@ -52,9 +55,9 @@ class Spectral(Recipe):
 
     Attributes:
         size: Side of the images, in pixels.
-        words: The kinds of visual words, each written as [gray]PATCH[@SIDE][/STRIDE]: the side of a patch in pixels, the
-            side to which the image is reduced first, and the distance between neighboring patches. `gray9@96/3` are
-            patches of 9 x 9 pixels without color, of the image at 96 x 96 pixels, at every third pixel.
+        words: The kinds of visual words, each written as [gray]PATCH[@SIDE][/STRIDE]: the side of a patch in pixels,
+            the side to which the image is reduced first, and the distance between neighboring patches. `gray9@96/3`
+            are patches of 9 x 9 pixels without color, of the image at 96 x 96 pixels, at every third pixel.
         components: Principal components of a patch that are kept, at most. With the threshold 64 numbers make whole
             tiles of a processor's matrix unit.
         atoms: Visual words of each kind, mirror images counted.
@@ -191,15 +194,30 @@ class Spectral(Recipe):
 
     def progress(self, n: int, device: torch.device, *, shown: bool) -> AbstractContextManager[None]:
         """Draw one bar over decoding and all stages of the closed form."""
-        return staged_progress(self._stage_seconds(n, device) if shown else {}, shown=shown)
+        return staged_progress(self._stage_seconds(n, *_measured_speed(self, device)) if shown else {}, shown=shown)
 
     def expected_seconds(self, n: int, device: torch.device) -> float | None:
         """Estimate the time from the size of each stage and the speed of this machine; None on a GPU."""
-        return None if device.type == "cuda" else sum(self._stage_seconds(n, device).values())
+        return None if device.type == "cuda" else self._seconds(n, *_measured_speed(self, device))
 
-    def _stage_seconds(self, n: int, device: torch.device) -> dict[str, float]:
-        """Expected seconds of each stage, by name."""
-        per_image, operations_a_second = _measured_speed(self, device)
+    def usual_seconds(self, n: int, device: torch.device) -> float | None:
+        """Estimate the time from the operations of each stage and the usual speed of a core; None on a GPU."""
+        if device.type == "cuda":
+            return None
+        return self._seconds(n, self._operations / (CODING_SPEED * cores()), PRODUCT_SPEED * cores())
+
+    def _seconds(self, n: int, per_image: float, speed: float) -> float:
+        """Add up the time of all stages, and that to embed the images."""
+        return sum(self._stage_seconds(n, per_image, speed).values()) + n * per_image
+
+    @property
+    def _operations(self) -> int:
+        """Operations of the products that encode an image: patches with atoms, and codes with cells."""
+        places = sum(Words.parse(text).places(self.size) ** 2 for text in self.words)
+        return 2 * places * self.atoms * (self.components + self.grid**2)
+
+    def _stage_seconds(self, n: int, per_image: float, speed: float) -> dict[str, float]:
+        """Give the expected seconds of each stage by name, from those of an image and the operations a second."""
         views = min(self.view_images, self.view_rounds * n)
         cells = min(self.cell_images, n)
         kinds = len(self.words)
@@ -208,13 +226,10 @@ class Spectral(Recipe):
         return {
             "decoding": DECODE_SECONDS * n,
             STAGES[0]: PREPARE_SECONDS * kinds * min(n, CODEBOOK_IMAGES),
-            STAGES[1]: cells * per_image
-            + cells * 4 * kinds * self.grid**2 * (self.atoms / 2) ** 2 * 2 / operations_a_second,
-            STAGES[2]: 2 * kinds * EIGEN_OPERATIONS * (self.atoms / 2) ** 3 / operations_a_second,
-            STAGES[3]: views * (2 + self.copies) * per_image * VIEW_COST
-            + views * 4 * samples * numbers**2 / operations_a_second,
-            STAGES[4]: EIGEN_OPERATIONS * numbers**3 / operations_a_second
-            + views / 10 * (2 + self.copies) * per_image * VIEW_COST,
+            STAGES[1]: cells * per_image + cells * 4 * kinds * self.grid**2 * (self.atoms / 2) ** 2 * 2 / speed,
+            STAGES[2]: 2 * kinds * EIGEN_OPERATIONS * (self.atoms / 2) ** 3 / speed,
+            STAGES[3]: views * (2 + self.copies) * per_image * VIEW_COST + views * 2 * samples * numbers**2 / speed,
+            STAGES[4]: EIGEN_OPERATIONS * numbers**3 / speed + views / 10 * (2 + self.copies) * per_image * VIEW_COST,
         }
 
 
@@ -240,3 +255,21 @@ def _seconds(work: Callable[[], object]) -> float:
 SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, words=("6/2", "8/2"), cell_images=3_000, view_images=5_000)
 
 SPECTRAL = Spectral(name="spectral", size=32, words=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=8_000)
+
+SPECTRAL_64 = Spectral(
+    name="spectral-64",
+    size=64,
+    words=("6/2", "gray8/2", "6@32", "gray9@32"),
+    channels=128,
+    cell_images=3_000,
+    view_images=5_000,
+)
+
+SPECTRAL_96 = Spectral(
+    name="spectral-96",
+    size=96,
+    words=("9/3", "gray9/3", "6@32", "gray9@32"),
+    channels=128,
+    cell_images=3_000,
+    view_images=5_000,
+)

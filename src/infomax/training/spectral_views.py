@@ -25,8 +25,8 @@ class ViewSettings:
         mirror: Whether the mirror image of each is a view too: "invariant", "chiral", or "auto" (test whether the
             collection is left-right symmetric).
         copies: Recolored copies of each image.
-        crops: Crops of the image and of each copy. They are taken from the feature map, which costs little. The gray copy
-            has one crop: its words of shape are the same in every copy and must not dominate.
+        crops: Crops of the image and of each copy. They are taken from the feature map, which costs little. The gray
+            copy has one crop: its words of shape are the same in every copy and must not dominate.
         side: Least side of a crop, as a fraction of the image's.
         brightness: As in CropPolicy.
         contrast: As in CropPolicy.
