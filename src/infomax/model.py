@@ -16,8 +16,8 @@ from infomax.constraints import whole_number
 from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
 from infomax.estimator import Estimator
-from infomax.images import LoadedImages, SourceLike, load_images, write_skipped
-from infomax.images.opening import open_source
+from infomax.images import LoadedImages, SourceLike, load_images, open_source, write_skipped
+from infomax.images.loading import validate_complete
 from infomax.progress import announce
 from infomax.recipes import Recipe, recipe_from_config, resolve_recipe
 from infomax.representation.encoders import Encoder
@@ -95,7 +95,7 @@ class InfoMax(Estimator):
         """Learn from a collection of images.
 
         Args:
-            X: A SOURCE: a folder, files, a glob, a name, or uint8 images (n, h, w, 3).
+            X: A SOURCE, see `open_source`: a folder, a glob, a name, images (n, h, w, 3), or a list of paths or images.
             y: Ignored; scikit-learn passes labels here.
             out: The folder RUN for config, weights, log and checkpoints; kept up to date during the training.
             resume: Whether to continue the run in `out`: an interrupted one, or a finished one up to more epochs.
@@ -129,7 +129,7 @@ class InfoMax(Estimator):
         announce(reason, shown=context.progress and bool(reason))
         with recipe.progress(len(source.entries), context.device, shown=context.progress):
             images = load_images(source, recipe.size, cache=self._cache, progress=context.progress)
-            self._fit(recipe, images, _describe(X), before, context)
+            self._fit(recipe, images, source.name, before, context)
         return self
 
     def _context(
@@ -151,7 +151,7 @@ class InfoMax(Estimator):
         self,
         recipe: Recipe,
         images: LoadedImages,
-        described: str | list[str],
+        described: str,
         before: Mapping[str, Any] | None,
         context: TrainingContext,
     ) -> None:
@@ -181,13 +181,17 @@ class InfoMax(Estimator):
 
         Returns:
             The codes (n, dim), float32, in the order of the source. For a stochastic encoder they are the posterior
-            means. A broken image has no code and is left out; `load_images` lists those.
+            means. A broken image of a folder or a table is left out; `load_images` lists those.
 
         Raises:
-            InfoMaxError: The model is not fitted, or the source cannot be used.
+            InfoMaxError: The model is not fitted, the source cannot be used, or an item of a list is broken, so that
+                the rows would not belong to the items.
 
         """
-        return self.encode(self.load_images(X).pixels)
+        source = open_source(X)
+        images = self.load_images(source)
+        validate_complete(source, images)
+        return self.encode(images.pixels)
 
     def fit_transform(self, X: SourceLike, y: object = None, **options: Any) -> Float[np.ndarray, "n dim"]:  # noqa: N803
         """Learn from a SOURCE and encode it.
@@ -201,7 +205,8 @@ class InfoMax(Estimator):
             The codes (n, dim), float32.
 
         """
-        return self.fit(X, y, **options).transform(X)
+        source = open_source(X)  # an iterator is read once
+        return self.fit(source, y, **options).transform(source)
 
     def encode(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n dim"]:
         """Encode images that have the size the model takes (`recipe_.size`).
@@ -370,9 +375,7 @@ def _config_to_resume(run: Run) -> dict[str, Any]:
     return config | {"recipe": recipe_from_config(config["recipe"]).to_dict()}
 
 
-def _configuration(
-    recipe: Recipe, described: str | list[str], images: LoadedImages, context: TrainingContext
-) -> dict[str, Any]:
+def _configuration(recipe: Recipe, described: str, images: LoadedImages, context: TrainingContext) -> dict[str, Any]:
     """Put together config.json: all that the result depends on."""
     return {
         "format": Run.FORMAT,
@@ -390,11 +393,3 @@ def _configuration(
             "fingerprint": images.fingerprint,
         },
     }
-
-
-def _describe(source: SourceLike) -> str | list[str]:
-    if isinstance(source, np.ndarray):
-        return f"array of shape {source.shape}"
-    if isinstance(source, str | Path):
-        return str(source)
-    return [str(each) for each in source] if isinstance(source, list | tuple) else str(getattr(source, "name", source))

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infomax.cli.options import Device, Seed, SourceArgument
+from infomax.cli.loading import open_sources
+from infomax.cli.options import Device, ImageColumn, LabelColumn, Seed, SourceArgument
 from infomax.cli.output import health_warnings_on_stderr, print_skipped, quoted
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
+    from infomax.images.source import Source
     from infomax.model import InfoMax
     from infomax.training.logging import TensorBoardLogger
 
@@ -45,7 +47,7 @@ TensorBoard = Annotated[
 
 
 def fit(
-    source: SourceArgument,
+    sources: SourceArgument,
     out: Out,
     recipe: RecipeName = None,
     epochs: Epochs = None,
@@ -58,6 +60,8 @@ def fit(
     resume: Resume = False,
     overwrite: Overwrite = False,
     tensorboard: TensorBoard = False,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
 ) -> None:
     """Learn features from a collection of images, without labels.
 
@@ -73,6 +77,7 @@ def fit(
     replaced = {name: value for name, value in named.items() if value is not None}
     replaced |= {name: value for name, _, value in texts}
     model = InfoMax(recipe, settings=replaced or None, epochs=epochs, device=device, seed=seed, progress=True)
+    source = open_sources(sources, image_column, label_column)
     with (
         TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as logger,
         health_warnings_on_stderr(),
@@ -88,12 +93,11 @@ def fit(
     data = model.config_["data"]
     print_skipped(data["skipped"], str(out / "skipped.csv"))
     print(f"learned {model.recipe_.dim} features from {data['images']} images; the model is in {out}")
-    print(
-        f"see which images they find alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png"
-    )
+    again = " ".join(map(quoted, sources))
+    print(f"see which images they find alike:  infomax montage {again} --model {quoted(out)} --out montage.png")
 
 
-def _show_neighbors(logger: "TensorBoardLogger", model: "InfoMax", source: str) -> None:
+def _show_neighbors(logger: "TensorBoardLogger", model: "InfoMax", source: "Source") -> None:
     """Show random images with their nearest neighbors in TensorBoard."""
     import numpy as np
 

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.options import Device, IndexOption, JsonFile, SourceArgument
+from infomax.cli.loading import open_sources
+from infomax.cli.options import Device, ImageColumn, IndexOption, JsonFile, LabelColumn, SourceArgument
 from infomax.cli.output import print_skipped, write_json
 
 
 def index(
-    source: SourceArgument,
+    sources: SourceArgument,
     index: IndexOption,
     model: Annotated[
         Path | None,
@@ -24,6 +25,8 @@ def index(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")
     ] = False,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
@@ -35,13 +38,14 @@ def index(
     from infomax.search.planning import plan
 
     if dry_run and not index.exists():
-        changes = plan(source, model)
+        changes = plan(open_sources(sources, image_column, label_column), model)
     else:
         opened = (
             Index.open(index, device=device, progress=True)
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
+        source = open_sources(sources, image_column, label_column)
         changes = opened.synchronize(source, prune=prune, dry_run=dry_run)
     if changes.skipped:
         first = changes.skipped[0]

@@ -1,5 +1,6 @@
-"""Loading of a model together with images."""
+"""Opening of a SOURCE, and loading of a model together with images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,10 +8,18 @@ from infomax.cli.output import print_skipped
 
 if TYPE_CHECKING:
     from infomax.images import LoadedImages
+    from infomax.images.source import Source
     from infomax.model import InfoMax
 
 
-def load_both(run: Path, source: str, device: str) -> "tuple[InfoMax, LoadedImages]":
+def open_sources(sources: Sequence[str], image_column: str | None = None, label_column: str | None = None) -> "Source":
+    """Open one SOURCE or several as one."""
+    from infomax.images import open_source
+
+    return open_source(list(sources), image_column=image_column, label_column=label_column)
+
+
+def load_both(run: Path, source: "str | Source", device: str) -> "tuple[InfoMax, LoadedImages]":
     """Load a model, and the images of a SOURCE at the size that it takes; say how many images were skipped."""
     from infomax.model import InfoMax
 

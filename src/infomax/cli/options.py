@@ -6,12 +6,20 @@ from typing import Annotated, Literal
 import typer
 
 SourceArgument = Annotated[
-    str,
+    list[str],
     typer.Argument(
-        metavar="SOURCE",
-        help="A folder of images, parquet files (a quoted glob works too), a .npy or .npz file of uint8 images, "
-        "or a name: digits, cifar10.",
+        metavar="SOURCE...",
+        help="Folders of images, image files, parquet files, a .npy or .npz file of images, a .txt of paths, or a "
+        "name: digits, cifar10. Several are put together; a glob works with quotes and without.",
     ),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option("--image-column", metavar="NAME", help="Column of the images in parquet files; found if left out."),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option("--label-column", metavar="NAME", help="Column of the labels in parquet files; found if left out."),
 ]
 Model = Annotated[Path, typer.Option("--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it.")]
 Seed = Annotated[

@@ -1,6 +1,6 @@
 """Load images from folders, parquet files, arrays or named collections as one array of square 8-bit RGB images."""
 
 from infomax.images.loading import LoadedImages, Skipped, load_images, load_rows, write_skipped
-from infomax.images.opening import SourceLike
+from infomax.images.opening import SourceLike, open_source
 
-__all__ = ["LoadedImages", "Skipped", "SourceLike", "load_images", "load_rows", "write_skipped"]
+__all__ = ["LoadedImages", "Skipped", "SourceLike", "load_images", "load_rows", "open_source", "write_skipped"]

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.images.decoding import UnreadableImage, image_extensions
-from infomax.images.source import Content, Entry, file_version, relative_names
+from infomax.images.source import Content, Entry, file_version, first_folder, relative_names
 from infomax.paths import printable, quoted_path
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Image files. A key is a path relative to `root`; a label is the first folder on that path, if there is one.
+    """Image files. A key is a path relative to `root`. Files have no labels; the first folder on that path may serve.
 
     Attributes:
         name: Name of the source in messages.
@@ -39,9 +39,9 @@ class ImageFiles:
         """Give the paths only. Threads open the files when they decode them."""
         for key in (self.entries[i].key for i in wanted):
             if key in self.unreadable:
-                yield Content(UnreadableImage("a folder that cannot be opened"), None)
+                yield Content(UnreadableImage("a folder that cannot be opened"))
             else:
-                yield Content(self.root / key, self._label(key))
+                yield Content(self.root / key, folder=first_folder(key))
 
     def paths(self) -> list[str]:
         """Absolute paths, with links above `root` resolved, so that nested folders give one image one path."""
@@ -49,8 +49,8 @@ class ImageFiles:
         return [printable((root / entry.key).as_posix()) for entry in self.entries]
 
     def labels(self) -> list[str | None] | None:
-        """Names of the first folder on each path."""
-        return [None if entry.key in self.unreadable else self._label(entry.key) for entry in self.entries]
+        """No labels: a folder is where a file lies, not what it shows."""
+        return [None] * len(self.entries)
 
     def roots(self) -> list[str] | None:
         """The folder, if the source is all of it."""
@@ -64,11 +64,6 @@ class ImageFiles:
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because files must be decoded."""
         return None
-
-    @staticmethod
-    def _label(key: str) -> str | None:
-        folder, separator, _ = key.partition("/")
-        return folder if separator else None
 
 
 def image_files(paths: Sequence[Path], name: str, identity: str) -> ImageFiles:
@@ -84,7 +79,7 @@ def image_files(paths: Sequence[Path], name: str, identity: str) -> ImageFiles:
 
     """
     root, names = relative_names(paths)
-    return ImageFiles(name, identity, [Entry(key, file_version(root / key)) for key in sorted(names)], root)
+    return ImageFiles(name, identity, [Entry(key, file_version(root / key)) for key in names], root)
 
 
 def image_folder(root: Path) -> ImageFiles:

@@ -26,6 +26,7 @@ from infomax.images.cache import (
     write_cache,
 )
 from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
+from infomax.images.items import ItemRows
 from infomax.images.opening import SourceLike, open_source
 from infomax.images.source import Content, Entry, Source
 from infomax.paths import quoted_path
@@ -59,7 +60,8 @@ class LoadedImages:
         pixels: Images (n, size, size, 3), 0 to 255, read-only; usually a memory map.
         rows: Position of each image in the source. Skipped images count.
         keys: Name of each image: a path relative to the folder, `file.parquet#row`, `array.npy#row` or `digits#row`.
-        labels: Label of each image, "" if it has none. None if no image has one.
+        labels: Label of each image, or the first folder on its path in place of one; "" if it has neither. None if no
+            image has any.
         skipped: Images that could not be decoded.
         fingerprint: Hexadecimal digest of the pixels. It does not depend on where they are stored.
 
@@ -82,8 +84,7 @@ def load_images(
     small ones by the calling thread. Only a few images are held in memory at a time, unless the source is in memory.
 
     Args:
-        source: Folder, file, quoted glob, list of files, array of uint8 pixels, name of a collection such as `digits`,
-            or a source that is open already.
+        source: Anything that `open_source` takes: folder, file, quoted glob, name, images in memory, or a list.
         size: Side of the squares in pixels.
         cache: Folder of the cache. By default $INFOMAX_CACHE, else ~/.cache/infomax.
         workers: Number of threads. By default one per core.
@@ -159,6 +160,25 @@ def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
         writer.writerows((entry.where, entry.reason) for entry in skipped)
 
 
+def validate_complete(source: Source, images: LoadedImages) -> None:
+    """Check that the images of a list are all there, so that row i belongs to item i.
+
+    Args:
+        source: The source.
+        images: Its images as loaded.
+
+    Raises:
+        InfoMaxError: An item of a list could not be decoded. Folders and tables are free to hold broken images.
+
+    """
+    if images.skipped and isinstance(source, ItemRows):
+        first = images.skipped[0]
+        raise InfoMaxError(
+            f"{len(images.skipped)} of {source.name} cannot be decoded, {first.where!r} first ({first.reason}): "
+            "leave them out, or use load_images, whose rows tell which are left"
+        )
+
+
 def _load_array(source: Source, pixels: NDArray[np.uint8]) -> LoadedImages:
     """Load a source whose pixels need no preparation."""
     labels = source.labels()
@@ -222,7 +242,12 @@ def _decode(source: Source, wanted: Sequence[int], size: int, workers: int) -> I
 
 
 def _decode_chunk(chunk: Sequence[tuple[Entry, Content]], size: int) -> list[PreparedImage]:
-    return [PreparedImage(entry, content.label, _pixels_or_error(content, size)) for entry, content in chunk]
+    return [PreparedImage(entry, _label(content), _pixels_or_error(content, size)) for entry, content in chunk]
+
+
+def _label(content: Content) -> str | None:
+    """The label of an image, or the folder in its place: evaluations need labels."""
+    return content.folder if content.label is None else content.label
 
 
 def _pixels_or_error(content: Content, size: int) -> NDArray[np.uint8] | BrokenImage:

@@ -11,7 +11,6 @@ import numpy as np
 from infomax.errors import InfoMaxError
 from infomax.images.arrays import ArrayRows, array_rows
 from infomax.images.parquet import ParquetRows, parquet_rows
-from infomax.images.source import Source
 from infomax.paths import quoted_path
 
 _DIGITS_TRAIN = 1347  # the first three quarters of scikit-learn's 1797 digits, as in its examples
@@ -40,7 +39,7 @@ def _cifar10(split: str) -> ParquetRows:
 
 
 # name -> function that opens the collection
-NAMED: dict[str, Callable[[], Source]] = {
+NAMED: dict[str, Callable[[], ArrayRows | ParquetRows]] = {
     "digits": _digits,
     "digits:train": partial(_digits, slice(None, _DIGITS_TRAIN)),
     "digits:test": partial(_digits, slice(_DIGITS_TRAIN, None)),

@@ -14,7 +14,7 @@ from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
 from infomax.search.index_folder import IndexFolder
-from infomax.search.queries import Query, at_least_one, query_pixels, query_vector, row_filter
+from infomax.search.queries import Query, at_least_one, plain_query, query_pixels, query_vector, row_filter
 from infomax.search.ranking import find_matches
 from infomax.search.results import Group, IndexedImage, Matches, Outlier, Statistics
 from infomax.search.rows import count_rows, fetch_images, images_of, read_images
@@ -190,7 +190,8 @@ class Index:
         """Find the k images nearest to a query, nearest first, equally near ones in the order of their paths.
 
         Args:
-            query: An image file, the content of one, uint8 pixels (h, w) or (h, w, c), or a vector (dim,) of floats.
+            query: An image: a file, the content of one, a PIL image, or an array or tensor (h, w) or (h, w, c) as
+                `fit` takes them. Or a vector (dim,) of floats.
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
@@ -249,7 +250,8 @@ class Index:
         """Compute the vector of a query.
 
         Args:
-            query: An image file, the content of one, uint8 pixels (h, w) or (h, w, c), or a vector (dim,) of floats.
+            query: An image: a file, the content of one, a PIL image, or an array or tensor (h, w) or (h, w, c) as
+                `fit` takes them. Or a vector (dim,) of floats.
 
         Returns:
             The vector, shape (dim,), float32.
@@ -258,7 +260,8 @@ class Index:
             UnusableQuery: The query is no image, or a vector of another length.
 
         """
-        if isinstance(query, np.ndarray) and query.dtype.kind == "f":
+        query = plain_query(query)
+        if isinstance(query, np.ndarray) and query.dtype.kind == "f" and query.ndim < 3:
             return query_vector(query, self.dim, self.path)
         vector: Float[np.ndarray, " d"] = self.model.encode(query_pixels(query, self.model.recipe_.size)[None])[0]
         return vector

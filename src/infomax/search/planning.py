@@ -5,6 +5,7 @@ from pathlib import Path
 from infomax.errors import InfoMaxError
 from infomax.images import SourceLike
 from infomax.images.opening import open_source
+from infomax.images.several import without_repeats
 from infomax.search.sync import Changes
 
 
@@ -27,4 +28,4 @@ def plan(source: SourceLike, model: str | Path | None) -> Changes:
     if model is None:
         raise InfoMaxError("a new index needs a model: give --model RUN, the folder that infomax fit wrote")
     InfoMax.load(model)
-    return Changes(len(open_source(source).entries), 0, 0, 0, [])
+    return Changes(len(without_repeats(open_source(source)).entries), 0, 0, 0, [])

@@ -1,19 +1,23 @@
 """What an index is asked with: an image or a vector, and which images count."""
 
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
+from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
+from infomax.images.pixels import as_array, pixels_of_pil, to_pixels, validate_image
 from infomax.paths import printable, quoted_path
 from infomax.search.stores.store import EVERYTHING, Filter
 
-Query: TypeAlias = str | Path | bytes | NDArray[Any]
-"""An image: a file, the content of one, or uint8 pixels (h, w) or (h, w, c). Or a vector (d,) of floats."""
+Query: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Sequence[Any]
+"""An image: a file, the content of one, a PIL image, pixels (h, w) or (h, w, c) in an array or a tensor; or a list of
+one such. Or a vector (d,) of floats."""
 
 
 class UnusableQuery(InfoMaxError):
@@ -36,7 +40,7 @@ def query_pixels(query: Query, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """Decode a query as the model sees it: upright, cropped to the central square, resized.
 
     Args:
-        query: A file, the content of one, or uint8 pixels (h, w) or (h, w, c).
+        query: An image as `plain_query` leaves it.
         size: Side of the square, in pixels.
 
     Returns:
@@ -46,16 +50,54 @@ def query_pixels(query: Query, size: int) -> UInt8[np.ndarray, "size size 3"]:
         UnusableQuery: The query is no image.
 
     """
-    image = Path(query).expanduser() if isinstance(query, str) else query
     try:
         with no_pillow_warnings():
-            return center_crop_resize(image, size)
+            return center_crop_resize(_content(query), size)
     except (BrokenImage, TypeError, ValueError) as error:
         name = quoted_path(query) if isinstance(query, str | Path) else "the image given"
         reason = str(error)
         large = isinstance(error, BrokenImage) and reason.startswith("too large")
         message = f"{name} cannot be searched with ({reason}): give {'a smaller' if large else 'an'} image"
         raise UnusableQuery(message, reason, too_large=large) from None
+
+
+def _content(query: Query) -> bytes | Path | NDArray[np.uint8]:
+    """What a query is decoded from. Raises BrokenImage or InfoMaxError if it is no image."""
+    if isinstance(query, Image.Image):
+        pixels = pixels_of_pil(query)
+        if isinstance(pixels, BrokenImage):
+            raise pixels
+        return pixels
+    if isinstance(query, np.ndarray):
+        validate_image(query.dtype, query.shape, "an array that")
+        return to_pixels(query, "an array that")
+    if isinstance(query, str | bytes | Path):
+        return Path(query).expanduser() if isinstance(query, str) else query
+    raise BrokenImage(f"a {type(query).__name__}")
+
+
+def plain_query(query: Query) -> Query:
+    """Read a tensor as an array, and a list of one as the one.
+
+    Args:
+        query: Anything that may be searched with.
+
+    Returns:
+        The query, no longer within a list.
+
+    Raises:
+        UnusableQuery: The list holds more or less than one.
+        InfoMaxError: The object cannot be read as an array.
+
+    """
+    if isinstance(query, list | tuple):
+        if len(query) != 1:
+            raise UnusableQuery(f"a list of {len(query)} images: search with one at a time", "not one image")
+        query = query[0]
+    array = as_array(query)
+    if array is None:
+        return query
+    return array[0] if array.ndim > 2 and len(array) == 1 else array
 
 
 def query_vector(query: Float[np.ndarray, "..."], dim: int, index: Path) -> Float[np.ndarray, " d"]:

@@ -14,6 +14,7 @@ from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike
 from infomax.images.decoding import BrokenImage, UnreadableImage, no_pillow_warnings
 from infomax.images.opening import open_source
+from infomax.images.several import without_repeats
 from infomax.paths import quoted_path
 from infomax.progress import progress_bar
 from infomax.search.row_comparison import Listing, RowComparison, compare_rows, list_images
@@ -97,7 +98,7 @@ def synchronize(
 
 def _list(source: SourceLike, *, prune: bool) -> Listing:
     """List a source. Raises InfoMaxError if its vanished images would have to be pruned but cannot be known."""
-    listing = list_images(open_source(source))
+    listing = list_images(without_repeats(open_source(source)))
     if prune and listing.roots is None:
         raise InfoMaxError(
             f"cannot tell which images have vanished from {quoted_path(listing.source.name)}: "
