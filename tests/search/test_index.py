@@ -3,9 +3,11 @@
 import pickle
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,7 +17,7 @@ from infomax.neighbors.distances import Metric
 from infomax.search.display import decode_tiles
 from infomax.search.index_folder import IndexFolder
 from infomax.search.queries import UnusableQuery
-from tests.conftest import colored
+from tests.conftest import colored, labeled
 from tests.search.conftest import NewIndex, filled, paths, save
 from tests.search.memory import MemoryStore, brute_force, cloud
 
@@ -132,7 +134,7 @@ def test_the_three_lines_of_the_readme(model: InfoMax, photos: Path, tmp_path: P
     expected = brute_force(codes[keys.index("cat/04.png")], [str(photos / key) for key in keys], codes, 9, "cosine")
     assert paths(found) == [path for path, _ in expected]
     assert found[0].distance == pytest.approx(0, abs=1e-6)
-    assert found[0].image.label == "cat"
+    assert found[0].image.label is None
 
 
 def test_a_query_may_be_a_file_its_content_or_pixels(model: InfoMax, photos: Path, tmp_path: Path) -> None:
@@ -141,6 +143,68 @@ def test_a_query_may_be_a_file_its_content_or_pixels(model: InfoMax, photos: Pat
     pixels = colored(31, 12)[1]
     for query in (file, str(file), file.read_bytes(), pixels):
         assert paths(index.search(query, 1)) == [str(file)]
+
+
+def test_a_query_may_be_an_object_in_memory(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model).add(photos)
+    file = photos / "dog" / "01.png"
+    pixels = colored(31, 12)[1]
+    first = np.moveaxis(pixels, 2, 0)
+    with Image.open(file) as image:
+        for query in (
+            *(image, [image], (file,), [str(file)], pixels[None], pixels / 255, image.convert("RGBA")),
+            *(torch.from_numpy(pixels), torch.from_numpy(first / 255).float(), torch.from_numpy(first)[None]),
+        ):
+            (match,) = index.search(query, 1)
+            assert match.image.path == str(file)
+            assert match.distance == pytest.approx(0, abs=1e-6)
+    vector = torch.from_numpy(model.transform(file)[0])
+    assert paths(index.search(vector, 1)) == [str(file)]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ([], "a list of 0 images"),
+        (["a.png", "b.png"], "a list of 2 images"),
+        (np.zeros((9, 9, 3), np.uint16), "uint16 of shape"),
+        (np.full((9, 9, 3), 7.0), "floats from 7 to 7"),
+        (np.full((9, 9, 3), np.nan), "NaN"),
+        (np.zeros((2, 9, 9, 3), np.uint8), "an item of a list is one image"),
+    ],
+)
+def test_an_object_that_is_no_image_is_one_line(query: Any, reason: str, model: InfoMax, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model)
+    with pytest.raises(UnusableQuery, match=reason) as raised:
+        index.search(query)
+    assert "\n" not in str(raised.value)
+
+
+def test_images_in_memory_keep_their_rows_when_others_are_added(model: InfoMax, tmp_path: Path) -> None:
+    index, pixels = Index.create(tmp_path / "index", model), colored(6)
+    index.add([Image.fromarray(each) for each in pixels[:3]]).add([Image.fromarray(each) for each in pixels[3:]])
+    index.add(list(pixels[:3]))
+    assert len(index) == 6
+    (match,) = index.search(pixels[4], 1)
+    assert match.image.path.startswith("item#1-")
+    assert match.distance == pytest.approx(0, abs=1e-6)
+
+
+def test_a_file_that_a_list_names_twice_is_one_row(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    files = sorted(photos.rglob("*.png"))
+    index = Index.create(tmp_path / "index", model)
+    assert index.synchronize(iter([files[3], files[1], files[3]]), dry_run=True).added == 2
+    assert index.synchronize(iter([files[3], files[1], files[3]])).added == 2
+    assert index.synchronize([files[1], files[3]]).unchanged == 2
+    assert {each.path for each in index.page()} == {str(files[1]), str(files[3])}
+
+
+def test_a_folder_is_a_place_and_no_label(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model).add(photos)
+    assert index.statistics().labels == {None: 31}
+    assert index.count(label="cat") == 0
+    assert index.count(folder=photos / "cat") == 15
+    assert index.synchronize(photos / "cat").unchanged == 15
 
 
 def test_thumbnails_and_sizes_come_from_the_index_alone(model: InfoMax, tmp_path: Path) -> None:
@@ -171,7 +235,7 @@ def test_thumbnails_and_sizes_come_from_the_index_alone(model: InfoMax, tmp_path
 
 
 def test_statistics(model: InfoMax, photos: Path, tmp_path: Path) -> None:
-    index = Index.create(tmp_path / "index", model).add(photos)
+    index = Index.create(tmp_path / "index", model).add(labeled(photos))
     numbers = index.statistics()
     assert (numbers.images, numbers.dim, numbers.model) == (31, 8, model.fingerprint)
     assert numbers.labels == {"cat": 15, "dog": 15, None: 1}

@@ -148,6 +148,7 @@ def collect_in_memory(images: Iterable[PreparedImage], size: int) -> CachedImage
         if isinstance(image.result, np.ndarray):
             pixels.append(image.result)
     stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
+    stacked.flags.writeable = False
     return CachedImages(stacked, records, fingerprint(stacked))
 
 

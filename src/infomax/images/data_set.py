@@ -68,11 +68,11 @@ def _split_of(file: Path) -> str:
 
 
 def _pattern(files: Sequence[Path]) -> str:
-    """Pattern for files, as it must be typed; several of them if the files are not named alike."""
-    alike: dict[tuple[Path, str], list[Path]] = defaultdict(list)
+    """Pattern for files, as it must be typed; several if the names differ in more than a number."""
+    shards: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for file in files:
-        alike[file.parent, _SHARD.sub("", file.stem)].append(file)
+        shards[file.parent, _SHARD.sub("", file.stem)].append(file)
     return " ".join(
-        quoted_path(same[0] if len(same) == 1 else parent / f"{stem}*.parquet")
-        for (parent, stem), same in alike.items()
+        quoted_path(group[0] if len(group) == 1 else parent / f"{stem}*.parquet")
+        for (parent, stem), group in shards.items()
     )

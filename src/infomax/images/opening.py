@@ -22,15 +22,15 @@ from infomax.images.folder import image_files, image_folder
 from infomax.images.items import Item, item_rows
 from infomax.images.named import NAMED
 from infomax.images.parquet import ParquetRows, parquet_rows
-from infomax.images.parquet_columns import TO_BE_FOUND, Columns
-from infomax.images.pixels import as_array
+from infomax.images.parquet_columns import TO_BE_FOUND, NamedColumns
+from infomax.images.pixels import SupportsArray, as_array
 from infomax.images.several import SeveralSources, combined
 from infomax.images.source import Source
 from infomax.paths import quoted_path
 
 # a folder, a file, a glob in quotes, a name of NAMED, a batch of images (an array or a tensor), a PIL image, a source
 # that is open already, or an iterable of any of these except batches
-SourceLike: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Source | Iterable[Any]
+SourceLike: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Source | Iterable[Any] | SupportsArray
 
 _LISTS = (".txt", ".lst")  # text files with a path on each line
 
@@ -64,7 +64,7 @@ def open_source(source: SourceLike, *, image_column: str | None = None, label_co
         True
 
     """
-    columns = Columns(image_column, label_column)
+    columns = NamedColumns(image_column, label_column)
     opened = _open(source, columns)
     if columns != TO_BE_FOUND and (isinstance(source, Source) or not _has_columns(opened)):
         raise InfoMaxError(f"{quoted_path(opened.name)} holds no parquet files: only they have columns to name")
@@ -77,7 +77,7 @@ def _has_columns(source: Source) -> bool:
     return isinstance(source, ParquetRows)
 
 
-def _open(source: SourceLike, columns: Columns) -> Source:
+def _open(source: SourceLike, columns: NamedColumns) -> Source:
     """Open anything that `open_source` takes."""
     if isinstance(source, Source):
         return source
@@ -86,14 +86,16 @@ def _open(source: SourceLike, columns: Columns) -> Source:
     if isinstance(source, bytes | Image.Image):
         return item_rows([source])
     array = as_array(source)
-    if array is not None and (array.dtype.kind not in "OU" or array.ndim != 1):  # a column of paths is a list
+    if array is not None:
+        if array.dtype.kind in "OU" and array.ndim == 1:  # a column of paths
+            return _open_list(array.tolist(), columns)
         return replace(array_rows(array, "array"), name=f"array of shape {array.shape}")
     if isinstance(source, Mapping | AbstractSet | IOBase) or not isinstance(source, Iterable):
         raise InfoMaxError(f"a {type(source).__name__} is no source of images: give a path, an array or a list")
-    return _open_list([*source] if array is None else array.tolist(), columns)
+    return _open_list([*source], columns)
 
 
-def _open_named(source: str | Path, columns: Columns) -> Source:
+def _open_named(source: str | Path, columns: NamedColumns) -> Source:
     """Open what a name or a path stands for."""
     if isinstance(source, str) and source in NAMED:
         return replace(NAMED[source](), name=source)
@@ -103,7 +105,7 @@ def _open_named(source: str | Path, columns: Columns) -> Source:
         raise InfoMaxError(f"{quoted_path(source)} cannot be reached ({error.strerror}): check the path") from None
 
 
-def _open_path(path: Path, columns: Columns) -> Source:
+def _open_path(path: Path, columns: NamedColumns) -> Source:
     """Open a folder, a file, or the files that match a pattern."""
     if path.is_dir():
         return _open_folder(path, columns)
@@ -119,7 +121,7 @@ def _open_path(path: Path, columns: Columns) -> Source:
     raise InfoMaxError(f"no such file or folder: {quoted_path(path)}{_suggestion(str(path))}")
 
 
-def _open_folder(path: Path, columns: Columns) -> Source:
+def _open_folder(path: Path, columns: NamedColumns) -> Source:
     """Open a folder of images, or of parquet files if it holds no images."""
     try:
         return image_folder(path)
@@ -131,7 +133,7 @@ def _open_folder(path: Path, columns: Columns) -> Source:
     return parquet_rows(files, str(path), f"data set {path.resolve()}", columns)
 
 
-def _open_file(path: Path, columns: Columns) -> Source:
+def _open_file(path: Path, columns: NamedColumns) -> Source:
     """Open one file by its extension. A single image is a collection of one."""
     extension = path.suffix.lower()
     if extension == ".npy":
@@ -150,7 +152,7 @@ def _open_file(path: Path, columns: Columns) -> Source:
     )
 
 
-def _open_pattern(pattern: Path, columns: Columns) -> Source:
+def _open_pattern(pattern: Path, columns: NamedColumns) -> Source:
     """Open what matches a pattern, in the order of the paths. Its identity stays as files come and go."""
     paths = [Path(path) for path in sorted({*glob.glob(str(pattern), recursive=True)})]  # noqa: PTH207
     if not paths:
@@ -165,7 +167,7 @@ def _open_pattern(pattern: Path, columns: Columns) -> Source:
     return _open_list(paths, columns)
 
 
-def _open_list(given: Sequence[Any], columns: Columns) -> Source:
+def _open_list(given: Sequence[Any], columns: NamedColumns) -> Source:
     """Open items one by one, and put them together."""
     if not given:
         raise InfoMaxError("no files given: name at least one")
@@ -223,6 +225,11 @@ def _lines(file: Path) -> list[Path]:
     paths = [file.parent / Path(line).expanduser() for line in lines]
     if nested := [path for path in paths if path.suffix.lower() in _LISTS]:
         raise InfoMaxError(f"{quoted_path(file)} names {quoted_path(nested[0])}, a list again: name images and folders")
+    if all(map(_is_missing, paths)):
+        raise InfoMaxError(
+            f"{quoted_path(file)} is of no supported kind: a text file must name images, one on each line, "
+            f"and {quoted_path(paths[0])} is none"
+        )
     return paths
 
 

@@ -15,7 +15,7 @@ from infomax.errors import InfoMaxError
 from infomax.images.decoding import BrokenImage, UnreadableImage
 from infomax.images.parquet_columns import (
     TO_BE_FOUND,
-    Columns,
+    NamedColumns,
     class_names,
     find_image_column,
     find_label_column,
@@ -168,14 +168,14 @@ class ParquetTable:
         return self.path.parent / name
 
 
-def parquet_rows(paths: Sequence[Path], name: str, identity: str, columns: Columns = TO_BE_FOUND) -> ParquetRows:
+def parquet_rows(paths: Sequence[Path], name: str, identity: str, columns: NamedColumns = TO_BE_FOUND) -> ParquetRows:
     """List the rows of parquet files.
 
     Args:
         paths: At least one parquet file; their order is the order of the rows. A file that is named twice counts once.
         name: Name of the source in messages.
         identity: Opaque name of the files for the cache.
-        columns: Columns that the user has named.
+        columns: NamedColumns that the user has named.
 
     Returns:
         The source.
@@ -197,7 +197,7 @@ def parquet_rows(paths: Sequence[Path], name: str, identity: str, columns: Colum
     return ParquetRows(name, "\n".join([identity, *chosen]), entries, tables)
 
 
-def _open_table(path: Path, columns: Columns) -> ParquetTable:
+def _open_table(path: Path, columns: NamedColumns) -> ParquetTable:
     """Read the schema of a parquet file. Raises InfoMaxError if it holds no images."""
     try:
         with pq.ParquetFile(path) as file:

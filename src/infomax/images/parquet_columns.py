@@ -22,8 +22,8 @@ _LABELS = (
 """Names that are looked for, in this order, in upper or lower case."""
 
 
-class Columns(NamedTuple):
-    """Columns that the user has named.
+class NamedColumns(NamedTuple):
+    """NamedColumns that the user has named.
 
     Attributes:
         image: Column of the images, None to find it.
@@ -35,7 +35,7 @@ class Columns(NamedTuple):
     label: str | None = None
 
 
-TO_BE_FOUND = Columns()
+TO_BE_FOUND = NamedColumns()
 """No column is named."""
 
 
@@ -75,8 +75,8 @@ def find_image_column(schema: pa.Schema, file: Path, named: str | None) -> str:
         )
     if found is None:
         raise InfoMaxError(
-            f"{quoted_path(file)} has no column of images or of their paths, only {columns}: "
-            "call the column image, or name it, --image-column NAME or image_column="
+            f"{quoted_path(file)} has no column image: bytes or paths of images, only {columns}: "
+            "name the column, --image-column NAME or image_column="
         )
     return found
 

@@ -4,7 +4,7 @@ uint8 is taken as it is, bool as black and white, floats in 0..1. What could mea
 """
 
 import sys
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ EXPECTED = "expected uint8 of shape (n, h, w), or (n, h, w, c) with c = 1, 3 or 
 _WIDEST_STRIP = 4  # pixels: a last axis up to here is channels rather than the width of an image
 _SMALLEST_COLOR = 16  # pixels: below, three planes are three gray images rather than one in color
 _SLACK = 0.5 / 255  # half a gray level, by which floats may leave 0..1: rounding, and resizing, do that
+
+
+@runtime_checkable
+class SupportsArray(Protocol):
+    """Whatever NumPy reads as an array: a tensor, a column of a data frame."""
+
+    def __array__(self) -> NDArray[Any]: ...
 
 
 def as_array(value: object) -> NDArray[Any] | None:
@@ -47,7 +54,7 @@ def as_array(value: object) -> NDArray[Any] | None:
         return np.asarray(value) if isinstance(value, np.ma.MaskedArray) else value
     torch = sys.modules.get("torch")  # a tensor exists only where torch is loaded
     is_tensor = torch is not None and isinstance(value, torch.Tensor)
-    if isinstance(value, Image.Image) or not (is_tensor or hasattr(value, "__array__")):
+    if isinstance(value, Image.Image) or not (is_tensor or isinstance(value, SupportsArray)):
         return None
     try:
         return _of_tensor(value) if is_tensor else np.asarray(value)
@@ -101,8 +108,12 @@ def batch_problem(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str | None:
         return f"give images[None] for one image, or images[..., None] for {shape[0]} gray ones"
     if len(shape) == 3 and shape[0] == 3 and min(shape[1:]) >= _SMALLEST_COLOR:
         return "give images[None] for one image with the channels first, or images[..., None] for 3 gray ones"
-    is_batch = len(shape) == 3 or (len(shape) == 4 and (shape[3] in CHANNELS or shape[1] in CHANNELS))
-    return None if is_batch else EXPECTED
+    return None if len(shape) == 3 or (len(shape) == 4 and _has_channels(shape[1:])) else EXPECTED
+
+
+def _has_channels(shape: tuple[int, ...]) -> bool:
+    """Whether an image is (h, w, c), or (c, h, w) of more than a few pixels."""
+    return shape[2] in CHANNELS or (shape[0] in CHANNELS and min(shape[1:]) > _WIDEST_STRIP)
 
 
 def validate_image(dtype: np.dtype[Any], shape: tuple[int, ...], name: str) -> None:
@@ -117,7 +128,7 @@ def validate_image(dtype: np.dtype[Any], shape: tuple[int, ...], name: str) -> N
         InfoMaxError: It is not.
 
     """
-    is_image = len(shape) == 2 or (len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS))
+    is_image = len(shape) == 2 or (len(shape) == 3 and _has_channels(shape))
     problem = _type_problem(dtype)
     if not problem and len(shape) == 4:
         problem = "an item of a list is one image; join batches with numpy.concatenate"

@@ -11,11 +11,11 @@ from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
-from infomax.images.pixels import as_array, pixels_of_pil, to_pixels, validate_image
+from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
 from infomax.paths import printable, quoted_path
 from infomax.search.stores.store import EVERYTHING, Filter
 
-Query: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Sequence[Any]
+Query: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Sequence[Any] | SupportsArray
 """An image: a file, the content of one, a PIL image, pixels (h, w) or (h, w, c) in an array or a tensor; or a list of
 one such. Or a vector (d,) of floats."""
 
