@@ -131,5 +131,5 @@ def test_a_list_of_something_else_is_one_line(fruits: list[Path], tmp_path: Path
             (iter([]), "no files given"),
         ):
             with pytest.raises(InfoMaxError, match=message) as raised:
-                load_images(source, 8)  # type: ignore[arg-type]
+                load_images(source, 8)
             assert "\n" not in str(raised.value)

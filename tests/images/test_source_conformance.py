@@ -1,6 +1,6 @@
 """One conformance suite for every kind of source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -122,19 +122,20 @@ def test_every_source_is_resized_in_the_same_way(kind: Callable[[Path], SourceLi
 FOLDER_PATHS = [f"photos/{label}/deep/{i}.png" for i, label in enumerate(LABELS)]
 FLAT_PATHS = [f"photos/{label}/{i}.png" for i, label in enumerate(LABELS)]
 PREFIXES = ["a.parquet#", "b.parquet#"]
-LISTED: dict[Callable[[Path], SourceLike], tuple[list[str], list[str] | None, list[str] | None]] = {
-    folder: (FOLDER_PATHS, [None] * 5, ["photos/"]),
+NONE: list[str | None] = [None] * 5
+LISTED: dict[Callable[[Path], SourceLike], tuple[list[str], Sequence[str | None] | None, list[str] | None]] = {
+    folder: (FOLDER_PATHS, NONE, ["photos/"]),
     one_parquet: ([f"a.parquet#{i}" for i in range(5)], None, ["a.parquet#"]),
     two_parquets: (
         [f"a.parquet#{i}" for i in range(3)] + ["b.parquet#0", "b.parquet#1"],
         None,
         ["a.parquet#", "b.parquet#"],
     ),
-    several_files: ([f"{label}/{i}.png" for i, label in enumerate(LABELS)], [None] * 5, None),
+    several_files: ([f"{label}/{i}.png" for i, label in enumerate(LABELS)], NONE, None),
     npz: ([f"a.npz#{i}" for i in range(5)], LABELS, ["a.npz#"]),
     npy: ([f"a.npy#{i}" for i in range(5)], None, ["a.npy#"]),
     paths_in_parquet: ([f"a.parquet#{i}" for i in range(5)], None, ["a.parquet#"]),
-    text_file: ([f"{label}/{i}.png" for i, label in enumerate(LABELS)], [None] * 5, None),
+    text_file: ([f"{label}/{i}.png" for i, label in enumerate(LABELS)], NONE, None),
     two_folders: (
         [f"photos/{label}/{i}.png" for i, label in enumerate(LABELS)],
         [None] * 5,

@@ -264,7 +264,7 @@ def test_a_folder_is_called_a_folder(browser: Browser, served: Served, tmp_path:
     index = Index.create(tmp_path / "photos.index", served.index.model, device="cpu").add(served.photos)
     one = index.page()[0]
     assert (one.label, Path(one.path).parent.parent.name) == (None, "photos")
-    with serving(index.path) as (_, address), browser.new_context(viewport=SCREEN) as context:
+    with serving(index.path) as (_, address), browser.new_context() as context:
         expect.set_options(timeout=TIMEOUT)
         context.set_default_timeout(TIMEOUT)
         page, here = context.new_page(), replace(served, address=address, index=index)
