@@ -68,6 +68,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "one image, channels first": (FIRST[0], ONE),
     "one tensor": (torch.from_numpy(FIRST[0]), ONE),
     "one gray image": (BATCH[0, ..., 0], ONE),
+    "the rows of one image": (list(BATCH[0]), "item 0 is .* this looks like a row of an image in color"),
+    "the rows of one tensor": (list(torch.from_numpy(RGBA[0])), "give .image. for one image"),
     "flattened images": (BATCH.reshape(6, -1), r"reshape\(n, h, w\)"),
     "two channels": (BATCH[..., :2], "expected uint8"),
     "five channels first": (np.zeros((6, 5, 24, 24)), "expected uint8"),

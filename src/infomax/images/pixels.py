@@ -132,6 +132,8 @@ def validate_image(dtype: np.dtype[Any], shape: tuple[int, ...], name: str) -> N
     problem = _type_problem(dtype)
     if not problem and len(shape) == 4:
         problem = "an item of a list is one image; join batches with numpy.concatenate"
+    if not problem and len(shape) == 2 and shape[1] <= _WIDEST_STRIP < shape[0]:
+        problem = "this looks like a row of an image in color; give [image] for one image"
     if not problem and not (is_image and min(shape) > 0):
         problem = "expected one image, (h, w) or (h, w, c) with c = 1, 3 or 4"
     if problem:
