@@ -126,7 +126,7 @@ def test_columns_are_found_by_name_or_named(tmp_path: Path) -> None:
         ({"image_column": "before", "label_column": "boxes"}, "column 'boxes' is list<.*>: labels are numbers or text"),
     ):
         with pytest.raises(InfoMaxError, match=message):
-            open_source(file, **chosen)
+            open_source(file, image_column=chosen["image_column"], label_column=chosen.get("label_column"))
     put(tmp_path / "photos/a.png", FOUR[0])
     with pytest.raises(InfoMaxError, match="holds no parquet files: only they have columns to name"):
         open_source(tmp_path / "photos", label_column="species")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from infomax.images.decoding import BrokenImage, center_crop_resize
+from infomax.images.broken import BrokenImage
+from infomax.images.decoding import center_crop_resize
 from infomax.search.thumbnails import SIDE, square_and_thumbnail, thumbnail
 from tests.conftest import colored
 

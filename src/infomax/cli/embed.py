@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.loading import load_both, open_sources
-from infomax.cli.options import Device, ImageColumn, LabelColumn, Model, SourceArgument
+from infomax.cli.loading import load_both, open_sources, reading_options
+from infomax.cli.options import Device, Exclude, ImageColumn, LabelColumn, MaxPixels, Model, SourceArgument
 
 
 def embed(
@@ -18,6 +18,8 @@ def embed(
     ],
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    exclude: Exclude = None,
+    max_pixels: MaxPixels = None,
     device: Device = "auto",
 ) -> None:
     """Write the feature vector of every image to a parquet file.
@@ -26,7 +28,7 @@ def embed(
     """
     from infomax.embeddings import write_embeddings
 
-    source = open_sources(sources, image_column, label_column)
-    loaded, images = load_both(model, source, device)
+    reading = reading_options(exclude, max_pixels, image_column=image_column, label_column=label_column)
+    loaded, images = load_both(model, open_sources(sources, reading), device, reading)
     write_embeddings(out, images, loaded.encode(images.pixels))
     print(f"{len(images.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")

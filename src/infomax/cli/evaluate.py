@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infomax.cli.options import Device, JsonFile, NeighborsOption, Seed, Test, Train
+from infomax.cli.options import Device, Exclude, JsonFile, MaxPixels, NeighborsOption, Seed, Test, Train
 from infomax.cli.output import print_warnings, write_json
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def evaluate(
     proxies: ProxiesToo = False,
     k: NeighborsOption = 20,
     seed: Seed = 0,
+    exclude: Exclude = None,
+    max_pixels: MaxPixels = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
@@ -45,7 +47,7 @@ def evaluate(
 
     Example: infomax evaluate --model run --train train --test test
     """
-    from infomax.cli.loading import load_both
+    from infomax.cli.loading import load_both, load_told, reading_options
     from infomax.embeddings import read_embeddings
     from infomax.evaluation.evaluate import evaluate_model, evaluate_vectors
     from infomax.evaluation.labels import LabeledFeatures
@@ -57,8 +59,8 @@ def evaluate(
         splits = LabeledFeatures(first.vectors, first.labels), LabeledFeatures(second.vectors, second.labels)
         found = evaluate_vectors(*splits, k=k, seed=seed)
     else:
-        loaded, training = load_both(model, train, device)
-        testing = loaded.load_images(test)
+        loaded, training = load_both(model, train, device, reading_options(exclude, max_pixels))
+        testing = load_told(loaded, test)
         found = evaluate_model(loaded, training, testing, k=k, layers=layers, seed=seed)
         if proxies:
             from infomax.evaluation.proxies.measure import measure_proxies

@@ -5,9 +5,18 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.loading import open_sources
-from infomax.cli.options import Device, ImageColumn, IndexOption, JsonFile, LabelColumn, SourceArgument
-from infomax.cli.output import print_skipped, write_json
+from infomax.cli.loading import open_sources, reading_options
+from infomax.cli.options import (
+    Device,
+    Exclude,
+    ImageColumn,
+    IndexOption,
+    JsonFile,
+    LabelColumn,
+    MaxPixels,
+    SourceArgument,
+)
+from infomax.cli.output import print_left_out, write_json
 
 
 def index(
@@ -27,6 +36,8 @@ def index(
     ] = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    exclude: Exclude = None,
+    max_pixels: MaxPixels = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
@@ -34,23 +45,24 @@ def index(
 
     Example: infomax index photos --model run --index photos.index
     """
+    from infomax.images.census import count_left_out
     from infomax.search.index import Index
     from infomax.search.planning import plan
 
+    reading = reading_options(exclude, max_pixels, image_column=image_column, label_column=label_column)
     if dry_run and not index.exists():
-        changes = plan(open_sources(sources, image_column, label_column), model)
+        changes = plan(open_sources(sources, reading), model)
     else:
         opened = (
             Index.open(index, device=device, progress=True)
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
-        source = open_sources(sources, image_column, label_column)
-        changes = opened.synchronize(source, prune=prune, dry_run=dry_run)
-    if changes.skipped:
-        first = changes.skipped[0]
-        where = f"{first.where!r}, {first.reason}" if dry_run else str(index / "skipped.csv")
-        print_skipped(len(changes.skipped), where)
+        source = open_sources(sources, reading)
+        changes = opened.synchronize(source, prune=prune, dry_run=dry_run, reading=reading)
+    first = f"{changes.skipped[0].where!r}, {changes.skipped[0].reason}" if changes.skipped else ""
+    where = first if dry_run else str(index / "skipped.csv")
+    print_left_out(count_left_out(changes.skipped, changes.census), where)
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:

@@ -21,6 +21,25 @@ LabelColumn = Annotated[
     str | None,
     typer.Option("--label-column", metavar="NAME", help="Column of the labels in parquet files; found if left out."),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Leave out files and folders of this name or path, such as 'thumb*' or 2019/raw; may be repeated. Hidden "
+        "ones and a NAS's thumbnails always are.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels", metavar="N", min=1, help="Largest image that is decoded; by default 89 million pixels."
+    ),
+]
+Bands = Annotated[
+    str | None,
+    typer.Option("--bands", metavar="R,G,B", help="Bands to show as red, green and blue, counted from 1: 4,3,2, say."),
+]
 Model = Annotated[Path, typer.Option("--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it.")]
 Seed = Annotated[
     int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of everything random; the same seed repeats a result.")

@@ -3,10 +3,10 @@
 import json
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 
 def write_json(file: str, document: object) -> None:
@@ -21,10 +21,17 @@ def write_json(file: str, document: object) -> None:
         out.write(text)
 
 
-def print_skipped(count: int, where: str) -> None:
-    """Say on stderr how many broken images were skipped, and where to find the reasons."""
-    if count:
-        print(f"infomax: skipped {count} broken {'image' if count == 1 else 'images'}: {where}", file=sys.stderr)
+def print_left_out(counts: Mapping[str, Any], where: str) -> None:
+    """Say on stderr how many images were left out, as `count_left_out` has them, and where to find the reasons."""
+    from infomax.images.census import census_lines
+
+    broken, too_large = counts["broken"], counts["too_large"]
+    if broken:
+        print(f"infomax: skipped {broken} broken {'image' if broken == 1 else 'images'}: {where}", file=sys.stderr)
+    if too_large:
+        images = f"{too_large} too large {'image' if too_large == 1 else 'images'}"
+        print(f"infomax: skipped {images}, --max-pixels lets them in: {where}", file=sys.stderr)
+    print_warnings(census_lines(counts))
 
 
 def print_warnings(messages: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
+from infomax.images.census import Census
 from infomax.images.pixels import EXPECTED, batch_problem, to_pixels, validate_batch
 from infomax.images.source import Content, Entry, file_version
 from infomax.paths import printable, quoted_path
@@ -59,6 +60,10 @@ class ArrayRows:
     def unreadable_roots(self) -> list[str]:
         """Always empty: a file that cannot be read is an error."""
         return []
+
+    def census(self) -> Census:
+        """Always empty: all rows are read."""
+        return Census()
 
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:
         """The array itself, if its images are RGB squares of that size."""
@@ -135,6 +140,10 @@ class ArchiveRows:
     def unreadable_roots(self) -> list[str]:
         """Always empty: a file that cannot be read is an error."""
         return []
+
+    def census(self) -> Census:
+        """Always empty: all rows are read."""
+        return Census()
 
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because the archive must be unpacked."""

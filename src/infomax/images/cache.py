@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.decoding import DECODING_VERSION, BrokenImage, UnreadableImage
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.decoding import DECODING_VERSION
+from infomax.images.depth import NO_SCALE, DepthScale
 from infomax.images.source import Entry
 from infomax.paths import quoted_path
 
@@ -66,6 +68,21 @@ class ImageRecord(NamedTuple):
     reason: str | None
 
 
+class BuildInfo(NamedTuple):
+    """How a set of images was prepared.
+
+    Attributes:
+        size: Side of the images in pixels.
+        depth_scale: Scale of the images deeper than 8 bits.
+        measured: Whether the scale was measured on these images, rather than given by a model.
+
+    """
+
+    size: int
+    depth_scale: DepthScale = NO_SCALE
+    measured: bool = True
+
+
 @dataclass(frozen=True)
 class CachedImages:
     """A complete set of prepared images.
@@ -74,23 +91,28 @@ class CachedImages:
         pixels: Decoded images (n, size, size, 3), in the order of the records that have no `reason`.
         records: One record per image of the source, decoded or not.
         fingerprint: Digest of the pixels.
+        info: How they were prepared.
 
     """
 
     pixels: NDArray[np.uint8]
     records: Sequence[ImageRecord]
     fingerprint: str
+    info: BuildInfo
 
-    def matches(self, entries: Sequence[Entry]) -> bool:
+    def matches(self, entries: Sequence[Entry], scale: DepthScale | None = None) -> bool:
         """Whether decoding some entries would give exactly this set.
 
         Args:
             entries: All entries of the source.
+            scale: Scale of deep images; None for the one that they have together.
 
         Returns:
-            True if keys and versions are the same, in the same order.
+            True if keys and versions are the same, in the same order, and the scale is the one.
 
         """
+        if not (self.info.measured if scale is None else self.info.depth_scale == scale):
+            return False
         return [(record.key, record.version) for record in self.records] == list(entries)
 
     def has(self, entry: Entry) -> bool:
@@ -131,12 +153,12 @@ class CachedImages:
         }
 
 
-def collect_in_memory(images: Iterable[PreparedImage], size: int) -> CachedImages:
+def collect_in_memory(images: Iterable[PreparedImage], info: BuildInfo) -> CachedImages:
     """Collect prepared images in memory, without a cache.
 
     Args:
         images: One image per entry of the source.
-        size: Side of the images in pixels.
+        info: How they were prepared.
 
     Returns:
         The set of images.
@@ -147,18 +169,18 @@ def collect_in_memory(images: Iterable[PreparedImage], size: int) -> CachedImage
         records.append(_record(image))
         if isinstance(image.result, np.ndarray):
             pixels.append(image.result)
-    stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
+    stacked = np.stack(pixels) if pixels else np.empty((0, info.size, info.size, 3), np.uint8)
     stacked.flags.writeable = False
-    return CachedImages(stacked, records, fingerprint(stacked))
+    return CachedImages(stacked, records, fingerprint(stacked), info)
 
 
-def write_cache(folder: Path, images: Iterable[PreparedImage], size: int) -> CachedImages:
+def write_cache(folder: Path, images: Iterable[PreparedImage], info: BuildInfo) -> CachedImages:
     """Write a new build, image by image, and remove older ones.
 
     Args:
         folder: Folder of the source's builds, from `cache_folder`.
         images: One image per entry of the source.
-        size: Side of the images in pixels.
+        info: How they are prepared.
 
     Returns:
         The set of images, with its pixels mapped read-only.
@@ -170,7 +192,7 @@ def write_cache(folder: Path, images: Iterable[PreparedImage], size: int) -> Cac
     unfinished = folder / f".{uuid4().hex}"
     try:
         unfinished.mkdir(parents=True)
-        build = _write_build(unfinished, images, size)
+        build = _write_build(unfinished, images, info)
         finished = folder / f"{time.time_ns():020d}-{uuid4().hex}"
         unfinished.rename(finished)
     except OSError as error:
@@ -236,24 +258,31 @@ def fingerprint(pixels: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def _write_build(folder: Path, images: Iterable[PreparedImage], size: int) -> CachedImages:
+def _write_build(folder: Path, images: Iterable[PreparedImage], info: BuildInfo) -> CachedImages:
     """Write the two files of a build. Raises OSError if that fails."""
-    records, digest = [], _new_digest(size)
+    records, digest = [], _new_digest(info.size)
     with (folder / "pixels.npy").open("wb", buffering=1 << 20) as file:
-        _write_header(file, 0, size)
+        _write_header(file, 0, info.size)
         for image in images:
             records.append(_record(image))
             if isinstance(image.result, np.ndarray):
                 file.write(image.result.data)
                 digest.update(image.result.data)
         file.seek(0)
-        _write_header(file, sum(record.reason is None for record in records), size)
+        _write_header(file, sum(record.reason is None for record in records), info.size)
         file.flush()
         os.fsync(file.fileno())
-    manifest = {"pixels": _stat_signature(folder), "fingerprint": digest.hexdigest(), "records": records}
+    manifest = {
+        "pixels": _stat_signature(folder),
+        "fingerprint": digest.hexdigest(),
+        "depth_scale": info.depth_scale.to_dict(),
+        "measured": info.measured,
+        "records": records,
+    }
     with written_atomically(folder / "manifest.json", "w") as file:
         json.dump(manifest, file)
-    return CachedImages(np.lib.format.open_memmap(folder / "pixels.npy", mode="r"), records, digest.hexdigest())
+    pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
+    return CachedImages(pixels, records, digest.hexdigest(), info)
 
 
 def _builds(folder: Path) -> list[Path]:
@@ -266,7 +295,10 @@ def _open_build(folder: Path, size: int) -> CachedImages | None:
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
-        build = CachedImages(pixels, [ImageRecord(*fields) for fields in manifest["records"]], manifest["fingerprint"])
+        records = [ImageRecord(*fields) for fields in manifest["records"]]
+        scale = DepthScale.from_dict(manifest["depth_scale"])
+        info = BuildInfo(size, scale, manifest["measured"])
+        build = CachedImages(pixels, records, manifest["fingerprint"], info)
         unchanged = manifest["pixels"] == _stat_signature(folder)
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None

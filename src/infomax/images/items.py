@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.decoding import BrokenImage
+from infomax.images.broken import BrokenImage
+from infomax.images.census import Census
 from infomax.images.pixels import pixels_of_pil, to_pixels, validate_image
 from infomax.images.source import Content, Entry, file_version, first_folder, relative_names
 from infomax.paths import printable
@@ -68,6 +69,10 @@ class ItemRows:
     def unreadable_roots(self) -> list[str]:
         """Always empty: nothing is listed."""
         return []
+
+    def census(self) -> Census:
+        """Always empty: each item is a row."""
+        return Census()
 
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because items are not one array."""

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import BrokenImage, UnreadableImage
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.census import Census
 from infomax.images.parquet_columns import (
     TO_BE_FOUND,
     NamedColumns,
@@ -72,6 +73,10 @@ class ParquetRows:
     def unreadable_roots(self) -> list[str]:
         """Always empty: files that cannot be read are an error."""
         return []
+
+    def census(self) -> Census:
+        """Always empty: all rows are read."""
+        return Census()
 
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because stored images must be decoded."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import BrokenImage
+from infomax.images.broken import BrokenImage
 from infomax.paths import quoted_path
 
 _IMAGES = ("image", "images", "img", "photo", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes")

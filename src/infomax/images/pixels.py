@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import BrokenImage, to_rgb
+from infomax.images.broken import BrokenImage
+from infomax.images.decoding import to_rgb
 
 CHANNELS = (1, 3, 4)
 """Gray, RGB, and RGB with transparency."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from infomax.images.census import Census
 from infomax.images.folder import ImageFiles
 from infomax.images.source import Content, Entry, Source
 
@@ -77,6 +78,10 @@ class SeveralSources:
     def unreadable_roots(self) -> list[str]:
         """Unreadable roots of all parts."""
         return [root for part in self.parts for root in part.unreadable_roots()]
+
+    def census(self) -> Census:
+        """What was passed over in all parts."""
+        return sum((part.census() for part in self.parts), Census())
 
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because the parts are not one array."""

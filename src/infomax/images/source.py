@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from infomax.images.decoding import BrokenImage
+from infomax.images.broken import BrokenImage
+from infomax.images.census import Census
 
 
 class Entry(NamedTuple):
@@ -99,6 +100,14 @@ class Source(Protocol):
 
         Returns:
             The prefixes, as valid Unicode.
+
+        """
+
+    def census(self) -> Census:
+        """Files of the source that were passed over when it was listed.
+
+        Returns:
+            Their numbers by extension and by pattern. Empty for files of many images.
 
         """
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
-from infomax.images import SourceLike, write_skipped
+from infomax.images import ReadingOptions, SourceLike, write_skipped
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
@@ -118,22 +118,29 @@ class Index:
         opening = partial(Index, device=self.device, progress=self.progress, store=self._given_store)
         return opening, (self.path.absolute(),)
 
-    def add(self, source: SourceLike, *, prune: bool = False) -> "Index":
+    def add(self, source: SourceLike, *, prune: bool = False, reading: ReadingOptions | None = None) -> "Index":
         """Bring the index up to date with a SOURCE, as `synchronize` does.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.
             prune: Also remove images that have vanished from the source.
+            reading: What to leave out of the source, and how large an image may be.
 
         Returns:
             The index itself.
 
         """
-        self.synchronize(source, prune=prune)
+        self.synchronize(source, prune=prune, reading=reading)
         return self
 
     def synchronize(
-        self, source: SourceLike, *, prune: bool = False, dry_run: bool = False, batch: int = COMMIT_BATCH
+        self,
+        source: SourceLike,
+        *,
+        prune: bool = False,
+        dry_run: bool = False,
+        batch: int = COMMIT_BATCH,
+        reading: ReadingOptions | None = None,
     ) -> Changes:
         """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
 
@@ -145,6 +152,7 @@ class Index:
             prune: Also remove images that have vanished from the source, or are broken now.
             dry_run: Only report what would be done; write nothing.
             batch: Images that are embedded and committed at a time.
+            reading: What to leave out of the source, and how large an image may be.
 
         Returns:
             Numbers of images added, updated, unchanged and removed, and the images skipped.
@@ -163,6 +171,7 @@ class Index:
             dry_run=dry_run,
             batch=batch,
             progress=self.progress,
+            options=self.model.reading_options(reading),
         )
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)
@@ -263,7 +272,9 @@ class Index:
         query = plain_query(query)
         if isinstance(query, np.ndarray) and query.dtype.kind == "f" and query.ndim < 3:
             return query_vector(query, self.dim, self.path)
-        vector: Float[np.ndarray, " d"] = self.model.encode(query_pixels(query, self.model.recipe_.size)[None])[0]
+        vector: Float[np.ndarray, " d"] = self.model.encode(
+            query_pixels(query, self.model.recipe_.size, self.model.reading_options())[None]
+        )[0]
         return vector
 
     def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:

@@ -1,6 +1,7 @@
 """What an index is asked with: an image or a vector, and which images count."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
+from infomax.images.broken import BrokenImage, TooLargeImage
+from infomax.images.decoding import center_crop_resize, no_pillow_warnings
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
 from infomax.paths import printable, quoted_path
 from infomax.search.stores.store import EVERYTHING, Filter
@@ -36,12 +39,15 @@ class UnusableQuery(InfoMaxError):
         self.too_large = too_large
 
 
-def query_pixels(query: Query, size: int) -> UInt8[np.ndarray, "size size 3"]:
+def query_pixels(
+    query: Query, size: int, options: ReadingOptions = DEFAULT_OPTIONS
+) -> UInt8[np.ndarray, "size size 3"]:
     """Decode a query as the model sees it: upright, cropped to the central square, resized.
 
     Args:
         query: An image as `plain_query` leaves it.
         size: Side of the square, in pixels.
+        options: How images are read. Content that comes without a file, such as an upload, is held to Pillow's limit.
 
     Returns:
         Pixels, shape (size, size, 3).
@@ -50,13 +56,15 @@ def query_pixels(query: Query, size: int) -> UInt8[np.ndarray, "size size 3"]:
         UnusableQuery: The query is no image.
 
     """
+    if isinstance(query, bytes):
+        options = replace(options, max_pixels=None)
     try:
         with no_pillow_warnings():
-            return center_crop_resize(_content(query), size)
+            return center_crop_resize(_content(query), size, options)
     except (BrokenImage, TypeError, ValueError) as error:
         name = quoted_path(query) if isinstance(query, str | Path) else "the image given"
-        reason = str(error)
-        large = isinstance(error, BrokenImage) and reason.startswith("too large")
+        large = isinstance(error, TooLargeImage)
+        reason = error.size if isinstance(error, TooLargeImage) else str(error)
         message = f"{name} cannot be searched with ({reason}): give {'a smaller' if large else 'an'} image"
         raise UnusableQuery(message, reason, too_large=large) from None
 

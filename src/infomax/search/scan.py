@@ -1,9 +1,10 @@
 """Read images that are new or may have changed, and decode those whose content did change."""
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
@@ -14,13 +15,17 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 
 from infomax.devices import cores
-from infomax.images.decoding import BrokenImage, UnreadableImage, regular_file_size
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.decoding import regular_file_size
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.source import Content
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison
 from infomax.search.thumbnails import Thumbnail, square_and_thumbnail
 
 _CHUNK = 16  # images given to a thread at a time; each may be large
+
+_Decode = Callable[[bytes | Path | NDArray[Any]], tuple[UInt8[np.ndarray, "s s 3"], Thumbnail]]
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,16 @@ class ScanResult:
     image: DecodedImage | BrokenImage | None
 
 
-def scan(listing: Listing, comparison: RowComparison, size: int | None) -> Generator[ScanResult, None, None]:
+def scan(
+    listing: Listing, comparison: RowComparison, size: int | None, options: ReadingOptions = DEFAULT_OPTIONS
+) -> Generator[ScanResult, None, None]:
     """Read all images that may have changed, in order, by one thread per core.
 
     Args:
         listing: Images of a source.
         comparison: Differences between the listing and the index.
         size: Side of the decoded squares in pixels. None to decode nothing; then the pixels are empty.
+        options: How images are read.
 
     Yields:
         One result per image in `comparison.changed`.
@@ -74,9 +82,10 @@ def scan(listing: Listing, comparison: RowComparison, size: int | None) -> Gener
 
     def inspect_chunk(chunk: Sequence[tuple[int, Content]]) -> list[ScanResult]:
         return [
-            _inspect(content, listing.paths[i], entries[i].version, comparison.hashes, size) for i, content in chunk
+            _inspect(content, listing.paths[i], entries[i].version, comparison.hashes, decoded) for i, content in chunk
         ]
 
+    decoded = None if size is None else partial(square_and_thumbnail, size=size, options=options)
     entries = listing.source.entries
     contents = zip(comparison.changed, listing.source.read(comparison.changed), strict=True)
     workers = cores()
@@ -90,7 +99,9 @@ def scan(listing: Listing, comparison: RowComparison, size: int | None) -> Gener
             yield from pending.popleft().result()
 
 
-def _inspect(content: Content, path: str, version: str, old_hashes: dict[str, str], size: int | None) -> ScanResult:
+def _inspect(
+    content: Content, path: str, version: str, old_hashes: dict[str, str], decoded: _Decode | None
+) -> ScanResult:
     label = None if content.label is None else printable(content.label)
     try:
         if isinstance(content.data, BrokenImage):
@@ -98,7 +109,7 @@ def _inspect(content: Content, path: str, version: str, old_hashes: dict[str, st
         digest, length = _content_hash(content.data)
         image: DecodedImage | None = None
         if digest != old_hashes.get(path):
-            image = _NOT_DECODED if size is None else DecodedImage(*square_and_thumbnail(content.data, size))
+            image = _NOT_DECODED if decoded is None else DecodedImage(*decoded(content.data))
         return ScanResult(path, version, label, digest, length, image)
     except BrokenImage as broken:
         return ScanResult(path, version, label, "", 0, broken)

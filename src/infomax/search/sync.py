@@ -7,13 +7,16 @@ Only the list of images is held in memory. A killed process loses at most the cu
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike
-from infomax.images.decoding import BrokenImage, UnreadableImage, no_pillow_warnings
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.census import Census
+from infomax.images.decoding import no_pillow_warnings
 from infomax.images.opening import open_source
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.several import without_repeats
 from infomax.paths import quoted_path
 from infomax.progress import progress_bar
@@ -34,7 +37,8 @@ class Changes:
         updated: Images whose content changed.
         unchanged: Images whose content is the same.
         removed: Rows removed from the index.
-        skipped: Images that cannot be decoded.
+        skipped: Images that cannot be decoded, and photos of formats that are not read here.
+        census: What was passed over when the source was listed.
 
     """
 
@@ -43,6 +47,7 @@ class Changes:
     unchanged: int
     removed: int
     skipped: Sequence[Skipped]
+    census: Census = field(default_factory=Census)
 
 
 def synchronize(
@@ -56,6 +61,7 @@ def synchronize(
     dry_run: bool = False,
     batch: int = COMMIT_BATCH,
     progress: bool = False,
+    options: ReadingOptions = DEFAULT_OPTIONS,
 ) -> Changes:
     """Make the rows of a store match the images of a source. Rows of other sources stay as they are.
 
@@ -65,11 +71,11 @@ def synchronize(
         embed: Function from images (n, size, size, 3) to vectors (n, d).
         size: Side of the images that `embed` takes, in pixels.
         model: Fingerprint of the model, stored in new rows.
-        prune: Also remove rows below the roots of the source whose image is gone, or broken now. An image that merely
-            cannot be read this time keeps its row.
-        dry_run: Change nothing. Images are not decoded then, so broken ones are not counted as skipped.
+        prune: Also remove rows below the roots of the source whose image is gone or broken, rather than unreadable.
+        dry_run: Change nothing. Images are not decoded then, so broken ones are not counted.
         batch: Images that are embedded and committed at a time.
-        progress: Whether to draw a progress bar on stderr.
+        progress: Whether to draw a progress bar.
+        options: What to leave out, and how images are read.
 
     Returns:
         The changes.
@@ -78,11 +84,11 @@ def synchronize(
         InfoMaxError: The source cannot be opened, has no known roots to prune, or the store cannot be written to.
 
     """
-    listing = _list(source, prune=prune)
+    listing = _list(source, options, prune=prune)
     comparison = compare_rows(store, listing)
     counter = _ChangeCounter(comparison)
     writer = RowWriter(store, embed, model)
-    results = scan(listing, comparison, None if dry_run else size)
+    results = scan(listing, comparison, None if dry_run else size, options)
     bar = progress_bar("indexing", len(listing.paths), done=counter.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):
         while part := list(islice(results, batch)):
@@ -93,12 +99,12 @@ def synchronize(
     removed = [*comparison.vanished, *counter.broken] if prune else []
     if not dry_run:
         writer.finish(removed)
-    return counter.changes(len(removed))
+    return counter.changes(len(removed), listing.source.census())
 
 
-def _list(source: SourceLike, *, prune: bool) -> Listing:
+def _list(source: SourceLike, options: ReadingOptions, *, prune: bool) -> Listing:
     """List a source. Raises InfoMaxError if its vanished images would have to be pruned but cannot be known."""
-    listing = list_images(without_repeats(open_source(source)))
+    listing = list_images(without_repeats(open_source(source, options)))
     if prune and listing.roots is None:
         raise InfoMaxError(
             f"cannot tell which images have vanished from {quoted_path(listing.source.name)}: "
@@ -131,5 +137,6 @@ class _ChangeCounter:
             else:
                 self._added += 1
 
-    def changes(self, removed: int) -> Changes:
-        return Changes(self._added, self._updated, self.unchanged, removed, self._skipped)
+    def changes(self, removed: int, census: Census) -> Changes:
+        skipped = [*self._skipped, *census.unread]
+        return Changes(self._added, self._updated, self.unchanged, removed, skipped, census)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.images.decoding import OpenedImage, crop_resize, open_image, to_rgb
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 CSS pixels on a screen of double density."""
@@ -36,11 +37,12 @@ class Thumbnail(NamedTuple):
     content: bytes
 
 
-def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
+def thumbnail(data: bytes | Path | NDArray[np.uint8], options: ReadingOptions = DEFAULT_OPTIONS) -> Thumbnail:
     """Make the thumbnail of an image.
 
     Args:
         data: The content of a file, its path, or uint8 pixels (h, w) or (h, w, c).
+        options: How images are read.
 
     Returns:
         The thumbnail.
@@ -49,12 +51,12 @@ def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
         BrokenImage: The image cannot be decoded.
 
     """
-    with open_image(data, SIDE) as decoded:
+    with open_image(data, SIDE, options) as decoded:
         return _reduced(decoded)
 
 
 def square_and_thumbnail(
-    data: bytes | Path | NDArray[np.uint8], size: int
+    data: bytes | Path | NDArray[np.uint8], size: int, options: ReadingOptions = DEFAULT_OPTIONS
 ) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail]:
     """Make the square that a model sees and the thumbnail; the image is decoded once for both.
 
@@ -63,6 +65,7 @@ def square_and_thumbnail(
     Args:
         data: The content of a file, its path, or uint8 pixels (h, w) or (h, w, c).
         size: Side of the square, in pixels.
+        options: How images are read.
 
     Returns:
         The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, and the thumbnail.
@@ -71,11 +74,11 @@ def square_and_thumbnail(
         BrokenImage: The image cannot be decoded.
 
     """
-    with open_image(data, 2 * size) as decoded:
+    with open_image(data, 2 * size, options) as decoded:
         square = crop_resize(decoded.image, size)
         is_whole = decoded.image.size == (decoded.width, decoded.height)
         enough = is_whole or min(decoded.image.size) >= SIDE
-        return square, _reduced(decoded) if enough else thumbnail(data)
+        return square, _reduced(decoded) if enough else thumbnail(data, options)
 
 
 def _reduced(decoded: OpenedImage) -> Thumbnail:
