@@ -8,6 +8,7 @@ from PIL import Image
 
 from infomax.images.broken import BrokenImage, MissingExtraImage, TooLargeImage
 from infomax.images.formats import HEIF, JPEG_XL, RAW, TIFF, OpenFile
+from infomax.images.native import without_stderr_lines
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
 _JPEG_XL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -139,7 +140,8 @@ def raw_preview(file: OpenFile) -> tuple[bytes | NDArray[np.uint8], Image.Transp
     import rawpy
 
     try:
-        with rawpy.imread(file) as raw:
+        # LibRaw itself writes about damaged files, under a name that is not theirs
+        with without_stderr_lines(b"unknown file: "), rawpy.imread(file) as raw:
             turn = ROTATIONS.get(raw.sizes.flip)
             preview = raw.extract_thumb()
             return preview.data, turn

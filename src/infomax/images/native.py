@@ -2,6 +2,8 @@
 
 import ctypes
 import logging
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ctypes.util import find_library
@@ -12,6 +14,7 @@ from threading import Lock
 import PIL
 from PIL import Image
 
+_redirecting = Lock()
 _raising = Lock()
 _raised: list[int | None] = []  # Pillow's limit before each raise that is still in force
 
@@ -39,6 +42,37 @@ def _loaded_libtiff() -> list[str]:
     bundled = [str(path) for folder in folders for path in sorted(folder.glob("libtiff*"))]
     system = find_library("tiff")
     return bundled or ([system] if system else [])
+
+
+@contextmanager
+def without_stderr_lines(start: bytes) -> Iterator[None]:
+    """Keep lines that a library writes to file descriptor 2 from appearing. One block runs at a time.
+
+    What other threads write meanwhile is kept and appears after the block.
+
+    Args:
+        start: How the lines of the library begin.
+
+    Yields:
+        Nothing.
+
+    """
+    with _redirecting, tempfile.TemporaryFile() as kept:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # closed: nothing can appear
+            yield
+            return
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            kept.seek(0)
+            others = b"".join(line for line in kept if not line.startswith(start))
+            if others:
+                os.write(stderr, others)
+            os.close(stderr)
 
 
 @contextmanager

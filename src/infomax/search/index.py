@@ -34,8 +34,7 @@ class Index:
         Index("photos.index").search("cat.jpg", k=9)
 
     Several processes may read and write one index at once. The folder holds a copy of the model, so it is all that a
-    search needs, on this machine or another. Images that are added later are embedded by the same model. A pickled
-    index holds the path, and opens the folder again when it is unpickled.
+    search needs, on this machine or another. A pickled index holds the path, and opens the folder again.
 
     Args:
         path: Folder of an existing index; `Index.create` makes a new one.
@@ -144,8 +143,7 @@ class Index:
     ) -> Changes:
         """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
 
-        Images are committed in batches, so an interruption costs at most one batch, and calling again continues.
-        Images that were skipped are listed in skipped.csv.
+        An interruption costs at most one batch. Images that were skipped are listed in skipped.csv.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.
@@ -272,9 +270,8 @@ class Index:
         query = plain_query(query)
         if isinstance(query, np.ndarray) and query.dtype.kind == "f" and query.ndim < 3:
             return query_vector(query, self.dim, self.path)
-        vector: Float[np.ndarray, " d"] = self.model.encode(
-            query_pixels(query, self.model.recipe_.size, self.model.reading_options())[None]
-        )[0]
+        pixels = query_pixels(query, self.model.recipe_.size, self.model.reading_options())
+        vector: Float[np.ndarray, " d"] = self.model.encode(pixels[None])[0]
         return vector
 
     def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:
@@ -332,8 +329,9 @@ class Index:
         """
         if offset < 0:
             raise InfoMaxError(f"an offset of {offset}: give 0 or more")
-        rows = self._store.page(offset, at_least_one(limit, "limit"), IMAGE_COLUMNS, row_filter(folder, label))
-        return images_of(rows)
+        return images_of(
+            self._store.page(offset, at_least_one(limit, "limit"), IMAGE_COLUMNS, row_filter(folder, label))
+        )
 
     def count(self, *, folder: str | PurePath | None = None, label: str | None = None) -> int:
         """Count the images below a folder, or with a label.
@@ -390,11 +388,7 @@ class Index:
         return read_images(self._store, self.dim)
 
     def map(self) -> "CollectionMap":
-        """Lay out all images in the plane, near ones close together; see `infomax.neighbors.projection`.
-
-        The map is computed when it is first asked for, and again after rows have changed: seconds for thousands of
-        images.
-        """
+        """Lay out all images in the plane by `infomax.neighbors.projection`; computed again after rows have changed."""
         from infomax.search.map import load_or_compute_map
 
         return load_or_compute_map(self._store, self._folder.map_file)
