@@ -197,8 +197,7 @@ class Index:
         """Find the k images nearest to a query, nearest first, equally near ones in the order of their paths.
 
         Args:
-            query: An image: a file, the content of one, a PIL image, or an array or tensor (h, w) or (h, w, c) as
-                `fit` takes them. Or a vector (dim,) of floats.
+            query: A file, the content of one, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
@@ -257,8 +256,7 @@ class Index:
         """Compute the vector of a query.
 
         Args:
-            query: An image: a file, the content of one, a PIL image, or an array or tensor (h, w) or (h, w, c) as
-                `fit` takes them. Or a vector (dim,) of floats.
+            query: A file, the content of one, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
 
         Returns:
             The vector, shape (dim,), float32.
@@ -329,9 +327,8 @@ class Index:
         """
         if offset < 0:
             raise InfoMaxError(f"an offset of {offset}: give 0 or more")
-        return images_of(
-            self._store.page(offset, at_least_one(limit, "limit"), IMAGE_COLUMNS, row_filter(folder, label))
-        )
+        rows = self._store.page(offset, at_least_one(limit, "limit"), IMAGE_COLUMNS, row_filter(folder, label))
+        return images_of(rows)
 
     def count(self, *, folder: str | PurePath | None = None, label: str | None = None) -> int:
         """Count the images below a folder, or with a label.
