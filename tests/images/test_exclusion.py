@@ -27,6 +27,7 @@ def test_thumbnails_of_a_nas_are_passed_over_and_counted(tmp_path: Path) -> None
     assert images.skipped == []
     assert images.census.lines() == ["excluded: 24 in @eaDir, 8 hidden"]
     assert keys(f"{tmp_path}/**/*.jpg") == images.keys
+    assert open_source(f"{tmp_path}/**/*.jpg").census().excluded == {"@eaDir": 24}
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,13 @@ def test_a_pattern_that_matches_nothing_is_told(tmp_path: Path) -> None:
     assert census.lines() == ["excluded: nothing matches 'thunbs'"]
 
 
+def test_a_pattern_of_other_files_matches_too(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", noise(4, 4))
+    put(tmp_path / "b.mov", b"film")
+    census = open_source(tmp_path, ReadingOptions(["*.mov"])).census()
+    assert census.lines() == ["excluded: 1 in *.mov"]
+
+
 def test_nothing_left_says_what_was_excluded(tmp_path: Path) -> None:
     put(tmp_path / "@eaDir/a.png", noise(4, 4))
     with pytest.raises(InfoMaxError, match=r"holds no images \(excluded: 1 in @eaDir\)"):
@@ -82,6 +90,23 @@ def test_excluding_does_not_decode_the_others_again(tmp_path: Path) -> None:
     put(tmp_path / "b.png", noise(4, 4, seed=1))
     assert load_images(tmp_path, 4).keys == ["a.png", "b.png"]
     assert load_images(tmp_path, 4, options=ReadingOptions(("b*",))).keys == ["a.png"]
+
+
+def test_photos_that_a_pattern_matches_are_told(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", noise(4, 4))
+    put(tmp_path / "b.svg", b"drawing")
+    source = open_source(f"{tmp_path}/*")
+    assert [entry.key for entry in source.entries] == ["a.png"]
+    assert [each.where for each in source.census().unread] == [f"{tmp_path}/b.svg"]
+    with pytest.raises(InfoMaxError, match=r"matches no images \(not looked at: 1 \.svg \(convert to PNG\)\)"):
+        open_source(f"{tmp_path}/*.svg")
+
+
+def test_several_sources_have_one_census(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.svg", "a/@eaDir/3.png", "b/4.png", "b/5.mov", "b/@eaDir/6.png"):
+        put(tmp_path / name, noise(4, 4, seed=len(name)))
+    census = open_source([tmp_path / "a", tmp_path / "b"]).census()
+    assert census.lines() == ["not looked at: 1 .svg (convert to PNG), 1 .mov", "excluded: 2 in @eaDir"]
 
 
 def test_a_lone_text_is_one_pattern(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ class Census:
     Attributes:
         unread: Files that a person would call a photo or a drawing, but which cannot be decoded here.
         others: Number of all other files, by extension.
-        excluded: Number of images that each pattern has excluded. A pattern of the user that matches nothing has 0.
+        excluded: Number of files that each pattern of the user has excluded, 0 where it matches nothing; and of images
+            that each default pattern has.
 
     """
 

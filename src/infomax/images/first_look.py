@@ -1,6 +1,7 @@
 """First look at a collection: the one scale by which all of its images deeper than 8 bits become 8 bits."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from infomax.images.options import ReadingOptions
 from infomax.images.source import Content, Source
 
 _SAMPLE = 64  # images whose values are looked at
+_CHUNK = 4096  # files that are told apart at a time
+_SHALLOW = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".webp", ".bmp", ".heic", ".heif", ".hif"})
 
 
 def measure_depth(source: Source, options: ReadingOptions) -> DepthScale:
@@ -34,16 +37,26 @@ def measure_depth(source: Source, options: ReadingOptions) -> DepthScale:
     rows = _spread(range(len(source.entries)), _SAMPLE)
     sample = list(source.read(rows))
     if all(isinstance(content.data, Path | BrokenImage) for content in sample):
-        with ThreadPoolExecutor(cores()) as pool:
-            deep = list(pool.map(_may_be_deep, source.read(range(len(source.entries)))))
-        sample = list(source.read(_spread([row for row, is_deep in enumerate(deep) if is_deep], _SAMPLE)))
+        sample = list(source.read(_spread(_deep_rows(source), _SAMPLE)))
     with ThreadPoolExecutor(cores()) as pool:
         values = pool.map(lambda content: _values(content, options), sample)
         return common_scale([each for each in values if each is not None])
 
 
+def _deep_rows(source: Source) -> list[int]:
+    """Rows of a source of files whose image may be deep. JPEGs and their like are not even opened."""
+    contents, deep = source.read(range(len(source.entries))), list[bool]()
+    with ThreadPoolExecutor(cores()) as pool:
+        while chunk := list(islice(contents, _CHUNK)):
+            deep += pool.map(_may_be_deep, chunk)
+    return [row for row, is_deep in enumerate(deep) if is_deep]
+
+
 def _may_be_deep(content: Content) -> bool:
-    return not isinstance(content.data, BrokenImage) and may_be_deep(content.data)
+    data = content.data
+    if isinstance(data, BrokenImage) or (isinstance(data, Path) and data.suffix.lower() in _SHALLOW):
+        return False
+    return may_be_deep(data)
 
 
 def _values(content: Content, options: ReadingOptions) -> NDArray[Any] | None:

@@ -142,7 +142,7 @@ def pass_over(paths: Sequence[Path], exclusion: Exclusion) -> tuple[list[Path], 
     kept, unread, excluded = [], [], Counter[str]()
     for path in paths:
         if pattern := exclusion.match_any(path.relative_to(exclusion.root).as_posix()):
-            excluded[pattern] += _count_images(path)
+            excluded[pattern] += _is_image(path.name) and not _is_folder(path)
         elif is_photo(extension_of(path.name)):
             unread.append(Skipped(path.as_posix(), f"not looked at: {remedy_for(extension_of(path.name))}"))
         else:
@@ -187,7 +187,8 @@ def _list(root: Path, exclusion: Exclusion) -> _Listing:
         elif found.pattern is None:
             listing.add(found.key)
         else:
-            listing.excluded[found.pattern] += _count_images(root / found.key)
+            images_only = found.pattern in DEFAULT_EXCLUDES  # a hidden folder may hold anything
+            listing.excluded[found.pattern] += _count_files(root / found.key, images_only=images_only)
     return listing
 
 
@@ -224,11 +225,11 @@ def _walk(root: Path, exclusion: Exclusion) -> Iterator[_Found]:
                 yield _Found(key)
 
 
-def _count_images(path: Path) -> int:
-    """Number of image files that are excluded with a file or folder. Links are not followed."""
+def _count_files(path: Path, *, images_only: bool) -> int:
+    """Number of files that are excluded with a file or folder. Links are not followed."""
     if path.is_symlink() or not _is_folder(path):
-        return _is_image(path.name)
-    return sum(_is_image(name) for _, _, names in os.walk(path) for name in names)
+        return not images_only or _is_image(path.name)
+    return sum(not images_only or _is_image(name) for _, _, names in os.walk(path) for name in names)
 
 
 def _is_image(name: str) -> bool:

@@ -197,7 +197,7 @@ class Index:
         """Find the k images nearest to a query, nearest first, equally near ones in the order of their paths.
 
         Args:
-            query: A file, the content of one, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
+            query: A file, its content, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
@@ -256,7 +256,7 @@ class Index:
         """Compute the vector of a query.
 
         Args:
-            query: A file, the content of one, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
+            query: A file, its content, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
 
         Returns:
             The vector, shape (dim,), float32.
