@@ -181,7 +181,10 @@ def test_broken_images_are_skipped_and_listed(infomax: Infomax) -> None:
     fitted = infomax("fit", "source", "--out", "run", *SMALL_RECIPE)
     assert fitted.code == 0, fitted
     assert f"learned 8 features from {ODD} images" in fitted.stdout
-    assert fitted.stderr == f"infomax: skipped {len(BROKEN) + 1} broken images: run/skipped.csv\n"
+    assert fitted.stderr == (
+        f"infomax: skipped {len(BROKEN)} broken images: run/skipped.csv\n"
+        "infomax: skipped 1 too large image, --max-pixels lets it in: run/skipped.csv\n"
+    )
     with Path("run/skipped.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["where", "reason"]

@@ -43,7 +43,7 @@ def test_fit_tells_and_lists(infomax: Infomax, tmp_path: Path, mixed: Path) -> N
     done = infomax("fit", mixed, "--out", out, *SMALL_RECIPE, "--max-pixels", 5000)
     assert done.code == 0
     assert f"infomax: skipped 1 broken image: {out}/skipped.csv\n" in done.stderr
-    assert f"infomax: skipped 1 too large image, --max-pixels lets them in: {out}/skipped.csv\n" in done.stderr
+    assert f"infomax: skipped 1 too large image, --max-pixels lets it in: {out}/skipped.csv\n" in done.stderr
     assert TOLD in done.stderr
     assert reasons(out / "skipped.csv") == {
         "broken.png": "not an image",

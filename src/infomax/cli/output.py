@@ -29,8 +29,8 @@ def print_left_out(counts: Mapping[str, Any], where: str) -> None:
     if broken:
         print(f"infomax: skipped {broken} broken {'image' if broken == 1 else 'images'}: {where}", file=sys.stderr)
     if too_large:
-        images = f"{too_large} too large {'image' if too_large == 1 else 'images'}"
-        print(f"infomax: skipped {images}, --max-pixels lets them in: {where}", file=sys.stderr)
+        images, them = ("image", "it") if too_large == 1 else ("images", "them")
+        print(f"infomax: skipped {too_large} too large {images}, --max-pixels lets {them} in: {where}", file=sys.stderr)
     print_warnings(census_lines(counts))
 
 
