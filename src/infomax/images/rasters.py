@@ -134,12 +134,13 @@ def _identify(file: OpenFile) -> Image.Image:
     prefix = file.read(16)
     for name in pillow_formats():
         reader, accept = Image.OPEN[name]
-        if accept is None or accept(prefix) is True:
-            file.seek(0)
-            try:
+        try:
+            accepted = accept is None or accept(prefix)
+            if accepted and not isinstance(accepted, str):  # a text is why not
+                file.seek(0)
                 return reader(file, "")
-            except (SyntaxError, IndexError, TypeError, struct.error):
-                continue
+        except (SyntaxError, IndexError, TypeError, struct.error):
+            continue
     raise UnidentifiedImageError
 
 
