@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from infomax.images import rasters
 from infomax.images.broken import BrokenImage
 from infomax.images.decoding import center_crop_resize
 from infomax.search.thumbnails import SIDE, square_and_thumbnail, thumbnail
@@ -25,13 +26,13 @@ def encoded(width: int, height: int, kind: str, turn: int = 1) -> bytes:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The files that Pillow has opened."""
     seen: list[object] = []
-    really = Image.open
+    really = rasters.read_raster
 
-    def counting(file: BytesIO, **options: Any) -> Image.Image:
+    def counting(file: BytesIO, *options: Any) -> rasters.Raster:
         seen.append(file)
-        return really(file, **options)
+        return really(file, *options)
 
-    monkeypatch.setattr(Image, "open", counting)
+    monkeypatch.setattr("infomax.images.decoding.read_raster", counting)
     return seen
 
 
