@@ -1,13 +1,16 @@
 """index: make an index, or bring it up to date."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infomax.cli.loading import open_sources
 from infomax.cli.options import Device, ImageColumn, IndexOption, JsonFile, LabelColumn, SourceArgument
-from infomax.cli.output import print_skipped, write_json
+from infomax.cli.output import print_skipped, print_warnings, write_json
+
+if TYPE_CHECKING:
+    from infomax.search.sync import Changes
 
 
 def index(
@@ -21,6 +24,9 @@ def index(
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Also remove images that are gone from SOURCE or broken now.")
+    ] = False,
+    unmounted: Annotated[
+        bool, typer.Option("--unmounted", help="With --prune: also where SOURCE was on a disk that is not mounted.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")
@@ -46,14 +52,29 @@ def index(
             else Index.create(index, model, device=device, progress=True)
         )
         source = open_sources(sources, image_column, label_column)
-        changes = opened.synchronize(source, prune=prune, dry_run=dry_run)
+        changes = opened.synchronize(source, prune=prune, unmounted=unmounted, dry_run=dry_run)
     if changes.skipped:
         first = changes.skipped[0]
         where = f"{first.where!r}, {first.reason}" if dry_run else str(index / "skipped.csv")
         print_skipped(len(changes.skipped), where)
+    print_warnings(_remarks(changes))
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:
-        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts})
+        others = {"moved": changes.moved, "same_file": changes.same_file, "gone": changes.gone}
+        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts, **others})
     if json_file != "-":
+        counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _remarks(changes: "Changes") -> list[str]:
+    """What the counts do not tell."""
+    remarks = []
+    if changes.same_file:
+        paths = "path is" if changes.same_file == 1 else "paths are"
+        remarks.append(f"{changes.same_file} {paths} the same file as another: listed once")
+    if changes.gone:
+        rows = "row has lost its file" if changes.gone == 1 else "rows have lost their files"
+        remarks.append(f"{changes.gone} {rows}: --prune removes {'it' if changes.gone == 1 else 'them'}")
+    return remarks

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infomax.cli.options import Device, IndexOption, JsonFile, MetricName
-from infomax.cli.output import one_line, print_warnings, write_json
+from infomax.cli.output import one_line, print_gone, print_warnings, write_json
 
 if TYPE_CHECKING:
     from infomax.neighbors.distances import Metric
+    from infomax.search.queries import Conditions
     from infomax.search.results import Match
 
 
@@ -29,6 +30,16 @@ def search(
     label: Annotated[
         str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")
     ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option("--after", metavar="DATE", help="Only find images taken at this time or later: 2024, 2024-05-31."),
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="DATE", help="Only find images taken before this time.")
+    ] = None,
+    include_gone: Annotated[
+        bool, typer.Option("--include-gone", help="Also find images whose file no longer exists.")
+    ] = False,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
     ] = None,
@@ -43,11 +54,15 @@ def search(
 
     opened = Index.open(index, device=device)
     queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
+    conditions: Conditions = {"folder": folder, "label": label, "after": after, "before": before}
     found = [
-        opened.search(query, k, metric=metric, approximate=approximate, folder=folder, label=label) for query in queries
+        opened.search(query, k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
+        for query in queries
     ]
-    if not any(found):
-        print_warnings([f"{index} holds no images{' of that folder or label' if folder or label else ''}"])
+    left_out = max(matches.left_out for matches in found)
+    if not any(found) and not left_out:
+        print_warnings([f"{index} holds no images{_which(folder, label, after, before)}"])
+    print_gone(left_out, sorted({root for matches in found for root in matches.missing_roots}))
     if figure is not None:
         from infomax.figures.canvas import save_png
         from infomax.figures.matches import draw_matches
@@ -65,6 +80,12 @@ def search(
             print(f"the figure is {figure}")
 
 
+def _which(folder: str | None, label: str | None, after: str | None, before: str | None) -> str:
+    """Which images do not exist, for a message."""
+    date = " taken at that time" if after or before else ""
+    return (" of that folder or label" if folder or label else "") + date
+
+
 def _print_matches(
     images: Sequence[str], found: Sequence[Sequence["Match"]], metric: "Metric", *, approximate: bool
 ) -> None:
@@ -73,7 +94,7 @@ def _print_matches(
     for name, matches in zip(images, found, strict=True):
         print(f"{name}: {len(matches)} {'match' if len(matches) == 1 else 'matches'}, {kind}")
         for each in matches:
-            end = f"{each.image.path}  {each.image.label or ''}".rstrip()
+            end = f"{each.image.path}  {each.image.label or ''}".rstrip() + ("  (gone)" if each.image.gone else "")
             print(f"{each.rank:>5}  {each.distance:<10.6f}  {one_line(end)}")
 
 
@@ -84,4 +105,5 @@ def _match(match: "Match") -> dict[str, Any]:
         "label": match.image.label,
         "distance": match.distance,
         "similarity": match.similarity,
+        **{name: getattr(match.image, name) for name in ("format", "taken", "camera", "latitude", "longitude", "gone")},
     }

@@ -40,6 +40,7 @@ def find_duplicates(store: Store, dim: int, thumbnails: Thumbnails, threshold: f
     groups = []
     for each in linked:
         images = [known[ids[row]] for row in each.rows if ids[row] in known]
+        images = [image for image in images if not image.gone]
         if len(images) > 1:  # some may have been removed meanwhile
             groups.append(Group(tuple(images), each.weakest))
     return sorted(groups, key=lambda group: (-len(group.images), -group.similarity, group.images[0].path))

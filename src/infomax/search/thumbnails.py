@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.images.decoding import OpenedImage, crop_resize, open_image, to_rgb
+from infomax.images.exif import FileFacts, read_facts
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 CSS pixels on a screen of double density."""
@@ -53,10 +54,10 @@ def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
         return _reduced(decoded)
 
 
-def square_and_thumbnail(
+def decode_views(
     data: bytes | Path | NDArray[np.uint8], size: int
-) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail]:
-    """Make the square that a model sees and the thumbnail; the image is decoded once for both.
+) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail, FileFacts]:
+    """Make all that an index keeps of an image, which is decoded once: square, thumbnail, and what its file says.
 
     A JPEG is decoded a second time where the model takes so small a fraction of it that a thumbnail needs more.
 
@@ -65,7 +66,8 @@ def square_and_thumbnail(
         size: Side of the square, in pixels.
 
     Returns:
-        The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, and the thumbnail.
+        The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, the thumbnail, and the
+        facts.
 
     Raises:
         BrokenImage: The image cannot be decoded.
@@ -75,7 +77,8 @@ def square_and_thumbnail(
         square = crop_resize(decoded.image, size)
         is_whole = decoded.image.size == (decoded.width, decoded.height)
         enough = is_whole or min(decoded.image.size) >= SIDE
-        return square, _reduced(decoded) if enough else thumbnail(data)
+        small = _reduced(decoded) if enough else thumbnail(data)
+        return square, small, read_facts(decoded.image)
 
 
 def _reduced(decoded: OpenedImage) -> Thumbnail:
