@@ -36,7 +36,7 @@ LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 ROOMS = sorted(path.name for path in HOUSE.iterdir() if (path / "__init__.py").is_file())
 HEAVY = ("lancedb", "fastapi", "uvicorn", "matplotlib", "sklearn")
 
-LARGEST_ROOM = 0.15  # of the lines of the package
+LARGEST_ROOM = 0.18  # of the lines of the package
 LONGEST_FILE = 400  # lines
 LONGEST_FUNCTION = 50  # lines, signature and docstring counted
 

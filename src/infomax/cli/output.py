@@ -36,12 +36,13 @@ def print_warnings(messages: Iterable[str]) -> None:
 def print_gone(left_out: int, missing_roots: Iterable[str]) -> None:
     """Say on stderr how many images were left out because their files are gone, and which whole folders are missing."""
     if left_out:
-        images = "1 image was left out: its file is" if left_out == 1 else f"{left_out} images were left out: files are"
-        print(f"infomax: {images} gone (--include-gone shows, infomax index SOURCE --prune removes)", file=sys.stderr)
+        images = "1 image was left out: its file is gone" if left_out == 1 else f"{left_out} images were left out: gone"
+        remedy = "--include-gone shows them, infomax index SOURCE --index DIR --prune removes them"
+        print(f"infomax: {images} ({remedy})", file=sys.stderr)
     for root in missing_roots:
         print(
-            f"infomax: the folder {root!r} is missing: images below it are shown as they were (is a disk unplugged? "
-            "infomax index FOLDER --prune removes them)",
+            f"infomax: {root!r} is missing (an unplugged disk?): images below it are shown, marked as gone; "
+            "infomax index SOURCE --index DIR --prune removes them",
             file=sys.stderr,
         )
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infomax.cli.options import Device, IndexOption, JsonFile, MetricName
+from infomax.cli.options import After, Before, Device, IncludeGone, IndexOption, JsonFile, MetricName
 from infomax.cli.output import one_line, print_gone, print_warnings, write_json
 
 if TYPE_CHECKING:
     from infomax.neighbors.distances import Metric
     from infomax.search.queries import Conditions
-    from infomax.search.results import Match
+    from infomax.search.results import Match, Matches
 
 
 def search(
@@ -30,16 +30,9 @@ def search(
     label: Annotated[
         str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")
     ] = None,
-    after: Annotated[
-        str | None,
-        typer.Option("--after", metavar="DATE", help="Only find images taken at this time or later: 2024, 2024-05-31."),
-    ] = None,
-    before: Annotated[
-        str | None, typer.Option("--before", metavar="DATE", help="Only find images taken before this time.")
-    ] = None,
-    include_gone: Annotated[
-        bool, typer.Option("--include-gone", help="Also find images whose file no longer exists.")
-    ] = False,
+    after: After = None,
+    before: Before = None,
+    include_gone: IncludeGone = False,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
     ] = None,
@@ -59,18 +52,16 @@ def search(
         opened.search(query, k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
         for query in queries
     ]
-    left_out = max(matches.left_out for matches in found)
-    if not any(found) and not left_out:
-        print_warnings([f"{index} holds no images{_which(folder, label, after, before)}"])
-    print_gone(left_out, sorted({root for matches in found for root in matches.missing_roots}))
+    _print_remarks(index, found, conditions)
     if figure is not None:
         from infomax.figures.canvas import save_png
         from infomax.figures.matches import draw_matches
 
         save_png(draw_matches(opened, queries, found, metric), figure)
     if json_file is not None:
+        answer = {"metric": metric, "approximate": approximate}
         documents = [
-            {"query": name, "metric": metric, "approximate": approximate, "matches": [_match(each) for each in matches]}
+            {"query": name, **answer, "matches": [_match(each) for each in matches]}
             for name, matches in zip(images, found, strict=True)
         ]
         write_json(json_file, documents[0] if len(documents) == 1 else documents)
@@ -80,10 +71,15 @@ def search(
             print(f"the figure is {figure}")
 
 
-def _which(folder: str | None, label: str | None, after: str | None, before: str | None) -> str:
-    """Which images do not exist, for a message."""
-    date = " taken at that time" if after or before else ""
-    return (" of that folder or label" if folder or label else "") + date
+def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditions") -> None:
+    """Say on stderr why there are no matches or fewer, and which files are missing."""
+    left_out = {path for matches in found for path in matches.left_out}
+    if not any(found) and not left_out:
+        named = conditions["folder"] or conditions["label"]
+        timed = conditions["after"] or conditions["before"]
+        which = " of that folder or label" if named else ""
+        print_warnings([f"{index} holds no images{which}{' taken at that time' if timed else ''}"])
+    print_gone(len(left_out), sorted({root for matches in found for root in matches.missing_roots}))
 
 
 def _print_matches(

@@ -25,7 +25,7 @@ _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 _LONGEST = 200  # characters of a camera's name; the rest is noise
 
 
-class FileFacts(NamedTuple):
+class ImageMetadata(NamedTuple):
     """What an image file says of itself; None where it says nothing, or nothing that can be true.
 
     Attributes:
@@ -45,14 +45,14 @@ class FileFacts(NamedTuple):
     longitude: float | None = None
 
 
-def read_facts(image: Image.Image) -> FileFacts:
+def read_metadata(image: Image.Image) -> ImageMetadata:
     """Read what an open image file says of itself.
 
     Args:
         image: An image as Pillow opened it. Its file must still be open.
 
     Returns:
-        The facts.
+        The metadata.
 
     """
     tags: dict[int, Any] = {}
@@ -64,7 +64,7 @@ def read_facts(image: Image.Image) -> FileFacts:
             place = exif.get_ifd(ExifTags.IFD.GPSInfo)
         with suppress(Exception):
             tags |= exif.get_ifd(ExifTags.IFD.Exif)
-    return FileFacts(image.format, _taken(tags), _camera(tags), *_position(place))
+    return ImageMetadata(image.format, _taken(tags), _camera(tags), *_position(place))
 
 
 def _taken(tags: Mapping[int, Any]) -> str | None:

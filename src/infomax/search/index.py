@@ -151,14 +151,12 @@ class Index(IndexReader):
     ) -> Changes:
         """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
 
-        Images are committed in batches, so an interruption costs at most one batch, and calling again continues.
-        Images that were skipped are listed in skipped.csv. A renamed file keeps its row, and a file with several paths
-        has one.
+        Images are committed in batches, so an interruption costs at most one batch, and calling again continues. A
+        renamed file keeps its row, a file with several paths has one, and skipped.csv lists images that were skipped.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.
-            prune: Also remove images that have vanished from the source, or are broken now. The source itself may have
-                vanished, too: a folder or file that no longer exists.
+            prune: Also remove images that have vanished from the source, or with it, or are broken now.
             unmounted: Prune also where the source was on a disk that is not mounted now.
             dry_run: Only report what would be done; write nothing.
             batch: Images that are embedded and committed at a time.
@@ -290,7 +288,7 @@ class Index(IndexReader):
         presence = PresenceFilter(Roots.read(self._folder.roots_file))
         where, files = row_filter(conditions), None if include_gone else presence
         found = find_matches(self._store, vector, k, valid_metric(metric), where, presence=files, **options)
-        left_out, missing = len(presence.left_out), presence.missing_roots
+        left_out, missing = presence.left_out, presence.missing_roots
         return Matches(found, self.thumbnails, left_out=left_out, missing_roots=missing)
 
     def embed(self, query: Query) -> Float[np.ndarray, " d"]:
@@ -313,7 +311,7 @@ class Index(IndexReader):
         vector: Float[np.ndarray, " d"] = self.model.encode(query_pixels(query, self.model.recipe_.size)[None])[0]
         return vector
 
-    def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:
+    def duplicates(self, threshold: float = THRESHOLD, *, include_gone: bool = False) -> list[Group]:
         """Find groups of near-identical images: copies of any size, quality and brightness, or nearly copies.
 
         Two images are linked when the cosine of their vectors is at least `threshold` and they also look the same, see
@@ -321,6 +319,7 @@ class Index(IndexReader):
 
         Args:
             threshold: Cosine from which on two images are compared, in -1..1.
+            include_gone: Whether images count whose file no longer exists.
 
         Returns:
             The groups, the largest first; of equally large ones the most similar first.
@@ -329,7 +328,9 @@ class Index(IndexReader):
             InfoMaxError: The threshold is outside -1..1.
 
         """
-        return find_duplicates(self._store, self.dim, self.thumbnails, threshold)
+        presence = PresenceFilter(Roots.read(self._folder.roots_file))
+        counts = None if include_gone else presence.lets_through
+        return find_duplicates(self._store, self.dim, self.thumbnails, threshold, counts)
 
     def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
         """Find the n images with the largest mean distance to their k nearest: those least like the rest.

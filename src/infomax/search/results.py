@@ -15,7 +15,7 @@ Thumbnails: TypeAlias = Callable[[Sequence[str]], dict[str, bytes]]
 """Maps ids of images to their thumbnails (WebP), as `Index.thumbnails` does; ids without one are left out."""
 
 
-FACTS = ("format", "taken", "camera", "latitude", "longitude")
+METADATA = ("format", "taken", "camera", "latitude", "longitude")
 """Fields of an image that its file says of itself."""
 
 
@@ -85,13 +85,13 @@ class Matches(list[Match]):
     Args:
         matches: The matches, nearest first.
         thumbnails: Where the thumbnails come from when the matches are shown.
-        left_out: Number of images that would be among the matches, but their files are gone.
+        left_out: Paths of the images that would be among the matches, but their files are gone.
         missing_roots: Folders that are missing, so that nobody can tell whether the files below them are gone: their
             disk may be unplugged, or the index is on another machine. Images below them are among the matches.
 
     Attributes:
-        left_out: As given.
-        missing_roots: As given.
+        left_out: As given, in order.
+        missing_roots: As given, in order.
 
     """
 
@@ -100,12 +100,12 @@ class Matches(list[Match]):
         matches: Iterable[Match],
         thumbnails: Thumbnails,
         *,
-        left_out: int = 0,
+        left_out: Collection[str] = (),
         missing_roots: Collection[str] = (),
     ) -> None:
         super().__init__(matches)
         self._thumbnails = thumbnails
-        self.left_out = left_out
+        self.left_out = tuple(sorted(left_out))
         self.missing_roots = tuple(sorted(missing_roots))
 
     @overload
@@ -159,7 +159,7 @@ class Matches(list[Match]):
                 "label": [match.image.label for match in self],
                 "distance": self.distances,
                 "similarity": [match.similarity for match in self],
-                **{name: [getattr(match.image, name) for match in self] for name in FACTS},
+                **{name: [getattr(match.image, name) for match in self] for name in METADATA},
                 "gone": [match.image.gone for match in self],
             }
         )

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
+from infomax.paths import quoted_path
 from infomax.search.presence import container_of, is_gone, native
 
 
@@ -50,16 +52,23 @@ class Roots:
             file: The file roots.json, which is written where there is anything new.
 
         Raises:
-            OSError: The file cannot be written.
+            InfoMaxError: The file cannot be written.
 
         """
         folders = [os.path.dirname(prefix) or "/" for prefix in prefixes if os.path.isabs(prefix)]  # noqa: PTH117, PTH120
         new = {folder: _mount_of(folder) for folder in folders if folder not in self._mounts}
         if new:
             self._mounts |= new
-            with written_atomically(file, "w") as out:
-                json.dump(self._mounts, out, indent=2, sort_keys=True)
-                out.write("\n")
+            try:
+                with written_atomically(file, "w") as out:
+                    json.dump(self._mounts, out, indent=2, sort_keys=True)
+                    out.write("\n")
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                remedy = "make room there, or choose a place that you may write to"
+                raise InfoMaxError(
+                    f"cannot write to the index {quoted_path(file.parent)} ({reason}): {remedy}"
+                ) from None
 
     def unmounted(self, folder: str) -> str | None:
         """Find the disk that a folder was on, where that disk is not mounted now.
@@ -97,6 +106,10 @@ class Roots:
     @cached_property
     def _longest_first(self) -> Sequence[str]:
         return sorted(self._mounts, key=len, reverse=True)
+
+
+NOWHERE = Roots({})
+"""No folder is known to have been indexed."""
 
 
 class PresenceFilter:

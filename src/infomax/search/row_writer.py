@@ -9,7 +9,7 @@ import pyarrow as pa
 from jaxtyping import Float, UInt8
 
 from infomax.errors import InfoMaxError
-from infomax.images.exif import FileFacts
+from infomax.images.exif import ImageMetadata
 from infomax.search.row_comparison import LostRow
 from infomax.search.scan import DecodedImage, ScanResult
 from infomax.search.stores.store import Store, schema, vector_column
@@ -159,7 +159,7 @@ class RowWriter:
             "height": [image.thumbnail.height for _, image in decoded],
             "label": [result.label for result, _ in decoded],
             "inode": [result.inode for result, _ in decoded],
-            **{name: [getattr(image.facts, name) for _, image in decoded] for name in FileFacts._fields},
+            **{name: [getattr(image.metadata, name) for _, image in decoded] for name in ImageMetadata._fields},
             "thumbnail": [image.thumbnail.content for _, image in decoded],
             "model": [self._model] * len(decoded),
             "vector": vector_column(vectors),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from infomax.devices import cores
 from infomax.images.decoding import BrokenImage, UnreadableImage, regular_file_size
-from infomax.images.exif import FileFacts
+from infomax.images.exif import ImageMetadata
 from infomax.images.source import Content
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison
@@ -32,13 +32,13 @@ class DecodedImage:
     Attributes:
         pixels: Square that the model takes, 0 to 255.
         thumbnail: Small version for display.
-        facts: What the file says of itself.
+        metadata: What the file says of itself.
 
     """
 
     pixels: UInt8[np.ndarray, "s s 3"]
     thumbnail: Thumbnail
-    facts: FileFacts
+    metadata: ImageMetadata
 
 
 @dataclass(frozen=True)
@@ -137,4 +137,4 @@ def _content_hash(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
 
 
 # stands for a new or changed image if nothing is decoded
-_NOT_DECODED = DecodedImage(np.empty((0, 0, 3), np.uint8), Thumbnail(0, 0, b""), FileFacts())
+_NOT_DECODED = DecodedImage(np.empty((0, 0, 3), np.uint8), Thumbnail(0, 0, b""), ImageMetadata())

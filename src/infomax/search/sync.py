@@ -5,7 +5,7 @@
 Only the list of images is held in memory. A killed process loses at most the current batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -19,10 +19,10 @@ from infomax.images.decoding import BrokenImage, UnreadableImage, no_pillow_warn
 from infomax.images.opening import open_source
 from infomax.images.several import without_repeats
 from infomax.paths import quoted_path
-from infomax.progress import progress_bar
+from infomax.progress import Advance, progress_bar
 from infomax.search.presence import gone_among
 from infomax.search.queries import at_least_one
-from infomax.search.roots import Roots
+from infomax.search.roots import NOWHERE, Roots
 from infomax.search.row_comparison import Listing, RowComparison, compare_rows, list_images
 from infomax.search.row_writer import ContentReuse, Embed, Reuse, RowWriter
 from infomax.search.scan import ScanResult, scan
@@ -64,7 +64,7 @@ def synchronize(
     *,
     size: int,
     model: str,
-    roots: Roots | None = None,
+    roots: Roots = NOWHERE,
     prune: bool = False,
     dry_run: bool = False,
     batch: int = COMMIT_BATCH,
@@ -92,30 +92,36 @@ def synchronize(
         The changes.
 
     Raises:
-        InfoMaxError: The source cannot be opened, has no known roots to prune, or the store cannot be written to; or
-            the batch is less than 1.
+        InfoMaxError: The source cannot be opened or pruned, the store cannot be written to, or the batch is below 1.
 
     """
     at_least_one(batch, "batch")
     listing = _list(source, prune=prune)
-    comparison = compare_rows(store, listing, roots or Roots({}))
-    counter = _ChangeCounter(comparison)
+    comparison = compare_rows(store, listing, roots)
     writer = RowWriter(store, embed, model)
-    reuse = ContentReuse(comparison.lost)
     results = scan(listing, comparison, None if dry_run else size)
-    bar = progress_bar("indexing", len(listing.paths), done=counter.unchanged, shown=progress)
+    bar = progress_bar("indexing", len(listing.paths), done=comparison.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):
-        while part := list(islice(results, batch)):
-            reused = reuse.assign(part)
-            counter.count(part, reused)
-            if not dry_run:
-                writer.write(part, reused)
-            advance(len(part))
+        counter = _process(results, comparison, None if dry_run else writer, batch, advance)
     vanished = [path for path in comparison.vanished if path not in counter.moved]
     removed = [*vanished, *counter.broken] if prune else []
     if not dry_run:
         writer.finish([*removed, *(path for path in comparison.superseded if path not in counter.moved)])
     return counter.changes(len(removed), 0 if prune else len(gone_among(vanished)))
+
+
+def _process(
+    results: Iterator[ScanResult], comparison: RowComparison, writer: RowWriter | None, batch: int, advance: Advance
+) -> "_ChangeCounter":
+    """Count scanned images, and write them if there is a writer, a batch at a time."""
+    counter, reuse = _ChangeCounter(comparison), ContentReuse(comparison.lost)
+    while part := list(islice(results, batch)):
+        reused = reuse.assign(part)
+        counter.count(part, reused)
+        if writer is not None:
+            writer.write(part, reused)
+        advance(len(part))
+    return counter
 
 
 def remove_rows(store: Store, paths: Sequence[str], *, dry_run: bool = False) -> Changes:

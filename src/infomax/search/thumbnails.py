@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.images.decoding import OpenedImage, crop_resize, open_image, to_rgb
-from infomax.images.exif import FileFacts, read_facts
+from infomax.images.exif import ImageMetadata, read_metadata
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 CSS pixels on a screen of double density."""
@@ -56,7 +56,7 @@ def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
 
 def decode_views(
     data: bytes | Path | NDArray[np.uint8], size: int
-) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail, FileFacts]:
+) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail, ImageMetadata]:
     """Make all that an index keeps of an image, which is decoded once: square, thumbnail, and what its file says.
 
     A JPEG is decoded a second time where the model takes so small a fraction of it that a thumbnail needs more.
@@ -67,7 +67,7 @@ def decode_views(
 
     Returns:
         The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, the thumbnail, and the
-        facts.
+        metadata.
 
     Raises:
         BrokenImage: The image cannot be decoded.
@@ -78,7 +78,7 @@ def decode_views(
         is_whole = decoded.image.size == (decoded.width, decoded.height)
         enough = is_whole or min(decoded.image.size) >= SIDE
         small = _reduced(decoded) if enough else thumbnail(data)
-        return square, small, read_facts(decoded.image)
+        return square, small, read_metadata(decoded.image)
 
 
 def _reduced(decoded: OpenedImage) -> Thumbnail:

@@ -71,5 +71,5 @@ def _answer(
         metric=search.metric,
         exact=not search.approximate,
         matches=[match_answer(each) for each in matches],
-        left_out=matches.left_out,
+        left_out=len(matches.left_out),
     )
