@@ -120,9 +120,34 @@ def test_the_state_of_an_image_file_is_reported(tmp_path: Path, template: Path) 
     with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
         images = client.get("/api/images", params={"folder": str(photos)}).json()["images"]
         assert [each["state"] for each in images] == ["there", "gone", "changed", "changed"]
+        assert client.get("/api/statistics").json()["gone"] == 1 + 45 * (not (template / "photos").is_dir())
         for each in images:
             assert client.get(f"/api/images/{each['id']}").json() == each
             assert client.get(each["thumbnail"]).content[8:12] == b"WEBP"
+
+
+def test_deleted_images_are_no_neighbors_unless_asked_for(tmp_path: Path, template: Path) -> None:
+    copytree(template / "photos.index", tmp_path / "i")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    exif = Image.Exif()
+    exif.update({0x9003: "2024:05:01 12:30:05", 0x0110: "Model"})
+    for number, pixels in enumerate(colored(4, 16, seed=9)):
+        Image.fromarray(pixels).save(photos / f"{number}.png", exif=exif)
+    index = Index.open(tmp_path / "i", device="cpu").add(photos)
+    (photos / "1.png").unlink()
+    query = next(image.id for image in index.page(0, 99) if image.path.endswith("/photos/0.png"))
+    with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
+        asked = {"id": query, "k": 99, "folder": str(photos)}
+        answer = client.get("/api/matches", params=asked).json()
+        assert sorted(each["image"]["path"] for each in answer["matches"]) == [f"{photos}/2.png", f"{photos}/3.png"]
+        assert answer["left_out"] == 1
+        assert (answer["query"]["taken"], answer["query"]["camera"]) == ("2024-05-01T12:30:05", "Model")
+        every = client.get("/api/matches", params={**asked, "include_gone": True}).json()
+        assert (len(every["matches"]), every["left_out"]) == (3, 0)
+        for time, count in (("2024-05", 2), ("2025", 0)):
+            assert len(client.get("/api/matches", params={**asked, "after": time}).json()["matches"]) == count
+        assert client.get("/api/matches", params={**asked, "before": "May"}).status_code == 422
 
 
 def test_the_map_has_every_image_once(client: httpx.Client, served: Served) -> None:
