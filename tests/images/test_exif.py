@@ -12,7 +12,7 @@ from infomax.images.exif import ImageMetadata, read_metadata
 from infomax.search.thumbnails import decode_views
 
 BASE, GPS = ExifTags.Base, ExifTags.GPS
-BERLIN = {
+BERLIN: dict[int, Any] = {
     GPS.GPSLatitudeRef: "N",
     GPS.GPSLatitude: (52.0, 31.0, 12.0),
     GPS.GPSLongitudeRef: "E",
@@ -46,7 +46,7 @@ def read(content: bytes) -> ImageMetadata:
 @pytest.mark.parametrize("turn", [1, 6])
 def test_date_camera_place_and_format_are_read_of_every_format(kind: str, turn: int) -> None:
     main = {BASE.Make: "Canon", BASE.Model: "Canon EOS 5D", BASE.Orientation: turn}
-    photo = {BASE.DateTimeOriginal: "2024:05:01 12:30:05"}
+    photo: dict[int, Any] = {BASE.DateTimeOriginal: "2024:05:01 12:30:05"}
     data = encoded(main, photo, BERLIN, kind)
     expected = ImageMetadata(kind.upper(), "2024-05-01T12:30:05", "Canon EOS 5D", 52.52, 13.41)
     assert read(data) == expected
@@ -79,7 +79,7 @@ def test_a_time_that_cannot_be_is_none(text: str) -> None:
 
 def test_fractions_and_offsets_are_kept_where_they_make_sense() -> None:
     def taken(fraction: str, offset: str) -> str | None:
-        tags = {BASE.DateTimeOriginal: "2024:05:01 12:30:05"}
+        tags: dict[int, Any] = {BASE.DateTimeOriginal: "2024:05:01 12:30:05"}
         return read(encoded(photo={**tags, BASE.SubsecTimeOriginal: fraction, BASE.OffsetTimeOriginal: offset})).taken
 
     assert taken("25", "+02:00") == "2024-05-01T12:30:05.25+02:00"
@@ -89,7 +89,10 @@ def test_fractions_and_offsets_are_kept_where_they_make_sense() -> None:
 
 
 def test_the_original_time_is_preferred_and_a_later_one_better_than_none() -> None:
-    times = {BASE.DateTimeOriginal: "0000:00:00 00:00:00", BASE.DateTimeDigitized: "2020:02:02 02:02:02"}
+    times: dict[int, Any] = {
+        BASE.DateTimeOriginal: "0000:00:00 00:00:00",
+        BASE.DateTimeDigitized: "2020:02:02 02:02:02",
+    }
     assert read(encoded({BASE.DateTime: "2021:01:01 01:01:01"}, times)).taken == "2020-02-02T02:02:02"
     assert read(encoded({BASE.DateTime: "2021:01:01 01:01:01"})).taken == "2021-01-01T01:01:01"
     assert read(encoded({BASE.DateTimeOriginal: "2022:02:02 02:02:02"})).taken == "2022-02-02T02:02:02"

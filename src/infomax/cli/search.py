@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,10 +49,8 @@ def search(
     opened = Index.open(index, device=device)
     queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
     conditions: Conditions = {"folder": folder, "label": label, "after": after, "before": before}
-    found = [
-        opened.search(query, k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
-        for query in queries
-    ]
+    ask = partial(opened.search, k=k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
+    found = [ask(query) for query in queries]
     _print_remarks(index, found, conditions)
     if figure is not None:
         from infomax.figures.canvas import save_png
@@ -60,10 +59,8 @@ def search(
         save_png(draw_matches(opened, queries, found, metric), figure)
     if json_file is not None:
         answer = {"metric": metric, "approximate": approximate}
-        documents = [
-            {"query": name, **answer, "matches": [_match(each) for each in matches]}
-            for name, matches in zip(images, found, strict=True)
-        ]
+        pairs = zip(images, found, strict=True)
+        documents = [{"query": name, **answer, "matches": list(map(_match, matches))} for name, matches in pairs]
         write_json(json_file, documents[0] if len(documents) == 1 else documents)
     if json_file != "-":
         _print_matches(images, found, metric, approximate=approximate)

@@ -209,12 +209,13 @@ def _lost_rows(
     store: Store, listing: Listing, changed: Sequence[int], served: Set[str], superseded: Set[str], roots: Roots
 ) -> dict[str, list[LostRow]]:
     """Find the rows whose content may be that of a changed image, and whose path no longer serves."""
-    if not changed or listing.roots == []:  # an image in memory is no renamed file
+    files = [place for place in changed if listing.inode(place) is not None]
+    if not files:  # an image in memory is no renamed file
         return {}
-    sizes = {listing.size(place) for place in changed}
-    inodes = {listing.inode(place) for place in changed}
+    sizes = {listing.size(place) for place in files}
+    inodes = {listing.inode(place) for place in files}
     candidates = {
-        path: (content_hash, inode in inodes and inode is not None)
+        path: (content_hash, inode in inodes)
         for path, content_hash, size, inode in _scan(store, ["path", "hash", "size", "inode"])
         if path not in served and (size in sizes or None in sizes)
     }

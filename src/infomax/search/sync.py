@@ -72,8 +72,7 @@ def synchronize(
 ) -> Changes:
     """Make the rows of a store match the images of a source. Rows of other sources stay as they are.
 
-    An image has one row, whatever paths lead to it. A row whose file is gone goes over to a new path with the same
-    content, also from elsewhere in the index.
+    An image has one row, whatever paths lead to it. A row whose file is gone goes over to a new path of its content.
 
     Args:
         store: Rows of the index.
