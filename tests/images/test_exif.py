@@ -45,7 +45,7 @@ def read(content: bytes) -> ImageMetadata:
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff"])
 @pytest.mark.parametrize("turn", [1, 6])
 def test_date_camera_place_and_format_are_read_of_every_format(kind: str, turn: int) -> None:
-    main = {BASE.Make: "Canon", BASE.Model: "Canon EOS 5D", BASE.Orientation: turn}
+    main: dict[int, Any] = {BASE.Make: "Canon", BASE.Model: "Canon EOS 5D", BASE.Orientation: turn}
     photo: dict[int, Any] = {BASE.DateTimeOriginal: "2024:05:01 12:30:05"}
     data = encoded(main, photo, BERLIN, kind)
     expected = ImageMetadata(kind.upper(), "2024-05-01T12:30:05", "Canon EOS 5D", 52.52, 13.41)

@@ -168,13 +168,25 @@ def row_filter(conditions: Conditions) -> Filter:
     return Filter(
         None if folder is None else printable(folder.as_posix().rstrip("/")),
         None if label is None else printable(label),
-        _time(conditions.get("after"), "after"),
-        _time(conditions.get("before"), "before"),
+        time_bound(conditions.get("after"), "after"),
+        time_bound(conditions.get("before"), "before"),
     )
 
 
-def _time(given: str | date | None, name: str) -> str | None:
-    """A time, or its beginning, as the index has it. Raises InfoMaxError if it is none."""
+def time_bound(given: str | date | None, name: str = "the time") -> str | None:
+    """Check a time that images are filtered by.
+
+    Args:
+        given: A year, month, day or time in ISO 8601, or a date; None for no bound.
+        name: Name of the bound, for the error message.
+
+    Returns:
+        The time, or its beginning, as the index has it.
+
+    Raises:
+        InfoMaxError: It is no time.
+
+    """
     if given is None:
         return None
     text = given.isoformat()[: len("2024-05-31T12:30:05")] if isinstance(given, date) else given

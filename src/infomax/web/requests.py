@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Path, Query
 from jaxtyping import Float
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from infomax.neighbors.distances import Metric
+from infomax.search.queries import time_bound
 from infomax.web.errors import refuse
 
 _ID_PATTERN = "^[0-9a-f]{32}$"
@@ -33,6 +34,7 @@ LabelFilter = Annotated[str | None, Query(max_length=4096, description="Only ima
 
 TimeFilter = Annotated[
     str | None,
+    AfterValidator(time_bound),
     Query(
         pattern=r"^\d{4}(-\d\d(-\d\d)?)?$",
         description="Only images taken since, or before, a year, month or day in local time, such as 2024-05.",
