@@ -1,5 +1,6 @@
 """index: make an index, or bring it up to date."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,7 +52,9 @@ def index(
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
-        source = open_sources(sources, image_column, label_column)
+        are_missing = prune and not any(os.path.lexists(Path(each).expanduser()) for each in sources)
+        with_columns = image_column is not None or label_column is not None
+        source = sources if are_missing and not with_columns else open_sources(sources, image_column, label_column)
         changes = opened.synchronize(source, prune=prune, unmounted=unmounted, dry_run=dry_run)
     if changes.skipped:
         first = changes.skipped[0]

@@ -15,27 +15,29 @@ def rows_of_missing(store: Store, source: SourceLike, roots: Roots, *, unmounted
 
     Args:
         store: Rows of the index.
-        source: What the user named.
+        source: What the user named: a path, or several.
         roots: Folders that were indexed before.
         unmounted: Whether rows count that were on a disk which is not mounted now.
 
     Returns:
-        Paths of the rows; none where the source exists, or is no path.
+        Paths of the rows; none where any of the source exists, or is no path.
 
     Raises:
         InfoMaxError: The disk that the source was on is not mounted, so its images may still exist.
 
     """
-    if not isinstance(source, str | Path) or os.path.lexists(path := Path(source).expanduser()):
+    given = [source] if isinstance(source, str | Path) else source if isinstance(source, list | tuple) else []
+    missing = [Path(each).expanduser() for each in given if isinstance(each, str | Path)]
+    if not missing or len(missing) < len(given) or any(map(os.path.lexists, missing)):
         return []
-    names = {printable(str(each)) for each in (path.absolute(), path.resolve())}
+    names = {printable(str(each)) for path in missing for each in (path.absolute(), path.resolve())}
     starts = tuple(f"{name}{end}" for name in names for end in ("/", "#"))
     rows = [path for batch in store.scan(["path"]) for path in batch.column("path").to_pylist()]
     found = [path for path in rows if path.startswith(starts) or path in names]
     disk = next(filter(None, map(roots.unmounted, names)), None)
     if found and disk is not None and not unmounted:
         raise InfoMaxError(
-            f"{quoted_path(source)} was on the disk {quoted_path(disk)}, which is not mounted: mount it, "
+            f"{quoted_path(missing[0])} was on the disk {quoted_path(disk)}, which is not mounted: mount it, "
             f"or give --unmounted to remove its {len(found)} {'row' if len(found) == 1 else 'rows'} all the same"
         )
     return found
