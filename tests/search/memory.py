@@ -71,6 +71,8 @@ class MemoryStore:
             for row in self.rows.values()
             if (where.folder is None or row["path"].startswith(where.folder + "/"))
             and (where.label is None or row["label"] == where.label)
+            and (where.after is None or (row["taken"] or "") >= where.after)
+            and (where.before is None or (row["taken"] or "9999") < where.before)
         ]
 
     def table(self, rows: list[dict[str, Any]]) -> pa.Table:
@@ -106,6 +108,7 @@ def rows_of(
     *,
     mark: str = "m",
     thumbnails: Sequence[bytes] | None = None,
+    taken: Sequence[str | None] | None = None,
 ) -> pa.Table:
     count = len(paths)
     columns = {
@@ -118,6 +121,8 @@ def rows_of(
         "width": [3] * count,
         "height": [2] * count,
         "label": list(labels) if labels is not None else [None] * count,
+        **{name: [None] * count for name in ("inode", "format", "camera", "latitude", "longitude")},
+        "taken": list(taken) if taken is not None else [None] * count,
         "thumbnail": [path.encode() for path in paths] if thumbnails is None else list(thumbnails),
         "model": ["model"] * count,
         "vector": vector_column(vectors),

@@ -1,7 +1,8 @@
 """index: make an index, or bring it up to date."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +17,10 @@ from infomax.cli.options import (
     MaxPixels,
     SourceArgument,
 )
-from infomax.cli.output import print_left_out, write_json
+from infomax.cli.output import print_left_out, print_warnings, write_json
+
+if TYPE_CHECKING:
+    from infomax.search.sync import Changes
 
 
 def index(
@@ -30,6 +34,9 @@ def index(
     ] = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Also remove images that are gone from SOURCE or broken now.")
+    ] = False,
+    unmounted: Annotated[
+        bool, typer.Option("--unmounted", help="With --prune: also where SOURCE was on a disk that is not mounted.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")
@@ -58,14 +65,31 @@ def index(
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
-        source = open_sources(sources, reading)
-        changes = opened.synchronize(source, prune=prune, dry_run=dry_run, reading=reading)
+        are_missing = prune and not any(os.path.lexists(Path(each).expanduser()) for each in sources)
+        with_columns = image_column is not None or label_column is not None
+        source = sources if are_missing and not with_columns else open_sources(sources, reading)
+        changes = opened.synchronize(source, prune=prune, unmounted=unmounted, dry_run=dry_run, reading=reading)
     first = f"{changes.skipped[0].where!r}, {changes.skipped[0].reason}" if changes.skipped else ""
     where = first if dry_run else str(index / "skipped.csv")
     print_left_out(count_left_out(changes.skipped, changes.census), where)
+    print_warnings(_remarks(changes))
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:
-        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts})
+        others = {"moved": changes.moved, "same_file": changes.same_file, "gone": changes.gone}
+        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts, **others})
     if json_file != "-":
+        counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _remarks(changes: "Changes") -> list[str]:
+    """What the counts do not tell."""
+    remarks = []
+    if changes.same_file:
+        paths = "path is" if changes.same_file == 1 else "paths are"
+        remarks.append(f"{changes.same_file} {paths} the same file as another: listed once")
+    if changes.gone:
+        rows = "row has lost its file" if changes.gone == 1 else "rows have lost their files"
+        remarks.append(f"{changes.gone} {rows}: --prune removes {'it' if changes.gone == 1 else 'them'}")
+    return remarks

@@ -55,6 +55,13 @@ JsonFile = Annotated[
     typer.Option("--json", metavar="FILE", help="Also write the result as JSON; - prints only the JSON to stdout."),
 ]
 
+After = Annotated[
+    str | None,
+    typer.Option("--after", metavar="DATE", help="Only images taken at this time or later: 2024, 2024-05, 2024-05-31."),
+]
+Before = Annotated[str | None, typer.Option("--before", metavar="DATE", help="Only images taken before this time.")]
+IncludeGone = Annotated[bool, typer.Option("--include-gone", help="Also images whose file no longer exists.")]
+
 IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines, without a password.")

@@ -40,6 +40,20 @@ def print_warnings(messages: Iterable[str]) -> None:
         print(f"infomax: {message}", file=sys.stderr)
 
 
+def print_gone(left_out: int, missing_roots: Iterable[str]) -> None:
+    """Say on stderr how many images were left out because their files are gone, and which whole folders are missing."""
+    if left_out:
+        images = "1 image was left out: its file is gone" if left_out == 1 else f"{left_out} images were left out: gone"
+        remedy = "--include-gone shows them, infomax index SOURCE --index DIR --prune removes them"
+        print(f"infomax: {images} ({remedy})", file=sys.stderr)
+    for root in missing_roots:
+        print(
+            f"infomax: {root!r} is missing (an unplugged disk?): images below it are shown, marked as gone; "
+            "infomax index SOURCE --index DIR --prune removes them",
+            file=sys.stderr,
+        )
+
+
 def one_line(text: str) -> str:
     """Text with its line breaks replaced by spaces: a path may contain them."""
     return " ".join(text.splitlines())

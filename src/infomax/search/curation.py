@@ -1,5 +1,7 @@
 """Find what a curator of a collection looks for: near-duplicates and outliers."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from infomax.errors import InfoMaxError
@@ -13,7 +15,9 @@ THRESHOLD = 0.8
 """Cosine from which on two images are compared: to a model, a brightened copy, say, is not quite the same image."""
 
 
-def find_duplicates(store: Store, dim: int, thumbnails: Thumbnails, threshold: float) -> list[Group]:
+def find_duplicates(
+    store: Store, dim: int, thumbnails: Thumbnails, threshold: float, counts: Callable[[str], bool] | None = None
+) -> list[Group]:
     """Find groups of images that are linked by similar vectors and also look the same; see `Index.duplicates`.
 
     Args:
@@ -21,6 +25,7 @@ def find_duplicates(store: Store, dim: int, thumbnails: Thumbnails, threshold: f
         dim: Dimension of the vectors.
         thumbnails: Where thumbnails come from.
         threshold: Cosine from which on two images are compared, in -1..1.
+        counts: Whether the image of a path counts; only asked for images of groups. None where all do.
 
     Returns:
         The groups, the largest first; of equally large ones the most similar first.
@@ -40,6 +45,7 @@ def find_duplicates(store: Store, dim: int, thumbnails: Thumbnails, threshold: f
     groups = []
     for each in linked:
         images = [known[ids[row]] for row in each.rows if ids[row] in known]
+        images = [image for image in images if counts is None or counts(image.path)]
         if len(images) > 1:  # some may have been removed meanwhile
             groups.append(Group(tuple(images), each.weakest))
     return sorted(groups, key=lambda group: (-len(group.images), -group.similarity, group.images[0].path))

@@ -2,32 +2,43 @@
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack, final
 
 import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
 from infomax.images import ReadingOptions, SourceLike, write_skipped
+from infomax.images.opening import open_source
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
 from infomax.search.index_folder import IndexFolder
-from infomax.search.queries import Query, at_least_one, plain_query, query_pixels, query_vector, row_filter
+from infomax.search.pruning import rows_of_missing
+from infomax.search.queries import (
+    Conditions,
+    Query,
+    at_least_one,
+    plain_query,
+    query_pixels,
+    query_vector,
+    row_filter,
+    valid_metric,
+)
 from infomax.search.ranking import find_matches
-from infomax.search.results import Group, IndexedImage, Matches, Outlier, Statistics
-from infomax.search.rows import count_rows, fetch_images, images_of, read_images
-from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
-from infomax.search.sync import COMMIT_BATCH, Changes, synchronize
+from infomax.search.reader import IndexReader
+from infomax.search.results import Group, Matches, Outlier
+from infomax.search.roots import PresenceFilter, Roots
+from infomax.search.stores.store import Store, vectors_of
+from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
 
 if TYPE_CHECKING:  # torch and LanceDB load when they are first needed
     from infomax.model import InfoMax
-    from infomax.search.map import CollectionMap
 
 
 @final
-class Index:
+class Index(IndexReader):
     """A collection of images that can be searched by image, in a folder.
 
         Index.create("photos.index", model).add("photos/").search("cat.jpg", k=9)
@@ -107,9 +118,6 @@ class Index:
         """The model that embeds images, loaded when it is first needed."""
         return self._folder.load_model(self.device)
 
-    def __len__(self) -> int:
-        return self._store.count()
-
     def __repr__(self) -> str:
         return f"Index({str(self.path)!r}, images={len(self)}, dim={self.dim})"
 
@@ -137,39 +145,48 @@ class Index:
         source: SourceLike,
         *,
         prune: bool = False,
+        unmounted: bool = False,
         dry_run: bool = False,
         batch: int = COMMIT_BATCH,
         reading: ReadingOptions | None = None,
     ) -> Changes:
         """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
 
-        An interruption costs at most one batch. Images that were skipped are listed in skipped.csv.
+        An interruption costs at most one batch. A renamed file keeps its row. skipped.csv lists skipped images.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.
-            prune: Also remove images that have vanished from the source, or are broken now.
+            prune: Also remove images that have vanished from the source, or with it, or are broken now.
+            unmounted: Prune also where the source was on a disk that is not mounted now.
             dry_run: Only report what would be done; write nothing.
             batch: Images that are embedded and committed at a time.
             reading: What to leave out of the source, and how large an image may be.
 
         Returns:
-            Numbers of images added, updated, unchanged and removed, and the images skipped.
+            Numbers of images added, updated, unchanged, moved, removed and gone, and the images skipped.
 
         Raises:
-            InfoMaxError: The source is unusable, or the index cannot be written to.
+            InfoMaxError: The source is unusable, or the index cannot be written to; the batch is less than 1.
 
         """
+        roots, options = Roots.read(self._folder.roots_file), self.model.reading_options(reading)
+        if prune and (rows := rows_of_missing(self._store, source, roots, unmounted=unmounted)):
+            return remove_rows(self._store, rows, dry_run=dry_run)
+        opened = open_source(source, options)
+        if not dry_run:
+            roots.add(opened.roots() or [], self._folder.roots_file)
         changes = synchronize(
             self._store,
-            source,
+            opened,
             self.model.encode,
             size=self.model.recipe_.size,
             model=self.fingerprint,
+            roots=roots,
             prune=prune,
             dry_run=dry_run,
             batch=batch,
             progress=self.progress,
-            options=self.model.reading_options(reading),
+            options=options,
         )
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)
@@ -191,8 +208,8 @@ class Index:
         *,
         metric: Metric = "cosine",
         approximate: bool = False,
-        folder: str | PurePath | None = None,
-        label: str | None = None,
+        include_gone: bool = False,
+        **conditions: Unpack[Conditions],
     ) -> Matches:
         """Find the k images nearest to a query, nearest first, equally near ones in the order of their paths.
 
@@ -201,20 +218,20 @@ class Index:
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
-            folder: Only images below this folder count.
-            label: Only images with this label count.
+            include_gone: Whether images count whose file no longer exists.
+            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
 
         Returns:
             The matches.
 
         Raises:
             UnusableQuery: The query is no image, or a vector of another length.
-            InfoMaxError: k is less than 1, or the index cannot be read.
+            InfoMaxError: k is less than 1, the metric is unknown, or the index cannot be read.
 
         """
-        where, vector = row_filter(folder, label), self.embed(query)
-        found = find_matches(self._store, vector, k, metric, where, approximate=approximate)
-        return Matches(found, self.thumbnails)
+        return self._matches(
+            self.embed(query), k, metric, conditions, approximate=approximate, include_gone=include_gone
+        )
 
     def similar(
         self,
@@ -223,8 +240,8 @@ class Index:
         *,
         metric: Metric = "cosine",
         approximate: bool = False,
-        folder: str | PurePath | None = None,
-        label: str | None = None,
+        include_gone: bool = False,
+        **conditions: Unpack[Conditions],
     ) -> Matches:
         """Find the k images nearest to an image of the index, which is not among its own matches.
 
@@ -233,14 +250,14 @@ class Index:
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
-            folder: Only images below this folder count.
-            label: Only images with this label count.
+            include_gone: Whether images count whose file no longer exists.
+            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
 
         Returns:
             The matches.
 
         Raises:
-            InfoMaxError: No image has this id, or k is less than 1.
+            InfoMaxError: No image has this id, k is less than 1, or the metric is unknown.
 
         """
         rows = self._store.fetch([id], ["vector"])
@@ -248,9 +265,32 @@ class Index:
             raise InfoMaxError(
                 f"no image {quoted_path(id)} in {quoted_path(self.path)}: it may have been removed meanwhile"
             )
-        where, vector = row_filter(folder, label), vectors_of(rows)[0]
-        found = find_matches(self._store, vector, k, metric, where, approximate=approximate, leave_out=id)
-        return Matches(found, self.thumbnails)
+        return self._matches(
+            vectors_of(rows)[0],
+            k,
+            metric,
+            conditions,
+            approximate=approximate,
+            include_gone=include_gone,
+            leave_out=id,
+        )
+
+    def _matches(
+        self,
+        vector: Float[np.ndarray, " d"],
+        k: int,
+        metric: Metric,
+        conditions: Conditions,
+        *,
+        include_gone: bool,
+        **options: Any,
+    ) -> Matches:
+        """The images nearest to a vector, and what was left out; `options` are those of `find_matches`."""
+        presence = PresenceFilter(Roots.read(self._folder.roots_file))
+        where, files = row_filter(conditions), None if include_gone else presence
+        found = find_matches(self._store, vector, k, valid_metric(metric), where, presence=files, **options)
+        left_out, missing = presence.left_out, presence.missing_roots
+        return Matches(found, self.thumbnails, left_out=left_out, missing_roots=missing)
 
     def embed(self, query: Query) -> Float[np.ndarray, " d"]:
         """Compute the vector of a query.
@@ -272,7 +312,7 @@ class Index:
         vector: Float[np.ndarray, " d"] = self.model.encode(pixels[None])[0]
         return vector
 
-    def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:
+    def duplicates(self, threshold: float = THRESHOLD, *, include_gone: bool = False) -> list[Group]:
         """Find groups of near-identical images: copies of any size, quality and brightness, or nearly copies.
 
         Two images are linked when the cosine of their vectors is at least `threshold` and they also look the same, see
@@ -280,6 +320,7 @@ class Index:
 
         Args:
             threshold: Cosine from which on two images are compared, in -1..1.
+            include_gone: Whether images count whose file no longer exists.
 
         Returns:
             The groups, the largest first; of equally large ones the most similar first.
@@ -288,7 +329,9 @@ class Index:
             InfoMaxError: The threshold is outside -1..1.
 
         """
-        return find_duplicates(self._store, self.dim, self.thumbnails, threshold)
+        presence = PresenceFilter(Roots.read(self._folder.roots_file))
+        counts = None if include_gone else presence.lets_through
+        return find_duplicates(self._store, self.dim, self.thumbnails, threshold, counts)
 
     def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
         """Find the n images with the largest mean distance to their k nearest: those least like the rest.
@@ -305,96 +348,4 @@ class Index:
             InfoMaxError: n or k is less than 1.
 
         """
-        return find_outliers(self._store, self.dim, at_least_one(n, "n"), at_least_one(k), metric)
-
-    def page(
-        self, offset: int = 0, limit: int = 100, *, folder: str | PurePath | None = None, label: str | None = None
-    ) -> list[IndexedImage]:
-        """List images in the order of their paths.
-
-        Args:
-            offset: Number of images to pass over.
-            limit: Number of images to list, at most.
-            folder: Only images below this folder count.
-            label: Only images with this label count.
-
-        Returns:
-            The images.
-
-        Raises:
-            InfoMaxError: The offset is negative, or the limit is less than 1.
-
-        """
-        if offset < 0:
-            raise InfoMaxError(f"an offset of {offset}: give 0 or more")
-        rows = self._store.page(offset, at_least_one(limit, "limit"), IMAGE_COLUMNS, row_filter(folder, label))
-        return images_of(rows)
-
-    def count(self, *, folder: str | PurePath | None = None, label: str | None = None) -> int:
-        """Count the images below a folder, or with a label.
-
-        Args:
-            folder: Only images below this folder count.
-            label: Only images with this label count.
-
-        Returns:
-            The number of images.
-
-        """
-        return self._store.count(row_filter(folder, label))
-
-    def image(self, id: str) -> IndexedImage | None:  # noqa: A002
-        """Get an image by its id.
-
-        Args:
-            id: Id of the image.
-
-        Returns:
-            The image; None where no image has this id.
-
-        """
-        return fetch_images(self._store, [id]).get(id)
-
-    def thumbnail(self, id: str) -> bytes | None:  # noqa: A002
-        """Get a thumbnail by the id of its image. Never reads the image itself.
-
-        Args:
-            id: Id of the image.
-
-        Returns:
-            The content of a WebP; None where no image has this id.
-
-        """
-        return self.thumbnails([id]).get(id)
-
-    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Get thumbnails by the ids of their images. Many cost little more than one.
-
-        Args:
-            ids: Ids of the images.
-
-        Returns:
-            Contents of WebPs by id; ids without an image are left out.
-
-        """
-        rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])
-        return dict(zip(rows.column("id").to_pylist(), rows.column("thumbnail").to_pylist(), strict=True))
-
-    def vectors(self) -> tuple[list[IndexedImage], Float[np.ndarray, "n d"]]:
-        """Read all images, in the order of their paths, and their vectors, shape (n, dim)."""
-        return read_images(self._store, self.dim)
-
-    def map(self) -> "CollectionMap":
-        """Lay out all images in the plane by `infomax.neighbors.projection`; computed again after rows have changed."""
-        from infomax.search.map import load_or_compute_map
-
-        return load_or_compute_map(self._store, self._folder.map_file)
-
-    @property
-    def version(self) -> int:
-        """A number that changes whenever the rows change, whichever process changes them."""
-        return self._store.version()
-
-    def statistics(self) -> Statistics:
-        """Count images by label and by folder."""
-        return count_rows(self._store, self.dim, self.fingerprint)
+        return find_outliers(self._store, self.dim, at_least_one(n, "n"), at_least_one(k), valid_metric(metric))

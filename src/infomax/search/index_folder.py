@@ -4,6 +4,7 @@
     model/           a copy of the model, so that the folder is all that a search needs, here or elsewhere
     images.lance/    the rows
     skipped.csv      what the last synchronization left out, and why
+    roots.json       the folders that were indexed, each with the mount point of its disk
     map.safetensors  the images as points of a plane, once they have been asked for; made again when rows change
 
 The folder appears by one rename once it is complete. So a folder that lacks any of the first three is damaged.
@@ -26,7 +27,7 @@ from infomax.search.stores.store import Store
 if TYPE_CHECKING:  # torch loads when it is first needed
     from infomax.model import InfoMax
 
-FORMAT = 2
+FORMAT = 3
 STALE = 3600.0
 """Seconds after which a folder that never became an index counts as abandoned."""
 
@@ -60,6 +61,7 @@ class IndexFolder:
         self.metadata_file = self.path / "index.json"
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"
+        self.roots_file = self.path / "roots.json"
         self.map_file = self.path / "map.safetensors"
 
     @property

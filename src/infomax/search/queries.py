@@ -1,9 +1,11 @@
 """What an index is asked with: an image or a vector, and which images count."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path, PurePath
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -15,8 +17,14 @@ from infomax.images.broken import BrokenImage, TooLargeImage
 from infomax.images.decoding import center_crop_resize, no_pillow_warnings
 from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
+from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
-from infomax.search.stores.store import EVERYTHING, Filter
+from infomax.search.stores.store import Filter
+
+LARGEST = 1e15
+"""Largest number in a vector: no model gives larger ones, and their squares would overflow float32."""
+
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d)?)?)?)?)?")
 
 Query: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Sequence[Any] | SupportsArray
 """An image: a file, the content of one, a PIL image, pixels (h, w) or (h, w, c) in an array or a tensor; or a list of
@@ -120,34 +128,105 @@ def query_vector(query: Float[np.ndarray, "..."], dim: int, index: Path) -> Floa
         The vector in float32.
 
     Raises:
-        UnusableQuery: The vector has another shape, or holds NaN or infinity.
+        UnusableQuery: The vector has another shape, or holds NaN, infinity or numbers above LARGEST.
 
     """
-    if query.shape != (dim,) or not np.isfinite(query).all():
+    if query.shape != (dim,) or not (np.abs(query) <= LARGEST).all():
         reason = f"a vector of shape {query.shape}"
-        raise UnusableQuery(f"{reason}: {quoted_path(index)} takes ({dim},), of finite numbers", reason)
+        takes = f"takes ({dim},), of finite numbers of at most {LARGEST:g}"
+        raise UnusableQuery(f"{reason}: {quoted_path(index)} {takes}", reason)
     return query.astype(np.float32)
 
 
-def row_filter(folder: str | PurePath | None, label: str | None) -> Filter:
-    """Make the filter for the images below a folder, or with a label, or both.
+class Conditions(TypedDict, total=False):
+    """Which images count, as keywords of `Index.search` and others. Without a condition, or with None, all do.
+
+    Attributes:
+        folder: Only images below this folder. A `PurePath` that is no `Path` is taken as it stands in the index, and
+            not looked up on the disk.
+        label: Only images with this label.
+        after: Only images taken at this time or later: a year, month, day or time in ISO 8601, such as "2024-05", or a
+            date. The local time of the place counts.
+        before: Only images taken before this time. Images without a time are left out by `after` and `before`.
+
+    """
+
+    folder: str | PurePath | None
+    label: str | None
+    after: str | date | None
+    before: str | date | None
+
+
+def row_filter(conditions: Conditions) -> Filter:
+    """Make the filter for images that meet all conditions.
 
     Args:
-        folder: A folder; None for all. A `PurePath` that is no `Path` is taken as it stands in the index, and not
-            looked up on the disk.
-        label: A label; None for all.
+        conditions: The conditions.
 
     Returns:
         The filter for a store.
 
+    Raises:
+        InfoMaxError: A time is not in ISO 8601.
+
     """
+    folder, label = conditions.get("folder"), conditions.get("label")
     if isinstance(folder, str | Path):
         folder = Path(folder).expanduser().resolve()
-    below = None if folder is None else printable(folder.as_posix().rstrip("/"))
-    return EVERYTHING if below is None and label is None else Filter(below, None if label is None else printable(label))
+    return Filter(
+        None if folder is None else printable(folder.as_posix().rstrip("/")),
+        None if label is None else printable(label),
+        time_bound(conditions.get("after"), "after"),
+        time_bound(conditions.get("before"), "before"),
+    )
 
 
-def at_least_one(count: int, name: Literal["k", "n", "limit"] = "k") -> int:
+def time_bound(given: str | date | None, name: str = "the time") -> str | None:
+    """Check a time that images are filtered by.
+
+    Args:
+        given: A year, month, day or time in ISO 8601, or a date; None for no bound.
+        name: Name of the bound, for the error message.
+
+    Returns:
+        The time, or its beginning, as the index has it.
+
+    Raises:
+        InfoMaxError: It is no time.
+
+    """
+    if given is None:
+        return None
+    text = given.isoformat()[: len("2024-05-31T12:30:05")] if isinstance(given, date) else given
+    try:
+        if not _TIME.fullmatch(text):
+            raise ValueError
+        date.fromisoformat(text[:10] + "2000-01-01"[len(text) :])
+    except ValueError:
+        example = "such as 2024, 2024-05 or 2024-05-31T12:30"
+        raise InfoMaxError(f"{name} is {text!r}: give a year, month, day or time, {example}") from None
+    return text.replace(" ", "T")
+
+
+def valid_metric(metric: Metric) -> Metric:
+    """Check the name of a metric.
+
+    Args:
+        metric: The name.
+
+    Returns:
+        The name.
+
+    Raises:
+        InfoMaxError: There is no such metric.
+
+    """
+    if metric not in get_args(Metric):
+        raise InfoMaxError(f"no metric {metric!r}: choose {' or '.join(get_args(Metric))}")
+    return metric
+
+
+def at_least_one(count: int, name: Literal["k", "n", "limit", "batch"] = "k") -> int:
     """Check that a number of images is positive.
 
     Args:

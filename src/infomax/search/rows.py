@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from infomax.search.presence import gone_among
 from infomax.search.results import IndexedImage, Statistics
 from infomax.search.row_writer import id_of
 from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
@@ -86,7 +87,7 @@ def read_images(store: Store, dim: int) -> tuple[list[IndexedImage], Float[np.nd
 
 
 def count_rows(store: Store, dim: int, model: str) -> Statistics:
-    """Count images by label and by folder.
+    """Count images by label and by folder, and those whose file is gone.
 
     Args:
         store: The rows.
@@ -99,9 +100,12 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
     """
     labels: Counter[str | None] = Counter()
     folders: Counter[str] = Counter()
+    every_path: list[str] = []
     for rows in store.scan(["path", "label"]):
         labels.update(rows.column("label").to_pylist())
-        folders.update(PurePath(path).parent.as_posix() for path in rows.column("path").to_pylist())
+        paths = rows.column("path").to_pylist()
+        folders.update(PurePath(path).parent.as_posix() for path in paths)
+        every_path += paths
     order = sorted(labels, key=lambda label: (label is None, label or ""))
     return Statistics(
         images=labels.total(),
@@ -110,4 +114,5 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
         dim=dim,
         model=model,
         bytes=store.bytes(),
+        gone=len(gone_among(every_path)),
     )

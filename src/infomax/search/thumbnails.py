@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.images.decoding import OpenedImage, crop_resize, open_image, to_rgb
+from infomax.images.exif import ImageMetadata, read_metadata
 from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 
 SIDE = 256
@@ -55,10 +56,10 @@ def thumbnail(data: bytes | Path | NDArray[np.uint8], options: ReadingOptions = 
         return _reduced(decoded)
 
 
-def square_and_thumbnail(
+def decode_views(
     data: bytes | Path | NDArray[np.uint8], size: int, options: ReadingOptions = DEFAULT_OPTIONS
-) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail]:
-    """Make the square that a model sees and the thumbnail; the image is decoded once for both.
+) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail, ImageMetadata]:
+    """Make all that an index keeps of an image, which is decoded once: square, thumbnail, and what its file says.
 
     A JPEG is decoded a second time where the model takes so small a fraction of it that a thumbnail needs more.
 
@@ -68,7 +69,8 @@ def square_and_thumbnail(
         options: How images are read.
 
     Returns:
-        The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, and the thumbnail.
+        The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, the thumbnail, and the
+        metadata.
 
     Raises:
         BrokenImage: The image cannot be decoded.
@@ -78,7 +80,8 @@ def square_and_thumbnail(
         square = crop_resize(decoded.image, size)
         is_whole = decoded.image.size == (decoded.width, decoded.height)
         enough = is_whole or min(decoded.image.size) >= SIDE
-        return square, _reduced(decoded) if enough else thumbnail(data, options)
+        small = _reduced(decoded) if enough else thumbnail(data, options)
+        return square, small, read_metadata(decoded.image)
 
 
 def _reduced(decoded: OpenedImage) -> Thumbnail:

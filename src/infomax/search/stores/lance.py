@@ -140,8 +140,9 @@ class LanceStore:
         """Get rows by id."""
         if snapshot := self._snapshot(columns):
             return snapshot.fetch(ids, columns)
-        query = self._table.search().where(_among("id", ids or [""]))  # SQL has no empty list
-        return self._read(query.select(list(columns)))
+        with _translate_lance_errors(self.folder, "read"):
+            query = self._table.search().where(_among("id", ids or [""]))  # SQL has no empty list
+            return self._read(query.select(list(columns)))
 
     def page(self, offset: int, limit: int, columns: Sequence[str], where: Filter = EVERYTHING) -> pa.Table:
         """Get rows in the order of their paths."""
@@ -284,6 +285,10 @@ def _condition(where: Filter) -> str | None:
         parts.append(f"path >= {_quoted(where.folder + '/')} AND path < {_quoted(where.folder + '0')}")
     if where.label is not None:
         parts.append(f"label = {_quoted(where.label)}")
+    if where.after is not None:
+        parts.append(f"taken >= {_quoted(where.after)}")
+    if where.before is not None:
+        parts.append(f"taken < {_quoted(where.before)}")
     return " AND ".join(parts) or None
 
 
