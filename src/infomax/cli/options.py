@@ -45,8 +45,6 @@ Train = Annotated[
     str,
     typer.Option("--train", metavar="SOURCE", help="Labeled images, from which neighbors vote and classifiers learn."),
 ]
-Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other labeled images, to measure accuracy on.")]
-NeighborsOption = Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.")]
 OptionalTrain = Annotated[
     str | None,
     typer.Option("--train", metavar="SOURCE", help="Images from which neighbors vote and classifiers learn."),

@@ -15,10 +15,10 @@ from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
 
 _QUERIES = 500  # images of which copies are made
-_CROP = 0.8  # of the width and of the height
-_COLOR = 0.3  # largest relative change of brightness, contrast and saturation
-_BLUR = 1 / 32  # standard deviation of the blur, as a fraction of the side
-_QUALITY = 30  # of JPEG
+_CROP = 0.7  # of the width and of the height: half of the area
+_COLOR = 0.5  # largest relative change of brightness, contrast and saturation
+_BLUR = 1 / 16  # standard deviation of the blur, as a fraction of the side
+_QUALITY = 15  # of JPEG
 
 Pixels = UInt8[np.ndarray, "n h w 3"]
 

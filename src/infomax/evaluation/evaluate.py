@@ -223,9 +223,7 @@ def _validate_vectors(train: LabeledFeatures, test: LabeledFeatures | None) -> N
     lengths = [each.vectors.shape[1] for each in parts.values()]
     if len({*lengths}) > 1:
         d, other = lengths
-        raise InfoMaxError(
-            f"training vectors of {d} numbers and test vectors of {other}: give two files of one model"
-        )
+        raise InfoMaxError(f"training vectors of {d} numbers and test vectors of {other}: give two files of one model")
     for name, part in parts.items():
         if not np.isfinite(part.vectors).all():
             raise InfoMaxError(f"the {name} vectors hold NaN or infinity: evaluate finite ones only")

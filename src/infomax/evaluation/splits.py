@@ -182,9 +182,7 @@ def _split_by_itself(source: LabeledFeatures, seed: int) -> Split:
         grouped = _drawn(np.zeros(len(rows), np.int64), np.arange(len(rows)), seed)
     unlabeled = len(source.vectors) - len(rows)
     nothing = np.zeros(int(grouped.sum()), np.bool_)
-    return Split(
-        rows[~grouped], rows[grouped], True, nothing, unlabeled=unlabeled, warnings=warnings, problem=problem
-    )
+    return Split(rows[~grouped], rows[grouped], True, nothing, unlabeled=unlabeled, warnings=warnings, problem=problem)
 
 
 def _usable_labels(labels: Sequence[str] | None) -> tuple[Rows, str]:
