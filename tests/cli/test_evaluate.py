@@ -272,10 +272,14 @@ def test_vectors_alone_are_split_by_themselves(infomax: Infomax) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_the_same_images_as_both_sources_are_told_and_split(infomax: Infomax) -> None:
-    """Also under other names, and one of them as an array."""
+def test_the_same_images_as_both_sources_are_told_and_split(infomax: Infomax, tmp_path: Path) -> None:
+    """Also under other names and in another format."""
+    for number, file in enumerate(sorted(Path("train").rglob("*.png"))):
+        other = tmp_path / file.parent.name / f"IMG{1000 - number}.bmp"
+        other.parent.mkdir(exist_ok=True)
+        Image.open(file).save(other)
     alone = document(infomax("evaluate", "train", "--model", "first", "--json", "-").stdout)
-    for sources in (("train", "train"), ("train", "train.npz")):
+    for sources in (("train", "train"), ("train", tmp_path)):
         ended = infomax("evaluate", "--model", "first", "--train", sources[0], "--test", sources[1], "--json", "-")
         assert ended.code == 0
         assert ended.stderr == (

@@ -1,7 +1,7 @@
 """The conclusion of a comparison in words: which run is better, if that can be told at all."""
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Bool
 
 from infomax.evaluation.comparison import Comparison, RunScores, bootstrap_interval
 
@@ -37,8 +37,8 @@ def _ranking(ranked: list[RunScores], seed: int) -> str:
     low, high = bootstrap_interval(_outcomes(best).astype(np.int64) - _outcomes(second), seed)
     rates = f"{100 * _rate(best):.1f} against {100 * _rate(second):.1f} % ({how})"
     if low <= 0 <= high:
-        interval = f"{_signed(low)} to {_signed(high)} points"
-        return f"No difference that can be told: {best.name} and {second.name} have {rates}, {interval} apart{_rest(ranked)}."
+        interval = f"{_signed(low)} to {_signed(high)} points apart{_rest(ranked)}"
+        return f"No difference that can be told: {best.name} and {second.name} have {rates}, {interval}."
     word = "better" if len(ranked) == 2 else "best"
     than = "" if len(ranked) == 2 else f", next {second.name}"
     times = best.learning.seconds, second.learning.seconds
@@ -57,7 +57,7 @@ def _by_the_other_measure(ranked: list[RunScores], seed: int) -> str:
     linear = [run.evaluation.code.headline.get(_OTHER) for run in ranked[:2] if run.evaluation.code is not None]
     if linear[0] is None or linear[1] is None:
         return ""
-    low, high = bootstrap_interval(linear[1].correct.astype(np.int64) - linear[0].correct, seed)
+    low, _ = bootstrap_interval(linear[1].correct.astype(np.int64) - linear[0].correct, seed)
     if low <= 0:
         return ""
     rates = f"{100 * linear[1].accuracy:.1f} against {100 * linear[0].accuracy:.1f} %"
@@ -78,12 +78,12 @@ def _against_pixels(comparison: Comparison, best: RunScores) -> str:
     return f"Raw pixels, without any learning: {100 * pixels.accuracy:.1f} %; {best.name} is not better than that."
 
 
-def _outcomes(run: RunScores) -> Num[np.ndarray, " n"]:
+def _outcomes(run: RunScores) -> Bool[np.ndarray, " n"]:
     """Whether each prediction is correct, or each copy finds its original."""
     code, altered = run.evaluation.code, run.evaluation.altered
     if code is not None:
         return code.headline[_MEASURE].correct
-    return np.zeros(1) if altered is None else altered.found
+    return np.zeros(1, np.bool_) if altered is None else altered.found
 
 
 def _rate(run: RunScores) -> float:

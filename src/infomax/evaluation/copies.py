@@ -53,8 +53,8 @@ def near_copies(first: Pixels, second: UInt8[np.ndarray, "m h w 3"] | None = Non
     one = _Details(first)
     other = one if second is None else _Details(second)
     least = _threshold(one.directions)
-    pairs = [rows for rows in _candidates(one, other, least, within=second is None) if len(rows)]
-    found = np.concatenate(pairs) if pairs else np.empty((0, 2), np.int64)
+    pairs = _candidates(one, other, least, within=second is None)
+    found: Int[np.ndarray, "pairs 2"] = np.concatenate([np.empty((0, 2), np.int64), *pairs])
     return found[_are_copies(one, other, found, least)]
 
 
@@ -106,7 +106,7 @@ def _candidates(one: _Details, other: _Details, least: float, *, within: bool) -
     rows, columns = one.clear.nonzero()[:, 0], other.clear.nonzero()[:, 0]
     for some in torch.split(rows, _BLOCK):
         for others in torch.split(columns, _BLOCK):
-            if within and others[-1] <= some[0]:
+            if not len(some) or not len(others) or (within and others[-1] <= some[0]):
                 continue
             places = (a[some] @ b[others].T >= enough).nonzero()
             pairs = torch.stack([some[places[:, 0]], others[places[:, 1]]], 1)
@@ -145,8 +145,8 @@ def copy_groups(ids: Int[np.ndarray, " n"], pairs: Num[np.ndarray, "pairs 2"]) -
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    _, first = np.unique(ids, return_index=True)
-    links = np.concatenate([np.stack([np.arange(len(ids)), first[ids]], 1), pairs.astype(np.int64)])
+    _, first, content = np.unique(ids, return_index=True, return_inverse=True)
+    links = np.concatenate([np.stack([np.arange(len(ids)), first[content]], 1), pairs.astype(np.int64)])
     graph = csr_array((np.ones(len(links)), (links[:, 0], links[:, 1])), (len(ids), len(ids)))
     groups: Int[np.ndarray, " n"] = connected_components(graph, directed=False)[1].astype(np.int64)
     return groups

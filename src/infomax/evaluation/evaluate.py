@@ -156,14 +156,15 @@ def evaluate_model(
     split = split_images(train, test, seed=seed)
     first, second = split.parts(train, test)
     began = time.perf_counter()
-    codes = tuple(LabeledFeatures(model.encode(each.pixels), each.labels) for each in (first, second))
+    codes, test_codes = (LabeledFeatures(model.encode(each.pixels), each.labels) for each in (first, second))
     seconds = {"embed": round(time.perf_counter() - began, 2)}
-    scorer = SplitScorer.of(split, *codes, k=k, seed=seed)
-    found = replace(_evaluated(split, *codes, scorer), seconds=seconds)
+    scorer = SplitScorer.of(split, codes, test_codes, k=k, seed=seed)
+    found = replace(_evaluated(split, codes, test_codes, scorer), seconds=seconds)
     pixels = first.pixels, second.pixels
     if scorer is None:
         new = slice(None) if split.by_itself else ~split.leaked
-        everything = (np.concatenate([one, other[new]]) for one, other in (pixels, [each.vectors for each in codes]))
+        vectors = codes.vectors, test_codes.vectors
+        everything = (np.concatenate([one, other[new]]) for one, other in (pixels, vectors))
         return replace(found, altered=find_altered_copies(model, *everything, seed=seed))
     baselines = {
         "pixels": scorer.score_pixels(*pixels),
@@ -201,7 +202,8 @@ def _evaluated(split: Split, train: LabeledFeatures, test: LabeledFeatures, scor
     """Score the vectors of a split, if labels can be used, and measure what needs none."""
     _validate_vectors(train, test)
     clean = ~split.leaked if scorer is None else scorer.clean
-    figures = _unlabeled_figures(test.vectors if not clean.any() else test.vectors[clean])
+    tested = test.vectors[clean] if clean.any() else test.vectors
+    figures = _unlabeled_figures(tested if len(tested) else train.vectors)
     counts = len(train.vectors), int(clean.sum()), train.vectors.shape[1]
     if scorer is None:
         return Evaluation(*counts, figures, split=split)

@@ -96,5 +96,5 @@ def _points(lines: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[float, f
     for line in (line for line in lines if line["kind"] == kind):
         for name, value in line.items():
             if isinstance(value, float) and name not in _NOT_BOUNDS:
-                points.setdefault(name, []).append((line["step"], value))
+                points.setdefault(name, []).append((float(line["step"]), value))
     return points

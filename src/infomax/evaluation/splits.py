@@ -144,8 +144,7 @@ def _split_instead(train: LabeledFeatures, split: Split, same: Bool[np.ndarray, 
     found = f"{int(split.leaked.sum()):,} of {len(split.test):,} test images are among the training images, too"
     if alone.problem or alone.warnings:
         if same.sum() < _SAME_COLLECTION * len(same):  # look-alikes are what this collection is made of
-            split = replace(split, leaked=same, warnings=(f"{found}, or look like one: accuracies may be too high",))
-            return split
+            return replace(split, leaked=same, warnings=(f"{found}, or look like one: accuracies may be too high",))
         reason = alone.problem or "they cannot be split by themselves"
         return replace(split, warnings=(f"{found}, and {reason}: give test images that were not learned from",))
     remedy = f"--train was {alone.description}; give test images that are not in --train to test on those"

@@ -27,6 +27,7 @@ TITLES = {
 }
 """Titles of the measures, by name."""
 
+_NONE = "\N{EN DASH}"
 _UNLABELED_TITLES = {"effective_rank": "effective rank", "spread": "mean spread of a feature"}
 _SUMMARY = {
     "recipe name": "recipe",
@@ -201,21 +202,21 @@ def _points(fraction: float) -> str:
 def _settings(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
     """The table of runs, the other settings that differ, and those that all runs share."""
     runs, settings = comparison.runs, [run.settings for run in comparison.runs]
-    times = ["–" if run.learning.seconds is None else f"{run.learning.seconds:.0f} s" for run in runs]
-    kilobytes = [f"{run.weights / 1e6:.1f} MB" for run in runs]
+    times = [_NONE if run.learning.seconds is None else f"{run.learning.seconds:.0f} s" for run in runs]
+    sizes = [f"{run.weights / 1e6:.1f} MB" for run in runs]
     known = {name: title for name, title in _SUMMARY.items() if any(name in each for each in settings)}
     summary = [_setting(title, name, settings) for name, title in known.items()]
-    summary[2:2] = [{"title": "time to learn", "values_": times}, {"title": "file of the model", "values_": kilobytes}]
+    summary[2:2] = [{"title": "time to learn", "values_": times}, {"title": "file of the model", "values_": sizes}]
     differing = [name for name in differing_settings(settings) if name not in known]
-    rest = [name for name in dict.fromkeys(name for each in settings for name in each)]
-    common = [name for name in rest if name not in differing and name not in known]
+    everything = dict.fromkeys(name for each in settings for name in each)
+    common = [name for name in everything if name not in differing and name not in known]
     lists = {"differing": differing, "common": common}
     tables = {title: [_setting(name, name, settings) for name in names] for title, names in lists.items()}
     return {"summary": summary, **tables}
 
 
 def _setting(title: str, name: str, settings: Sequence[dict[str, str]]) -> dict[str, Any]:
-    return {"title": title, "values_": [each.get(name) or "–" for each in settings]}
+    return {"title": title, "values_": [each.get(name) or _NONE for each in settings]}
 
 
 def _queries(comparison: Comparison) -> Iterator[dict[str, Any]]:
