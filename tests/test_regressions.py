@@ -110,7 +110,7 @@ def test_no_images_have_no_codes() -> None:
 
 
 def test_the_log_of_a_closed_form_is_read_as_its_stages(tmp_path: Path) -> None:
-    from infomax.evaluation.learning_log import read_learning
+    from infomax.training.learning_log import read_learning
 
     InfoMax(LITTLE, device="cpu").fit(textured(60), out=tmp_path)
     found = read_learning(Run(tmp_path))

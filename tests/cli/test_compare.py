@@ -150,7 +150,8 @@ def opened(driver: Any, report: Path, width: int, scheme: str, complaints: list[
 
 CUT = """[...document.querySelectorAll('td, th, p, dd')].filter((each) => {
   const box = each.getBoundingClientRect();
-  return !(each.closest('thead')?.offsetWidth <= 1) && (box.right > innerWidth || each.scrollWidth > each.clientWidth + 1);
+  const isHidden = each.closest('thead')?.offsetWidth <= 1;
+  return !isHidden && (box.right > innerWidth || each.scrollWidth > each.clientWidth + 1);
 }).map((each) => each.textContent)"""
 """Texts that reach beyond the window or beyond their place."""
 

@@ -8,7 +8,7 @@ from infomax.evaluation.comparison import Comparison, RunScores
 from infomax.evaluation.conclusion import conclusion
 from infomax.evaluation.evaluate import Evaluation
 from infomax.evaluation.labels import LabelSplit
-from infomax.evaluation.learning_log import LearningLog
+from infomax.training.learning_log import LearningLog
 from infomax.evaluation.scores import FeatureScores, Predictions
 from infomax.evaluation.splits import Split
 

@@ -56,8 +56,6 @@ def evaluate(
 
     Example: infomax evaluate --model run --train train --test test
     """
-    from infomax.evaluation.splits import split_images
-
     _validate_options(model, vectors=vectors, layers=layers, proxies=proxies)
     learned_from = _only_source(source, train, test)
     measured = None
@@ -70,13 +68,11 @@ def evaluate(
         loaded, training = load_both(model, learned_from, device)
         testing = None if test is None else loaded.load_images(test)
         found = evaluate_model(loaded, training, testing, k=k, layers=layers, seed=seed)
-        if proxies:
+        if proxies and found.split is not None:
             from infomax.evaluation.proxies.measure import measure_proxies
 
-            split = found.split or split_images(training, testing, seed=seed)
-            measured = measure_proxies(loaded, *split.parts(training, testing), seed=seed)
-    if found.split is not None:
-        print_warnings(f"warning: {warning}" for warning in found.split.warnings)
+            measured = measure_proxies(loaded, *found.split.parts(training, testing), seed=seed)
+    print_warnings(f"warning: {warning}" for warning in found.warnings)
     if json_file is not None:
         names = {"model": None if model is None else str(model), "train": learned_from, "test": test, "seed": seed}
         document = names | found.to_dict()

@@ -20,7 +20,7 @@ _COLOR = 0.5  # largest relative change of brightness, contrast and saturation
 _BLUR = 1 / 16  # standard deviation of the blur, as a fraction of the side
 _QUALITY = 15  # of JPEG
 
-Pixels = UInt8[np.ndarray, "n h w 3"]
+_Pixels = UInt8[np.ndarray, "n h w 3"]
 
 
 @final
@@ -57,7 +57,7 @@ class AlteredCopies:
 
 
 def find_altered_copies(
-    model: InfoMax, pixels: Pixels, codes: Float[np.ndarray, "n d"], *, seed: int = 0
+    model: InfoMax, pixels: _Pixels, codes: Float[np.ndarray, "n d"], *, seed: int = 0
 ) -> AlteredCopies:
     """Alter copies of some images, and search the originals among all images by cosine distance.
 

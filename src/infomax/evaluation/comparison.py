@@ -13,7 +13,6 @@ from infomax.errors import InfoMaxError
 from infomax.evaluation.altered_copies import find_altered_copies
 from infomax.evaluation.evaluate import Evaluation, evaluate_split
 from infomax.evaluation.labels import LabeledFeatures, validate_labels
-from infomax.evaluation.learning_log import LearningLog, read_learning
 from infomax.evaluation.scores import FeatureScores
 from infomax.evaluation.split_scorer import SplitScorer
 from infomax.evaluation.splits import Split, split_images
@@ -21,6 +20,7 @@ from infomax.images import LoadedImages
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
 from infomax.neighbors.projection import project
+from infomax.training.learning_log import LearningLog, read_learning
 from infomax.training.run_folder import Run
 
 _QUERIES, _MATCHES = 8, 8  # test images whose neighbors are shown, and neighbors of each

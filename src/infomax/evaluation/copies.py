@@ -21,7 +21,7 @@ _CONTRAST_RATIO, _BRIGHTNESS = 1.5, 60.0  # largest ratio of contrasts and diffe
 _DIRECTIONS = 64  # principal directions in which candidates are found
 _BLOCK = 4_096  # images of a block of pairs
 
-Pixels = UInt8[np.ndarray, "n h w 3"]
+_Pixels = UInt8[np.ndarray, "n h w 3"]
 
 
 def content_ids(*parts: Shaped[np.ndarray, "..."]) -> list[Int[np.ndarray, " _"]]:
@@ -38,12 +38,12 @@ def content_ids(*parts: Shaped[np.ndarray, "..."]) -> list[Int[np.ndarray, " _"]
     return [np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in part], np.int64) for part in parts]
 
 
-def near_copies(first: Pixels, second: UInt8[np.ndarray, "m h w 3"] | None = None) -> Int[np.ndarray, "pairs 2"]:
+def near_copies(first: _Pixels, second: UInt8[np.ndarray, "m h w 3"] | None = None) -> Int[np.ndarray, "pairs 2"]:
     """Find the pairs of images that are copies of each other, up to encoding, scale and brightness.
 
     Args:
-        first: Pixels of some images, shape (n, h, w, 3).
-        second: Pixels of the images to compare them with; None to compare the first ones with each other.
+        first: _Pixels of some images, shape (n, h, w, 3).
+        second: _Pixels of the images to compare them with; None to compare the first ones with each other.
 
     Returns:
         Rows of the first and of the second image of each pair, shape (pairs, 2). Within one collection each pair comes
@@ -54,14 +54,15 @@ def near_copies(first: Pixels, second: UInt8[np.ndarray, "m h w 3"] | None = Non
     other = one if second is None else _Details(second)
     least = _threshold(one.directions)
     pairs = _candidates(one, other, least, within=second is None)
-    found: Int[np.ndarray, "pairs 2"] = np.concatenate([np.empty((0, 2), np.int64), *pairs])
-    return found[_are_copies(one, other, found, least)]
+    found = np.concatenate([np.empty((0, 2), np.int64), *pairs])
+    kept: Int[np.ndarray, "kept 2"] = found[_are_copies(one, other, found, least)]
+    return kept
 
 
 class _Details:
     """Details of images at a small size: their directions as unit vectors, contrasts and means."""
 
-    def __init__(self, pixels: Pixels) -> None:
+    def __init__(self, pixels: _Pixels) -> None:
         side = min(_SIDE, *pixels.shape[1:3])
         parts = [_small(pixels[start : start + _BLOCK], side) for start in range(0, len(pixels), _BLOCK)]
         values = torch.cat(parts)  # (n, 3, side^2)
@@ -80,7 +81,7 @@ class _Details:
         return torch.cat([inside, -inside.square().sum(1, keepdim=True) / 2], 1)
 
 
-def _small(pixels: Pixels, side: int) -> Float[torch.Tensor, "n 3 pixels"]:
+def _small(pixels: _Pixels, side: int) -> Float[torch.Tensor, "n 3 pixels"]:
     """Images averaged over areas to a small size."""
     planes = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
     return torch.nn.functional.adaptive_avg_pool2d(planes, side).flatten(2)

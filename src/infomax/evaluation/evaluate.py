@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Num, UInt8
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.altered_copies import AlteredCopies, find_altered_copies
@@ -60,6 +60,11 @@ class Evaluation:
     as_given: FeatureScores | None = None
     altered: AlteredCopies | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the images, and what to do."""
+        return () if self.split is None else self.split.warnings
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as a JSON document; unknown figures are left out."""
@@ -162,10 +167,7 @@ def evaluate_model(
     found = replace(_evaluated(split, codes, test_codes, scorer), seconds=seconds)
     pixels = first.pixels, second.pixels
     if scorer is None:
-        new = slice(None) if split.by_itself else ~split.leaked
-        vectors = codes.vectors, test_codes.vectors
-        everything = (np.concatenate([one, other[new]]) for one, other in (pixels, vectors))
-        return replace(found, altered=find_altered_copies(model, *everything, seed=seed))
+        return replace(found, altered=_search_copies(model, split, pixels, (codes.vectors, test_codes.vectors), seed))
     baselines = {
         "pixels": scorer.score_pixels(*pixels),
         "random": scorer.score_baseline(*untrained_vectors(model, *pixels, seed)),
@@ -196,6 +198,19 @@ def evaluate_split(
 
     """
     return _evaluated(split, train, test, SplitScorer.of(split, train, test, k=k, seed=seed))
+
+
+def _search_copies(
+    model: InfoMax,
+    split: Split,
+    pixels: tuple[UInt8[np.ndarray, "m h w 3"], UInt8[np.ndarray, "n h w 3"]],
+    vectors: tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]],
+    seed: int,
+) -> AlteredCopies:
+    """Search altered copies among the images of both splits, each image once."""
+    new = slice(None) if split.by_itself else ~split.leaked
+    everything = (np.concatenate([one, other[new]]) for one, other in (pixels, vectors))
+    return find_altered_copies(model, *everything, seed=seed)
 
 
 def _evaluated(split: Split, train: LabeledFeatures, test: LabeledFeatures, scorer: SplitScorer | None) -> Evaluation:

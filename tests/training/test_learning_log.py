@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infomax.evaluation.learning_log import Stage, read_learning
+from infomax.training.learning_log import Stage, read_learning
 from infomax.training.run_folder import Run
 
 
