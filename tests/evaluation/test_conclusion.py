@@ -8,9 +8,9 @@ from infomax.evaluation.comparison import Comparison, RunScores
 from infomax.evaluation.conclusion import conclusion
 from infomax.evaluation.evaluate import Evaluation
 from infomax.evaluation.labels import LabelSplit
-from infomax.training.learning_log import LearningLog
 from infomax.evaluation.scores import FeatureScores, Predictions
 from infomax.evaluation.splits import Split
+from infomax.training.learning_log import LearningLog
 
 N = 1000
 

@@ -70,7 +70,8 @@ def test_copies_in_two_sources_are_counted() -> None:
     split = split_features(LabeledFeatures(images, ["a", "b"] * 20), LabeledFeatures(test, ["a"] * 25))
     assert (split.same, split.near, split.by_itself) == (2, 3, False)
     assert np.flatnonzero(split.leaked).tolist() == [0, 1, 2, 3, 4]
-    assert split.description == "two sources: 40 to learn from, 20 to test"
+    assert split.description == split.without_leaks().description == "two sources: 40 to learn from, 20 to test"
+    assert split.without_leaks().test.tolist() == [*range(5, 25)]
     assert split.warnings == (
         "of 25 test images 2 have the pixels of a training image and 3 are near copies of one: "
         "the figures leave them out",
@@ -90,6 +91,7 @@ def test_the_same_collection_that_cannot_be_split_is_scored_with_a_warning() -> 
     features = LabeledFeatures(scenes(6), list("abcdef"))
     split = split_features(features, features)
     assert (split.by_itself, len(split.test), int(split.leaked.sum())) == (False, 6, 6)
+    assert len(split.without_leaks().test) == 6
     assert "no label has two different images" in split.warnings[0]
 
 

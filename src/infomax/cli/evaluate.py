@@ -2,11 +2,20 @@
 
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infomax.cli.options import Device, JsonFile, OptionalNeighbors, OptionalTest, OptionalTrain, Seed
+from infomax.cli.options import (
+    Device,
+    ImageColumn,
+    JsonFile,
+    LabelColumn,
+    OptionalNeighbors,
+    OptionalTest,
+    OptionalTrain,
+    Seed,
+)
 from infomax.cli.output import print_warnings, write_json
 
 if TYPE_CHECKING:
@@ -14,11 +23,15 @@ if TYPE_CHECKING:
     from infomax.evaluation.evaluate import Evaluation
     from infomax.evaluation.proxies.measure import Proxies
     from infomax.evaluation.scores import Predictions
+    from infomax.images import LoadedImages
+    from infomax.model import InfoMax
 
 
-OptionalSource = Annotated[
-    str | None,
-    typer.Argument(metavar="[SOURCE]", help="Images, or a file of vectors, to split by itself: a fifth is tested on."),
+OptionalSources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SOURCE...]", help="Images, or a file of vectors, to split by itself: a fifth is tested on."
+    ),
 ]
 OptionalModel = Annotated[
     Path | None, typer.Option("--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it.")
@@ -36,7 +49,7 @@ ProxiesToo = Annotated[
 
 
 def evaluate(
-    source: OptionalSource = None,
+    sources: OptionalSources = None,
     train: OptionalTrain = None,
     test: OptionalTest = None,
     model: OptionalModel = None,
@@ -44,6 +57,8 @@ def evaluate(
     layers: Layers = False,
     proxies: ProxiesToo = False,
     k: OptionalNeighbors = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
     device: Device = "auto",
@@ -56,29 +71,23 @@ def evaluate(
 
     Example: infomax evaluate --model run --train train --test test
     """
-    _validate_options(model, vectors=vectors, layers=layers, proxies=proxies)
-    learned_from = _only_source(source, train, test)
-    measured = None
+    columns_given = (image_column, label_column) != (None, None)
+    _validate_options(model, vectors=vectors, layers=layers, proxies=proxies, columns=columns_given)
+    learned_from = _only_source(sources, train, test)
     if model is None:
-        found = _evaluate_files(learned_from, test, k, seed)
+        found, measured = _evaluate_files(learned_from, test, k, seed), None
     else:
-        from infomax.cli.loading import load_both
+        from infomax.cli.loading import load_both, open_sources
         from infomax.evaluation.evaluate import evaluate_model
 
-        loaded, training = load_both(model, learned_from, device)
-        testing = None if test is None else loaded.load_images(test)
+        columns = image_column, label_column
+        loaded, training = load_both(model, open_sources(learned_from, *columns), device)
+        testing = None if test is None else loaded.load_images(open_sources([test], *columns))
         found = evaluate_model(loaded, training, testing, k=k, layers=layers, seed=seed)
-        if proxies and found.split is not None:
-            from infomax.evaluation.proxies.measure import measure_proxies
-
-            measured = measure_proxies(loaded, *found.split.parts(training, testing), seed=seed)
+        measured = _proxies_of(loaded, training, testing, found, seed) if proxies else None
     print_warnings(f"warning: {warning}" for warning in found.warnings)
     if json_file is not None:
-        names = {"model": None if model is None else str(model), "train": learned_from, "test": test, "seed": seed}
-        document = names | found.to_dict()
-        if measured is not None:
-            document |= measured.to_dict() | {"seconds": document["seconds"] | measured.seconds}
-        write_json(json_file, document)
+        write_json(json_file, _document(model, learned_from, test, seed, found, measured))
     if json_file != "-":
         _print_scores(found)
     if measured is not None:
@@ -87,29 +96,61 @@ def evaluate(
             _print_proxies(measured)
 
 
-def _only_source(source: str | None, train: str | None, test: str | None) -> str:
+def _proxies_of(
+    model: "InfoMax", train: "LoadedImages", test: "LoadedImages | None", found: "Evaluation", seed: int
+) -> "Proxies":
+    """Measure the proxies on the split of an evaluation, without the images that leaked."""
+    from infomax.evaluation.proxies.measure import measure_proxies
+
+    assert found.split is not None
+    return measure_proxies(model, *found.split.without_leaks().parts(train, test), seed=seed)
+
+
+def _document(
+    model: Path | None,
+    train: list[str],
+    test: str | None,
+    seed: int,
+    found: "Evaluation",
+    measured: "Proxies | None",
+) -> dict[str, Any]:
+    """Put the names of what was evaluated and all figures into one JSON document."""
+    sources = {"train": train[0] if len(train) == 1 else train, "test": test}
+    document = {"model": None if model is None else str(model), **sources, "seed": seed} | found.to_dict()
+    if measured is None:
+        return document
+    return document | measured.to_dict() | {"seconds": document["seconds"] | measured.seconds}
+
+
+def _only_source(sources: list[str] | None, train: str | None, test: str | None) -> list[str]:
     """The source to learn from: SOURCE, or --train. Refuse both, and --test alone."""
-    if source is not None and (train, test) != (None, None):
+    if sources and (train, test) != (None, None):
         raise typer.BadParameter("give either SOURCE, which is split by itself, or --train and --test")
-    if source is None and train is None:
+    if sources:
+        return sources
+    if train is None:
         raise typer.BadParameter("give SOURCE, which is split by itself, or --train and --test")
-    return source or train or ""
+    return [train]
 
 
-def _evaluate_files(train: str, test: str | None, k: int | None, seed: int) -> "Evaluation":
+def _evaluate_files(train: list[str], test: str | None, k: int | None, seed: int) -> "Evaluation":
     """Evaluate vectors in one file or two."""
     from infomax.embeddings import read_embeddings
     from infomax.evaluation.evaluate import evaluate_vectors
     from infomax.evaluation.labels import LabeledFeatures
 
-    files = [read_embeddings(Path(file)) for file in (train, test) if file is not None]
+    if len(train) > 1:
+        raise typer.BadParameter("--vectors takes one file, which is split by itself, or --train and --test")
+    files = [read_embeddings(Path(file)) for file in (*train, test) if file is not None]
     return evaluate_vectors(*(LabeledFeatures(each.vectors, each.labels) for each in files), k=k, seed=seed)
 
 
-def _validate_options(model: Path | None, *, vectors: bool, layers: bool, proxies: bool) -> None:
+def _validate_options(model: Path | None, *, vectors: bool, layers: bool, proxies: bool, columns: bool) -> None:
     """Refuse options that contradict each other."""
     if (model is None) is not vectors:
         raise typer.BadParameter("give either --model RUN, or --vectors with files of vectors")
+    if vectors and columns:
+        raise typer.BadParameter("columns are of images: give --model RUN instead of --vectors")
     if vectors and layers:
         raise typer.BadParameter("--layers needs a model: give --model RUN instead of --vectors")
     if vectors and proxies:

@@ -57,6 +57,12 @@ class Split:
         how = "split by itself" if self.by_itself else "two sources"
         return f"{how}: {len(self.train):,} to learn from, {len(self.test) - int(self.leaked.sum()):,} to test"
 
+    def without_leaks(self) -> "Split":
+        """The split without the test images that are among the training images, unless that leaves none."""
+        if self.leaked.all():
+            return self
+        return replace(self, test=self.test[~self.leaked], leaked=np.zeros(int((~self.leaked).sum()), np.bool_))
+
     def parts(self, train: Features, test: Features | None) -> tuple[Features, Features]:
         """Select the rows of both splits.
 
