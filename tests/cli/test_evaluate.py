@@ -433,3 +433,17 @@ def test_one_source_or_two(infomax: Infomax, more: tuple[object, ...]) -> None:
     ended = infomax("evaluate", "--model", "first", *more)
     assert (ended.code, ended.stdout) == (2, "")
     assert "SOURCE, which is split by itself, or --train and --test" in " ".join(ended.stderr.split()).replace("│ ", "")
+
+
+@pytest.mark.usefixtures("here")
+def test_several_sources_are_split_as_one(infomax: Infomax) -> None:
+    ended = infomax("evaluate", "train", "test", "--model", "first", "--json", "-")
+    assert (ended.code, ended.stderr) == (0, "")
+    found = document(ended.stdout)
+    assert (found["train"], found["split"]) == (["train", "test"], "itself")
+    assert (found["n_train"], found["n_test"], found["classes"]) == (72, 18, 2)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_column_of_vectors_is_wrong_usage(infomax: Infomax) -> None:
+    assert infomax("evaluate", "x.parquet", "--vectors", "--label-column", "kind").code == 2
