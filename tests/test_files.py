@@ -1,12 +1,14 @@
 """Atomic writes, and errors that name the file."""
 
 import errno
+import json
+import math
 import os
 from pathlib import Path
 
 import pytest
 
-from infomax.files import is_unfinished, path_in_errors, written_atomically
+from infomax.files import finite_json, is_unfinished, json_text, path_in_errors, written_atomically
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -64,3 +66,10 @@ def test_path_in_errors_adds_a_name_and_never_replaces_one(tmp_path: Path) -> No
     with pytest.raises(OSError, match="elsewhere") as raised, path_in_errors(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "elsewhere")
     assert raised.value.filename == "elsewhere"
+
+
+def test_json_has_null_in_place_of_numbers_that_are_not_finite() -> None:
+    document = {"a": [1.5, math.nan, {"b": -math.inf}], "c": (True, None, "NaN", 2)}
+    assert finite_json(document) == ({"a": [1.5, None, {"b": None}], "c": [True, None, "NaN", 2]}, ["a.1", "a.2.b"])
+    assert json_text(document) == '{"a": [1.5, null, {"b": null}], "c": [true, null, "NaN", 2]}'
+    assert json.loads(json_text({"é": 0.1}, indent=2)) == {"é": 0.1}

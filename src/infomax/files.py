@@ -1,6 +1,8 @@
 """Atomic writes: a file appears complete or not at all."""
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from os import fsync
 from pathlib import Path
@@ -84,3 +86,46 @@ def path_in_errors(path: Path, instead_of: Path | None = None) -> Iterator[None]
         if error.filename is None or error.filename == str(instead_of):
             error.filename = str(path)
         raise
+
+
+def finite_json(document: object) -> tuple[Any, list[str]]:
+    """Replace NaN and infinity, for which JSON has no words, by None.
+
+    Args:
+        document: Mappings, lists, tuples, texts, numbers, booleans and None.
+
+    Returns:
+        The document in which each such number is None, and where these numbers were: keys and positions with dots.
+
+    Example:
+        >>> finite_json({"mine": {"value": 1.5, "standard_error": math.nan}})
+        ({'mine': {'value': 1.5, 'standard_error': None}}, ['mine.standard_error'])
+
+    """
+    replaced: list[str] = []
+
+    def finite(value: object, place: tuple[str, ...]) -> object:
+        if isinstance(value, Mapping):
+            return {name: finite(each, (*place, str(name))) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(each, (*place, str(number))) for number, each in enumerate(value)]
+        if isinstance(value, float) and not math.isfinite(value):
+            replaced.append(".".join(place))
+            return None
+        return value
+
+    return finite(document, ()), replaced
+
+
+def json_text(document: object, indent: int | None = None) -> str:
+    """Write a document as JSON that every reader accepts: null stands for NaN and infinity.
+
+    Args:
+        document: Mappings, lists, tuples, texts, numbers, booleans and None.
+        indent: Spaces of a level; None for one line.
+
+    Returns:
+        The text, without a line break at its end.
+
+    """
+    return json.dumps(finite_json(document)[0], indent=indent, allow_nan=False)

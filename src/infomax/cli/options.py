@@ -71,5 +71,16 @@ Train = Annotated[
     str,
     typer.Option("--train", metavar="SOURCE", help="Labeled images, from which neighbors vote and classifiers learn."),
 ]
-Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other labeled images, to measure accuracy on.")]
-NeighborsOption = Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.")]
+OptionalTrain = Annotated[
+    str | None,
+    typer.Option("--train", metavar="SOURCE", help="Images from which neighbors vote and classifiers learn."),
+]
+OptionalTest = Annotated[
+    str | None,
+    typer.Option(
+        "--test", metavar="SOURCE", help="Other images, to measure accuracy on. Without it, --train is split by itself."
+    ),
+]
+OptionalNeighbors = Annotated[
+    int | None, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.", show_default="20")
+]

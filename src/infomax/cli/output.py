@@ -1,6 +1,5 @@
 """Output that several commands share: JSON documents and lines on stderr."""
 
-import json
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,13 +9,15 @@ from typing import Any, TextIO
 
 
 def write_json(file: str, document: object) -> None:
-    """Write one JSON document to a file, or to stdout when the file is `-`."""
-    text = json.dumps(document, indent=2) + "\n"
+    """Write one JSON document to a file, or to stdout when the file is `-`; say which numbers are not finite."""
+    from infomax.files import finite_json, json_text, written_atomically
+
+    document, replaced = finite_json(document)
+    print_warnings(f"{name} is not a finite number: it is null in the JSON" for name in replaced)
+    text = json_text(document, indent=2) + "\n"
     if file == "-":
         sys.stdout.write(text)
         return
-    from infomax.files import written_atomically
-
     with written_atomically(Path(file), "w") as out:
         out.write(text)
 

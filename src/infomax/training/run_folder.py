@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.files import is_unfinished, path_in_errors, written_atomically
+from infomax.files import is_unfinished, json_text, path_in_errors, written_atomically
 
 Checkpoint = dict[str, Any]
 LogLine = Mapping[str, Any]
@@ -186,8 +186,7 @@ class Run:
 
         """
         with written_atomically(self.config_file, "w") as file:
-            json.dump(config, file, indent=2)
-            file.write("\n")
+            file.write(json_text(config, indent=2) + "\n")
 
     def read_config(self) -> dict[str, Any]:
         """Read config.json.
@@ -292,7 +291,7 @@ class Run:
 
         """
         with path_in_errors(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json_text(line) + "\n")
 
     def read_log(self) -> Iterator[dict[str, Any]]:
         """Read log.jsonl; a last line that was cut off is left out.
@@ -324,4 +323,4 @@ class Run:
         """
         kept = [line for line in self.read_log() if keep(line)]
         with written_atomically(self.log_file, "w") as file:
-            file.writelines(json.dumps(line) + "\n" for line in kept)
+            file.writelines(json_text(line) + "\n" for line in kept)
