@@ -32,7 +32,7 @@ class ImageAnswer(BaseModel):
     height: int = Field(description="Height of the upright original image, in pixels.")
     size: int = Field(description="Size of the image file, in bytes.")
     state: _FileState = Field(description="State of the file now, compared with its state when it was indexed.")
-    thumbnail: str = Field(description="Address of the thumbnail. It changes when the image changes.")
+    thumbnail: str = Field(description="Address of the thumbnail below the page. It changes when the image changes.")
 
 
 class PageAnswer(BaseModel):
