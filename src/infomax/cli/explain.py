@@ -68,11 +68,12 @@ def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
     """An image as a square: the file of that name, or else the row after the # of a SOURCE."""
     from infomax.images.decoding import BrokenImage, center_crop_resize, decode, no_pillow_warnings
     from infomax.images.opening import open_source
+    from infomax.paths import expand_home
 
     source, mark, row = name.rpartition("#")
     try:
         if not (mark and row.isdecimal()) or Path(name).is_file():
-            return decode(Path(name).expanduser(), size)
+            return decode(expand_home(name), size)
         found = open_source(source)
         if int(row) >= len(found.entries):
             raise InfoMaxError(

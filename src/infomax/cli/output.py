@@ -4,9 +4,9 @@ import json
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 
 def write_json(file: str, document: object) -> None:
@@ -16,8 +16,9 @@ def write_json(file: str, document: object) -> None:
         sys.stdout.write(text)
         return
     from infomax.files import written_atomically
+    from infomax.paths import expand_home
 
-    with written_atomically(Path(file), "w") as out:
+    with written_atomically(expand_home(file), "w") as out:
         out.write(text)
 
 
@@ -38,13 +39,18 @@ def one_line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-@contextmanager
-def health_warnings_on_stderr() -> Iterator[None]:
+def health_warnings_on_stderr() -> AbstractContextManager[None]:
     """Print each HealthWarning of a training as one line on stderr, whatever Python's warning filters say."""
     from infomax.training.diagnostics import HealthWarning
 
+    return warnings_on_stderr(HealthWarning, "always")
+
+
+@contextmanager
+def warnings_on_stderr(shown: type[Warning], action: Literal["always", "once"]) -> Iterator[None]:
+    """Print each warning of one kind as one line on stderr, whatever Python's warning filters say."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", HealthWarning)
+        warnings.simplefilter(action, shown)
         show_others = warnings.showwarning
 
         def show(
@@ -55,7 +61,7 @@ def health_warnings_on_stderr() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, HealthWarning):
+            if issubclass(category, shown):
                 print(f"infomax: warning: {message}", file=sys.stderr)
             else:
                 show_others(message, category, filename, lineno, file, line)

@@ -12,7 +12,7 @@ from PIL import Image
 from infomax.errors import InfoMaxError
 from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
 from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
-from infomax.paths import printable, quoted_path
+from infomax.paths import expand_home, printable, quoted_path
 from infomax.search.stores.store import EVERYTHING, Filter
 
 Query: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Sequence[Any] | SupportsArray
@@ -72,7 +72,7 @@ def _content(query: Query) -> bytes | Path | NDArray[np.uint8]:
         validate_image(query.dtype, query.shape, "an array that")
         return to_pixels(query, "an array that")
     if isinstance(query, str | bytes | Path):
-        return Path(query).expanduser() if isinstance(query, str) else query
+        return expand_home(query) if isinstance(query, str) else query
     raise BrokenImage(f"a {type(query).__name__}")
 
 
@@ -134,7 +134,7 @@ def row_filter(folder: str | PurePath | None, label: str | None) -> Filter:
 
     """
     if isinstance(folder, str | Path):
-        folder = Path(folder).expanduser().resolve()
+        folder = expand_home(folder).resolve()
     below = None if folder is None else printable(folder.as_posix().rstrip("/"))
     return EVERYTHING if below is None and label is None else Filter(below, None if label is None else printable(label))
 

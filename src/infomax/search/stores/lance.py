@@ -3,12 +3,14 @@
 import os
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, TypeVar, final
+from weakref import WeakSet
 
 import lancedb
 import numpy as np
@@ -51,6 +53,8 @@ DISTANCES: dict[Metric, Literal["cosine", "l2"]] = {"cosine": "cosine", "euclide
 
 _Result = TypeVar("_Result")
 
+_OPEN: "WeakSet[LanceStore]" = WeakSet()
+
 
 @final
 class LanceStore:
@@ -90,8 +94,13 @@ class LanceStore:
         self._versions = str(folder / f"{TABLE}.lance" / "_versions")
         self._settled: tuple[int, int] | None = None
         self._lock = Lock()
+        _OPEN.add(self)
         self._asked = 0
         self._held: tuple[int, Snapshot] | None = None
+
+    def unlock(self) -> None:
+        """Replace the lock in a forked child, where the thread that holds it may be missing."""
+        self._lock = Lock()
 
     @classmethod
     def create(cls, folder: Path, dim: int) -> "LanceStore":
@@ -275,6 +284,18 @@ class LanceStore:
                         raise
                     time.sleep(random.uniform(0, min(2, 0.05 * 2**attempt)))
         raise AssertionError
+
+
+def _unlock_all() -> None:
+    """Replace the locks of all stores. LanceDB itself starts its threads again in a forked child."""
+    for store in _OPEN:
+        store.unlock()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_unlock_all)
+    # LanceDB warns at every fork, also of children that search nothing; tests hold that those that do get an answer
+    warnings.filterwarnings("ignore", "lancedb fork support is experimental", RuntimeWarning)
 
 
 def _condition(where: Filter) -> str | None:
