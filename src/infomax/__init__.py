@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from infomax.errors import InfoMaxError
-from infomax.forking import compute_alone_in_forked_children
+from infomax.forking import prepare_forked_children
 
 if TYPE_CHECKING:
     from infomax.images import load_images, open_source
@@ -25,7 +25,7 @@ _HOMES = {
 
 __all__ = ["Index", "InfoMax", "InfoMaxError", "__version__", "estimate_mi", "load_images", "open_source"]
 
-compute_alone_in_forked_children()
+prepare_forked_children()
 
 
 def __getattr__(name: str) -> object:

@@ -88,6 +88,7 @@ def main() -> None:
     _open_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be valid Unicode
+    _replace_missing_tmpdir()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where a home folder is missing or read-only
     try:
         with warnings_on_stderr(InfoMaxWarning, "once"):
@@ -113,6 +114,19 @@ def _run() -> None:
         sys.stdout.flush()
 
 
+def _replace_missing_tmpdir() -> None:
+    """Let LanceDB use the temporary folder that Python uses, where TMPDIR is no folder."""
+    chosen = os.environ.get("TMPDIR")
+    if chosen and not os.path.isdir(chosen):  # noqa: PTH112 - it may be no path at all
+        import tempfile
+
+        try:
+            os.environ["TMPDIR"] = tempfile.gettempdir()
+        except FileNotFoundError:
+            _fail(f"TMPDIR is {chosen!r}, which is no folder: set it to a folder that you may write to")
+        print(f"infomax: TMPDIR is {chosen!r}, which is no folder: {os.environ['TMPDIR']} is used", file=sys.stderr)
+
+
 def _leave_stdout() -> None:
     """Drop what is left for a reader that has gone, as `| head` does: Python would complain of it at its exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -125,9 +139,9 @@ def _open_closed_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
         pass
     os.close(descriptor)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: PTH123, SIM115 - to the end
 
 
 def _fail(message: str) -> None:

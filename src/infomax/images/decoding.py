@@ -78,6 +78,7 @@ def no_pillow_warnings() -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.simplefilter("default", InfoMaxWarning)
         yield
 
 
