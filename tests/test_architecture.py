@@ -18,7 +18,7 @@ HOUSE = Path(infomax.__file__).parent
 FILES = sorted(HOUSE.rglob("*.py"))
 FLOORS = [
     {"errors"},
-    {"files", "paths", "progress", "constraints", "estimator", "version"},
+    {"files", "forking", "paths", "progress", "constraints", "estimator", "version"},
     {"devices"},
     {"information", "images"},
     {"neighbors", "embeddings"},

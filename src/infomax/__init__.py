@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from infomax.errors import InfoMaxError
+from infomax.forking import prepare_forked_children
 
 if TYPE_CHECKING:
     from infomax.images import load_images, open_source
@@ -23,6 +24,8 @@ _HOMES = {
 # Loaded when first asked for: with them come PyTorch and LanceDB, which take seconds.
 
 __all__ = ["Index", "InfoMax", "InfoMaxError", "__version__", "estimate_mi", "load_images", "open_source"]
+
+prepare_forked_children()
 
 
 def __getattr__(name: str) -> object:

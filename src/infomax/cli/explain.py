@@ -72,11 +72,12 @@ def _pixels(name: str, size: int, reading: "ReadingOptions") -> "NDArray[np.uint
     from infomax.images.broken import BrokenImage
     from infomax.images.decoding import center_crop_resize, decode, no_pillow_warnings
     from infomax.images.opening import open_source
+    from infomax.paths import expand_home
 
     source, mark, row = name.rpartition("#")
     try:
         if not (mark and row.isdecimal()) or Path(name).is_file():
-            return decode(Path(name).expanduser(), size, reading)
+            return decode(expand_home(name), size, reading)
         found = open_source(source)
         if int(row) >= len(found.entries):
             raise InfoMaxError(

@@ -53,6 +53,7 @@ def index(
     Example: infomax index photos --model run --index photos.index
     """
     from infomax.images.census import count_left_out
+    from infomax.paths import expand_home
     from infomax.search.index import Index
     from infomax.search.planning import plan
 
@@ -65,7 +66,7 @@ def index(
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
-        are_missing = prune and not any(os.path.lexists(Path(each).expanduser()) for each in sources)
+        are_missing = prune and not any(os.path.lexists(expand_home(each)) for each in sources)
         with_columns = image_column is not None or label_column is not None
         source = sources if are_missing and not with_columns else open_sources(sources, reading)
         changes = opened.synchronize(source, prune=prune, unmounted=unmounted, dry_run=dry_run, reading=reading)

@@ -3,14 +3,14 @@
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TextIO
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal, TextIO
 
 
 def write_json(file: str, document: object) -> None:
     """Write one JSON document to a file, or to stdout when the file is `-`; say which numbers are not finite."""
     from infomax.files import finite_json, json_text, written_atomically
+    from infomax.paths import expand_home
 
     document, replaced = finite_json(document)
     print_warnings(f"{name} is not a finite number: it is null in the JSON" for name in replaced)
@@ -18,7 +18,7 @@ def write_json(file: str, document: object) -> None:
     if file == "-":
         sys.stdout.write(text)
         return
-    with written_atomically(Path(file), "w") as out:
+    with written_atomically(expand_home(file), "w") as out:
         out.write(text)
 
 
@@ -60,13 +60,18 @@ def one_line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-@contextmanager
-def health_warnings_on_stderr() -> Iterator[None]:
+def health_warnings_on_stderr() -> AbstractContextManager[None]:
     """Print each HealthWarning of a training as one line on stderr, whatever Python's warning filters say."""
     from infomax.training.diagnostics import HealthWarning
 
+    return warnings_on_stderr(HealthWarning, "always")
+
+
+@contextmanager
+def warnings_on_stderr(shown: type[Warning], action: Literal["always", "once"]) -> Iterator[None]:
+    """Print each warning of one kind as one line on stderr, whatever Python's warning filters say."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", HealthWarning)
+        warnings.simplefilter(action, shown)
         show_others = warnings.showwarning
 
         def show(
@@ -77,7 +82,7 @@ def health_warnings_on_stderr() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, HealthWarning):
+            if issubclass(category, shown):
                 print(f"infomax: warning: {message}", file=sys.stderr)
             else:
                 show_others(message, category, filename, lineno, file, line)

@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
 from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.cache_place import FORBIDDEN, default_cache, known_temporary_cache, temporary_cache
 from infomax.images.decoding import DECODING_VERSION
 from infomax.images.depth import NO_SCALE, DepthScale
 from infomax.images.source import Entry
-from infomax.paths import quoted_path
+from infomax.paths import expand_home, quoted_path
 
 _STALE = 3600.0  # seconds without a write after which an unfinished build counts as abandoned
 
@@ -186,14 +187,27 @@ def write_cache(folder: Path, images: Iterable[PreparedImage], info: BuildInfo) 
         The set of images, with its pixels mapped read-only.
 
     Raises:
-        InfoMaxError: The folder cannot be written to or the disk is full. Nothing remains of the new build then.
+        InfoMaxError: The disk is full, or neither the folder nor a temporary one can be written to. Nothing remains of
+            the new build then.
+
+    Warns:
+        InfoMaxWarning: The folder may not be written to, and a temporary one is used.
 
     """
     unfinished = folder / f".{uuid4().hex}"
     try:
-        unfinished.mkdir(parents=True)
+        try:
+            unfinished.mkdir(parents=True)
+        except OSError as error:
+            if error.errno not in FORBIDDEN:
+                raise
+            reason = f"cannot keep prepared images in {quoted_path(folder)} ({error.strerror})"
+            folder = temporary_cache(reason) / "images" / folder.name
+            unfinished = folder / unfinished.name
+            unfinished.mkdir(parents=True)
         build = _write_build(unfinished, images, info)
-        finished = folder / f"{time.time_ns():020d}-{uuid4().hex}"
+        latest = max([0, *(int(other.name.partition("-")[0]) for other in _builds(folder))])
+        finished = folder / f"{max(time.time_ns(), latest + 1):020d}-{uuid4().hex}"  # clocks are set back at times
         unfinished.rename(finished)
     except OSError as error:
         raise InfoMaxError(
@@ -219,9 +233,12 @@ def read_cache(folder: Path, size: int) -> CachedImages | None:
         The set of images, with its pixels mapped read-only, or None if there is none.
 
     """
-    for unfinished in folder.glob(".*"):
+    temporary = known_temporary_cache()
+    folders = [folder] if temporary is None else [folder, temporary / "images" / folder.name]
+    for unfinished in (each for place in folders for each in place.glob(".*")):
         _remove_if_abandoned(unfinished)
-    return next((build for path in _builds(folder) if (build := _open_build(path, size))), None)
+    builds = sorted((path for place in folders for path in _builds(place)), key=lambda path: path.name, reverse=True)
+    return next((build for path in builds if (build := _open_build(path, size))), None)
 
 
 def cache_folder(identity: str, size: int, cache: Path | None) -> Path:
@@ -231,15 +248,18 @@ def cache_folder(identity: str, size: int, cache: Path | None) -> Path:
         identity: Identity of the source.
         size: Side of the images in pixels.
         cache: Folder of the whole cache. By default $INFOMAX_CACHE, else infomax/ in $XDG_CACHE_HOME, else
-            ~/.cache/infomax.
+            ~/.cache/infomax, else a temporary folder.
 
     Returns:
         The folder, which need not exist.
 
+    Raises:
+        InfoMaxError: There is no home folder, and no temporary folder either.
+
     """
     text = f"{DECODING_VERSION} {identity}"
     digest = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    return (cache or _default_cache()) / "images" / f"{size}px-{digest}"
+    return (default_cache() if cache is None else expand_home(cache)) / "images" / f"{size}px-{digest}"
 
 
 def fingerprint(pixels: NDArray[np.uint8]) -> str:
@@ -311,12 +331,6 @@ def _remove_if_abandoned(unfinished: Path) -> None:
     with suppress(OSError):
         if time.time() - max(path.stat().st_mtime for path in (unfinished, *unfinished.iterdir())) > _STALE:
             shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _default_cache() -> Path:
-    if chosen := os.environ.get("INFOMAX_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "infomax"
 
 
 def _record(image: PreparedImage) -> ImageRecord:

@@ -65,6 +65,7 @@ def no_pillow_warnings() -> Iterator[None]:
     silence_native_libraries()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.simplefilter("default", InfoMaxWarning)
         yield
 
 

@@ -28,7 +28,7 @@ from infomax.images.parquet_columns import NamedColumns
 from infomax.images.pixels import SupportsArray, as_array
 from infomax.images.several import SeveralSources, combined
 from infomax.images.source import Source
-from infomax.paths import quoted_path
+from infomax.paths import expand_home, quoted_path
 
 # a folder, a file, a glob in quotes, a name of NAMED, a batch of images (an array or a tensor), a PIL image, a source
 # that is open already, or an iterable of any of these except batches
@@ -115,7 +115,7 @@ def _open_named(source: str | Path, options: ReadingOptions) -> Source:
     if isinstance(source, str) and source in NAMED:
         return replace(NAMED[source](), name=source)
     try:
-        return _open_path(Path(source).expanduser(), options)
+        return _open_path(expand_home(source), options)
     except OSError as error:
         raise InfoMaxError(f"{quoted_path(source)} cannot be reached ({error.strerror}): check the path") from None
 
@@ -216,9 +216,9 @@ def _open_list(given: Sequence[Any], options: ReadingOptions) -> Source:
 def _item(given: object, row: int) -> Item | str | Source:
     """An item of a list: a path, a name of NAMED, an image in memory, or an open source."""
     if isinstance(given, str):
-        return given if given in NAMED else Path(given).expanduser()
+        return given if given in NAMED else expand_home(given)
     if isinstance(given, Path):
-        return given.expanduser()
+        return expand_home(given)
     if isinstance(given, bytes | Image.Image | Source):
         return given
     array = as_array(given)
@@ -245,7 +245,7 @@ def _lines(file: Path) -> list[Path]:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise InfoMaxError(f"{quoted_path(file)} names no images: write one path on each line")
-    paths = [file.parent / Path(line).expanduser() for line in lines]
+    paths = [file.parent / expand_home(line) for line in lines]
     if nested := [path for path in paths if path.suffix.lower() in _LISTS]:
         raise InfoMaxError(f"{quoted_path(file)} names {quoted_path(nested[0])}, a list again: name images and folders")
     if all(map(_is_missing, paths)):

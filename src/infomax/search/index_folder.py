@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.paths import quoted_path
+from infomax.paths import expand_home, quoted_path
 from infomax.search.stores import create_store, open_store
 from infomax.search.stores.store import Store
 
@@ -57,7 +57,7 @@ class IndexFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = expand_home(path)
         self.metadata_file = self.path / "index.json"
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"

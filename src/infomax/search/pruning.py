@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infomax.errors import InfoMaxError
 from infomax.images import SourceLike
-from infomax.paths import printable, quoted_path
+from infomax.paths import expand_home, printable, quoted_path
 from infomax.search.roots import Roots
 from infomax.search.stores.store import Store
 
@@ -27,7 +27,7 @@ def rows_of_missing(store: Store, source: SourceLike, roots: Roots, *, unmounted
 
     """
     given = [source] if isinstance(source, str | Path) else source if isinstance(source, list | tuple) else []
-    missing = [Path(each).expanduser() for each in given if isinstance(each, str | Path)]
+    missing = [expand_home(each) for each in given if isinstance(each, str | Path)]
     if not missing or len(missing) < len(given) or any(map(os.path.lexists, missing)):
         return []
     names = {printable(str(each)) for path in missing for each in (path.absolute(), path.resolve())}

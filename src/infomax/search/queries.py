@@ -18,7 +18,7 @@ from infomax.images.decoding import center_crop_resize, no_pillow_warnings
 from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
 from infomax.neighbors.distances import Metric
-from infomax.paths import printable, quoted_path
+from infomax.paths import expand_home, printable, quoted_path
 from infomax.search.stores.store import Filter
 
 LARGEST = 1e15
@@ -88,7 +88,7 @@ def _content(query: Query) -> bytes | Path | NDArray[np.uint8]:
         validate_image(query.dtype, query.shape, "an array that")
         return to_pixels(query, "an array that")
     if isinstance(query, str | bytes | Path):
-        return Path(query).expanduser() if isinstance(query, str) else query
+        return expand_home(query) if isinstance(query, str) else query
     raise BrokenImage(f"a {type(query).__name__}")
 
 
@@ -172,7 +172,7 @@ def row_filter(conditions: Conditions) -> Filter:
     """
     folder, label = conditions.get("folder"), conditions.get("label")
     if isinstance(folder, str | Path):
-        folder = Path(folder).expanduser().resolve()
+        folder = expand_home(folder).resolve()
     return Filter(
         None if folder is None else printable(folder.as_posix().rstrip("/")),
         None if label is None else printable(label),

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from infomax.errors import InfoMaxError
 from infomax.files import is_unfinished, json_text, path_in_errors, written_atomically
+from infomax.paths import expand_home
 
 Checkpoint = dict[str, Any]
 LogLine = Mapping[str, Any]
@@ -37,7 +38,7 @@ class Run:
     """Version of config.json and last.ckpt; files of another version are refused."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = expand_home(path)
         self.config_file = self.path / "config.json"
         self.weights_file = self.path / "model.safetensors"
         self.checkpoint_file = self.path / "last.ckpt"

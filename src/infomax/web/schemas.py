@@ -38,7 +38,7 @@ class ImageAnswer(BaseModel):
     latitude: float | None = Field(description="Degrees north of the place, or null if unknown.")
     longitude: float | None = Field(description="Degrees east of the place, or null if unknown.")
     state: _FileState = Field(description="State of the file now, compared with its state when it was indexed.")
-    thumbnail: str = Field(description="Address of the thumbnail. It changes when the image changes.")
+    thumbnail: str = Field(description="Address of the thumbnail below the page. It changes when the image changes.")
 
 
 class PageAnswer(BaseModel):

@@ -33,7 +33,7 @@ export function tile(image, state, match = null) {
 export function thumbnail(image) {
   const isTiny = Math.max(image.width, image.height) <= PIXELATED_SIDE;
   return element("img", {
-    src: image.thumbnail,
+    src: `.${image.thumbnail}`, // below the page, wherever a proxy shows it
     alt: "",
     class: isTiny && "pixelated",
     decoding: "async",

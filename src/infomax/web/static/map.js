@@ -25,11 +25,11 @@ export async function show(view, state, context) {
 
 // Get the map. Show a message while the server computes it.
 async function fetchMap(view, signal) {
-  let map = await request("/api/map", {}, { signal });
+  let map = await request("api/map", {}, { signal });
   while (map.computing !== undefined) {
     view.replaceChildren(computingMessage(map.computing));
     await pause(RETRY_DELAY, signal);
-    map = await request("/api/map", {}, { signal });
+    map = await request("api/map", {}, { signal });
   }
   return map;
 }
@@ -110,7 +110,7 @@ function thumbnailCache(ids) {
     if (images.size >= MAX_THUMBNAILS) images.delete(images.keys().next().value);
     const image = new Image();
     image.addEventListener("load", onload, { once: true });
-    image.src = `/api/thumbnails/${ids[i]}`;
+    image.src = `api/thumbnails/${ids[i]}`;
     images.set(i, image);
     return null;
   };

@@ -39,10 +39,10 @@ export class MapCard {
     const group = of[i] < 0 ? null : kind === "folder" ? `in ${names[of[i]]}` : names[of[i]];
     const text = element("span", {}, group ?? "");
     this.element.href = linkTo(toNeighbors(this.#state, id));
-    this.element.replaceChildren(element("img", { src: `/api/thumbnails/${id}`, alt: "" }), text);
+    this.element.replaceChildren(element("img", { src: `api/thumbnails/${id}`, alt: "" }), text);
     this.element.hidden = false;
     this.#moveTo(i);
-    const image = await request(`/api/images/${id}`, {}, { signal: this.#signal }).catch(() => null);
+    const image = await request(`api/images/${id}`, {}, { signal: this.#signal }).catch(() => null);
     if (turn !== this.#turn || this.#signal.aborted) return;
     const lines = image
       ? [element("b", {}, fileName(image)), group, image.state === "gone" && "deleted"]
