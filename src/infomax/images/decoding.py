@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from infomax.errors import InfoMaxWarning
+
 # to be raised when the same bytes decode to other pixels, so that older caches are not used
 DECODING_VERSION = 1
 
