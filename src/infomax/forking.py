@@ -37,5 +37,5 @@ def _after_fork() -> None:
     """Set the number of PyTorch's threads to 1, if PyTorch is loaded completely, and remember the other modules."""
     _INHERITED.update(_WITH_THREADS & sys.modules.keys())
     torch = sys.modules.get("torch")
-    if hasattr(torch, "set_num_threads"):
+    if torch is not None and hasattr(torch, "set_num_threads"):
         torch.set_num_threads(1)

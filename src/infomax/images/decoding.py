@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from infomax.errors import InfoMaxWarning
 from infomax.images.broken import BrokenImage, UnreadableImage
 from infomax.images.depth import NO_SCALE, DepthScale, sample_values
 from infomax.images.native import pillow_limit_at_least, silence_native_libraries

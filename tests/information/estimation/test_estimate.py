@@ -280,7 +280,7 @@ def test_a_column_that_is_constant_but_for_one_row_carries_nothing(few_steps: No
 @pytest.mark.parametrize("dtype", [float, np.float32, int])
 def test_masked_values_are_refused_as_nan_is(dtype: type) -> None:
     """The numbers under a mask are no data, whatever they are."""
-    values = np.ma.masked_array(np.arange(100, dtype=dtype), np.arange(100) < 30)
+    values: np.ndarray = np.ma.masked_array(np.arange(100, dtype=dtype), np.arange(100) < 30)
     with pytest.raises(ValueError, match="x has 30 masked values: remove their rows"):
         estimate_mi(values, FINE)
     with pytest.raises(ValueError, match="y has 30 masked values: remove their rows"):

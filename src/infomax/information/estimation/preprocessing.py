@@ -121,11 +121,11 @@ def distinct_rows(
 
     """
     n = len(x)
-    both, row_of = torch.cat([x, y], 1).unique(dim=0, return_inverse=True)
+    both, row_of = _unique(torch.cat([x, y], 1))
     everything = torch.arange(n)
     if len(both) == n:
         return everything, everything, ()
-    sides = max(len(side.unique(dim=0)) for side in (x, y))
+    sides = max(len(_unique(side)[0]) for side in (x, y))
     discrete = sides < _LEAST_OWN * len(both) or len(both) < n / _MOST_COPIES
     if discrete:
         return everything, everything, ()
@@ -139,6 +139,12 @@ def distinct_rows(
     if len(kept) == n:
         return everything, everything, ()
     return kept, place, (f"{n - len(kept)} of {n} rows repeat others: each counts once",)
+
+
+def _unique(rows: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "u d"], Int[Tensor, " n"]]:
+    """The distinct rows, sorted, and the place of each row among them."""
+    distinct, place = torch.unique(rows, dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    return distinct, place
 
 
 def _refuse_masked(samples: object, name: str) -> None:
