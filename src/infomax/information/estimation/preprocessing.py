@@ -143,7 +143,7 @@ def distinct_rows(
 
 def _unique(rows: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "u d"], Int[Tensor, " n"]]:
     """The distinct rows, sorted, and the place of each row among them."""
-    distinct, place = torch.unique(rows, dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
+    distinct, place = torch.unique(rows, dim=0, return_inverse=True)
     return distinct, place
 
 
