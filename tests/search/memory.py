@@ -104,14 +104,14 @@ def rows_of(
     vectors: Vectors,
     labels: Sequence[str | None] | None = None,
     *,
-    mark: str = "m",
+    mark: str | None = None,
     thumbnails: Sequence[bytes] | None = None,
 ) -> pa.Table:
     count = len(paths)
     columns = {
         "path": list(paths),
         "id": [id_of(path) for path in paths],
-        "hash": [mark] * count,
+        "hash": [mark or f"content of {path}" for path in paths],
         "version": ["1:1"] * count,
         "size": [1] * count,
         "mtime": [1.0] * count,

@@ -12,8 +12,10 @@ from infomax.errors import InfoMaxError
 from infomax.images import SourceLike, write_skipped
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
-from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
+from infomax.search.curation import find_outliers
+from infomax.search.duplicates import KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
 from infomax.search.index_folder import IndexFolder
+from infomax.search.presence import is_gone
 from infomax.search.queries import Query, at_least_one, query_pixels, query_vector, row_filter
 from infomax.search.ranking import find_matches
 from infomax.search.results import Group, GroupKind, IndexedImage, Matches, Outlier, Statistics
@@ -266,23 +268,25 @@ class Index:
     def duplicates(
         self,
         threshold: float = THRESHOLD,
-        kinds: Collection[GroupKind] = ("same bytes", "same image"),
+        kinds: Collection[GroupKind] = KINDS,
         *,
         mirrored: bool = False,
         turned: bool = False,
         framed: bool = False,
+        include_gone: bool = False,
     ) -> list[Group]:
         """Find groups of duplicates. What is said of a group holds for all its pairs, and an image is in one group.
 
-        Blank images are only grouped when their bytes are equal; `blank_images` lists them. Files that are gone, and
-        further paths of one file, are left out.
+        Blank images are only grouped when their bytes are equal; `blank_images` lists them. Further paths of one file
+        are left out.
 
         Args:
-            threshold: Least cosine of any two images of a "near" group, in -1..1. Other kinds do not depend on it.
+            threshold: Least cosine of two images that are near, in -1..1. Other kinds do not depend on it.
             kinds: Kinds of groups to find: "same bytes", "same image", "near".
             mirrored: Whether mirrored copies are the same image, too.
             turned: Whether copies turned by 90, 180 or 270 degrees are the same image, too.
             framed: Whether copies with a frame or bars of one color are the same image, too.
+            include_gone: Whether images count whose file no longer exists.
 
         Returns:
             The groups, the largest first; of equally large ones the most similar first.
@@ -291,7 +295,10 @@ class Index:
             InfoMaxError: The threshold is outside -1..1, or a kind is unknown.
 
         """
-        return find_duplicates(self._store, self.dim, self.thumbnails, threshold)
+        options = DuplicateOptions(threshold, kinds, mirrored, turned, framed)
+        counts = None if include_gone else (lambda path: not is_gone(path))
+        file = self._folder.miniatures_file
+        return find_duplicates(self._store, self.dim, self.thumbnails, options, counts, file)
 
     def blank_images(self) -> list[IndexedImage]:
         """List blank and nearly blank images: one color, a smooth gradient, a page with a few strokes.
@@ -300,7 +307,7 @@ class Index:
             The images, in the order of their paths.
 
         """
-        return []
+        return find_blank_images(self._store, self.dim, self.thumbnails, self._folder.miniatures_file)
 
     def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
         """Find the n images with the largest mean distance to their k nearest: those least like the rest.

@@ -5,6 +5,7 @@
     images.lance/    the rows
     skipped.csv      what the last synchronization left out, and why
     map.safetensors  the images as points of a plane, once they have been asked for; made again when rows change
+    miniatures.safetensors  the thumbnails at 32 x 32 pixels, once duplicates have been asked for
 
 The folder appears by one rename once it is complete. So a folder that lacks any of the first three is damaged.
 """
@@ -61,6 +62,7 @@ class IndexFolder:
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"
         self.map_file = self.path / "map.safetensors"
+        self.miniatures_file = self.path / "miniatures.safetensors"
 
     @property
     def exists(self) -> bool:
