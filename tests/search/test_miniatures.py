@@ -154,4 +154,3 @@ def test_a_thumbnail_that_is_missing_or_broken_is_like_no_other(tmp_path: Path) 
         made = load_or_make(["a", "b", "c"], lambda rows: [contents[row] for row in rows], file)
         assert made.blank.tolist() == [True, True, False]
         assert (made.sides == 0).tolist() == [True, True, False]
-

@@ -6,11 +6,12 @@ looks at a model's vectors: a gray copy may be far from its original there.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch.nn.functional import avg_pool2d, normalize
 
 from infomax.search.registration import warp
@@ -33,7 +34,6 @@ CROPS = [
 ]
 """Size and middle of each crop; a side reaches from -1 to 1."""
 
-Descriptors: TypeAlias = Float[torch.Tensor, "n d"]
 Pairs: TypeAlias = tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]
 
 
@@ -63,11 +63,11 @@ def luma(images: Float[torch.Tensor, "n side side 3"]) -> Float[torch.Tensor, "n
     return images @ torch.tensor([0.299, 0.587, 0.114])
 
 
-def turn(pixels: UInt8[np.ndarray, "n side side 3"], how: int) -> UInt8[np.ndarray, "n side side 3"]:
+def turn(pixels: UInt8[np.ndarray, "n side side c"], how: int) -> UInt8[np.ndarray, "n side side c"]:
     """Turn square images by a multiple of 90 degrees, and mirror them.
 
     Args:
-        pixels: Pixels, shape (n, side, side, 3).
+        pixels: Pixels, shape (n, side, side, c).
         how: Number of quarter turns, 0..3, plus 4 to mirror left and right afterwards.
 
     Returns:
@@ -91,48 +91,58 @@ def candidate_pairs(
         Rows a and rows b, some at a time.
 
     """
-    one = _descriptors(first)
-    other = one if second is first else _descriptors(second)
+    one = _Descriptors.of(first)
+    other = one if second is first else _Descriptors.of(second)
     for top in range(0, len(first), ROWS):
+        rows = one.block(top)
         for left in range(top, len(first), ROWS):
-            likely = _likely(
-                [each[..., top : top + ROWS, :] for each in one], [each[..., left : left + ROWS, :] for each in other]
-            )
+            likely = _likely(rows, other.block(left))
             a, b = np.nonzero(np.triu(likely, 1) if top == left else likely)
             if len(a):
                 yield a + top, b + left
 
 
-def _likely(one: list[Descriptors], other: list[Descriptors]) -> np.ndarray:
+@dataclass(frozen=True)
+class _Descriptors:
+    """Unit vectors of n images: of each crop at 8 x 8 pixels, and of the squashed image at 16 x 16."""
+
+    crops: Float[torch.Tensor, "crops n 64"]
+    squashed: Float[torch.Tensor, "n 256"]
+
+    @classmethod
+    def of(cls, pixels: UInt8[np.ndarray, "n side side 3"]) -> "_Descriptors":
+        """Half precision is enough, and a block is computed in single precision."""
+        crops = torch.zeros(len(CROPS), len(pixels), 64, dtype=torch.float16)
+        squashed = torch.zeros(len(pixels), 256, dtype=torch.float16)
+        for start in range(0, len(pixels), ROWS):
+            image = gray(pixels[start : start + ROWS])
+            for number, (size, x, y) in enumerate(CROPS):
+                maps = torch.tensor([[size, 0.0, x], [0.0, size, y]]).repeat(len(image), 1, 1)
+                crop = warp(image[:, None], maps)[0][:, 0]
+                crops[number, start : start + ROWS] = _centered(_pooled(crop, 8)).half()
+            levels = _pooled(image, 16)
+            levels = levels - levels.median(1, keepdim=True)[0]
+            spread = levels.abs().median(1, keepdim=True)[0].clamp(min=2)
+            squashed[start : start + ROWS] = _centered(torch.tanh(levels / spread)).half()
+        return cls(crops, squashed)
+
+    def block(self, start: int) -> "_Descriptors":
+        return _Descriptors(self.crops[:, start : start + ROWS].float(), self.squashed[start : start + ROWS].float())
+
+
+def _likely(one: _Descriptors, other: _Descriptors) -> Bool[np.ndarray, "m n"]:
     """Which pairs of a block pass one of the tests."""
-    (crops, squashed), (other_crops, other_squashed) = ([each.float() for each in both] for both in (one, other))
-    likely = squashed @ other_squashed.T >= SQUASHED
-    for cut, other_cut in zip(crops, other_crops, strict=True):
-        likely |= cut @ other_crops[0].T >= WHOLE_OR_CROP
-        if cut is not crops[0]:
-            likely |= crops[0] @ other_cut.T >= WHOLE_OR_CROP
+    likely = one.squashed @ other.squashed.T >= SQUASHED
+    for number in range(len(CROPS)):
+        likely |= one.crops[number] @ other.crops[0].T >= WHOLE_OR_CROP
+        if number:
+            likely |= one.crops[0] @ other.crops[number].T >= WHOLE_OR_CROP
     return likely.numpy()
 
 
-def _descriptors(pixels: UInt8[np.ndarray, "n side side 3"]) -> list[Descriptors]:
-    """Crops at 8 x 8 pixels, shape (crops, n, 64), and squashed images, shape (n, 256); in half precision."""
-    crops = torch.zeros(len(CROPS), len(pixels), 64, dtype=torch.float16)
-    squashed = torch.zeros(len(pixels), 256, dtype=torch.float16)
-    for start in range(0, len(pixels), ROWS):
-        image = gray(pixels[start : start + ROWS])
-        for number, (size, x, y) in enumerate(CROPS):
-            maps = torch.tensor([[size, 0.0, x], [0.0, size, y]]).repeat(len(image), 1, 1)
-            crops[number, start : start + ROWS] = _centered(_pooled(warp(image[:, None], maps)[0][:, 0], 8)).half()
-        levels = _pooled(image, 16)
-        levels = levels - levels.median(1, keepdim=True)[0]
-        spread = levels.abs().median(1, keepdim=True)[0].clamp(min=2)
-        squashed[start : start + ROWS] = _centered(torch.tanh(levels / spread)).half()
-    return [crops, squashed]
-
-
-def _pooled(image: Float[torch.Tensor, "n side side"], side: int) -> Descriptors:
+def _pooled(image: Float[torch.Tensor, "n side side"], side: int) -> Float[torch.Tensor, "n values"]:
     return avg_pool2d(image[:, None], image.shape[-1] // side)[:, 0].flatten(1)
 
 
-def _centered(values: Descriptors) -> Descriptors:
+def _centered(values: Float[torch.Tensor, "n values"]) -> Float[torch.Tensor, "n values"]:
     return normalize(values - values.mean(1, keepdim=True), dim=1)

@@ -24,16 +24,16 @@ from infomax.search.registration import Grays, Maps, compose, identity_maps, inv
 SIDE = 64
 """Pixels of both sides at which two images are verified."""
 
-ROUGH = 0.8
+ROUGH = 0.85
 """Least agreement of outlines at 16 x 16 pixels, for a candidate to be looked at more closely."""
 
-OUTLINE = 0.88
+OUTLINE = 0.92
 """Least agreement of outlines at 32 x 32 pixels."""
 
-DETAIL = 0.955
+DETAIL = 0.965
 """Least agreement of details at 64 x 64 pixels."""
 
-DETAIL_OF_SMALL = 0.925
+DETAIL_OF_SMALL = 0.93
 """The same, where one image is much smaller than that and than the other."""
 
 DETAIL_OF_SMOOTH = 0.985
@@ -239,7 +239,7 @@ def _edge(part: float) -> int:
 
 def register_miniatures(
     a: UInt8[np.ndarray, "m 32 32 3"], b: UInt8[np.ndarray, "m 32 32 3"], maps: Maps
-) -> tuple[Int[np.ndarray, " kept"], Maps]:
+) -> tuple[Int[np.ndarray, " kept"], Float[torch.Tensor, "kept 2 3"]]:
     """Register miniatures, and find the pairs whose outlines agree."""
     fixed, moving = gray(a), gray(b)
     kept = np.arange(len(a))
