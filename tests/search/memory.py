@@ -106,15 +106,16 @@ def rows_of(
     vectors: Vectors,
     labels: Sequence[str | None] | None = None,
     *,
-    mark: str = "m",
+    mark: str | None = None,
     thumbnails: Sequence[bytes] | None = None,
     taken: Sequence[str | None] | None = None,
+    hashes: Sequence[str] | None = None,
 ) -> pa.Table:
     count = len(paths)
     columns = {
         "path": list(paths),
         "id": [id_of(path) for path in paths],
-        "hash": [mark] * count,
+        "hash": [mark or f"content of {path}" for path in paths] if hashes is None else list(hashes),
         "version": ["1:1"] * count,
         "size": [1] * count,
         "mtime": [1.0] * count,

@@ -1,6 +1,6 @@
 """Index: a collection of images that can be searched by image."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, final
@@ -13,7 +13,8 @@ from infomax.images import ReadingOptions, SourceLike, write_skipped
 from infomax.images.opening import open_source
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
-from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
+from infomax.search.curation import find_outliers
+from infomax.search.duplicates import KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
 from infomax.search.index_folder import IndexFolder
 from infomax.search.pruning import rows_of_missing
 from infomax.search.queries import (
@@ -28,7 +29,7 @@ from infomax.search.queries import (
 )
 from infomax.search.ranking import find_matches
 from infomax.search.reader import IndexReader
-from infomax.search.results import Group, Matches, Outlier
+from infomax.search.results import Group, GroupKind, IndexedImage, Matches, Outlier
 from infomax.search.roots import PresenceFilter, Roots
 from infomax.search.stores.store import Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
@@ -312,26 +313,50 @@ class Index(IndexReader):
         vector: Float[np.ndarray, " d"] = self.model.encode(pixels[None])[0]
         return vector
 
-    def duplicates(self, threshold: float = THRESHOLD, *, include_gone: bool = False) -> list[Group]:
-        """Find groups of near-identical images: copies of any size, quality and brightness, or nearly copies.
+    def duplicates(
+        self,
+        threshold: float = THRESHOLD,
+        kinds: Collection[GroupKind] = KINDS,
+        *,
+        mirrored: bool = False,
+        turned: bool = False,
+        framed: bool = False,
+        include_gone: bool = False,
+    ) -> list[Group]:
+        """Find groups of duplicates. What is said of a group holds for all its pairs, and an image is in one group.
 
-        Two images are linked when the cosine of their vectors is at least `threshold` and they also look the same, see
-        `near_duplicates`.
+        Blank images are only grouped when their bytes are equal; `blank_images` lists them. Further paths of one file
+        are left out.
 
         Args:
-            threshold: Cosine from which on two images are compared, in -1..1.
+            threshold: Least cosine of two images that are near, in -1..1. Other kinds do not depend on it.
+            kinds: Kinds of groups to find: "same bytes", "same image", "near".
+            mirrored: Whether mirrored copies are the same image, too.
+            turned: Whether copies turned by 90, 180 or 270 degrees are the same image, too.
+            framed: Whether copies with a frame or bars of one color are the same image, too.
             include_gone: Whether images count whose file no longer exists.
 
         Returns:
             The groups, the largest first; of equally large ones the most similar first.
 
         Raises:
-            InfoMaxError: The threshold is outside -1..1.
+            InfoMaxError: The threshold is outside -1..1, or a kind is unknown.
 
         """
+        options = DuplicateOptions(threshold, kinds, mirrored, turned, framed)
         presence = PresenceFilter(Roots.read(self._folder.roots_file))
         counts = None if include_gone else presence.lets_through
-        return find_duplicates(self._store, self.dim, self.thumbnails, threshold, counts)
+        file = self._folder.miniatures_file
+        return find_duplicates(self._store, self.dim, self.thumbnails, options, counts, file)
+
+    def blank_images(self) -> list[IndexedImage]:
+        """List blank and nearly blank images: one color, a smooth gradient, a page with a few strokes.
+
+        Returns:
+            The images, in the order of their paths.
+
+        """
+        return find_blank_images(self._store, self.dim, self.thumbnails, self._folder.miniatures_file)
 
     def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
         """Find the n images with the largest mean distance to their k nearest: those least like the rest.

@@ -6,6 +6,7 @@
     skipped.csv      what the last synchronization left out, and why
     roots.json       the folders that were indexed, each with the mount point of its disk
     map.safetensors  the images as points of a plane, once they have been asked for; made again when rows change
+    miniatures.safetensors  the thumbnails at 32 x 32 pixels, once duplicates have been asked for
 
 The folder appears by one rename once it is complete. So a folder that lacks any of the first three is damaged.
 """
@@ -63,6 +64,7 @@ class IndexFolder:
         self.skipped_file = self.path / "skipped.csv"
         self.roots_file = self.path / "roots.json"
         self.map_file = self.path / "map.safetensors"
+        self.miniatures_file = self.path / "miniatures.safetensors"
 
     @property
     def exists(self) -> bool:

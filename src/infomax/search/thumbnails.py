@@ -19,9 +19,6 @@ SIDE = 256
 QUALITY = 80
 """Quality of the WebP, in 0..100."""
 
-SMALLEST = 16
-"""Pixels of both sides of an image that is only compared with others."""
-
 
 class Thumbnail(NamedTuple):
     """A small version of an image.
@@ -91,17 +88,3 @@ def _reduced(decoded: OpenedImage) -> Thumbnail:
     file = BytesIO()
     small.save(file, "webp", quality=QUALITY, method=2)
     return Thumbnail(decoded.width, decoded.height, file.getvalue())
-
-
-def smallest(content: bytes) -> UInt8[np.ndarray, "side side 3"]:
-    """Reduce a thumbnail to compare it with others: the whole of it, squeezed into a square.
-
-    Args:
-        content: The content of a thumbnail.
-
-    Returns:
-        Pixels, shape (SMALLEST, SMALLEST, 3).
-
-    """
-    with Image.open(BytesIO(content), formats=["WEBP"]) as image:
-        return np.array(image.convert("RGB").resize((SMALLEST, SMALLEST), Image.Resampling.BILINEAR))
