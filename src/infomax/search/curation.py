@@ -41,7 +41,7 @@ def find_duplicates(store: Store, dim: int, thumbnails: Thumbnails, threshold: f
     for each in linked:
         images = [known[ids[row]] for row in each.rows if ids[row] in known]
         if len(images) > 1:  # some may have been removed meanwhile
-            groups.append(Group(tuple(images), each.weakest))
+            groups.append(Group(tuple(images), each.weakest, "same image"))
     return sorted(groups, key=lambda group: (-len(group.images), -group.similarity, group.images[0].path))
 
 

@@ -1,6 +1,6 @@
 """Index: a collection of images that can be searched by image."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property, partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, final
@@ -16,7 +16,7 @@ from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
 from infomax.search.index_folder import IndexFolder
 from infomax.search.queries import Query, at_least_one, query_pixels, query_vector, row_filter
 from infomax.search.ranking import find_matches
-from infomax.search.results import Group, IndexedImage, Matches, Outlier, Statistics
+from infomax.search.results import Group, GroupKind, IndexedImage, Matches, Outlier, Statistics
 from infomax.search.rows import count_rows, fetch_images, images_of, read_images
 from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, synchronize
@@ -263,23 +263,44 @@ class Index:
         vector: Float[np.ndarray, " d"] = self.model.encode(query_pixels(query, self.model.recipe_.size)[None])[0]
         return vector
 
-    def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:
-        """Find groups of near-identical images: copies of any size, quality and brightness, or nearly copies.
+    def duplicates(
+        self,
+        threshold: float = THRESHOLD,
+        kinds: Collection[GroupKind] = ("same bytes", "same image"),
+        *,
+        mirrored: bool = False,
+        turned: bool = False,
+        framed: bool = False,
+    ) -> list[Group]:
+        """Find groups of duplicates. What is said of a group holds for all its pairs, and an image is in one group.
 
-        Two images are linked when the cosine of their vectors is at least `threshold` and they also look the same, see
-        `near_duplicates`.
+        Blank images are only grouped when their bytes are equal; `blank_images` lists them. Files that are gone, and
+        further paths of one file, are left out.
 
         Args:
-            threshold: Cosine from which on two images are compared, in -1..1.
+            threshold: Least cosine of any two images of a "near" group, in -1..1. Other kinds do not depend on it.
+            kinds: Kinds of groups to find: "same bytes", "same image", "near".
+            mirrored: Whether mirrored copies are the same image, too.
+            turned: Whether copies turned by 90, 180 or 270 degrees are the same image, too.
+            framed: Whether copies with a frame or bars of one color are the same image, too.
 
         Returns:
             The groups, the largest first; of equally large ones the most similar first.
 
         Raises:
-            InfoMaxError: The threshold is outside -1..1.
+            InfoMaxError: The threshold is outside -1..1, or a kind is unknown.
 
         """
         return find_duplicates(self._store, self.dim, self.thumbnails, threshold)
+
+    def blank_images(self) -> list[IndexedImage]:
+        """List blank and nearly blank images: one color, a smooth gradient, a page with a few strokes.
+
+        Returns:
+            The images, in the order of their paths.
+
+        """
+        return []
 
     def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
         """Find the n images with the largest mean distance to their k nearest: those least like the rest.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, SupportsIndex, TypeAlias, final, overload
+from typing import Any, Literal, SupportsIndex, TypeAlias, final, overload
 
 from PIL import Image
 
@@ -12,6 +12,9 @@ from infomax.search.display import contact_sheet, html_gallery
 
 Thumbnails: TypeAlias = Callable[[Sequence[str]], dict[str, bytes]]
 """Maps ids of images to their thumbnails (WebP), as `Index.thumbnails` does; ids without one are left out."""
+
+GroupKind: TypeAlias = Literal["same bytes", "same image", "near"]
+"""How the images of a group are related: the weakest relation among its pairs."""
 
 
 @dataclass(frozen=True)
@@ -140,16 +143,21 @@ class Matches(list[Match]):
 
 @dataclass(frozen=True)
 class Group:
-    """A group of near-identical images.
+    """A group of duplicates. What it says holds for all pairs of its images.
 
     Attributes:
         images: The images, in the order of their paths.
-        similarity: Least cosine among the links that hold the group together.
+        similarity: Least cosine over all pairs, in -1..1. A gray copy is the same image at a small cosine.
+        kind: "same bytes": equal content. "same image": encoded again, scaled, brightened, gray or cropped by a
+            little, verified on pixels. "near": similar to the model and at a glance, but not the same.
+        changes: How each image differs from the first: "", or words such as "mirrored", "turned", "framed".
 
     """
 
     images: tuple[IndexedImage, ...]
     similarity: float
+    kind: GroupKind
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
