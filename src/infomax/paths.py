@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+JOURNAL = "infomax-moves.jsonl"
+"""Name of the undo file of a folder that duplicates were moved to. Such a folder is no part of a collection."""
+
 
 def quoted_path(path: Path | str) -> str:
     r"""Quote a path, or any other name, for an error message.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from infomax.errors import InfoMaxError
 from infomax.images.decoding import UnreadableImage, image_extensions
 from infomax.images.source import Content, Entry, file_version, relative_names
-from infomax.paths import printable, quoted_path
+from infomax.paths import JOURNAL, printable, quoted_path
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ def image_files(paths: Sequence[Path], name: str, identity: str) -> ImageFiles:
 def image_folder(root: Path) -> ImageFiles:
     """List all images below a folder, recognized by extension.
 
-    Hidden files and folders are ignored. Links are followed, but each folder is visited only once.
+    Hidden files and folders are ignored, and folders that duplicates were moved to. Links are followed, but each folder
+    is visited only once.
 
     Args:
         root: Folder in any nesting.
@@ -136,6 +137,8 @@ def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
         except OSError as error:
             yield folder, error
             continue
+        if folder != root and folder / JOURNAL in visible:
+            continue  # duplicates that infomax has moved away
         for path in visible:
             if _is_folder(path):
                 # an image is listed under its own folder rather than under a link to it: links come last

@@ -13,11 +13,12 @@ from infomax.images import SourceLike, write_skipped
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
+from infomax.search.decisions import Decision, Decisions
 from infomax.search.index_folder import IndexFolder
 from infomax.search.queries import Query, at_least_one, query_pixels, query_vector, row_filter
 from infomax.search.ranking import find_matches
 from infomax.search.results import Group, GroupKind, IndexedImage, Matches, Outlier, Statistics
-from infomax.search.rows import count_rows, fetch_images, images_of, read_images
+from infomax.search.rows import contents_at, count_rows, fetch_hashes, fetch_images, images_of, read_images
 from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, synchronize
 
@@ -291,7 +292,28 @@ class Index:
             InfoMaxError: The threshold is outside -1..1, or a kind is unknown.
 
         """
-        return find_duplicates(self._store, self.dim, self.thumbnails, threshold)
+        groups = find_duplicates(self._store, self.dim, self.thumbnails, threshold)
+        return self.decisions.separate(groups, self.hashes)
+
+    @property
+    def decisions(self) -> Decisions:
+        """Reviewed decisions: images that `duplicates` no longer reports together."""
+        return Decisions(self._folder.decisions_file)
+
+    def keep_both(self, paths: Sequence[str | Path]) -> Decision:
+        """Remember that images look the same and are all to be kept: `duplicates` no longer reports them together.
+
+        Args:
+            paths: Paths of two or more images of the index.
+
+        Returns:
+            The decision.
+
+        Raises:
+            InfoMaxError: An image is not in the index, or there are fewer than two.
+
+        """
+        return self.decisions.keep(contents_at(self._store, paths))
 
     def blank_images(self) -> list[IndexedImage]:
         """List blank and nearly blank images: one color, a smooth gradient, a page with a few strokes.
@@ -391,6 +413,18 @@ class Index:
         """
         rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])
         return dict(zip(rows.column("id").to_pylist(), rows.column("thumbnail").to_pylist(), strict=True))
+
+    def hashes(self, ids: Sequence[str]) -> dict[str, str]:
+        """Get hashes of the contents of images, as they were indexed, by the ids of the images.
+
+        Args:
+            ids: Ids of the images.
+
+        Returns:
+            Digests (BLAKE2b, 32 hexadecimal digits) by id; ids without an image are left out.
+
+        """
+        return fetch_hashes(self._store, ids)
 
     def vectors(self) -> tuple[list[IndexedImage], Float[np.ndarray, "n d"]]:
         """Read all images, in the order of their paths, and their vectors, shape (n, dim)."""

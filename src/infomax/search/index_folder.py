@@ -4,6 +4,7 @@
     model/           a copy of the model, so that the folder is all that a search needs, here or elsewhere
     images.lance/    the rows
     skipped.csv      what the last synchronization left out, and why
+    decisions.jsonl  images that were reviewed and are to be kept, though they look the same
     map.safetensors  the images as points of a plane, once they have been asked for; made again when rows change
 
 The folder appears by one rename once it is complete. So a folder that lacks any of the first three is damaged.
@@ -60,6 +61,7 @@ class IndexFolder:
         self.metadata_file = self.path / "index.json"
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"
+        self.decisions_file = self.path / "decisions.jsonl"
         self.map_file = self.path / "map.safetensors"
 
     @property

@@ -1,0 +1,89 @@
+"""Figure of groups of duplicates: their images side by side, the best one framed."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from PIL import Image, ImageDraw
+
+from infomax.cleaning.choice import Choice
+from infomax.cleaning.wording import date_of, format_of, size_of
+from infomax.errors import InfoMaxError
+from infomax.figures.canvas import FAINT, INK, PAPER, fit_text, font, resized
+from infomax.search.display import decode_tiles
+from infomax.search.index import Index
+from infomax.search.results import IndexedImage
+
+MOST_GROUPS, PER_ROW = 50, 8
+"""Groups in a figure, and images in a row of it. What is left out is told in the figure."""
+
+_SIDE, _GAP, _MARGIN, _LINE, _HEADER = 128, 12, 16, 15, 24  # pixels
+_BEST = "#1a7f37"
+_LINES = 4
+
+
+def draw_groups(index: Index, choices: Sequence[Choice]) -> Image.Image:
+    """Draw each group in a row: the best image first, with a frame; size, format, date and name below each.
+
+    Images are drawn from the thumbnails of the index.
+
+    Args:
+        index: The index that the groups come from.
+        choices: Groups with the image to keep.
+
+    Returns:
+        The figure. It shows the first MOST_GROUPS groups, and PER_ROW images of each.
+
+    Raises:
+        InfoMaxError: There are no groups.
+
+    """
+    if not choices:
+        raise InfoMaxError("no duplicates were found, so there is nothing to draw")
+    shown = choices[:MOST_GROUPS]
+    rows = [_shown(choice) for choice in shown]
+    step = _HEADER + _SIDE + _LINES * _LINE + 2 * _GAP
+    rest = len(choices) - len(shown)
+    columns = max(4, *map(len, rows))
+    width = 2 * _MARGIN + columns * (_SIDE + _GAP) - _GAP
+    figure = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * step + (_HEADER if rest else 0)), PAPER)
+    draw = ImageDraw.Draw(figure)
+    ids = [image.id for row in rows for image in row]
+    pixels = dict(zip(ids, decode_tiles(index.thumbnails(ids), ids, _SIDE), strict=True))
+    for number, (choice, images) in enumerate(zip(shown, rows, strict=True)):
+        top = _MARGIN + number * step
+        draw.text((_MARGIN, top), fit_text(_title(choice, len(images)), font(13), width - 2 * _MARGIN), INK, font(13))
+        for column, image in enumerate(images):
+            place = _MARGIN + column * (_SIDE + _GAP), top + _HEADER
+            figure.paste(resized(pixels[image.id], _SIDE), place)
+            _caption(draw, image, place, is_best=image == choice.best)
+    if rest:
+        draw.text((_MARGIN, _MARGIN + len(rows) * step), f"and {rest} more groups", INK, font(13))
+    return figure
+
+
+def _shown(choice: Choice) -> list[IndexedImage]:
+    """The images of a group that are drawn: the best first."""
+    return [choice.best, *(image for image in choice.group.images if image != choice.best)][:PER_ROW]
+
+
+def _title(choice: Choice, shown: int) -> str:
+    count = len(choice.group.images)
+    title = f"{count} images, {choice.group.kind}, similarity at least {choice.group.similarity:.3f}"
+    return title if shown == count else f"{title}; {shown} of them shown"
+
+
+def _caption(draw: ImageDraw.ImageDraw, image: IndexedImage, place: tuple[int, int], *, is_best: bool) -> None:
+    left, top = place
+    if is_best:
+        draw.rectangle((left - 4, top - 4, left + _SIDE + 3, top + _SIDE + 3), outline=_BEST, width=3)
+    lines = [
+        f"{image.width} x {image.height}  {format_of(image.path)}",
+        f"{size_of(image.size)}{'   best' if is_best else ''}",
+        date_of(image.mtime),
+    ]
+    small = font(12)
+    for number, line in enumerate(lines):
+        color = _BEST if is_best and number == 1 else FAINT
+        draw.text((left, top + _SIDE + 6 + number * _LINE), fit_text(line, small, _SIDE), color, small)
+    name = fit_text(PurePath(image.path).as_posix(), small, _SIDE, keep="end")
+    draw.text((left, top + _SIDE + 6 + len(lines) * _LINE), name, INK, small)
