@@ -90,8 +90,8 @@ def path_in_errors(path: Path, instead_of: Path | None = None) -> Iterator[None]
         raise
 
 
-def append_lines(path: Path, lines: Sequence[str]) -> None:
-    """Append lines to a file; they are on the disk when this returns. Several processes may append at once.
+def append_lines(path: Path, lines: Sequence[str], *, flush: bool = True) -> None:
+    """Append lines to a file, all or none. Several processes may append at once.
 
     A killed process may leave the start of a line at the end. That line counted for nobody, so the next call cuts it
     off.
@@ -99,6 +99,7 @@ def append_lines(path: Path, lines: Sequence[str]) -> None:
     Args:
         path: File to append to, made if it does not exist. Its folder must exist.
         lines: Lines without line ends.
+        flush: Whether to wait until the lines are on the disk.
 
     Raises:
         OSError: The file cannot be written. Then it holds none of the lines.
@@ -112,7 +113,8 @@ def append_lines(path: Path, lines: Sequence[str]) -> None:
             left = memoryview("".join(f"{line}\n" for line in lines).encode())
             while left:
                 left = left[file.write(left) or 0 :]
-            fsync(file.fileno())
+            if flush:
+                fsync(file.fileno())
         except OSError:
             file.truncate(end)
             raise

@@ -114,7 +114,8 @@ class Journal:
             OSError: The journal cannot be written.
 
         """
-        append_lines(self.file, [json.dumps({state.value: number})])
+        # a mark that a power cut loses is found again by the files; an intention must come before its deed
+        append_lines(self.file, [json.dumps({state.value: number})], flush=state is State.UNDOING)
         self.states[number] = state
 
     def make(self, move: Move) -> None:

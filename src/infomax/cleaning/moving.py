@@ -125,9 +125,10 @@ def undo_moves(folder: str | Path) -> Outcome:
         raise InfoMaxError(f"{quoted_path(folder)} has no undo file: give the folder that --move-to named")
     with _open_journal(place) as journal:
         outcome = Outcome(journal.folder)
-        for number, state in reversed(journal.states.items()):
-            if state is State.DONE:
-                _move_back(journal, journal.moves[number], outcome)
+        done = [move for number, move in journal.moves.items() if journal.states[number] is State.DONE]
+        # the latest first, so that a file that was moved twice gets its latest content; an image before its sidecars
+        for move in sorted(done, key=lambda move: (-(move.image or move.number), move.number)):
+            _move_back(journal, move, outcome)
     return outcome
 
 

@@ -55,7 +55,6 @@ def move_file(source: Path, target: Path, digest: str) -> None:
             raise
         _copy_to_free(source, target, digest)
         _remove_moved(source, target)
-    sync_folder(target.parent)
 
 
 def finish_move(source: Path, target: Path, digest: str) -> bool:
