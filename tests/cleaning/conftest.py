@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from infomax import Index, InfoMax
-from infomax.cleaning.choice import Choice, choose
+from infomax.cleaning.choice import GroupChoice, choose
 from infomax.search.index_folder import IndexFolder
 from infomax.search.results import Group
 from tests.conftest import SMALL, colored
@@ -77,7 +77,7 @@ def same_bytes(index: Index) -> list[Group]:
     return sorted(found, key=lambda group: -len(group.images))
 
 
-def chosen(index: Index, references: Sequence[Path] = (), *, across_folders: bool = False) -> list[Choice]:
+def chosen(index: Index, references: Sequence[Path] = (), *, across_folders: bool = False) -> list[GroupChoice]:
     return choose(same_bytes(index), references=references, across_folders=across_folders)
 
 

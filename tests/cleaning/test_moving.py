@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infomax.cleaning import journal as journal_module
+from infomax.cleaning.choice import choose
 from infomax.cleaning.journal import Journal
 from infomax.cleaning.moving import LINK_REASON, ROW_REASON, Outcome, move_surplus, undo_moves
+from infomax.cleaning.transfer import move_file
 from infomax.errors import InfoMaxError
 from infomax.files import locked_folder
 from infomax.images.folder import image_folder
@@ -154,6 +155,7 @@ def test_one_file_by_several_paths_is_never_moved_as_its_own_duplicate(
     new_index: NewIndex, photos: Path, tmp_path: Path
 ) -> None:
     os.link(photos / "cat" / "2.png", photos / "hard.png")
+    os.link(photos / "cat" / "2.png", photos / "hard#3.png")
     (photos / "soft.png").symlink_to("cat/2.png")
     (tmp_path / "elsewhere").mkdir()
     scene(9).save(tmp_path / "elsewhere" / "9.png")
@@ -164,7 +166,7 @@ def test_one_file_by_several_paths_is_never_moved_as_its_own_duplicate(
     outcome = move_surplus(index, choices, tmp_path / "trash")
     assert names(outcome) == {"0.png", "zero.png", "again.png", "one.png"}
     assert not outcome.failed
-    for name in ("hard.png", "soft.png", "more/9.png"):
+    for name in ("hard.png", "hard#3.png", "soft.png", "more/9.png"):
         assert (photos / name).read_bytes()
     undo_moves(tmp_path / "trash")
     assert tree(photos, tmp_path / "elsewhere") == before
@@ -196,13 +198,13 @@ def test_images_in_a_file_of_many_stay_and_can_be_kept(new_index: NewIndex, phot
     [group, *_] = same_bytes(index)
     assert len(rows) == 2
     worse = [replace(group, images=(*group.images[:2], *(replace(row, width=1) for row in rows)))]
-    [choice] = chosen_of(worse)
+    [choice] = choose(worse)
     outcome = move_surplus(index, [choice], tmp_path / "trash")
     assert [(each.reason, each.failed) for each in outcome.left] == [(ROW_REASON, False)] * 2
     assert outcome.images == 1
     undo_moves(tmp_path / "trash")
     better = [replace(group, images=(*group.images[:2], replace(rows[0], width=1000)))]
-    [choice] = chosen_of(better)
+    [choice] = choose(better)
     assert choice.best.path.endswith("many.npy#0")
     assert move_surplus(index, [choice], tmp_path / "trash").images == 2
     undo_moves(tmp_path / "trash")
@@ -212,18 +214,12 @@ def test_images_in_a_file_of_many_stay_and_can_be_kept(new_index: NewIndex, phot
     assert all("file that has changed" in reason for reason, _ in reasons(outcome).values())
 
 
-def chosen_of(groups: list) -> list:  # type: ignore[type-arg]
-    from infomax.cleaning.choice import choose
-
-    return choose(groups)
-
-
 def test_an_image_in_memory_is_no_reason_to_move_a_file(new_index: NewIndex, photos: Path, tmp_path: Path) -> None:
     pixels = np.asarray(Image.open(photos / "cat" / "0.png"))[None]
     index = new_index(photos, pixels)
     [row] = [image for image in index.page() if image.path.startswith("array#")]
     [group, *_] = same_bytes(index)
-    [choice] = chosen_of([replace(group, images=(group.images[0], replace(row, width=1000)))])
+    [choice] = choose([replace(group, images=(group.images[0], replace(row, width=1000)))])
     outcome = move_surplus(index, [choice], tmp_path / "trash")
     assert outcome.moves == []
     assert "no file that can be checked" in outcome.left[0].reason
@@ -249,14 +245,14 @@ def test_what_cannot_be_moved_is_told_and_the_rest_goes_on(
     new_index: NewIndex, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (photos / "dog" / "zero.xmp").touch()
-    index, real = new_index(photos), journal_module.move_file
+    index, real = new_index(photos), move_file
 
     def refuse(source: Path, target: Path, digest: str) -> None:
         if source.name == "zero.png":
             raise PermissionError(errno.EACCES, "Permission denied", str(source))
         real(source, target, digest)
 
-    monkeypatch.setattr(journal_module, "move_file", refuse)
+    monkeypatch.setattr("infomax.cleaning.journal.move_file", refuse)
     outcome = move_surplus(index, chosen(index), tmp_path / "trash")
     assert names(outcome) == {"0.png", "again.png", "one.png"}
     assert reasons(outcome) == {"zero.png": ("cannot be moved (permission denied)", True)}

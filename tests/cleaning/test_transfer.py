@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from infomax.cleaning import transfer
 from infomax.cleaning.transfer import content_hash, finish_move, move_file, temporary_of
 from tests.cleaning.conftest import tree
 
@@ -34,7 +33,7 @@ def target_folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: p
             yield Path(folder)
         return
     if request.param != "the same":
-        monkeypatch.setattr(transfer.os, "link", link)
+        monkeypatch.setattr(os, "link", link)
     yield tmp_path / "target"
 
 
@@ -89,13 +88,20 @@ def test_a_file_that_cannot_be_removed_stays(
     """As in a folder that is read-only: what was made of the target is taken back."""
     unlink, rename = Path.unlink, Path.rename
 
-    def refuse(path: Path, *options: object, **more: bool) -> None:
+    def refuse(path: Path) -> None:
         if path == source:
             raise PermissionError(errno.EACCES, "permission denied", str(path))
-        (rename if options else unlink)(path, *options, **more)  # type: ignore[operator]
 
-    monkeypatch.setattr(Path, "unlink", refuse)
-    monkeypatch.setattr(Path, "rename", refuse)
+    def refusing_unlink(path: Path, missing_ok: bool = False) -> None:
+        refuse(path)
+        unlink(path, missing_ok)
+
+    def refusing_rename(path: Path, target: Path) -> Path:
+        refuse(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "unlink", refusing_unlink)
+    monkeypatch.setattr(Path, "rename", refusing_rename)
     before = tree(source.parent)
     with pytest.raises(PermissionError):
         move_file(source, target_folder / "b.jpg", content_hash(source))
@@ -106,7 +112,7 @@ def test_a_copy_with_another_digest_is_discarded(source: Path, tmp_path: Path, m
     def link(source: Path, target: Path, **options: bool) -> None:
         raise OSError(errno.EXDEV, "another device", str(source))
 
-    monkeypatch.setattr(transfer.os, "link", link)
+    monkeypatch.setattr(os, "link", link)
     before = tree(source.parent)
     with pytest.raises(OSError, match="the copy differs"):
         move_file(source, tmp_path / "target" / "b.jpg", "0" * 32)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infomax.cleaning.choice import Choice
+from infomax.cleaning.choice import GroupChoice
 from infomax.errors import InfoMaxError
 from infomax.figures import groups as groups_module
 from infomax.figures.groups import _BEST, _HEADER, _MARGIN, _SIDE, draw_groups
@@ -19,13 +19,13 @@ from tests.search.memory import MemoryStore
 RED, BLUE = (200, 0, 0), (0, 0, 200)
 
 
-def choice(*widths: int, best: int = 0, start: int = 0) -> Choice:
+def choice(*widths: int, best: int = 0, start: int = 0) -> GroupChoice:
     images = tuple(
         IndexedImage(str(number), f"/p/{number} {'long ' * 20}.jpg", None, width, 100, 10**number, 1e9 + number)
         for number, width in enumerate(widths, start)
     )
     rest = tuple(image for image in images if image is not images[best])
-    return Choice(Group(images, 0.987, "same image"), images[best], rest)
+    return GroupChoice(Group(images, 0.987, "same image"), images[best], rest)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Index:
 
 def middle(figure: Image.Image, row_top: int, column: int) -> tuple[int, ...]:
     place = (_MARGIN + column * (_SIDE + 12) + _SIDE // 2, row_top + _HEADER + _SIDE // 2)
-    return np.asarray(figure)[place[1], place[0]]  # type: ignore[return-value]
+    return tuple(np.asarray(figure)[place[1], place[0]].tolist())
 
 
 def test_the_best_comes_first_and_is_framed(index: Index) -> None:
@@ -68,7 +68,7 @@ def test_an_image_is_drawn_whole(index: Index) -> None:
 def test_what_is_left_out_is_told(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     few = draw_groups(index, [choice(9, 9)] * 3)
     monkeypatch.setattr(groups_module, "MOST_GROUPS", 2)
-    monkeypatch.setattr(groups_module, "PER_ROW", 2)
+    monkeypatch.setattr(groups_module, "IMAGES_PER_GROUP", 2)
     fewer = draw_groups(index, [choice(9, 9)] * 3)
     assert fewer.height < few.height
     two = draw_groups(index, [choice(9, 9)] * 2)

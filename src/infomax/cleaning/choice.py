@@ -13,7 +13,7 @@ from infomax.search.results import Group, IndexedImage
 
 
 @dataclass(frozen=True)
-class Choice:
+class GroupChoice:
     """A group of duplicates with the image to keep.
 
     Attributes:
@@ -30,7 +30,7 @@ class Choice:
 
 def choose(
     groups: Sequence[Group], *, references: Sequence[str | Path] = (), across_folders: bool = False
-) -> list[Choice]:
+) -> list[GroupChoice]:
     """Choose the best image of each group: most pixels, then most bytes, then the oldest, then the first path.
 
     Args:
@@ -60,7 +60,7 @@ def choose(
         surplus = [
             image for image in others if image != best and not (across_folders and _folder(image) in kept_folders)
         ]
-        choices.append(Choice(group, best, tuple(surplus)))
+        choices.append(GroupChoice(group, best, tuple(surplus)))
     return choices
 
 

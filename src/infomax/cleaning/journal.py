@@ -24,7 +24,7 @@ from infomax.files import append_lines, complete_lines
 from infomax.paths import JOURNAL, quoted_path
 
 
-class State(Enum):
+class MoveState(Enum):
     """How far a move has come."""
 
     PLANNED = "move"
@@ -80,7 +80,7 @@ class Journal:
         self.folder = folder.absolute()
         self.file = self.folder / JOURNAL
         self.moves: dict[int, Move] = {}
-        self.states: dict[int, State] = {}
+        self.states: dict[int, MoveState] = {}
         for number, line in enumerate(complete_lines(self.file), 1):
             try:
                 self._read(json.loads(line))
@@ -101,9 +101,9 @@ class Journal:
         """
         append_lines(self.file, [json.dumps(self._record(move)) for move in moves])
         for move in moves:
-            self.moves[move.number], self.states[move.number] = move, State.PLANNED
+            self.moves[move.number], self.states[move.number] = move, MoveState.PLANNED
 
-    def mark(self, number: int, state: State) -> None:
+    def mark(self, number: int, state: MoveState) -> None:
         """Write down how far a move has come.
 
         Args:
@@ -115,7 +115,7 @@ class Journal:
 
         """
         # a mark that a power cut loses is found again by the files; an intention must come before its deed
-        append_lines(self.file, [json.dumps({state.value: number})], flush=state is State.UNDOING)
+        append_lines(self.file, [json.dumps({state.value: number})], flush=state is MoveState.UNDOING)
         self.states[number] = state
 
     def make(self, move: Move) -> None:
@@ -131,9 +131,9 @@ class Journal:
         try:
             move_file(move.source, move.target, move.digest)
         except OSError:
-            self.mark(move.number, State.FAILED)
+            self.mark(move.number, MoveState.FAILED)
             raise
-        self.mark(move.number, State.DONE)
+        self.mark(move.number, MoveState.DONE)
 
     def unmake(self, move: Move) -> None:
         """Move a file back, and write down how that ended. It gets the time of its last change back, too.
@@ -145,17 +145,17 @@ class Journal:
             OSError: The file cannot be moved back. It is where it was.
 
         """
-        self.mark(move.number, State.UNDOING)
+        self.mark(move.number, MoveState.UNDOING)
         try:
             move_file(move.target, move.source, move.digest)
         except OSError:
-            self.mark(move.number, State.DONE)
+            self.mark(move.number, MoveState.DONE)
             raise
         status = move.source.stat()
         if status.st_mtime_ns != move.mtime_ns:  # some file systems keep times to two seconds only
             with suppress(OSError):
                 os.utime(move.source, ns=(status.st_atime_ns, move.mtime_ns))
-        self.mark(move.number, State.UNDONE)
+        self.mark(move.number, MoveState.UNDONE)
 
     def recover(self) -> None:
         """Finish what a killed process has begun: each file is afterwards at one of its two places alone.
@@ -168,16 +168,16 @@ class Journal:
         """
         for number, state in list(self.states.items()):
             move = self.moves[number]
-            if state is State.PLANNED:
+            if state is MoveState.PLANNED:
                 moved = finish_move(move.source, move.target, move.digest) or self._follow(move)
-                self.mark(number, State.DONE if moved else State.FAILED)
-            elif state is State.UNDOING:
+                self.mark(number, MoveState.DONE if moved else MoveState.FAILED)
+            elif state is MoveState.UNDOING:
                 back = finish_move(move.target, move.source, move.digest)
-                self.mark(number, State.UNDONE if back else State.DONE)
+                self.mark(number, MoveState.UNDONE if back else MoveState.DONE)
 
     def _follow(self, move: Move) -> bool:
         """Move a sidecar whose image was moved just before a kill."""
-        if move.image is None or self.states[move.image] is not State.DONE:
+        if move.image is None or self.states[move.image] is not MoveState.DONE:
             return False
         with suppress(OSError):
             if not move.source.is_symlink() and content_hash(move.source) == move.digest:
@@ -210,7 +210,7 @@ class Journal:
                 int(record["mtime_ns"]),
                 record.get("image"),
             )
-            self.states[number] = State.PLANNED
+            self.states[number] = MoveState.PLANNED
         else:
             [(word, number)] = record.items()
-            self.states[self.moves[number].number] = State(word)
+            self.states[self.moves[number].number] = MoveState(word)

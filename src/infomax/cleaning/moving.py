@@ -9,8 +9,8 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import final
 
-from infomax.cleaning.choice import Choice
-from infomax.cleaning.journal import Journal, Move, State
+from infomax.cleaning.choice import GroupChoice
+from infomax.cleaning.journal import Journal, Move, MoveState
 from infomax.cleaning.sidecars import sidecars_of
 from infomax.cleaning.transfer import content_hash
 from infomax.errors import InfoMaxError
@@ -74,7 +74,7 @@ ROW_REASON = "an image in a file of many, which cannot be moved"
 LINK_REASON = "a symbolic link, which takes no room"
 
 
-def move_surplus(index: Index, choices: Sequence[Choice], folder: str | Path, *, dry_run: bool = False) -> Outcome:
+def move_surplus(index: Index, choices: Sequence[GroupChoice], folder: str | Path, *, dry_run: bool = False) -> Outcome:
     """Move all but the best of each group into a folder, below their whole paths, sidecars along with them.
 
     Before an image is moved, its content and that of the best image are compared with the index, byte by byte. The rows
@@ -125,7 +125,7 @@ def undo_moves(folder: str | Path) -> Outcome:
         raise InfoMaxError(f"{quoted_path(folder)} has no undo file: give the folder that --move-to named")
     with _open_journal(place) as journal:
         outcome = Outcome(journal.folder)
-        done = [move for number, move in journal.moves.items() if journal.states[number] is State.DONE]
+        done = [move for number, move in journal.moves.items() if journal.states[number] is MoveState.DONE]
         # the latest first, so that a file that was moved twice gets its latest content; an image before its sidecars
         for move in sorted(done, key=lambda move: (-(move.image or move.number), move.number)):
             _move_back(journal, move, outcome)
@@ -196,14 +196,14 @@ class _StaysError(Exception):
 class _Mover:
     """Moves the surplus of some choices, one group after the other."""
 
-    def __init__(self, index: Index, choices: Sequence[Choice], journal: Journal) -> None:
+    def __init__(self, index: Index, choices: Sequence[GroupChoice], journal: Journal) -> None:
         self._choices = [choice for choice in choices if choice.surplus]
         self._journal = journal
         self._outcome = Outcome(journal.folder)
         images = [image for choice in self._choices for image in choice.group.images]
         self._hashes = index.hashes([image.id for image in images])
         self._leaving = {Path(native(image.path)) for choice in self._choices for image in choice.surplus}
-        self._keys = Counter(key for image in images if (key := file_key(image.path)) and "#" not in image.path)
+        self._keys = Counter(key for image in images if not _is_row(image) and (key := file_key(image.path)))
         self._targets: set[Path] = set()
         self._number = max(journal.moves, default=0)
 
@@ -258,7 +258,7 @@ class _Mover:
                 self._outcome.left.append(Left(printable(str(move.source)), _told(error)))
                 if move.image is None:
                     for sidecar in planned[1:]:
-                        self._journal.mark(sidecar.number, State.FAILED)
+                        self._journal.mark(sidecar.number, MoveState.FAILED)
                     return False
             else:
                 self._outcome.moves.append(move)

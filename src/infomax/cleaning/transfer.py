@@ -99,7 +99,7 @@ def temporary_of(target: Path) -> Path:
 def _rename_to_free(source: Path, target: Path) -> None:
     """Rename within a file system. A plain rename would replace a target that somebody makes meanwhile."""
     try:
-        os.link(source, target, follow_symlinks=False)
+        os.link(source, target)
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise

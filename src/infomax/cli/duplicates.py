@@ -12,7 +12,7 @@ from infomax.cli.options import JsonFile
 from infomax.cli.output import one_line, quoted, write_json
 
 if TYPE_CHECKING:
-    from infomax.cleaning.choice import Choice
+    from infomax.cleaning.choice import GroupChoice
     from infomax.cleaning.moving import Outcome
     from infomax.search.index import Index
     from infomax.search.results import GroupKind, IndexedImage
@@ -134,7 +134,7 @@ def _refuse_misuse(
 
 def _act(
     index: "Index",
-    choices: "Sequence[Choice]",
+    choices: "Sequence[GroupChoice]",
     threshold: float,
     figure: Path | None,
     json_file: str | None,
@@ -164,7 +164,7 @@ def _act(
         _report(outcome, move_to, quiet=json_file == "-", dry_run=dry_run)
 
 
-def _print_groups(choices: "Sequence[Choice]", threshold: float) -> None:
+def _print_groups(choices: "Sequence[GroupChoice]", threshold: float) -> None:
     """Print each group, a line for each image."""
     from infomax.cleaning.wording import date_of, size_of
 
@@ -248,7 +248,7 @@ def _decide(index: "Index", images: list[Path] | None, forget: str | None, json_
         print(f"{_count(len(known), 'decision')}{f', {forgotten} forgotten' if forget is not None else ''}")
 
 
-def _group(choice: "Choice") -> dict[str, Any]:
+def _group(choice: "GroupChoice") -> dict[str, Any]:
     group = choice.group
     images = [
         {

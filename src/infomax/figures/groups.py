@@ -6,14 +6,14 @@ from pathlib import PurePath
 
 from PIL import Image, ImageDraw, ImageOps
 
-from infomax.cleaning.choice import Choice
+from infomax.cleaning.choice import GroupChoice
 from infomax.cleaning.wording import date_of, format_of, size_of
 from infomax.errors import InfoMaxError
 from infomax.figures.canvas import FAINT, INK, PAPER, fit_text, font
 from infomax.search.index import Index
 from infomax.search.results import IndexedImage
 
-MOST_GROUPS, PER_ROW = 50, 8
+MOST_GROUPS, IMAGES_PER_GROUP = 50, 8
 """Groups in a figure, and images in a row of it. What is left out is told in the figure."""
 
 _SIDE, _GAP, _MARGIN, _LINE, _HEADER = 128, 12, 16, 15, 24  # pixels
@@ -21,7 +21,7 @@ _BEST, _GROUND = "#1a7f37", "#f0f0f3"
 _LINES = 5
 
 
-def draw_groups(index: Index, choices: Sequence[Choice]) -> Image.Image:
+def draw_groups(index: Index, choices: Sequence[GroupChoice]) -> Image.Image:
     """Draw each group in a row: the best image first, with a frame; size, format, date and name below each.
 
     Images are drawn from the thumbnails of the index.
@@ -31,7 +31,7 @@ def draw_groups(index: Index, choices: Sequence[Choice]) -> Image.Image:
         choices: Groups with the image to keep.
 
     Returns:
-        The figure. It shows the first MOST_GROUPS groups, and PER_ROW images of each.
+        The figure. It shows the first MOST_GROUPS groups, and IMAGES_PER_GROUP images of each.
 
     Raises:
         InfoMaxError: There are no groups.
@@ -60,12 +60,12 @@ def draw_groups(index: Index, choices: Sequence[Choice]) -> Image.Image:
     return figure
 
 
-def _shown(choice: Choice) -> list[IndexedImage]:
+def _shown(choice: GroupChoice) -> list[IndexedImage]:
     """The images of a group that are drawn: the best first."""
-    return [choice.best, *(image for image in choice.group.images if image != choice.best)][:PER_ROW]
+    return [choice.best, *(image for image in choice.group.images if image != choice.best)][:IMAGES_PER_GROUP]
 
 
-def _title(choice: Choice, shown: int) -> str:
+def _title(choice: GroupChoice, shown: int) -> str:
     count = len(choice.group.images)
     title = f"{count} images, {choice.group.kind}, similarity at least {choice.group.similarity:.3f}"
     return title if shown == count else f"{title}; {shown} of them shown"
