@@ -42,8 +42,12 @@ def test_a_file_that_is_gone_is_neither_kept_nor_moved(tmp_path: Path) -> None:
     [choice] = choose([grouped])
     assert (choice.best, choice.surplus) == (second, (third,))
     assert choice.group.changes == ("mirrored", "framed")
+    [choice] = choose([grouped], include_gone=True)
+    assert (choice.best, choice.surplus, choice.group) == (second, (third,), grouped)
     Path(third.path).unlink()
     assert choose([grouped]) == []
+    [choice] = choose([grouped], include_gone=True)
+    assert (choice.best, choice.surplus) == (second, ())
 
 
 def test_images_of_a_reference_folder_stay_and_are_the_best(tmp_path: Path) -> None:

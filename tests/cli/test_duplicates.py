@@ -201,6 +201,7 @@ def test_what_was_renamed_since_is_neither_kept_nor_moved(
     infomax("index", copies, "--index", index)
     [group] = document(infomax("duplicates", "--index", index, "--json", "-").stdout)["groups"]
     assert [Path(path).name for path in group["paths"]] == ["copy.png", "holiday.png", "copy.png"]
+    assert group["gone"] == []
     moved = infomax("duplicates", "--index", index, "--keep", "best", "--move-to", tmp_path / "trash")
     assert moved.code == 0, moved
     assert (copies / "cat" / "holiday.png").exists()

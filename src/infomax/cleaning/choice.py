@@ -1,7 +1,7 @@
 """Choose the best image of each group of duplicates, and which of the others may go."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path, PurePath
@@ -29,15 +29,21 @@ class GroupChoice:
 
 
 def choose(
-    groups: Sequence[Group], *, references: Sequence[str | Path] = (), across_folders: bool = False
+    groups: Sequence[Group],
+    *,
+    references: Sequence[str | Path] = (),
+    across_folders: bool = False,
+    include_gone: bool = False,
 ) -> list[GroupChoice]:
     """Choose the best image of each group: most pixels, then most bytes, then the oldest, then the first path.
 
     Args:
-        groups: Groups of duplicates, as `Index.duplicates` finds them. Images whose file is gone are left out.
+        groups: Groups of duplicates, as `Index.duplicates` finds them.
         references: Folders whose images always stay. Only groups with an image from them and another one count, and
             the best is chosen from them.
         across_folders: Whether images of one and the same folder are no duplicates of each other.
+        include_gone: Whether images count whose file no longer exists. They are never surplus, and the best only where
+            no file is left.
 
     Returns:
         A choice for each group that has two images or more left.
@@ -48,20 +54,33 @@ def choose(
     """
     roots = [_reference_root(folder) for folder in references]
     choices = []
-    for group in map(_without_gone, groups):
-        stay = {image.path for image in group.images if _is_below(image.path, roots)}
-        others = [image for image in group.images if image.path not in stay]
-        if len(group.images) < 2 or (roots and not (stay and others)):
-            continue
-        if across_folders and len({_folder(image) for image in group.images}) < 2:
-            continue
-        best = min((image for image in group.images if not stay or image.path in stay), key=_worth)
-        kept_folders = {_folder(image) for image in group.images if image == best or image.path in stay}
-        surplus = [
-            image for image in others if image != best and not (across_folders and _folder(image) in kept_folders)
-        ]
-        choices.append(GroupChoice(group, best, tuple(surplus)))
+    for group in groups:
+        gone = {image.path for image in group.images if is_gone(image.path)}
+        choice = _choose(group if include_gone else _without(group, gone), roots, gone, across_folders=across_folders)
+        if choice is not None:
+            choices.append(choice)
     return choices
+
+
+def _choose(group: Group, roots: Sequence[str], gone: Collection[str], *, across_folders: bool) -> GroupChoice | None:
+    """Choose the best of one group. None if it is no group by the rules for folders."""
+    stay = {image.path for image in group.images if _is_below(image.path, roots)}
+    others = [image for image in group.images if image.path not in stay]
+    if len(group.images) < 2 or (roots and not (stay and others)):
+        return None
+    if across_folders and len({_folder(image) for image in group.images}) < 2:
+        return None
+    best = min(
+        (image for image in group.images if not stay or image.path in stay),
+        key=lambda image: (image.path in gone, _worth(image)),
+    )
+    kept_folders = {_folder(image) for image in group.images if image == best or image.path in stay}
+    surplus = [
+        image
+        for image in others
+        if image != best and image.path not in gone and not (across_folders and _folder(image) in kept_folders)
+    ]
+    return GroupChoice(group, best, tuple(surplus))
 
 
 def _worth(image: IndexedImage) -> tuple[int, int, float, str]:
@@ -69,11 +88,11 @@ def _worth(image: IndexedImage) -> tuple[int, int, float, str]:
     return -image.width * image.height, -image.size, inf if image.mtime is None else image.mtime, image.path
 
 
-def _without_gone(group: Group) -> Group:
+def _without(group: Group, gone: Collection[str]) -> Group:
     """A group without the images whose file no longer exists."""
-    there = [not is_gone(image.path) for image in group.images]
-    if all(there):
+    if not gone:
         return group
+    there = [image.path not in gone for image in group.images]
     images = tuple(image for image, exists in zip(group.images, there, strict=True) if exists)
     changes = tuple(each for each, exists in zip(group.changes, there, strict=False) if exists)
     return replace(group, images=images, changes=changes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from infomax.cli.options import JsonFile
+from infomax.cli.options import IncludeGone, JsonFile
 from infomax.cli.output import one_line, quoted, write_json
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def duplicates(
     framed: _Framed = False,
     references: _References = None,
     across_folders: _AcrossFolders = False,
+    include_gone: IncludeGone = False,
     figure: _Figure = None,
     json_file: JsonFile = None,
     keep: _Keep = None,
@@ -96,7 +97,8 @@ def duplicates(
     from infomax.cleaning.choice import choose
 
     groups = opened.duplicates(threshold, _kinds(kinds), mirrored=mirrored, turned=turned, framed=framed)
-    choices = choose(groups, references=references or (), across_folders=across_folders)
+    rules: dict[str, Any] = {"across_folders": across_folders, "include_gone": include_gone}
+    choices = choose(groups, references=references or (), **rules)
     return _act(opened, choices, threshold, figure, json_file, move_to, dry_run=dry_run)
 
 
@@ -167,17 +169,19 @@ def _act(
 def _print_groups(choices: "Sequence[GroupChoice]", threshold: float) -> None:
     """Print each group, a line for each image."""
     from infomax.cleaning.wording import date_of, size_of
+    from infomax.search.presence import is_gone
 
     for choice in choices:
         group = choice.group
         print(f"{len(group.images)} images, similarity at least {group.similarity:.6f}, {group.kind}")
         for number, each in enumerate(group.images):
             mark = "best" if each == choice.best else ""
+            gone = "  (gone)" if is_gone(each.path) else ""
             change = f"  ({group.changes[number]})" if number < len(group.changes) and group.changes[number] else ""
             size = f"{each.width} x {each.height}"
             print(
                 f"  {mark:<4}  {size:>13}  {size_of(each.size):>7}  {_format(each):<5}  {date_of(each.mtime):<16}  "
-                f"{one_line(_shown(each.path))}{change}"
+                f"{one_line(_shown(each.path))}{change}{gone}"
             )
     surplus = [image for choice in choices for image in choice.surplus]
     print(
@@ -249,6 +253,8 @@ def _decide(index: "Index", images: list[Path] | None, forget: str | None, json_
 
 
 def _group(choice: "GroupChoice") -> dict[str, Any]:
+    from infomax.search.presence import is_gone
+
     group = choice.group
     images = [
         {
@@ -268,6 +274,7 @@ def _group(choice: "GroupChoice") -> dict[str, Any]:
         "best": choice.best.path,
         "surplus": [each.path for each in choice.surplus],
         "paths": [each.path for each in group.images],
+        "gone": [each.path for each in group.images if is_gone(each.path)],
         "images": images,
     }
 

@@ -28,6 +28,8 @@ JsonFile = Annotated[
     typer.Option("--json", metavar="FILE", help="Also write the result as JSON; - prints only the JSON to stdout."),
 ]
 
+IncludeGone = Annotated[bool, typer.Option("--include-gone", help="Also images whose file no longer exists.")]
+
 IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines, without a password.")
