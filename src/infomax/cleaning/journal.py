@@ -157,23 +157,32 @@ class Journal:
                 os.utime(move.source, ns=(status.st_atime_ns, move.mtime_ns))
         self.mark(move.number, MoveState.UNDONE)
 
-    def recover(self) -> None:
+    def recover(self) -> list[Move]:
         """Finish what a killed process has begun: each file is afterwards at one of its two places alone.
 
         A move that had not begun counts as failed. A sidecar follows its image.
+
+        Returns:
+            The moves that are done now, and those that are undone now.
 
         Raises:
             OSError: A file cannot be read or removed, or the journal cannot be written.
 
         """
+        finished = []
         for number, state in list(self.states.items()):
             move = self.moves[number]
             if state is MoveState.PLANNED:
                 moved = finish_move(move.source, move.target, move.digest) or self._follow(move)
                 self.mark(number, MoveState.DONE if moved else MoveState.FAILED)
             elif state is MoveState.UNDOING:
-                back = finish_move(move.target, move.source, move.digest)
-                self.mark(number, MoveState.UNDONE if back else MoveState.DONE)
+                moved = finish_move(move.target, move.source, move.digest)
+                self.mark(number, MoveState.UNDONE if moved else MoveState.DONE)
+            else:
+                continue
+            if moved:
+                finished.append(move)
+        return finished
 
     def _follow(self, move: Move) -> bool:
         """Move a sidecar whose image was moved just before a kill."""

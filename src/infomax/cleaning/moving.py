@@ -77,9 +77,9 @@ LINK_REASON = "a symbolic link, which takes no room"
 def move_surplus(index: Index, choices: Sequence[GroupChoice], folder: str | Path, *, dry_run: bool = False) -> Outcome:
     """Move all but the best of each group into a folder, below their whole paths, sidecars along with them.
 
-    Before an image is moved, its content and that of the best image are compared with the index, byte by byte. The rows
-    of moved images count as gone, as those of any file that is not there. What a killed process has begun is finished
-    first.
+    Before an image is moved, it and the best image are compared with the index: size, time and hash of the content. The
+    rows of moved images count as gone, as those of any file that is not there. What a killed process has begun is
+    finished first.
 
     Args:
         index: The index that the groups come from.
@@ -98,11 +98,11 @@ def move_surplus(index: Index, choices: Sequence[GroupChoice], folder: str | Pat
     place = Path(folder).absolute()
     _refuse_unusable(index, place)
     if dry_run:
-        return _Mover(index, choices, Journal(place)).run(dry_run=True)
+        return _Mover(index, choices, Journal(place), Outcome(place)).run(dry_run=True)
     place.mkdir(parents=True, exist_ok=True)
     busy = "another process moves duplicates of this index: wait for it"
-    with locked_folder(index.path, busy), _open_journal(place) as journal:
-        return _Mover(index, choices, journal).run(dry_run=False)
+    with locked_folder(index.path, busy), _open_journal(place, MoveState.DONE) as (journal, outcome):
+        return _Mover(index, choices, journal, outcome).run(dry_run=False)
 
 
 def undo_moves(folder: str | Path) -> Outcome:
@@ -123,8 +123,7 @@ def undo_moves(folder: str | Path) -> Outcome:
     place = place.parent if place.is_file() else place
     if not Journal(place).moves:
         raise InfoMaxError(f"{quoted_path(folder)} has no undo file: give the folder that --move-to named")
-    with _open_journal(place) as journal:
-        outcome = Outcome(journal.folder)
+    with _open_journal(place, MoveState.UNDONE) as (journal, outcome):
         done = [move for number, move in journal.moves.items() if journal.states[number] is MoveState.DONE]
         # the latest first, so that a file that was moved twice gets its latest content; an image before its sidecars
         for move in sorted(done, key=lambda move: (-(move.image or move.number), move.number)):
@@ -133,12 +132,12 @@ def undo_moves(folder: str | Path) -> Outcome:
 
 
 @contextmanager
-def _open_journal(folder: Path) -> Iterator[Journal]:
-    """Lock a folder, and finish what a killed process has begun there."""
+def _open_journal(folder: Path, end: MoveState) -> Iterator[tuple[Journal, Outcome]]:
+    """Lock a folder, and finish what a killed process has begun there; moves that came to `end` are in the outcome."""
     with locked_folder(folder, f"another process moves files of {quoted_path(folder)}: wait for it"):
         journal = Journal(folder)
-        journal.recover()
-        yield journal
+        finished = [move for move in journal.recover() if journal.states[move.number] is end]
+        yield journal, Outcome(folder, finished)
 
 
 def _refuse_unusable(index: Index, folder: Path) -> None:
@@ -196,10 +195,11 @@ class _StaysError(Exception):
 class _Mover:
     """Moves the surplus of some choices, one group after the other."""
 
-    def __init__(self, index: Index, choices: Sequence[GroupChoice], journal: Journal) -> None:
+    def __init__(self, index: Index, choices: Sequence[GroupChoice], journal: Journal, outcome: Outcome) -> None:
         self._choices = [choice for choice in choices if choice.surplus]
         self._journal = journal
-        self._outcome = Outcome(journal.folder)
+        self._outcome = outcome
+        self._moved_before = {move.source for move in outcome.moves}
         images = [image for choice in self._choices for image in choice.group.images]
         self._hashes = index.hashes([image.id for image in images])
         self._leaving = {Path(native(image.path)) for choice in self._choices for image in choice.surplus}
@@ -217,7 +217,9 @@ class _Mover:
                 told = f"the image to keep, {quoted_path(choice.best.path)}, {reason}"
                 self._outcome.left.extend(Left(image.path, told) for image in choice.surplus)
                 continue
-            moved_from += sum([self._move(image, dry_run=dry_run) for image in choice.surplus]) > 0
+            surplus = [image for image in choice.surplus if Path(native(image.path)) not in self._moved_before]
+            moved = [self._move(image, dry_run=dry_run) for image in surplus]
+            moved_from += any(moved) or len(surplus) < len(choice.surplus)
         return Outcome(self._journal.folder, self._outcome.moves, self._outcome.left, moved_from)
 
     def _move(self, image: IndexedImage, *, dry_run: bool) -> bool:
