@@ -27,6 +27,7 @@ FLOORS = [
     {"recipes"},
     {"model"},
     {"evaluation", "search"},
+    {"cleaning"},
     {"figures", "web"},
     {"cli"},
 ]
@@ -142,7 +143,7 @@ def test_what_is_heavy_is_not_loaded(tmp_path: Path, cache: Path, use: str) -> N
     assert heavy(USES[use], HEAVY, tmp_path, cache) == []
 
 
-HELP = ["--help", "--version", "fit --help", "search --help", "serve --help", "evaluate --help"]
+HELP = ["--help", "--version", "fit --help", "search --help", "duplicates --help", "serve --help", "evaluate --help"]
 
 
 @pytest.mark.parametrize("words", HELP)

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from infomax.errors import InfoMaxError
 
+JOURNAL = "infomax-moves.jsonl"
+"""Name of the undo file of a folder that duplicates were moved to. Such a folder is no part of a collection."""
+
 
 def expand_home(path: Path | str) -> Path:
     """Replace a leading `~` or `~name` by a home folder, as a shell does.

@@ -17,7 +17,7 @@ from infomax.images.exclusion import DEFAULT_EXCLUDES, Exclusion
 from infomax.images.formats import image_extensions, is_photo, remedy_for
 from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.source import Content, Entry, file_version, first_folder, relative_names
-from infomax.paths import printable, quoted_path
+from infomax.paths import JOURNAL, printable, quoted_path
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def image_files(paths: Sequence[Path], name: str, identity: str) -> ImageFiles:
 def image_folder(root: Path, options: ReadingOptions = DEFAULT_OPTIONS) -> ImageFiles:
     """List all images below a folder, recognized by extension.
 
-    Hidden files, thumbnails that a NAS keeps, and what `options.exclude` names are left out and counted. Links are
-    followed, but each folder is visited only once.
+    Hidden files, thumbnails that a NAS keeps, and what `options.exclude` names are left out and counted, and so are
+    folders that duplicates were moved to. Links are followed, but each folder is visited only once.
 
     Args:
         root: Folder in any nesting.
@@ -213,6 +213,9 @@ def _walk(root: Path, exclusion: Exclusion) -> Iterator[_Found]:
             paths = sorted((root / folder).iterdir())
         except OSError as error:
             yield _Found(folder, error)
+            continue
+        if folder and root / folder / JOURNAL in paths:
+            yield _Found(folder, pattern=JOURNAL)  # duplicates that infomax has moved away
             continue
         for path in paths:
             key = f"{folder}/{path.name}" if folder else path.name

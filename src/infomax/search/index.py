@@ -347,7 +347,8 @@ class Index(IndexReader):
         presence = PresenceFilter(Roots.read(self._folder.roots_file))
         counts = None if include_gone else presence.lets_through
         file = self._folder.miniatures_file
-        return find_duplicates(self._store, self.dim, self.thumbnails, options, counts, file)
+        groups = find_duplicates(self._store, self.dim, self.thumbnails, options, counts, file)
+        return self.decisions.separate(groups, self.hashes)
 
     def blank_images(self) -> list[IndexedImage]:
         """List blank and nearly blank images: one color, a smooth gradient, a page with a few strokes.

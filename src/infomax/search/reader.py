@@ -1,16 +1,18 @@
 """What an index tells of its images from the rows alone, without the model: lists, counts, thumbnails, vectors, map."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
+from infomax.search.decisions import Decision, Decisions
 from infomax.search.index_folder import IndexFolder
 from infomax.search.queries import Conditions, at_least_one, row_filter
 from infomax.search.results import IndexedImage, Statistics
-from infomax.search.rows import count_rows, fetch_images, images_of, read_images
+from infomax.search.rows import contents_at, count_rows, fetch_hashes, fetch_images, images_of, read_images
 from infomax.search.stores.store import IMAGE_COLUMNS, Store
 
 if TYPE_CHECKING:  # loads torch
@@ -102,6 +104,38 @@ class IndexReader:
         """
         rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])
         return dict(zip(rows.column("id").to_pylist(), rows.column("thumbnail").to_pylist(), strict=True))
+
+    def hashes(self, ids: Sequence[str]) -> dict[str, str]:
+        """Get hashes of the contents of images, as they were indexed, by the ids of the images.
+
+        Args:
+            ids: Ids of the images.
+
+        Returns:
+            Digests (BLAKE2b, 32 hexadecimal digits) by id; ids without an image are left out.
+
+        """
+        return fetch_hashes(self._store, ids)
+
+    @property
+    def decisions(self) -> Decisions:
+        """Reviewed decisions: images that `duplicates` no longer reports together."""
+        return Decisions(self._folder.decisions_file)
+
+    def keep_both(self, paths: Sequence[str | Path]) -> Decision:
+        """Remember that images look the same and are all to be kept: `duplicates` no longer reports them together.
+
+        Args:
+            paths: Paths of two or more images of the index.
+
+        Returns:
+            The decision.
+
+        Raises:
+            InfoMaxError: An image is not in the index, or there are fewer than two.
+
+        """
+        return self.decisions.keep(contents_at(self._store, paths))
 
     def vectors(self) -> tuple[list[IndexedImage], Float[np.ndarray, "n d"]]:
         """Read all images, in the order of their paths, and their vectors, shape (n, dim)."""

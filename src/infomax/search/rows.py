@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from infomax.errors import InfoMaxError
+from infomax.paths import printable, quoted_path
 from infomax.search.presence import gone_among
 from infomax.search.results import IndexedImage, Statistics
 from infomax.search.row_writer import id_of
@@ -47,6 +49,51 @@ def fetch_images(store: Store, ids: Sequence[str]) -> dict[str, IndexedImage]:
         rows = store.fetch(ids[start : start + FETCHED_AT_ONCE], IMAGE_COLUMNS)
         found |= {image.id: image for image in images_of(rows)}
     return found
+
+
+def fetch_hashes(store: Store, ids: Sequence[str]) -> dict[str, str]:
+    """Fetch hashes of contents by id.
+
+    Args:
+        store: The rows.
+        ids: Ids of images.
+
+    Returns:
+        The hashes by id; ids without an image are left out.
+
+    """
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), FETCHED_AT_ONCE):
+        rows = store.fetch(ids[start : start + FETCHED_AT_ONCE], ["id", "hash"])
+        found |= dict(zip(rows.column("id").to_pylist(), rows.column("hash").to_pylist(), strict=True))
+    return found
+
+
+def contents_at(store: Store, paths: Sequence[str | Path]) -> list[tuple[str, str]]:
+    """Look up images that a user names.
+
+    Args:
+        store: The rows.
+        paths: Paths of images, as the index has them or relative to the current folder. Repeats count once.
+
+    Returns:
+        Path in the index, and hash of the content, of each image.
+
+    Raises:
+        InfoMaxError: An image is not in the index.
+
+    """
+    found: dict[str, str] = {}
+    for each in map(str, paths):
+        absolute = Path(each).absolute()
+        names = dict.fromkeys(map(printable, (each, str(absolute), str(absolute.parent.resolve() / absolute.name))))
+        by_id = {id_of(name): name for name in names}
+        rows = fetch_hashes(store, list(by_id))
+        if not rows:
+            raise InfoMaxError(f"no image {quoted_path(each)} in the index: give a path that infomax duplicates lists")
+        first = next(row for row in by_id if row in rows)
+        found[by_id[first]] = rows[first]
+    return list(found.items())
 
 
 def read_vectors(store: Store, dim: int) -> tuple[list[str], Float[np.ndarray, "n d"]]:

@@ -2,11 +2,9 @@
 
 import io
 import json
-import os
 import shutil
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -16,7 +14,7 @@ import torch
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.files import is_unfinished, json_text, path_in_errors, written_atomically
+from infomax.files import is_unfinished, json_text, locked_folder, path_in_errors, written_atomically
 from infomax.paths import expand_home
 
 Checkpoint = dict[str, Any]
@@ -117,9 +115,6 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Keep other processes from training in the folder while the context lasts; make the folder if need be.
 
-        The kernel locks the folder itself and unlocks it when the process ends, however it ends: no file is left
-        behind. Windows and some network file systems lock no folders; there nobody is kept out.
-
         Yields:
             Nothing.
 
@@ -128,23 +123,9 @@ class Run:
 
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        if sys.platform == "win32":
+        refusal = f"another process is training in {self.path}: wait for it, stop it, or choose another --out"
+        with locked_folder(self.path, refusal):
             yield
-            return
-        import fcntl
-
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            with suppress(OSError):
-                try:
-                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise InfoMaxError(
-                        f"another process is training in {self.path}: wait for it, stop it, or choose another --out"
-                    ) from None
-            yield
-        finally:
-            os.close(folder)
 
     def begin(self, config: Mapping[str, Any], *, afresh: bool) -> None:
         """Mark the folder as that of a training under way.
