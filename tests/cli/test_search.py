@@ -132,7 +132,7 @@ def test_an_image_deleted_after_indexing_is_found_and_drawn(
     words = ("search", query, "--index", index, "-k", 1, "--include-gone")
     found = infomax(*words, "--json", "-", "--figure", tmp_path / "grid.png")
     assert [(each["path"], each["gone"]) for each in document(found.stdout)["matches"]] == [(str(gone), True)]
-    assert infomax(*words).stdout.splitlines()[1].endswith("/cat/00.png  cat  (gone)")
+    assert infomax(*words).stdout.splitlines()[1].endswith("/cat/00.png  (gone)")
     assert "no such file" in infomax("search", gone, "--index", index).failure
     with Image.open(tmp_path / "grid.png") as image:
         assert image.width > 2 * 80

@@ -52,8 +52,6 @@ def index(
 
     Example: infomax index photos --model run --index photos.index
     """
-    from infomax.images.census import count_left_out
-    from infomax.paths import expand_home
     from infomax.search.index import Index
     from infomax.search.planning import plan
 
@@ -66,26 +64,34 @@ def index(
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
-        are_missing = prune and not any(os.path.lexists(expand_home(each)) for each in sources)
-        with_columns = image_column is not None or label_column is not None
-        source = sources if are_missing and not with_columns else open_sources(sources, reading)
+        is_missing = prune and image_column is label_column is None and _are_missing(sources)
+        source = sources if is_missing else open_sources(sources, reading)
         changes = opened.synchronize(source, prune=prune, unmounted=unmounted, dry_run=dry_run, reading=reading)
-    first = f"{changes.skipped[0].where!r}, {changes.skipped[0].reason}" if changes.skipped else ""
-    where = first if dry_run else str(index / "skipped.csv")
-    print_left_out(count_left_out(changes.skipped, changes.census), where)
-    print_warnings(_remarks(changes))
+    _print_remarks(changes, index, dry_run=dry_run)
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:
-        others = {"moved": changes.moved, "same_file": changes.same_file, "gone": changes.gone}
+        others = {name: getattr(changes, name) for name in ("moved", "same_file", "gone")}
         write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts, **others})
     if json_file != "-":
         counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
 
 
-def _remarks(changes: "Changes") -> list[str]:
-    """What the counts do not tell."""
+def _are_missing(sources: list[str]) -> bool:
+    """Whether none of the sources exists as a file or folder."""
+    from infomax.paths import expand_home
+
+    return not any(os.path.lexists(expand_home(each)) for each in sources)
+
+
+def _print_remarks(changes: "Changes", index: Path, *, dry_run: bool) -> None:
+    """Say on stderr what the counts do not tell."""
+    from infomax.images.census import count_left_out
+
+    first = f"{changes.skipped[0].where!r}, {changes.skipped[0].reason}" if changes.skipped else ""
+    where = first if dry_run else str(index / "skipped.csv")
+    print_left_out(count_left_out(changes.skipped, changes.census), where)
     remarks = []
     if changes.same_file:
         paths = "path is" if changes.same_file == 1 else "paths are"
@@ -93,4 +99,4 @@ def _remarks(changes: "Changes") -> list[str]:
     if changes.gone:
         rows = "row has lost its file" if changes.gone == 1 else "rows have lost their files"
         remarks.append(f"{changes.gone} {rows}: --prune removes {'it' if changes.gone == 1 else 'them'}")
-    return remarks
+    print_warnings(remarks)
