@@ -2,7 +2,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from infomax.cli import main
+from infomax.images.folder import ImageFiles, image_folder
+from infomax.images.source import Content, first_folder
 from infomax.recipes import DeepInfoMax, MultiViewInfoMax
 
 torch.set_num_threads(1)
@@ -65,6 +67,22 @@ def no_room(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class LabeledFolder(ImageFiles):
+    """A folder whose sub-folders count as labels, as a table of labels would give them."""
+
+    def read(self, wanted: Sequence[int]) -> Iterator[Content]:
+        for content in super().read(wanted):
+            yield content._replace(label=content.folder)
+
+    def labels(self) -> list[str | None] | None:
+        return [first_folder(entry.key) for entry in self.entries]
+
+
+def labeled(folder: Path) -> LabeledFolder:
+    """Open a folder with its sub-folders as labels."""
+    return LabeledFolder(**vars(image_folder(folder)))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ INHERITED = methods_of_bases(list(TREES.values()))
 PROTOCOLS = {
     "Constraint": {"AtLeast", "InRange", "OneOf"},
     "Store": {"LanceStore", "Snapshot"},
-    "Source": {"ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows"},
+    "Source": {"ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows", "ItemRows", "SeveralSources"},
 }
 """Protocols document the methods of the classes that fulfill them."""
 

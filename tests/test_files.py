@@ -1,12 +1,25 @@
-"""Atomic writes, and errors that name the file."""
+"""Atomic writes, lines appended whole, locks, and errors that name the file."""
 
 import errno
+import json
+import math
 import os
 from pathlib import Path
 
 import pytest
 
-from infomax.files import is_unfinished, path_in_errors, written_atomically
+from infomax.errors import InfoMaxError
+from infomax.files import (
+    append_lines,
+    complete_lines,
+    finite_json,
+    is_unfinished,
+    json_text,
+    locked_folder,
+    path_in_errors,
+    written_atomically,
+)
+from tests.conftest import no_room
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -64,3 +77,43 @@ def test_path_in_errors_adds_a_name_and_never_replaces_one(tmp_path: Path) -> No
     with pytest.raises(OSError, match="elsewhere") as raised, path_in_errors(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "elsewhere")
     assert raised.value.filename == "elsewhere"
+
+
+def test_json_has_null_in_place_of_numbers_that_are_not_finite() -> None:
+    document = {"a": [1.5, math.nan, {"b": -math.inf}], "c": (True, None, "NaN", 2)}
+    assert finite_json(document) == ({"a": [1.5, None, {"b": None}], "c": [True, None, "NaN", 2]}, ["a.1", "a.2.b"])
+    assert json_text(document) == '{"a": [1.5, null, {"b": null}], "c": [true, null, "NaN", 2]}'
+    assert json.loads(json_text({"é": 0.1}, indent=2)) == {"é": 0.1}
+
+
+def test_lines_are_appended_whole(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    assert complete_lines(file) == []
+    append_lines(file, ["one", "two"])
+    append_lines(file, ["three"], flush=False)
+    assert complete_lines(file) == ["one", "two", "three"]
+    file.write_bytes(file.read_bytes() + b"x" * 10_000)  # a killed process got no further
+    assert complete_lines(file) == ["one", "two", "three"]
+    append_lines(file, ["four"])
+    assert file.read_text() == "one\ntwo\nthree\nfour\n"
+    file.write_bytes(b"no line end")
+    append_lines(file, ["first"])
+    assert file.read_text() == "first\n"
+
+
+def test_lines_that_find_no_room_leave_no_trace(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    append_lines(file, ["one"])
+    with no_room(100), pytest.raises(OSError, match="lines"):
+        append_lines(file, ["x" * 60, "y" * 60])
+    assert complete_lines(file) == ["one"]
+    assert file.stat().st_size == 4
+
+
+def test_a_folder_is_locked_once(tmp_path: Path) -> None:
+    with locked_folder(tmp_path, "busy"):
+        with pytest.raises(InfoMaxError, match="busy"), locked_folder(tmp_path, "busy"):
+            pytest.fail("two hold one lock")
+        assert list(tmp_path.iterdir()) == []
+    with locked_folder(tmp_path, "busy"):
+        assert tmp_path.is_dir()

@@ -109,13 +109,13 @@ def test_no_images_have_no_codes() -> None:
     assert InfoMax(SMALL, epochs=1, device="cpu").fit(IMAGES).encode(IMAGES[:0]).shape == (0, 8)
 
 
-def test_the_curves_of_a_closed_form_are_those_of_its_stages(tmp_path: Path) -> None:
-    from infomax.evaluation.comparison import _curves
+def test_the_log_of_a_closed_form_is_read_as_its_stages(tmp_path: Path) -> None:
+    from infomax.training.learning_log import read_learning
 
     InfoMax(LITTLE, device="cpu").fit(textured(60), out=tmp_path)
-    curves = _curves(Run(tmp_path))
-    assert {"chi2", "chi2_held_out", "mirror_classification_accuracy"} <= curves.keys()
-    assert curves["chi2"][0].tolist() == [1, 2]
+    found = read_learning(Run(tmp_path))
+    assert [(stage.name, stage.held_out is None) for stage in found.stages] == [("cells", False), ("views", False)]
+    assert (found.curves, found.ends) == ({}, {})
 
 
 def test_a_killed_end_leaves_no_checkpoint_for_ever(tmp_path: Path) -> None:

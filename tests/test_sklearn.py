@@ -47,7 +47,7 @@ def test_parameters_are_those_of_the_constructor() -> None:
     model = InfoMax("spectral-fast", settings={"dim": 64}, seed=3)
     assert model.get_params() == {
         "recipe": "spectral-fast", "settings": {"dim": 64}, "epochs": None,
-        "device": "auto", "seed": 3, "cache": None, "progress": False,
+        "device": "auto", "seed": 3, "cache": None, "progress": False, "reading": None,
     }  # fmt: skip
     assert model.set_params(seed=4, epochs=2) is model
     assert (model.seed, model.epochs) == (4, 2)

@@ -1,6 +1,7 @@
 """Feature vectors in a parquet file."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def read_embeddings(path: Path) -> Embeddings:
 
     Args:
         path: Parquet file with a column `vector` (lists of d numbers each). A column `label`, of any type, is optional.
+            In a ClassLabel, -1 stands for a missing label.
 
     Returns:
         The vectors and their labels.
@@ -86,8 +88,18 @@ def read_embeddings(path: Path) -> Embeddings:
     if numbers is None or column.null_count or numbers.null_count or len({*map(len, column)}) != 1:
         raise InfoMaxError(f"{path}: its column vector does not hold lists of one length: write it again")
     vectors = numbers.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(table), -1)
-    labels = ["" if each is None else str(each) for each in table["label"].to_pylist()] if "label" in wanted else None
+    labels = _labels(table["label"].to_pylist(), schema.metadata or {}) if "label" in wanted else None
     return Embeddings(vectors, labels)
+
+
+def _labels(values: Sequence[object], metadata: Mapping[bytes, bytes]) -> list[str]:
+    """Labels as text, "" where one is missing. A ClassLabel of Hugging Face that is below 0 is missing, too."""
+    try:
+        is_class = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["_type"] == "ClassLabel"
+    except (KeyError, TypeError, ValueError):
+        is_class = False
+    missing = [each is None or (is_class and isinstance(each, int) and each < 0) for each in values]
+    return ["" if none else str(each) for each, none in zip(values, missing, strict=True)]
 
 
 def _valid_text(names: Sequence[str]) -> pa.Array:

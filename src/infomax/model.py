@@ -1,6 +1,5 @@
 """InfoMax: fit, transform, encode, save, load, with the habits of scikit-learn."""
 
-import platform
 from collections.abc import Mapping
 from contextlib import nullcontext
 from hashlib import blake2b
@@ -16,16 +15,17 @@ from infomax.constraints import whole_number
 from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
 from infomax.estimator import Estimator
-from infomax.images import LoadedImages, SourceLike, load_images, write_skipped
-from infomax.images.opening import open_source
+from infomax.images import LoadedImages, SourceLike, load_images, open_source, write_skipped
+from infomax.images.loading import validate_complete
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.progress import announce
 from infomax.recipes import Recipe, recipe_from_config, resolve_recipe
+from infomax.recipes.configuration import configuration
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
 from infomax.training.context import TrainingContext, validate_count
 from infomax.training.distributed import Distributed
 from infomax.training.run_folder import Run
-from infomax.version import __version__
 
 if TYPE_CHECKING:
     from infomax.training.logging import TensorBoardLogger
@@ -43,6 +43,7 @@ class InfoMax(Estimator):
         seed: Seed of initial weights, batches, negatives and noise.
         cache: Folder for decoded images; None for the user's cache folder.
         progress: Whether to draw progress bars on stderr.
+        reading: What to leave out of a SOURCE, and how its images are read; None for nothing special.
 
     Attributes:
         encoder_: The fitted encoder.
@@ -73,6 +74,7 @@ class InfoMax(Estimator):
         seed: int = 0,
         cache: str | Path | None = None,
         progress: bool = False,
+        reading: ReadingOptions | None = None,
     ) -> None:
         self.recipe = recipe
         self.settings = settings
@@ -81,6 +83,7 @@ class InfoMax(Estimator):
         self.seed = seed
         self.cache = cache
         self.progress = progress
+        self.reading = reading
 
     def fit(
         self,
@@ -95,7 +98,7 @@ class InfoMax(Estimator):
         """Learn from a collection of images.
 
         Args:
-            X: A SOURCE: a folder, files, a glob, a name, or uint8 images (n, h, w, 3).
+            X: A SOURCE, see `open_source`: a folder, a glob, a name, images (n, h, w, 3), or a list of paths or images.
             y: Ignored; scikit-learn passes labels here.
             out: The folder RUN for config, weights, log and checkpoints; kept up to date during the training.
             resume: Whether to continue the run in `out`: an interrupted one, or a finished one up to more epochs.
@@ -117,7 +120,8 @@ class InfoMax(Estimator):
         if resume and (out is None or overwrite):
             raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
         before = _config_to_resume(Run(out)) if out is not None and resume else None
-        context, source = self._context(None if out is None else Run(out), before, logger), open_source(X)
+        reading = self.reading or DEFAULT_OPTIONS
+        context, source = self._context(None if out is None else Run(out), before, logger), open_source(X, reading)
         recipe, reason = resolve_recipe(
             *(self.recipe, self.settings, None if self.epochs is None else whole_number("epochs", self.epochs)),
             source=source,
@@ -128,8 +132,8 @@ class InfoMax(Estimator):
             context.run.validate_free(overwrite=overwrite)  # before the long work of decoding
         announce(reason, shown=context.progress and bool(reason))
         with recipe.progress(len(source.entries), context.device, shown=context.progress):
-            images = load_images(source, recipe.size, cache=self._cache, progress=context.progress)
-            self._fit(recipe, images, _describe(X), before, context)
+            images = load_images(source, recipe.size, options=reading, cache=self._cache, progress=context.progress)
+            self._fit(recipe, images, source.name, before, context)
         return self
 
     def _context(
@@ -151,7 +155,7 @@ class InfoMax(Estimator):
         self,
         recipe: Recipe,
         images: LoadedImages,
-        described: str | list[str],
+        described: str,
         before: Mapping[str, Any] | None,
         context: TrainingContext,
     ) -> None:
@@ -159,7 +163,7 @@ class InfoMax(Estimator):
         run = context.run
         validate_count(len(images.pixels), len(images.skipped))
         recipe.validate(len(images.pixels), context.distributed.world_size)
-        config = _configuration(recipe, described, images, context)
+        config = configuration(recipe, described, images, context)
         if run is not None and before is not None:
             recipe.validate_resumable(run, before, config)
         encoder, objective = _initialized(recipe, context.seed)
@@ -181,13 +185,17 @@ class InfoMax(Estimator):
 
         Returns:
             The codes (n, dim), float32, in the order of the source. For a stochastic encoder they are the posterior
-            means. A broken image has no code and is left out; `load_images` lists those.
+            means. A broken image of a folder or a table is left out; `load_images` lists those.
 
         Raises:
-            InfoMaxError: The model is not fitted, or the source cannot be used.
+            InfoMaxError: The model is not fitted, the source cannot be used, or an item of a list is broken, so that
+                the rows would not belong to the items.
 
         """
-        return self.encode(self.load_images(X).pixels)
+        source = open_source(X, self.reading_options())
+        images = self.load_images(source)
+        validate_complete(source, images)
+        return self.encode(images.pixels)
 
     def fit_transform(self, X: SourceLike, y: object = None, **options: Any) -> Float[np.ndarray, "n dim"]:  # noqa: N803
         """Learn from a SOURCE and encode it.
@@ -201,7 +209,8 @@ class InfoMax(Estimator):
             The codes (n, dim), float32.
 
         """
-        return self.fit(X, y, **options).transform(X)
+        source = open_source(X, self.reading_options())  # an iterator is read once
+        return self.fit(source, y, **options).transform(source)
 
     def encode(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n dim"]:
         """Encode images that have the size the model takes (`recipe_.size`).
@@ -247,7 +256,20 @@ class InfoMax(Estimator):
             self._require_fitted()
             size = self.recipe_.size
         shown = self.progress and Distributed.of_environment().first
-        return load_images(source, size, cache=self._cache, progress=shown)
+        return load_images(source, size, options=self.reading_options(), cache=self._cache, progress=shown)
+
+    def reading_options(self, reading: ReadingOptions | None = None) -> ReadingOptions:
+        """Say how images are read: once fitted, with the bands and the depth scale that were learned from.
+
+        Args:
+            reading: Options for one source; None for those of the model.
+
+        Returns:
+            The options.
+
+        """
+        options = reading or self.reading or DEFAULT_OPTIONS
+        return options.as_learned(self.config_.get("reading", {})) if self.__sklearn_is_fitted__() else options
 
     @property
     def fingerprint(self) -> str:
@@ -256,7 +278,8 @@ class InfoMax(Estimator):
         Critics and settings of the training are left out, so that it stays the same when those come to mean more.
         """
         self._require_fitted()
-        digest = blake2b(repr(self.recipe_.input_signature).encode(), digest_size=16)
+        entrance = (self.recipe_.input_signature, *self.reading_options().pixel_signature)
+        digest = blake2b(repr(entrance if len(entrance) > 1 else entrance[0]).encode(), digest_size=16)
         for name, weight in sorted(self.encoder_.state_dict().items()):
             digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
             digest.update(weight.cpu().contiguous().numpy().tobytes())
@@ -277,7 +300,13 @@ class InfoMax(Estimator):
 
     @classmethod
     def load(
-        cls, path: str | Path, *, device: str = "auto", cache: str | Path | None = None, progress: bool = False
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        cache: str | Path | None = None,
+        progress: bool = False,
+        reading: ReadingOptions | None = None,
     ) -> "InfoMax":
         """Load a model as `save` or a finished `fit` left it.
 
@@ -286,6 +315,7 @@ class InfoMax(Estimator):
             device: "auto", "cpu" or "cuda".
             cache: Folder for decoded images; None for the user's cache folder.
             progress: Whether to draw progress bars on stderr.
+            reading: What to leave out of a SOURCE, and how its images are read. Bands and scale are the model's own.
 
         Returns:
             The fitted model.
@@ -297,7 +327,7 @@ class InfoMax(Estimator):
         run = Run(path)
         config, weights = run.read_config(), run.read_weights()
         recipe = recipe_from_config(config["recipe"])
-        model = cls(recipe, device=device, seed=config["seed"], cache=cache, progress=progress)
+        model = cls(recipe, device=device, seed=config["seed"], cache=cache, progress=progress, reading=reading)
         model.recipe_, model.config_ = recipe, config
         try:
             model._restore(weights)
@@ -368,33 +398,3 @@ def _config_to_resume(run: Run) -> dict[str, Any]:
     """Read config.json; a setting that the run does not know yet had its default then."""
     config = run.read_config()
     return config | {"recipe": recipe_from_config(config["recipe"]).to_dict()}
-
-
-def _configuration(
-    recipe: Recipe, described: str | list[str], images: LoadedImages, context: TrainingContext
-) -> dict[str, Any]:
-    """Put together config.json: all that the result depends on."""
-    return {
-        "format": Run.FORMAT,
-        "recipe": recipe.to_dict(),
-        "seed": context.seed,
-        "device": str(context.device),
-        "world_size": context.distributed.world_size,
-        "precision": "bfloat16" if context.bfloat16 else "float32",
-        "threads": torch.get_num_threads(),
-        "versions": {"infomax": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "data": {
-            "source": described,
-            "images": len(images.pixels),
-            "skipped": len(images.skipped),
-            "fingerprint": images.fingerprint,
-        },
-    }
-
-
-def _describe(source: SourceLike) -> str | list[str]:
-    if isinstance(source, np.ndarray):
-        return f"array of shape {source.shape}"
-    if isinstance(source, str | Path):
-        return str(source)
-    return [str(each) for each in source] if isinstance(source, list | tuple) else str(getattr(source, "name", source))

@@ -1,6 +1,45 @@
-"""File names in forms that people and databases can read."""
+"""File names as people write them, and in forms that people and databases can read."""
 
+import os
 from pathlib import Path
+
+from infomax.errors import InfoMaxError
+
+JOURNAL = "infomax-moves.jsonl"
+"""Name of the undo file of a folder that duplicates were moved to. Such a folder is no part of a collection."""
+
+
+def expand_home(path: Path | str) -> Path:
+    """Replace a leading `~` or `~name` by a home folder, as a shell does.
+
+    Args:
+        path: Path as the user wrote it. A file in the current folder may be called ~name: then it is meant, unless
+            there is a user of that name. `./~name`, as text, always means the file.
+
+    Returns:
+        The path.
+
+    Raises:
+        InfoMaxError: Nobody knows the home folder: there is no such user, or this user has no name and no HOME.
+
+    Example:
+        >>> expand_home("./~old") == Path("~old")
+        True
+
+    """
+    if not str(path).startswith("~"):
+        return Path(path)
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        if os.path.lexists(path):
+            return Path(path)
+        whose = Path(path).parts[0]
+        known = "HOME is not set" if whose == "~" else f"there is no user {whose[1:]!r}"
+        raise InfoMaxError(
+            f"{quoted_path(path)}: {known}, so nobody knows this home folder; give the whole path, "
+            f"such as {quoted_path(Path.cwd() / path)}"
+        ) from None
 
 
 def quoted_path(path: Path | str) -> str:

@@ -87,14 +87,24 @@ SOURCES: dict[str, tuple[str, Callable[[], object], str]] = {
     ),
     "array of floats": (
         "a.npy",
-        lambda: np.save("a.npy", np.ones((4, 8, 8, 3))),
-        "'a.npy' is float64 of shape (4, 8, 8, 3): expected uint8 of shape (n, h, w), or (n, h, w, c)",
+        lambda: np.save("a.npy", np.full((4, 8, 8, 3), 255.0)),
+        "'a.npy#0' holds floats from 255 to 255, and 0 to 1 is expected: give images / 255",
     ),
     "array of two axes": ("a.npy", lambda: np.save("a.npy", np.ones((4, 8), np.uint8)), "is uint8 of shape (4, 8)"),
-    "array, channels first": (
+    "array of five channels": (
         "a.npy",
-        lambda: np.save("a.npy", np.ones((4, 3, 8, 8), np.uint8)),
-        "is uint8 of shape (4, 3, 8, 8)",
+        lambda: np.save("a.npy", np.ones((4, 5, 8, 8), np.uint8)),
+        "'a.npy' is uint8 of shape (4, 5, 8, 8): expected uint8 of shape (n, h, w), or (n, h, w, c)",
+    ),
+    "one image in an array": (
+        "a.npy",
+        lambda: np.save("a.npy", np.ones((20, 20, 3), np.uint8)),
+        "'a.npy' is uint8 of shape (20, 20, 3): give images[None] for one image",
+    ),
+    "two splits": (
+        "source",
+        lambda: folder(test_parquet=b"", train_parquet=b""),
+        "'source' is a data set of 2 splits: give one of them in quotes (test: 'source/test.parquet', train: ",
     ),
     "array without rows": ("a.npy", lambda: np.save("a.npy", np.ones((0, 8, 8), np.uint8)), "shape (0, 8, 8)"),
     "array of one image": ("a.npy", lambda: np.save("a.npy", colored(1)), "1 image is too few to learn from"),
@@ -171,7 +181,10 @@ def test_broken_images_are_skipped_and_listed(infomax: Infomax) -> None:
     fitted = infomax("fit", "source", "--out", "run", *SMALL_RECIPE)
     assert fitted.code == 0, fitted
     assert f"learned 8 features from {ODD} images" in fitted.stdout
-    assert fitted.stderr == f"infomax: skipped {len(BROKEN) + 1} broken images: run/skipped.csv\n"
+    assert fitted.stderr == (
+        f"infomax: skipped {len(BROKEN)} broken images: run/skipped.csv\n"
+        "infomax: skipped 1 too large image, --max-pixels lets it in: run/skipped.csv\n"
+    )
     with Path("run/skipped.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["where", "reason"]

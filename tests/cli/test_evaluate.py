@@ -1,5 +1,9 @@
 """infomax evaluate, as a user runs it: a model, vectors, and input that cannot be evaluated."""
 
+import json
+import math
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from infomax import InfoMax
+from infomax.evaluation.proxies.decoder import Reconstruction
+from infomax.evaluation.proxies.measure import Proxies
+from infomax.evaluation.proxies.mine import MineEstimate
+from infomax.evaluation.proxies.neural_dependency import NeuralDependency
 from infomax.representation.encoders import ConvolutionalEncoder
 from tests.cli.conftest import dark_and_light, document
 from tests.conftest import Infomax
@@ -83,7 +92,16 @@ def test_without_labels_there_are_the_other_figures(infomax: Infomax) -> None:
     assert (found["n_train"], found["n_test"], found["dim"]) == (60, 30, 8)
     assert found["unlabelled"]["effective_rank"] > 1
     assert not {"knn", "linear", "mlp", "pixels"} & found.keys()
-    assert infomax(*words).stdout.splitlines()[-1] == "no labels in both splits, so no accuracies"
+    lines = infomax(*words).stdout.splitlines()
+    assert lines[2] == "no labels in both splits, so no accuracies"
+    rates = found["altered_copies"]
+    assert (rates["images"], rates["queries"]) == (90, 90)
+    assert lines[3] == (
+        f"an altered copy finds its original first among 90 images: {100 * rates['code']['all']:.1f} % "
+        f"± {50 * (rates['code']['interval'][1] - rates['code']['interval'][0]):.1f} %, "
+        f"{100 * rates['pixels']['all']:.1f} % by raw pixels"
+    )
+    assert [line.split()[0] for line in lines[5:]] == ["crop", "color", "blur", "jpeg"]
 
 
 def put(name: str, vectors: Any, labels: Sequence[str | None] | None) -> None:
@@ -230,3 +248,202 @@ def test_models_that_cannot_be_evaluated(infomax: Infomax, home: Path) -> None:
 def test_wrong_usage(infomax: Infomax, more: tuple[object, ...]) -> None:
     ended = infomax("evaluate", "--train", "train.npz", "--test", "test.npz", *more)
     assert (ended.code, ended.stdout, ended.stderr.count("Usage: ")) == (2, "", 1)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_source_alone_is_split_by_itself(infomax: Infomax) -> None:
+    ended = infomax("evaluate", "train", "--model", "first", "--json", "alone.json")
+    assert (ended.code, ended.stderr) == (0, "")
+    found = document(Path("alone.json").read_text())
+    assert ended.stdout.splitlines()[0] == "split by itself: 48 to learn from, 12 to test"
+    assert (found["train"], found["test"], found["split"]) == ("train", None, "itself")
+    assert (found["n_train"], found["n_test"], found["classes"], found["chance"]) == (48, 12, 2, 0.5)
+    assert found["leaks"] == {"same": 0, "near": 0}
+    again = document(infomax("evaluate", "--train", "train", "--model", "first", "--json", "-").stdout)
+    assert without_seconds(again) == without_seconds(found)
+
+
+@pytest.mark.usefixtures("here")
+def test_vectors_alone_are_split_by_themselves(infomax: Infomax) -> None:
+    infomax("embed", "train.npz", "--model", "first", "--out", "alone.parquet", "--device", "cpu")
+    ended = infomax("evaluate", "alone.parquet", "--vectors")
+    assert (ended.code, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[0] == "split by itself: 48 to learn from, 12 to test"
+
+
+@pytest.mark.usefixtures("here")
+def test_the_same_images_as_both_sources_are_told_and_split(infomax: Infomax, tmp_path: Path) -> None:
+    """Also under other names and in another format."""
+    for number, file in enumerate(sorted(Path("train").rglob("*.png"))):
+        other = tmp_path / file.parent.name / f"IMG{1000 - number}.bmp"
+        other.parent.mkdir(exist_ok=True)
+        Image.open(file).save(other)
+    alone = document(infomax("evaluate", "train", "--model", "first", "--json", "-").stdout)
+    for sources in (("train", "train"), ("train", tmp_path)):
+        ended = infomax("evaluate", "--model", "first", "--train", sources[0], "--test", sources[1], "--json", "-")
+        assert ended.code == 0
+        assert ended.stderr == (
+            "infomax: warning: 60 of 60 test images are among the training images, too, which says nothing: "
+            "--train was split by itself: 48 to learn from, 12 to test; "
+            "give test images that are not in --train to test on those\n"
+        )
+        found = document(ended.stdout)
+        assert found["leaks"] == {"same": 60, "near": 0}
+        assert (found["split"], found["n_test"]) == ("itself", 12)
+        assert found["linear"] == alone["linear"]
+        assert found["knn"] == alone["knn"]
+
+
+@pytest.fixture
+def leaky(here: Path) -> Path:
+    """Test images of which the first four are training images."""
+    with np.load(here / "train.npz") as train, np.load(here / "test.npz") as test:
+        pixels = np.concatenate([train["images"][:4], test["images"]])
+        np.savez(here / "leaky.npz", images=pixels, labels=np.concatenate([train["labels"][:4], test["labels"]]))
+    return here
+
+
+@pytest.mark.usefixtures("leaky")
+def test_leaked_images_are_counted_and_left_out_of_the_figures(infomax: Infomax) -> None:
+    words = ("evaluate", "--model", "first", "--train", "train.npz", "--test")
+    ended = infomax(*words, "leaky.npz", "--layers", "--json", "leaky.json")
+    assert ended.stderr == (
+        "infomax: warning: of 34 test images 4 have the pixels of a training image: the figures leave them out\n"
+    )
+    found, clean = (
+        document(Path("leaky.json").read_text()),
+        document(infomax(*words, "test.npz", "--layers", "--json", "-").stdout),
+    )
+    for name in ("n_test", "chance", "knn", "linear", "mlp", "interval", "unlabelled", "layers"):
+        assert without_seconds(found[name]) == without_seconds(clean[name]), name
+    for name in ("pixels", "random"):
+        assert found[name]["knn"] == clean[name]["knn"]
+    assert found["leaks"]["same"] == 4
+    given = found["leaks"]["as_given"]["linear"]
+    assert 30 * clean["linear"] <= 34 * given <= 30 * clean["linear"] + 4
+    assert "as_given" not in clean["leaks"]
+    assert ended.stdout.splitlines()[-1].startswith("code, with leaks")
+
+
+def images(folder: Path, labels: Sequence[str], side: int = 24) -> Path:
+    """Different images of colored shapes, one folder for each label."""
+    random = np.random.default_rng(5)
+    for number, label in enumerate(labels):
+        coarse = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        file = folder / label / f"{number:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(file)
+    return folder
+
+
+TINY: dict[str, tuple[Sequence[str], Sequence[str]]] = {
+    "five images of two labels": (
+        ["cat"] * 3 + ["dog"] * 2,
+        ["split by itself: 3 to learn from, 2 to test", "3 neighbors vote in place of 20, for there are no more"],
+    ),
+    "one label only": (
+        ["cat"] * 10,
+        ["all 10 images are labeled 'cat', so no accuracies", "an altered copy finds its original first among 10"],
+    ),
+    "one image of each label": (
+        list("abcdef"),
+        ["no label has two different images, one to learn from and one to test, so no accuracies", "an altered copy"],
+    ),
+    "no folders": (["."] * 10, ["the images have no labels, so no accuracies", "an altered copy finds its original"]),
+    "two images": (["cat"] * 2, ["all 2 images are labeled 'cat', so no accuracies", "an altered copy finds"]),
+    "one image": (["."], ["the images have no labels, so no accuracies", "an altered copy finds its original first"]),
+}
+
+
+@pytest.mark.parametrize("case", TINY)
+def test_small_and_odd_collections(infomax: Infomax, home: Path, tmp_path: Path, case: str) -> None:
+    labels, said = TINY[case]
+    ended = infomax("evaluate", images(tmp_path / "photos", labels), "--model", home / "first", "--json", "-")
+    assert (ended.code, ended.stderr) == (0, "")
+    found = document(ended.stdout)
+    lines = infomax("evaluate", tmp_path / "photos", "--model", home / "first").stdout.splitlines()
+    for text in said:
+        assert [line for line in lines if line.startswith(text)], (text, lines)
+    if "no accuracies" in said[0]:
+        assert found["altered_copies"]["images"] == len(labels)
+        assert not {"knn", "linear"} & found.keys()
+    else:
+        assert (found["n_train"], found["n_test"], found["knn"]["k"]) == (3, 2, 3)
+
+
+@pytest.mark.parametrize("fraction", [1 / 2, 1])
+def test_rows_without_a_label_are_left_out_and_counted(
+    infomax: Infomax, home: Path, tmp_path: Path, fraction: float
+) -> None:
+    """A ClassLabel of -1 is no label: a source whose labels are all -1 has none."""
+    random = np.random.default_rng(3)
+    labels = [-1 if number < 40 * fraction else number % 2 for number in range(40)]
+    names = {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    table = pa.table({"vector": pa.array(random.normal(size=(40, 3)).tolist()), "label": labels})
+    metadata = {"huggingface": json.dumps({"info": {"features": names}})}
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "vectors.parquet")
+    ended = infomax("evaluate", tmp_path / "vectors.parquet", "--vectors", "--json", tmp_path / "found.json")
+    found = document((tmp_path / "found.json").read_text())
+    assert (ended.code, ended.stderr) == (0, "")
+    if fraction == 1:
+        assert (found["without_label"], found["n_train"] + found["n_test"]) == (0, 40)
+        assert ended.stdout.splitlines()[-1] == "the images have no labels, so no accuracies"
+    else:
+        assert (found["without_label"], found["n_train"] + found["n_test"], found["classes"]) == (20, 20, 2)
+        assert "20 images without a label left out" in ended.stdout.splitlines()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_negative_class_number_of_images_is_no_label(infomax: Infomax, tmp_path: Path) -> None:
+    generator = Path(__file__).parents[3] / "shared" / "cases" / "label_minus_one.py"
+    generator = generator if generator.is_file() else Path("/work/shared/cases/label_minus_one.py")
+    if not generator.is_file():
+        pytest.skip("the generators of the cases are not here")
+    subprocess.run([sys.executable, generator, tmp_path], check=True)
+    half, hidden = tmp_path / "half.parquet", tmp_path / "hidden.parquet"
+    found = document(infomax("evaluate", half, "--model", "first", "-k", 3, "--json", "-").stdout)
+    assert (found["without_label"], found["n_train"] + found["n_test"], found["classes"]) == (12, 12, 3)
+    words = ("evaluate", "--model", "first", "--train", hidden, "--test", hidden, "-k", 3)
+    ended = infomax(*words)
+    assert ended.code == 0
+    assert "no labels in both splits, so no accuracies" in ended.stdout.splitlines()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_number_that_is_not_finite_is_null_in_the_json(infomax: Infomax, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxies = Proxies(
+        MineEstimate(1.0, math.nan, 5.0, 0.5, math.inf, "the code"),
+        NeuralDependency(1.0, 0.1, 0.5),
+        Reconstruction(0.5, 0.1, 1, 0.4, 0.1, np.zeros((1, 8, 8, 3), np.uint8)),
+    )
+    monkeypatch.setattr("infomax.evaluation.proxies.measure.measure_proxies", lambda *_, **__: proxies)
+    words = ("evaluate", "train", "--model", "first", "--proxies")
+    ended = infomax(*words, "--json", "-")
+    found = json.loads(ended.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (found["mine"]["standard_error"], found["mine"]["at_most"], found["mine"]["value"]) == (None, None, 1.0)
+    assert ended.stderr.splitlines() == [
+        f"infomax: mine.{name} is not a finite number: it is null in the JSON" for name in ("standard_error", "at_most")
+    ]
+    assert "1.00 (too few images for a spread) nats by a critic" in infomax(*words).stdout
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("more", [("train", "--train", "train"), ("train", "--test", "test"), ("--test", "test"), ()])
+def test_one_source_or_two(infomax: Infomax, more: tuple[object, ...]) -> None:
+    ended = infomax("evaluate", "--model", "first", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "SOURCE, which is split by itself, or --train and --test" in " ".join(ended.stderr.split()).replace("│ ", "")
+
+
+@pytest.mark.usefixtures("here")
+def test_several_sources_are_split_as_one(infomax: Infomax) -> None:
+    ended = infomax("evaluate", "train", "test", "--model", "first", "--json", "-")
+    assert (ended.code, ended.stderr) == (0, "")
+    found = document(ended.stdout)
+    assert (found["train"], found["split"]) == (["train", "test"], "itself")
+    assert (found["n_train"], found["n_test"], found["classes"]) == (72, 18, 2)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_column_of_vectors_is_wrong_usage(infomax: Infomax) -> None:
+    assert infomax("evaluate", "x.parquet", "--vectors", "--label-column", "kind").code == 2

@@ -1,7 +1,10 @@
 """infomax index, as a user runs it: new indexes, updates, full disks, and input that cannot be indexed."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from PIL import Image
@@ -9,6 +12,13 @@ from PIL import Image
 from infomax import Index, InfoMax
 from tests.cli.conftest import document
 from tests.conftest import SMALL, Infomax, colored, no_room
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+
+
+def make_case(name: str, folder: Path) -> None:
+    """Make the files of a bug report in a folder."""
+    subprocess.run([sys.executable, CASES / f"{name}.py", folder], check=True)
 
 
 def test_a_folder_is_indexed_and_searched(shell: Infomax, tmp_path: Path, photos: Path, run: Path) -> None:
@@ -27,6 +37,9 @@ def test_a_folder_is_indexed_and_searched(shell: Infomax, tmp_path: Path, photos
             "label": each.image.label,
             "distance": each.distance,
             "similarity": each.similarity,
+            "format": "PNG",
+            **dict.fromkeys(("taken", "camera", "latitude", "longitude")),
+            "gone": False,
         }
         for each in expected
     ]
@@ -51,7 +64,72 @@ def test_an_index_is_updated_without_naming_the_model(infomax: Infomax, index: P
         "unchanged": 12,
         "removed": 0,
         "skipped": 1,
+        "moved": 0,
+        "same_file": 0,
+        "gone": 0,
     }
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases beside the repository")
+def test_one_file_by_two_paths_has_one_row(infomax: Infomax, tmp_path: Path, run: Path) -> None:
+    """A link to a file, a hard link, a folder by itself and through a link; and a true copy, which stays one."""
+    make_case("one_file_by_two_paths", tmp_path)
+    index, photos = tmp_path / "index", tmp_path / "photos"
+    made = infomax("index", photos, "--model", run, "--index", index)
+    assert made.stderr == "infomax: 2 paths are the same file as another: listed once\n"
+    assert made.stdout.startswith("added 9, updated 0, unchanged 0")
+    moved = infomax("index", tmp_path / "elsewhere", "--index", index)
+    assert moved.stderr == "infomax: 3 paths are the same file as another: listed once\n"
+    assert moved.stdout.startswith("added 0, updated 0, unchanged 0, removed 0, skipped 0, moved 3")
+    again = document(infomax("index", photos, "--index", index, "--json", "-").stdout)
+    assert (again["added"], again["unchanged"], again["same_file"], again["moved"]) == (0, 6, 5, 0)
+    files = [Path(image.path) for image in Index.open(index).page()]
+    assert len({(file.stat().st_dev, file.stat().st_ino) for file in files}) == len(files) == 9
+    assert all(file == file.resolve() for file in files)
+    groups = document(infomax("duplicates", "--index", index, "--threshold", "1", "--json", "-").stdout)["groups"]
+    assert [group["paths"] for group in groups] == [[f"{photos}/2024/a4.jpg", f"{photos}/copy.jpg"]]
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases beside the repository")
+def test_a_renamed_file_keeps_its_row_and_a_deleted_one_is_left_out(
+    infomax: Infomax, tmp_path: Path, run: Path
+) -> None:
+    photos, index = tmp_path / "photos", tmp_path / "index"
+    make_case("renamed_since", photos)
+    infomax("index", photos, "--model", run, "--index", index)
+    (photos / "p0.jpg").rename(photos / "holiday.jpg")
+    (photos / "p1.jpg").unlink()
+    before = infomax("search", photos / "holiday.jpg", "--index", index, "-k", 2)
+    assert "p0.jpg" not in before.stdout
+    assert "left out: its file is gone" in before.stderr
+    done = infomax("index", photos, "--index", index)
+    assert done.stdout == "added 0, updated 0, unchanged 8, removed 0, skipped 0, moved 1\n"
+    assert done.stderr == "infomax: 1 row has lost its file: --prune removes it\n"
+    found = infomax("search", photos / "holiday.jpg", "--index", index, "-k", 99)
+    assert found.stdout.splitlines()[1].endswith("0.000000    " + str(photos / "holiday.jpg"))
+    assert "p0.jpg" not in found.stdout
+    assert "p1.jpg" not in found.stdout
+    grouped = infomax("duplicates", "--index", index, "--threshold", "-1").stdout
+    assert "p0.jpg" not in grouped
+    assert "p1.jpg" not in grouped
+    assert infomax("index", photos, "--index", index, "--prune").stdout.startswith("added 0, updated 0, unchanged 9")
+    assert len(Index.open(index)) == 9
+
+
+def test_a_folder_that_no_longer_exists_is_pruned(infomax: Infomax, index: Path, photos: Path) -> None:
+    other = photos.with_name("photos2")
+    other.mkdir()
+    Image.fromarray(colored(1, seed=1)[0]).save(other / "a.png")
+    infomax("index", other, "--index", index)
+    rmtree(photos)
+    assert "no such file or folder" in infomax("index", photos, "--index", index).failure
+    assert "no such file or folder" in infomax("index", f"{photos}-typo", "--index", index, "--prune").failure
+    plan = infomax("index", photos, "--index", index, "--prune", "--dry-run")
+    assert plan.stdout == "would be added 0, updated 0, unchanged 0, removed 12, skipped 0\n"
+    assert len(Index.open(index)) == 13
+    done = infomax("index", photos, "--index", index, "--prune")
+    assert done.stdout == "added 0, updated 0, unchanged 0, removed 12, skipped 0\n"
+    assert [image.path for image in Index.open(index).page()] == [str(other / "a.png")]
 
 
 def test_a_dry_run_of_a_new_index_makes_none(infomax: Infomax, tmp_path: Path, photos: Path, run: Path) -> None:

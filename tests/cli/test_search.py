@@ -11,8 +11,9 @@ from shutil import rmtree
 import pytest
 from PIL import Image
 
+from infomax import Index
 from tests.cli.conftest import document
-from tests.conftest import Infomax, environment
+from tests.conftest import Infomax, environment, labeled
 
 
 def test_several_images_and_stdin(tmp_path: Path, index: Path, photos: Path, cache: Path) -> None:
@@ -37,23 +38,53 @@ def test_a_table_a_figure_and_a_file(infomax: Infomax, tmp_path: Path, index: Pa
     (photos / "cat" / "00.png").unlink()
     found = infomax(*("search", file, "--index", index, "-k", 99, "--approximate", "--figure", figure, "--json", out))
     lines = found.stdout.splitlines()
-    assert lines[0] == f"{file}: 12 matches, by approximate search, cosine distance"
-    assert lines[1].split() == ["1", "0.000000", str(file), "dog"]
-    assert len(lines) == 14
+    assert lines[0] == f"{file}: 11 matches, by approximate search, cosine distance"
+    assert found.stderr.startswith("infomax: 1 image was left out: its file is gone (--include-gone shows them")
+    assert lines[1].split() == ["1", "0.000000", str(file)]
+    assert len(lines) == 13
     assert lines[-1] == f"the figure is {figure}"
     with Image.open(figure) as image:
-        assert image.width > 12 * 80
-    assert [each["rank"] for each in document(out.read_text())["matches"]] == list(range(1, 13))
+        assert image.width > 11 * 80
+    assert [each["rank"] for each in document(out.read_text())["matches"]] == list(range(1, 12))
 
 
 def test_filters(infomax: Infomax, index: Path, photos: Path) -> None:
     file = photos / "dog" / "01.png"
-    for words in (("--label", "cat"), ("--folder", photos / "cat")):
-        found = document(infomax("search", file, "--index", index, *words, "--json", "-").stdout)
-        assert [each["label"] for each in found["matches"]] == ["cat"] * 6
+    found = document(infomax("search", file, "--index", index, "--folder", photos / "cat", "--json", "-").stdout)
+    assert [Path(each["path"]).parent.name for each in found["matches"]] == ["cat"] * 6
+    assert {each["label"] for each in found["matches"]} == {None}
+    Index(index).add(labeled(photos))
+    found = document(infomax("search", file, "--index", index, "--label", "cat", "--json", "-").stdout)
+    assert [each["label"] for each in found["matches"]] == ["cat"] * 6
     none = infomax("search", file, "--index", index, "--label", "x' OR '1'='1", "--json", "-")
     assert document(none.stdout)["matches"] == []
     assert none.stderr == f"infomax: {index} holds no images of that folder or label\n"
+
+
+def test_images_are_found_by_the_time_they_were_taken(infomax: Infomax, index: Path, photos: Path) -> None:
+    for month, name in enumerate(("cat/00.png", "dog/01.png", "cat/02.png"), 4):
+        exif = Image.Exif()
+        exif.update({0x9003: f"2024:{month:02d}:15 12:00:00", 0x0110: "Model"})
+        with Image.open(photos / name) as image:
+            image.save(photos / name, exif=exif)
+    assert infomax("index", photos, "--index", index).stdout.startswith("added 0, updated 3")
+    words = ("search", photos / "cat" / "00.png", "--index", index, "--json", "-")
+    found = document(infomax(*words, "--after", "2024-05", "--before", "2024-06-15").stdout)["matches"]
+    assert [(each["taken"], each["camera"], each["format"]) for each in found] == [
+        ("2024-05-15T12:00:00", "Model", "PNG")
+    ]
+    assert len(document(infomax(*words, "--after", "2024").stdout)["matches"]) == 3
+    assert "taken at that time" in infomax(*words, "--after", "2025").stderr
+    assert "give a year, month, day" in infomax(*words, "--after", "May 2024").failure
+
+
+def test_a_missing_folder_is_told_in_one_line(infomax: Infomax, index: Path, photos: Path) -> None:
+    """An unplugged disk, or an index on another machine: images are shown, and marked."""
+    away = photos.rename(photos.with_name("away"))
+    found = infomax("search", away / "cat" / "00.png", "--index", index, "-k", 2)
+    assert found.stderr.startswith(f"infomax: '{photos}' is missing")
+    assert found.stderr.count("\n") == 1
+    assert found.stdout.count("  (gone)\n") == 2
 
 
 def test_input_that_cannot_be_searched(infomax: Infomax, tmp_path: Path, index: Path, photos: Path) -> None:
@@ -98,8 +129,10 @@ def test_an_image_deleted_after_indexing_is_found_and_drawn(
     gone, query = photos / "cat" / "00.png", tmp_path / "query.png"
     query.write_bytes(gone.read_bytes())
     gone.unlink()
-    found = infomax("search", query, "--index", index, "-k", 1, "--json", "-", "--figure", tmp_path / "grid.png")
-    assert [each["path"] for each in document(found.stdout)["matches"]] == [str(gone)]
+    words = ("search", query, "--index", index, "-k", 1, "--include-gone")
+    found = infomax(*words, "--json", "-", "--figure", tmp_path / "grid.png")
+    assert [(each["path"], each["gone"]) for each in document(found.stdout)["matches"]] == [(str(gone), True)]
+    assert infomax(*words).stdout.splitlines()[1].endswith("/cat/00.png  (gone)")
     assert "no such file" in infomax("search", gone, "--index", index).failure
     with Image.open(tmp_path / "grid.png") as image:
         assert image.width > 2 * 80

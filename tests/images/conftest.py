@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.images.decoding import center_crop_resize
+from infomax.images.options import ReadingOptions
 
 Pixels = NDArray[np.uint8]
 HUGGINGFACE = b'{"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}'
@@ -50,10 +51,10 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Number of images decoded since the last call."""
     count = 0
 
-    def counted(data: bytes | Path | Pixels, size: int) -> Pixels:
+    def counted(data: bytes | Path | Pixels, size: int, options: ReadingOptions) -> Pixels:
         nonlocal count
         count += 1
-        return center_crop_resize(data, size)
+        return center_crop_resize(data, size, options)
 
     def since() -> int:
         nonlocal count

@@ -17,7 +17,7 @@ import pytest
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
 from infomax.images import Skipped, load_images, write_skipped
-from infomax.images.cache import _STALE, PreparedImage, write_cache
+from infomax.images.cache import _STALE, BuildInfo, PreparedImage, write_cache
 from infomax.images.source import Entry
 from tests.images.conftest import noise, put, put_parquet, stored
 
@@ -201,7 +201,7 @@ KILLED = """
 import os, signal, sys
 from infomax.images import load_images, loading
 decode, left = loading.center_crop_resize, [20]
-def decode_some(data, size):
+def decode_some(data, size, options):
     left[0] -= 1
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -283,7 +283,7 @@ def test_an_interruption_leaves_nothing(cache: Path) -> None:
 
     folder = cache / "images" / "builds"
     with pytest.raises(KeyboardInterrupt):
-        write_cache(folder, images(), 4)
+        write_cache(folder, images(), BuildInfo(4))
     assert list(folder.iterdir()) == []
 
 
@@ -299,7 +299,7 @@ def test_no_more_than_a_few_images_are_read_ahead(photos: Path, cache: Path) -> 
             assert i * 64 * 64 * 3 - written <= 1 << 20
 
     folder = cache / "images" / "builds"
-    assert write_cache(folder, images(), 64).pixels.shape == (2000, 64, 64, 3)
+    assert write_cache(folder, images(), BuildInfo(64)).pixels.shape == (2000, 64, 64, 3)
 
 
 def test_progress_goes_to_stderr(

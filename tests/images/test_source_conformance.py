@@ -1,10 +1,14 @@
 """One conformance suite for every kind of source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
+from PIL import Image
 
 from infomax.images import SourceLike, load_images, load_rows
 from infomax.images.opening import open_source
@@ -50,7 +54,40 @@ def in_memory(where: Path) -> SourceLike:
     return np.stack(FIVE)
 
 
-KINDS = [folder, one_parquet, two_parquets, several_files, npz, npy, in_memory]
+def in_memory_one_by_one(where: Path) -> SourceLike:
+    return [FIVE[0], Image.fromarray(FIVE[1]), torch.from_numpy(FIVE[2]), stored(FIVE[3]), FIVE[4] / 255]
+
+
+def paths_in_parquet(where: Path) -> SourceLike:
+    for i, pixels in enumerate(FIVE):
+        put(where / f"files/{i}.png", pixels)
+    pq.write_table(pa.table({"file_name": [f"files/{i}.png" for i in range(5)], "label": LABELS}), where / "a.parquet")
+    return where / "a.parquet"
+
+
+def text_file(where: Path) -> SourceLike:
+    several_files(where)
+    names = [f"{label}/{i}.png" for i, label in enumerate(LABELS)]
+    return put(where / "list.txt", "\n".join(["# in this order", *names, ""]).encode())
+
+
+def two_folders(where: Path) -> SourceLike:
+    for i, (pixels, label) in enumerate(zip(FIVE, LABELS, strict=True)):
+        put(where / "photos" / label / f"{i}.png", pixels)
+    return iter([str(where / "photos/cat"), where / "photos/dog"])
+
+
+def mixed(where: Path) -> SourceLike:
+    for i, pixels in enumerate(FIVE[:2]):
+        put(where / "cat" / f"{i}.png", pixels)
+    put_parquet(where / "b.parquet", [stored(p) for p in FIVE[2:]], [1, 1, 1], names=True)
+    return (where / "cat", where / "b.parquet")
+
+
+KINDS = [
+    *(folder, one_parquet, two_parquets, several_files, npz, npy, in_memory, in_memory_one_by_one),
+    *(paths_in_parquet, text_file, two_folders, mixed),
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -59,7 +96,7 @@ def test_every_source_gives_the_same_collection(kind: Callable[[Path], SourceLik
     assert np.array_equal(images.pixels, np.stack(FIVE))
     assert images.pixels.dtype == np.uint8
     assert not images.pixels.flags.writeable
-    assert images.labels == (None if kind in (npy, in_memory) else LABELS)
+    assert images.labels == (None if kind in (npy, in_memory, in_memory_one_by_one) else LABELS)
     assert images.skipped == []
     assert len(set(images.keys)) == 5
     assert images.fingerprint == load_images(np.stack(FIVE), 8).fingerprint
@@ -71,7 +108,7 @@ def test_every_source_reads_the_wanted_entries(kind: Callable[[Path], SourceLike
     assert isinstance(source, Source)
     everything = list(source.read(range(5)))
     some = list(source.read([1, 4]))
-    assert [content.label for content in some] == [everything[i].label for i in (1, 4)]
+    assert [(each.label, each.folder) for each in some] == [(everything[i].label, everything[i].folder) for i in (1, 4)]
     for content, i in zip(some, (1, 4), strict=True):
         assert np.array_equal(np.asarray(content.data), np.asarray(everything[i].data))
     assert list(source.read([])) == []
@@ -83,18 +120,28 @@ def test_every_source_is_resized_in_the_same_way(kind: Callable[[Path], SourceLi
 
 
 FOLDER_PATHS = [f"photos/{label}/deep/{i}.png" for i, label in enumerate(LABELS)]
+FLAT_PATHS = [f"photos/{label}/{i}.png" for i, label in enumerate(LABELS)]
 PREFIXES = ["a.parquet#", "b.parquet#"]
-LISTED: dict[Callable[[Path], SourceLike], tuple[list[str], list[str] | None, list[str] | None]] = {
-    folder: (FOLDER_PATHS, LABELS, ["photos/"]),
+NONE: list[str | None] = [None] * 5
+LISTED: dict[Callable[[Path], SourceLike], tuple[list[str], Sequence[str | None] | None, list[str] | None]] = {
+    folder: (FOLDER_PATHS, NONE, ["photos/"]),
     one_parquet: ([f"a.parquet#{i}" for i in range(5)], None, ["a.parquet#"]),
     two_parquets: (
         [f"a.parquet#{i}" for i in range(3)] + ["b.parquet#0", "b.parquet#1"],
         None,
         ["a.parquet#", "b.parquet#"],
     ),
-    several_files: ([f"{label}/{i}.png" for i, label in enumerate(LABELS)], LABELS, None),
+    several_files: ([f"{label}/{i}.png" for i, label in enumerate(LABELS)], NONE, None),
     npz: ([f"a.npz#{i}" for i in range(5)], LABELS, ["a.npz#"]),
     npy: ([f"a.npy#{i}" for i in range(5)], None, ["a.npy#"]),
+    paths_in_parquet: ([f"a.parquet#{i}" for i in range(5)], None, ["a.parquet#"]),
+    text_file: ([f"{label}/{i}.png" for i, label in enumerate(LABELS)], NONE, None),
+    two_folders: (
+        [f"photos/{label}/{i}.png" for i, label in enumerate(LABELS)],
+        [None] * 5,
+        ["photos/cat/", "photos/dog/"],
+    ),
+    mixed: (["cat/0.png", "cat/1.png", *(f"b.parquet#{i}" for i in range(3))], None, ["cat/", "b.parquet#"]),
 }  # kind -> paths, labels and roots, relative to the folder of the test
 
 

@@ -113,7 +113,8 @@ def test_a_folder_that_cannot_be_opened_is_listed(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "iterdir", guarded)
     source = open_source(tmp_path)
     assert source.paths() == [f"{tmp_path}/open/1.png", f"{tmp_path}/shut"]
-    assert source.labels() == ["open", None]
+    assert source.labels() == [None, None]
+    assert [content.folder for content in source.read([0, 1])] == ["open", None]
     assert source.unreadable_roots() == [f"{tmp_path}/shut/"]
     images = load_images(source, 4)
     assert images.keys == ["open/1.png"]
@@ -288,16 +289,17 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_a_folder_without_images(tmp_path: Path) -> None:
     for name in ("a.txt", "b/c.txt", "b/d.pdf", "README"):
         put(tmp_path / name, b"words")
-    expected = "holds no images, only 4 files of other kinds (most of all 2 .txt, 1 without extension, 1 .pdf)"
-    assert expected in refused(tmp_path)
+    refusal = refused(tmp_path)
+    assert "holds no images, only 4 files of other kinds (not looked at: " in refusal
+    assert "1 .pdf (convert to PNG), 2 .txt, 1 without extension)" in refusal
 
 
 def test_unsupported_files(tmp_path: Path) -> None:
     image = put(tmp_path / "a.png", noise(4, 4))
     parquet = put_parquet(tmp_path / "a.parquet", [stored(noise(4, 4))])
-    assert "is of no supported kind" in refused(put(tmp_path / "a.txt", b"words"))
-    assert "is of no supported kind" in refused([image, tmp_path / "a.txt"])
-    assert "mixes parquet files and images" in refused([image, parquet])
+    assert "is of no supported kind" in refused(put(tmp_path / "a.pdf", b"words"))
+    assert "is of no supported kind" in refused([image, tmp_path / "a.pdf"])
+    assert load_images([image, parquet], 8).keys == ["a.png", "a.parquet#0"]
     assert "is not a parquet file" in refused(put(tmp_path / "b.parquet", b"words"))
     assert "is not a parquet file" in refused(put(tmp_path / "b.parquet", b""))
     assert "is not a .npy file" in refused(put(tmp_path / "b.npy", b"words"))
@@ -315,14 +317,16 @@ def test_parquet_of_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "pixels",
     [
-        np.zeros((2, 8, 8, 3)),
         np.zeros((2, 8, 8, 3), np.uint16),
+        np.zeros((2, 8, 8, 3), np.int64),
+        np.zeros((2, 8, 8, 3), complex),
         np.zeros((8, 8), np.uint8),
-        np.zeros((2, 3, 8, 8), np.uint8),
+        np.zeros((2, 5, 8, 8), np.uint8),
         np.zeros((0, 8, 8), np.uint8),
         np.zeros((2, 0, 8, 3), np.uint8),
-        np.zeros((2, 8, 8), bool),
-        np.array(["a"]),
+        np.zeros((2, 2, 8, 8, 3), np.uint8),
+        np.zeros((1, 3)),
+        np.array([["a", "b"]]),
     ],
     ids=lambda pixels: f"{pixels.dtype}{pixels.shape}",
 )

@@ -1,4 +1,4 @@
-"""Groups of linked vectors, against SciPy's single-linkage clustering."""
+"""Close pairs against brute force, and complete linkage against SciPy's."""
 
 import numpy as np
 import pytest
@@ -8,47 +8,33 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from infomax.neighbors import groups
-from infomax.neighbors.groups import LinkedRows, groups_above
+from infomax.neighbors.groups import complete_linkage, least_cosine, pairs_above
 
 Vectors = NDArray[np.float64]
+Pairs = dict[tuple[int, int], float]
 
 
-def at_angles(*cosines: float) -> Vectors:
-    """Unit vectors in a plane, each at the given cosine to the one before."""
-    angles = np.cumsum([0.0, *np.arccos(cosines)])
-    return np.stack([np.cos(angles), np.sin(angles)], 1)
+def cosines_of(vectors: Vectors) -> Vectors:
+    """All cosines, computed plainly; 0 where a vector is zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(lengths > 0, lengths, 1)
+    cosines: Vectors = (unit @ unit.T).round(9)
+    return cosines
+
+
+def found_pairs(vectors: Vectors, threshold: float) -> Pairs:
+    found: Pairs = {}
+    for a, b, cosines in pairs_above(vectors, threshold):
+        pairs = list(zip(a.tolist(), b.tolist(), strict=True))
+        assert not found.keys() & set(pairs)
+        found |= dict(zip(pairs, cosines.tolist(), strict=True))
+    return found
 
 
 @pytest.fixture(params=[1, 2, 7, 2048])
 def rows(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Block sizes."""
     monkeypatch.setattr(groups, "ROWS", request.param)
-
-
-@pytest.mark.usefixtures("rows")
-@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 0, 1)])
-def test_the_weakest_link_does_not_depend_on_the_blocks(order: tuple[int, ...]) -> None:
-    """Cosines 0.95, 0.95 and 0.805: the two strong links hold the group together, so the third does not count."""
-    vectors = at_angles(0.95, 0.95)[list(order)]
-    found = groups_above(vectors, 0.8)
-    assert [group.rows for group in found] == [[0, 1, 2]]
-    assert found[0].weakest == pytest.approx(0.95, abs=1e-12)
-
-
-def test_groups_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = np.repeat(np.random.default_rng(0).normal(size=(30, 8)), 3, axis=0)
-    whole = groups_above(vectors, 0.9)
-    monkeypatch.setattr(groups, "ROWS", 7)
-    parts = groups_above(vectors, 0.9)
-    assert {tuple(group.rows) for group in parts} == {tuple(group.rows) for group in whole}
-
-
-@pytest.mark.usefixtures("rows")
-def test_a_bridge_is_the_weakest_link() -> None:
-    vectors = at_angles(0.99, 0.98, 0.85, 0.97)
-    assert [(group.rows, round(group.weakest, 12)) for group in groups_above(vectors, 0.8)] == [([0, 1, 2, 3, 4], 0.85)]
-    apart = groups_above(vectors, 0.86)
-    assert [(group.rows, round(group.weakest, 12)) for group in apart] == [([0, 1, 2], 0.98), ([3, 4], 0.97)]
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,28 +45,25 @@ def test_a_bridge_is_the_weakest_link() -> None:
     threshold=st.floats(-0.5, 0.999),
     block=st.integers(1, 50),
 )
-def test_the_groups_are_those_of_single_linkage(seed: int, n: int, d: int, threshold: float, block: int) -> None:
+def test_the_pairs_are_those_of_brute_force(seed: int, n: int, d: int, threshold: float, block: int) -> None:
     vectors = np.random.default_rng(seed).normal(size=(n, d))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "ROWS", block)
-        found = groups_above(vectors, threshold)
-    tree = linkage(vectors, "single", metric="cosine")
-    clusters = fcluster(tree, 1 - threshold, "distance")
-    expected = [np.flatnonzero(clusters == each).tolist() for each in np.unique(clusters)]
-    assert sorted(group.rows for group in found) == sorted(each for each in expected if len(each) > 1)
-    for group in found:
-        merges = linkage(vectors[group.rows], "single", metric="cosine")[:, 2]
-        assert group.weakest == pytest.approx(1 - merges.max(), abs=1e-9)
+        found = found_pairs(vectors, threshold)
+    cosines = cosines_of(vectors)
+    expected = {(int(a), int(b)) for a, b in np.argwhere(np.triu(cosines >= threshold, 1))}
+    assert found.keys() == expected
+    assert all(value == pytest.approx(cosines[pair], abs=1e-8) for pair, value in found.items())
 
 
 @pytest.mark.usefixtures("rows")
 def test_copies_are_linked_at_exactly_one_and_zeros_to_nothing() -> None:
     vectors = np.array([[0, 0], [3, 4], [1, 0], [6, 8], [0, 0], [0.3, 0.4]])
-    assert groups_above(vectors, 1.0) == [LinkedRows([1, 3, 5], 1.0)]
+    assert found_pairs(vectors, 1.0) == {(1, 3): 1.0, (1, 5): 1.0, (3, 5): 1.0}
 
 
 @pytest.mark.usefixtures("rows")
-def test_only_pairs_that_are_the_same_are_linked_and_no_others_are_compared() -> None:
+def test_only_pairs_that_are_the_same_count_and_no_others_are_compared() -> None:
     vectors = np.array([[1, 0], [1, 0.01], [1, 0.02], [-1, 0]])
 
     def same(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -89,10 +72,48 @@ def test_only_pairs_that_are_the_same_are_linked_and_no_others_are_compared() ->
         pairs: NDArray[np.bool_] = np.logical_and.outer(a != 1, b != 1)
         return pairs
 
-    assert [group.rows for group in groups_above(vectors, 0.9, same)] == [[0, 2]]
-    assert groups_above(vectors, 0.9, lambda a, b: np.zeros((len(a), len(b)), np.bool_)) == []
+    assert [(a.tolist(), b.tolist()) for a, b, _ in pairs_above(vectors, 0.9, same)] == [([0], [2])]
+    assert list(pairs_above(vectors, 0.9, lambda a, b: np.zeros((len(a), len(b)), np.bool_))) == []
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
-def test_nothing_is_linked(n: int) -> None:
-    assert groups_above(np.eye(max(n, 1))[:n], 0.5) == []
+def test_nothing_is_close(n: int) -> None:
+    assert list(pairs_above(np.eye(max(n, 1))[:n], 0.5)) == []
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("seed", range(4))
+def test_the_least_cosine_is_that_of_all_pairs(seed: int) -> None:
+    vectors = np.random.default_rng(seed).normal(size=(17, 3))
+    assert least_cosine(vectors) == pytest.approx(cosines_of(vectors).min(), abs=1e-8)
+    assert least_cosine(vectors[[4, 4, 4]]) == 1.0
+    assert least_cosine(np.array([[3.0, 4.0], [6.0, 8.0]])) == 1.0
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 25), threshold=st.floats(-0.3, 0.95))
+def test_the_groups_are_those_of_complete_linkage(seed: int, n: int, threshold: float) -> None:
+    vectors = np.random.default_rng(seed).normal(size=(n, 3))
+    pairs = found_pairs(vectors, threshold)
+    found = complete_linkage(n, sorted(pairs, key=lambda pair: -pairs[pair]))
+    clusters = fcluster(linkage(vectors, "complete", metric="cosine"), 1 - threshold, "distance")
+    expected = [np.flatnonzero(clusters == each).tolist() for each in np.unique(clusters)]
+    assert sorted(found) == sorted(each for each in expected if len(each) > 1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_every_pair_of_a_group_is_linked_and_a_row_is_in_one_group(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 15))
+    every = [(a, b) for a in range(n) for b in range(a + 1, n)]
+    links = data.draw(st.lists(st.sampled_from(every), unique=True)) if every else []
+    found = complete_linkage(n, links)
+    rows = [row for group in found for row in group]
+    assert len(rows) == len(set(rows))
+    assert all((a, b) in links for group in found for a in group for b in group if a < b)
+    if links:
+        assert any({*links[0]} <= {*group} for group in found)  # the closest pair is never parted
+
+
+def test_a_chain_falls_into_pairs() -> None:
+    assert complete_linkage(6, [(row, row + 1) for row in range(5)]) == [[0, 1], [2, 3], [4, 5]]

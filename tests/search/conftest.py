@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from infomax import Index, InfoMax
 from infomax.search.index_folder import IndexFolder
@@ -85,3 +85,17 @@ def filled(
             small = None if thumbnails is None else [thumbnails[row] for row in part]
             store.upsert(rows_of([names[row] for row in part], vectors[part], some, thumbnails=small))
     return names
+
+
+def scene(seed: int, width: int = 160, height: int = 120) -> Image.Image:
+    """An image of colored shapes, another one for every seed."""
+    random = np.random.default_rng(seed)
+    ground = random.integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    image = Image.fromarray(ground).resize((width, height), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(image)
+    for _ in range(8):
+        x, y, size = random.uniform(0, width), random.uniform(0, height), random.uniform(width / 16, width / 4)
+        color = tuple(random.integers(0, 256, 3).tolist())
+        shape = draw.ellipse if random.random() < 0.5 else draw.rectangle
+        shape((x - size, y - size / 2, x + size, y + size / 2), color)
+    return image

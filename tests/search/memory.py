@@ -71,6 +71,8 @@ class MemoryStore:
             for row in self.rows.values()
             if (where.folder is None or row["path"].startswith(where.folder + "/"))
             and (where.label is None or row["label"] == where.label)
+            and (where.after is None or (row["taken"] or "") >= where.after)
+            and (where.before is None or (row["taken"] or "9999") < where.before)
         ]
 
     def table(self, rows: list[dict[str, Any]]) -> pa.Table:
@@ -104,20 +106,24 @@ def rows_of(
     vectors: Vectors,
     labels: Sequence[str | None] | None = None,
     *,
-    mark: str = "m",
+    mark: str | None = None,
     thumbnails: Sequence[bytes] | None = None,
+    taken: Sequence[str | None] | None = None,
+    hashes: Sequence[str] | None = None,
 ) -> pa.Table:
     count = len(paths)
     columns = {
         "path": list(paths),
         "id": [id_of(path) for path in paths],
-        "hash": [mark] * count,
+        "hash": [mark or f"content of {path}" for path in paths] if hashes is None else list(hashes),
         "version": ["1:1"] * count,
         "size": [1] * count,
         "mtime": [1.0] * count,
         "width": [3] * count,
         "height": [2] * count,
         "label": list(labels) if labels is not None else [None] * count,
+        **{name: [None] * count for name in ("inode", "format", "camera", "latitude", "longitude")},
+        "taken": list(taken) if taken is not None else [None] * count,
         "thumbnail": [path.encode() for path in paths] if thumbnails is None else list(thumbnails),
         "model": ["model"] * count,
         "vector": vector_column(vectors),

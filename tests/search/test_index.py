@@ -1,11 +1,15 @@
 """Search: exact against brute force with every store, and what a query may be."""
 
+import inspect
 import pickle
 from io import BytesIO
 from pathlib import Path
+from shutil import rmtree
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -14,8 +18,8 @@ from infomax import Index, InfoMax, InfoMaxError
 from infomax.neighbors.distances import Metric
 from infomax.search.display import decode_tiles
 from infomax.search.index_folder import IndexFolder
-from infomax.search.queries import UnusableQuery
-from tests.conftest import colored
+from infomax.search.queries import UnusableQuery, valid_metric
+from tests.conftest import colored, labeled
 from tests.search.conftest import NewIndex, filled, paths, save
 from tests.search.memory import MemoryStore, brute_force, cloud
 
@@ -132,7 +136,7 @@ def test_the_three_lines_of_the_readme(model: InfoMax, photos: Path, tmp_path: P
     expected = brute_force(codes[keys.index("cat/04.png")], [str(photos / key) for key in keys], codes, 9, "cosine")
     assert paths(found) == [path for path, _ in expected]
     assert found[0].distance == pytest.approx(0, abs=1e-6)
-    assert found[0].image.label == "cat"
+    assert found[0].image.label is None
 
 
 def test_a_query_may_be_a_file_its_content_or_pixels(model: InfoMax, photos: Path, tmp_path: Path) -> None:
@@ -141,6 +145,68 @@ def test_a_query_may_be_a_file_its_content_or_pixels(model: InfoMax, photos: Pat
     pixels = colored(31, 12)[1]
     for query in (file, str(file), file.read_bytes(), pixels):
         assert paths(index.search(query, 1)) == [str(file)]
+
+
+def test_a_query_may_be_an_object_in_memory(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model).add(photos)
+    file = photos / "dog" / "01.png"
+    pixels = colored(31, 12)[1]
+    first = np.moveaxis(pixels, 2, 0)
+    with Image.open(file) as image:
+        for query in (
+            *(image, [image], (file,), [str(file)], pixels[None], pixels / 255, image.convert("RGBA")),
+            *(torch.from_numpy(pixels), torch.from_numpy(first / 255).float(), torch.from_numpy(first)[None]),
+        ):
+            (match,) = index.search(query, 1)
+            assert match.image.path == str(file)
+            assert match.distance == pytest.approx(0, abs=1e-6)
+    vector = torch.from_numpy(model.transform(file)[0])
+    assert paths(index.search(vector, 1)) == [str(file)]
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ([], "a list of 0 images"),
+        (["a.png", "b.png"], "a list of 2 images"),
+        (np.zeros((9, 9, 3), np.uint16), "uint16 of shape"),
+        (np.full((9, 9, 3), 7.0), "floats from 7 to 7"),
+        (np.full((9, 9, 3), np.nan), "NaN"),
+        (np.zeros((2, 9, 9, 3), np.uint8), "an item of a list is one image"),
+    ],
+)
+def test_an_object_that_is_no_image_is_one_line(query: Any, reason: str, model: InfoMax, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model)
+    with pytest.raises(UnusableQuery, match=reason) as raised:
+        index.search(query)
+    assert "\n" not in str(raised.value)
+
+
+def test_images_in_memory_keep_their_rows_when_others_are_added(model: InfoMax, tmp_path: Path) -> None:
+    index, pixels = Index.create(tmp_path / "index", model), colored(6)
+    index.add([Image.fromarray(each) for each in pixels[:3]]).add([Image.fromarray(each) for each in pixels[3:]])
+    index.add(list(pixels[:3]))
+    assert len(index) == 6
+    (match,) = index.search(pixels[4], 1)
+    assert match.image.path.startswith("item#1-")
+    assert match.distance == pytest.approx(0, abs=1e-6)
+
+
+def test_a_file_that_a_list_names_twice_is_one_row(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    files = sorted(photos.rglob("*.png"))
+    index = Index.create(tmp_path / "index", model)
+    assert index.synchronize(iter([files[3], files[1], files[3]]), dry_run=True).added == 2
+    assert index.synchronize(iter([files[3], files[1], files[3]])).added == 2
+    assert index.synchronize([files[1], files[3]]).unchanged == 2
+    assert {each.path for each in index.page()} == {str(files[1]), str(files[3])}
+
+
+def test_a_folder_is_a_place_and_no_label(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model).add(photos)
+    assert index.statistics().labels == {None: 31}
+    assert index.count(label="cat") == 0
+    assert index.count(folder=photos / "cat") == 15
+    assert index.synchronize(photos / "cat").unchanged == 15
 
 
 def test_thumbnails_and_sizes_come_from_the_index_alone(model: InfoMax, tmp_path: Path) -> None:
@@ -171,7 +237,7 @@ def test_thumbnails_and_sizes_come_from_the_index_alone(model: InfoMax, tmp_path
 
 
 def test_statistics(model: InfoMax, photos: Path, tmp_path: Path) -> None:
-    index = Index.create(tmp_path / "index", model).add(photos)
+    index = Index.create(tmp_path / "index", model).add(labeled(photos))
     numbers = index.statistics()
     assert (numbers.images, numbers.dim, numbers.model) == (31, 8, model.fingerprint)
     assert numbers.labels == {"cat": 15, "dog": 15, None: 1}
@@ -245,3 +311,93 @@ def test_an_array_is_encoded_as_the_model_encodes_it(model: InfoMax, photos: Pat
     np.testing.assert_array_equal(index.embed(pixels[0]), model.encode(pixels)[0])
     file = photos / "cat" / "04.png"
     np.testing.assert_array_equal(index.embed(file.read_bytes()), index.embed(file))
+
+
+def test_the_next_nearest_take_the_place_of_gone_files(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model).add(photos)
+    query = photos / "30.png"
+    ranked = index.search(query, 31).paths
+    for path in ranked[1:20]:
+        Path(path).unlink()
+    found = index.search(query, 5)
+    assert found.paths == [ranked[0], *ranked[20:24]]
+    assert [match.rank for match in found] == [1, 2, 3, 4, 5]
+    assert found.left_out == tuple(sorted(ranked[1:20]))
+    assert found[:2].left_out == found.left_out
+    assert index.search(query, 99).paths == [ranked[0], *ranked[20:]]
+    assert index.search(query, 31, include_gone=True).paths == ranked
+    assert [match.image.gone for match in index.search(query, 3, include_gone=True)] == [False, True, True]
+    first = index.search(query, 1)[0].image.id
+    assert index.similar(first, 3).paths == ranked[20:23]
+    assert index.similar(first, 3, include_gone=True).paths == ranked[1:4]
+    assert index.search(query, 3, approximate=True).paths == [ranked[0], *ranked[20:22]]
+    assert (index.statistics().images, index.statistics().gone) == (31, 19)
+    assert len(index.page(0, 99)) == index.count() == 31
+
+
+def test_a_search_gives_up_where_nearly_all_files_are_gone(
+    model: InfoMax, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infomax.search.ranking.ASKED_AT_MOST", 8)
+    index = Index.create(tmp_path / "index", model).add(photos)
+    ranked = index.search(photos / "30.png", 31).paths
+    for path in ranked[1:25]:
+        Path(path).unlink()
+    found = index.search(photos / "30.png", 2)
+    assert found.paths == ranked[:1]
+    assert set(found.left_out) == set(ranked[1:8])
+
+
+def test_duplicates_leave_out_gone_files_unless_asked_for(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    copy = photos / "copy.png"
+    copy.write_bytes((photos / "30.png").read_bytes())
+    index = Index.create(tmp_path / "index", model).add(photos)
+    copy.unlink()
+    pair = {str(copy), str(photos / "30.png")}
+    assert not any({image.path for image in group.images} >= pair for group in index.duplicates())
+    assert any({image.path for image in group.images} >= pair for group in index.duplicates(include_gone=True))
+
+
+def test_an_index_on_another_machine_still_answers(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    """None of its folders is there."""
+    index = Index.create(tmp_path / "index", model).add(photos)
+    query = (photos / "30.png").read_bytes()
+    photos.rename(tmp_path / "elsewhere")
+    found = index.search(query, 3)
+    assert found.paths[0] == str(photos / "30.png")
+    assert (len(found), found.left_out, found.missing_roots) == (3, (), (str(photos),))
+    assert all(match.image.gone for match in found)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("size", [1e300, 1e38, 1e16])
+def test_a_vector_too_large_for_float32_is_refused(new_index: NewIndex, metric: Metric, size: float) -> None:
+    index = new_index()
+    filled(index, cloud(20))
+    with pytest.raises(UnusableQuery, match="of finite numbers of at most 1e\\+15"):
+        index.search(np.full(8, size), metric=metric)
+    assert len(index.search(np.full(8, 1e14), metric=metric)) == 10
+
+
+def test_an_unknown_metric_is_refused() -> None:
+    """The tests check types, which users do not: so the check itself is asked."""
+    check = inspect.unwrap(valid_metric)
+    assert check("euclidean") == "euclidean"
+    with pytest.raises(InfoMaxError, match="no metric 'manhattan': choose cosine or euclidean"):
+        check("manhattan")
+
+
+@pytest.mark.parametrize("time", ["May", "2024-13", "2024-02-30", "24", "2024-5-1", ""])
+def test_a_time_that_is_none_is_refused(new_index: NewIndex, time: str) -> None:
+    with pytest.raises(InfoMaxError, match="give a year, month, day or time"):
+        new_index().count(after=time)
+
+
+def test_a_deleted_index_is_told_in_one_line(model: InfoMax, photos: Path, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "index", model).add(photos)
+    ids = [image.id for image in index.page()]
+    rmtree(tmp_path / "index")
+    for ask in (lambda: index.thumbnails(ids), lambda: index.page(), lambda: len(index), lambda: index.similar(ids[0])):
+        with pytest.raises(InfoMaxError, match="cannot read the index") as told:
+            ask()
+        assert "\n" not in str(told.value)

@@ -11,6 +11,7 @@ from shutil import copytree
 import pytest
 
 from infomax import Index, InfoMax, InfoMaxError
+from infomax.search.index_folder import FORMAT
 from tests.conftest import SMALL, colored, environment, no_room
 from tests.search.conftest import content, paths
 from tests.search.memory import MemoryStore
@@ -104,7 +105,7 @@ def test_folders_without_an_index_are_refused(model: InfoMax, tmp_path: Path) ->
         (lambda index: (index / "index.json").write_text('{"format": 2}'), "damaged"),
         (lambda index: (index / "index.json").write_text('{"format": 9, "model": "", "dim": 8}'), "has format 9"),
         (
-            lambda index: (index / "index.json").write_text('{"format": 2, "model": "", "dim": 9}'),
+            lambda index: (index / "index.json").write_text(f'{{"format": {FORMAT}, "model": "", "dim": 9}}'),
             "vectors of 8 numbers",
         ),
         (lambda index: (index / "index.json").unlink(), "holds no index"),

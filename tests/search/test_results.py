@@ -104,6 +104,8 @@ def test_a_table_has_one_row_a_match(matches: Matches, monkeypatch: pytest.Monke
         "label": ["<i>&", None, "cat"],
         "distance": matches.distances,
         "similarity": [each.similarity for each in matches],
+        **{name: [None] * 3 for name in ("format", "taken", "camera", "latitude", "longitude")},
+        "gone": [True] * 3,
     }
 
 

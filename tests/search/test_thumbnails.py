@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from infomax.images.decoding import BrokenImage, center_crop_resize
-from infomax.search.thumbnails import SIDE, square_and_thumbnail, thumbnail
+from infomax.images import rasters
+from infomax.images.broken import BrokenImage
+from infomax.images.decoding import center_crop_resize
+from infomax.search.thumbnails import SIDE, decode_views, thumbnail
 from tests.conftest import colored
 
 
@@ -24,13 +26,13 @@ def encoded(width: int, height: int, kind: str, turn: int = 1) -> bytes:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The files that Pillow has opened."""
     seen: list[object] = []
-    really = Image.open
+    really = rasters.read_raster
 
-    def counting(file: BytesIO, **options: Any) -> Image.Image:
+    def counting(file: BytesIO, *options: Any) -> rasters.Raster:
         seen.append(file)
-        return really(file, **options)
+        return really(file, *options)
 
-    monkeypatch.setattr(Image, "open", counting)
+    monkeypatch.setattr("infomax.images.decoding.read_raster", counting)
     return seen
 
 
@@ -43,7 +45,7 @@ def test_an_image_is_decoded_once_for_the_model_and_the_thumbnail(
     opened: list[object], kind: str, size: tuple[int, int], times: int, turn: int
 ) -> None:
     data = encoded(*size, kind, turn)
-    square, small = square_and_thumbnail(data, 16)
+    square, small, _ = decode_views(data, 16)
     assert len(opened) == times
     assert np.array_equal(square, center_crop_resize(data, 16))
     assert (small.width, small.height) == (size if turn < 5 else size[::-1])
@@ -55,7 +57,7 @@ def test_an_image_is_decoded_once_for_the_model_and_the_thumbnail(
 
 def test_a_thumbnail_of_pixels() -> None:
     pixels = colored(1, 40)[0]
-    square, small = square_and_thumbnail(pixels, 8)
+    square, small, _ = decode_views(pixels, 8)
     assert np.array_equal(square, center_crop_resize(pixels, 8))
     assert small == thumbnail(pixels)
     assert (small.width, small.height) == (40, 40)
@@ -65,4 +67,4 @@ def test_broken_images_say_why() -> None:
     whole = encoded(90, 60, "png")
     for data, why in ((whole[:-900], "truncated"), (b"", "an empty file"), (b"text", "not an image")):
         with pytest.raises(BrokenImage, match=why):
-            square_and_thumbnail(data, 8)
+            decode_views(data, 8)

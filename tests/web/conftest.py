@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from infomax import Index, InfoMax
-from tests.conftest import SMALL, colored, environment
+from tests.conftest import SMALL, colored, environment, labeled
 
 EVIL = "<img src=x onerror=window.hacked=1>"
 """A label and a file name that must stay text on the page."""
@@ -46,7 +46,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(file)
     model = InfoMax(SMALL, device="cpu").fit(colored(40))
-    Index.create(folder / "photos.index", model, device="cpu").add(folder / "photos")
+    Index.create(folder / "photos.index", model, device="cpu").add(labeled(folder / "photos"))
     return folder
 
 

@@ -72,7 +72,7 @@ def test_filters(client: httpx.Client, served: Served, folder: str | None, label
     params = {name: value for name, value in given.items() if value is not None}
     page = client.get("/api/images", params=params).json()
     assert (page["total"], len(page["images"])) == (count, count)
-    matches = found(client.get("/api/matches", params={"id": ids(client)[0], "k": 50, **params}))
+    matches = found(client.get("/api/matches", params={"id": ids(client)[0], "k": 50, "include_gone": True, **params}))
     assert {path for path, _ in matches} == {each["path"] for each in page["images"]} - {served.index.page()[0].path}
 
 
@@ -111,7 +111,7 @@ def test_the_state_of_an_image_file_is_reported(tmp_path: Path, template: Path) 
     for number, pixels in enumerate(colored(4, 16)):
         photos.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(photos / f"{number}.png")
-    Index.open(tmp_path / "i", device="cpu").add(photos)
+    index = Index.open(tmp_path / "i", device="cpu").add(photos)
     (photos / "1.png").unlink()
     (photos / "2.png").write_bytes(b"secret")
     (photos / "3.png").unlink()
@@ -120,9 +120,35 @@ def test_the_state_of_an_image_file_is_reported(tmp_path: Path, template: Path) 
     with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
         images = client.get("/api/images", params={"folder": str(photos)}).json()["images"]
         assert [each["state"] for each in images] == ["there", "gone", "changed", "changed"]
+        assert client.get("/api/statistics").json()["gone"] == index.statistics().gone >= 1
         for each in images:
             assert client.get(f"/api/images/{each['id']}").json() == each
             assert client.get(each["thumbnail"]).content[8:12] == b"WEBP"
+
+
+def test_deleted_images_are_no_neighbors_unless_asked_for(tmp_path: Path, template: Path) -> None:
+    copytree(template / "photos.index", tmp_path / "i")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    exif = Image.Exif()
+    exif.update({0x9003: "2024:05:01 12:30:05", 0x0110: "Model"})
+    for number, pixels in enumerate(colored(4, 16, seed=9)):
+        Image.fromarray(pixels).save(photos / f"{number}.png", exif=exif)
+    index = Index.open(tmp_path / "i", device="cpu").add(photos)
+    (photos / "1.png").unlink()
+    query = next(image.id for image in index.page(0, 99) if image.path.endswith("/photos/0.png"))
+    with serving(tmp_path / "i") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:
+        asked: dict[str, str | int] = {"id": query, "k": 99, "folder": str(photos)}
+        answer = client.get("/api/matches", params=asked).json()
+        assert sorted(each["image"]["path"] for each in answer["matches"]) == [f"{photos}/2.png", f"{photos}/3.png"]
+        assert answer["left_out"] == 1
+        assert (answer["query"]["taken"], answer["query"]["camera"]) == ("2024-05-01T12:30:05", "Model")
+        every = client.get("/api/matches", params={**asked, "include_gone": True}).json()
+        assert (len(every["matches"]), every["left_out"]) == (3, 0)
+        for time, count in (("2024-05", 2), ("2025", 0)):
+            assert len(client.get("/api/matches", params={**asked, "after": time}).json()["matches"]) == count
+        for none in ("May", "2024-13", "2024-02-30"):
+            assert client.get("/api/matches", params={**asked, "before": none}).status_code == 422
 
 
 def test_the_map_has_every_image_once(client: httpx.Client, served: Served) -> None:
@@ -147,7 +173,8 @@ def test_images_added_by_another_process_appear_at_once(tmp_path: Path, template
         Index.open(tmp_path / "i", device="cpu").add(colored(5, seed=3))
         assert client.get("/api/statistics").json()["images"] == 50
         assert client.get("/api/images").json()["total"] == 50
-        assert len(found(client.get("/api/matches", params={"id": ids(client)[0], "k": 99}))) == 49
+        asked: dict[str, str | int] = {"id": ids(client)[0], "k": 99, "include_gone": True}
+        assert len(found(client.get("/api/matches", params=asked))) == 49
         deadline = time.monotonic() + 60
         while len((drawn := client.get("/api/map").json())["ids"]) != 50 or not drawn["current"]:
             assert time.monotonic() < deadline

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, urlparse
@@ -257,6 +258,29 @@ def test_names_and_labels_stay_text(page: Page, served: Served) -> None:
     visit(page, served, "/?view=map")
     expect(page.locator(".legend a")).to_have_text(sorted(LABELS))
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_folder_is_called_a_folder(browser: Browser, served: Served, tmp_path: Path) -> None:
+    index = Index.create(tmp_path / "photos.index", served.index.model, device="cpu").add(served.photos)
+    one = index.page()[0]
+    assert (one.label, Path(one.path).parent.parent.name) == (None, "photos")
+    with serving(index.path) as (_, address), browser.new_context() as context:
+        expect.set_options(timeout=TIMEOUT)
+        context.set_default_timeout(TIMEOUT)
+        page, here = context.new_page(), replace(served, address=address, index=index)
+        visit(page, here, f"/?near={one.id}")
+        assert page.locator("dt").all_inner_texts() == ["Folder", "Image"]
+        expect(page.locator(".caption span")).to_have_count(20)
+        captions = page.locator(".caption span").all_inner_texts()
+        assert {each.removeprefix("in ") for each in captions} <= {*LABELS, "holiday"}
+        assert all(each.startswith("in ") for each in captions)
+        expect(page.locator("#label")).to_be_hidden()
+        visit(page, here, "/?view=map")
+        expect(page.get_by_role("list", name="Folders").locator("a")).to_have_text(sorted(LABELS))
+        page.get_by_role("link", name="dog", exact=True).click()
+        page.wait_for_url("**folder=**")
+        expect(page.locator(".legend a[aria-current]")).to_have_text("dog")
+        assert query(page)["folder"] == [str(served.photos / "dog")]
 
 
 def on_the_map(page: Page, point: int) -> tuple[float, float]:

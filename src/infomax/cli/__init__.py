@@ -5,9 +5,14 @@ Commands import what they need when they run, so that `--help` answers at once.
 """
 
 import errno
+import logging
+import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from io import TextIOWrapper
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -22,9 +27,11 @@ from infomax.cli.fit import fit
 from infomax.cli.index import index
 from infomax.cli.montage import montage
 from infomax.cli.outliers import outliers
+from infomax.cli.output import warnings_on_stderr
 from infomax.cli.search import search
 from infomax.cli.serve import serve
-from infomax.errors import InfoMaxError
+from infomax.errors import InfoMaxError, InfoMaxWarning
+from infomax.paths import expand_home
 
 _INTERRUPTED = 130  # the exit code that typer gives to a KeyboardInterrupt
 
@@ -35,11 +42,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _expanding_homes(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with every path that begins with ~ replaced: a shell leaves `--out=~/run` and unknown users."""
+
+    def expanded(value: Any) -> Any:
+        if isinstance(value, list):
+            return [expanded(each) for each in value]
+        return expand_home(value) if isinstance(value, Path) else value
+
+    @wraps(command)
+    def run(**options: Any) -> None:
+        command(**{name: expanded(value) for name, value in options.items()})
+
+    return run
+
+
 for command in (
     *(fit, embed, montage, index, search, duplicates, outliers, serve),
     *(evaluate, compare, explain, estimate_mi, demo),
 ):
-    app.command()(command)
+    app.command()(_expanding_homes(command))
 
 
 def _print_version(asked: bool) -> bool:
@@ -62,10 +85,17 @@ def _root(
 
 def main() -> None:
     """Run the command line. A failure that the user can fix is one line on stderr and exit code 1."""
+    _open_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be valid Unicode
+    _replace_missing_tmpdir()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where a home folder is missing or read-only
     try:
-        app()
+        with warnings_on_stderr(InfoMaxWarning, "once"):
+            _run()
+    except BrokenPipeError:
+        _leave_stdout()
+        sys.exit(1)
     except InfoMaxError as error:
         _fail(str(error))
     except OSError as error:
@@ -74,6 +104,44 @@ def main() -> None:
         if ended.code == _INTERRUPTED:
             _fail("stopped at once; repeat the command to start again, with --resume for a fit that had begun")
         raise
+
+
+def _run() -> None:
+    """Run the command, and write what it printed while an error of that can still be reported."""
+    try:
+        app()
+    finally:
+        sys.stdout.flush()
+
+
+def _replace_missing_tmpdir() -> None:
+    """Let LanceDB use the temporary folder that Python uses, where TMPDIR is no folder."""
+    chosen = os.environ.get("TMPDIR")
+    if chosen and not os.path.isdir(chosen):  # noqa: PTH112 - it may be no path at all
+        import tempfile
+
+        try:
+            os.environ["TMPDIR"] = tempfile.gettempdir()
+        except FileNotFoundError:
+            _fail(f"TMPDIR is {chosen!r}, which is no folder: set it to a folder that you may write to")
+        print(f"infomax: TMPDIR is {chosen!r}, which is no folder: {os.environ['TMPDIR']} is used", file=sys.stderr)
+
+
+def _leave_stdout() -> None:
+    """Drop what is left for a reader that has gone, as `| head` does: Python would complain of it at its exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _open_closed_streams() -> None:
+    """Open standard streams that are closed: a file would take the number of one, and receive what is printed."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(descriptor)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - to the end
 
 
 def _fail(message: str) -> None:

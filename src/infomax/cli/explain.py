@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from infomax.images import ReadingOptions
+
 _REFERENCE_IMAGES = 256
 
 
@@ -46,8 +48,9 @@ def explain(
     from infomax.model import InfoMax
 
     loaded = InfoMax.load(model, device=device)
-    pair = [_pixels(name, loaded.recipe_.size) for name in (query, match)]
-    named = [NamedImage(_pixels(name, IMAGE_SIDE), name) for name in (query, match)]
+    reading = loaded.reading_options()
+    pair = [_pixels(name, loaded.recipe_.size, reading) for name in (query, match)]
+    named = [NamedImage(_pixels(name, IMAGE_SIDE, reading), name) for name in (query, match)]
     others = None if reference is None else loaded.load_images(reference).pixels
     if others is not None:
         others = others[:: max(1, len(others) // _REFERENCE_IMAGES)][:_REFERENCE_IMAGES]
@@ -64,15 +67,17 @@ def explain(
         print(f"the figure is {out}")
 
 
-def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
+def _pixels(name: str, size: int, reading: "ReadingOptions") -> "NDArray[np.uint8]":
     """An image as a square: the file of that name, or else the row after the # of a SOURCE."""
-    from infomax.images.decoding import BrokenImage, center_crop_resize, decode, no_pillow_warnings
+    from infomax.images.broken import BrokenImage
+    from infomax.images.decoding import center_crop_resize, decode, no_pillow_warnings
     from infomax.images.opening import open_source
+    from infomax.paths import expand_home
 
     source, mark, row = name.rpartition("#")
     try:
         if not (mark and row.isdecimal()) or Path(name).is_file():
-            return decode(Path(name).expanduser(), size)
+            return decode(expand_home(name), size, reading)
         found = open_source(source)
         if int(row) >= len(found.entries):
             raise InfoMaxError(
@@ -82,7 +87,7 @@ def _pixels(name: str, size: int) -> "NDArray[np.uint8]":
         if isinstance(content, BrokenImage):
             raise content
         with no_pillow_warnings():
-            return center_crop_resize(content, size)
+            return center_crop_resize(content, size, reading)
     except BrokenImage as broken:
         raise InfoMaxError(f"{name} cannot be explained: {broken.reason}; give an image") from None
 

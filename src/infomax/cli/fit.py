@@ -1,16 +1,19 @@
 """fit: learn features from a collection of images."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infomax.cli.options import Device, Seed, SourceArgument
-from infomax.cli.output import health_warnings_on_stderr, print_skipped, quoted
+from infomax.cli.loading import open_sources, reading_options
+from infomax.cli.options import Bands, Device, Exclude, ImageColumn, LabelColumn, MaxPixels, Seed, SourceArgument
+from infomax.cli.output import health_warnings_on_stderr, print_left_out, quoted
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
+    from infomax.images.source import Source
     from infomax.model import InfoMax
     from infomax.training.logging import TensorBoardLogger
 
@@ -45,7 +48,7 @@ TensorBoard = Annotated[
 
 
 def fit(
-    source: SourceArgument,
+    sources: SourceArgument,
     out: Out,
     recipe: RecipeName = None,
     epochs: Epochs = None,
@@ -53,11 +56,16 @@ def fit(
     bound: BoundOption = None,
     divergence: DivergenceOption = None,
     prior: PriorOption = None,
+    exclude: Exclude = None,
+    max_pixels: MaxPixels = None,
+    bands: Bands = None,
     device: Device = "auto",
     seed: Seed = 0,
     resume: Resume = False,
     overwrite: Overwrite = False,
     tensorboard: TensorBoard = False,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
 ) -> None:
     """Learn features from a collection of images, without labels.
 
@@ -68,11 +76,12 @@ def fit(
     from infomax.training.interruption import TrainingInterrupted
     from infomax.training.logging import TensorBoardLogger
 
-    named = {"bound": bound, "divergence": divergence, "prior": prior}
-    texts = [text.partition("=") for text in settings or []]
-    replaced = {name: value for name, value in named.items() if value is not None}
-    replaced |= {name: value for name, _, value in texts}
-    model = InfoMax(recipe, settings=replaced or None, epochs=epochs, device=device, seed=seed, progress=True)
+    replaced = _settings(settings, bound=bound, divergence=divergence, prior=prior)
+    reading = reading_options(exclude, max_pixels, bands, image_column=image_column, label_column=label_column)
+    model = InfoMax(
+        recipe, settings=replaced or None, epochs=epochs, device=device, seed=seed, progress=True, reading=reading
+    )
+    source = open_sources(sources, reading)
     with (
         TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as logger,
         health_warnings_on_stderr(),
@@ -85,15 +94,25 @@ def fit(
             return
         if logger is not None:
             _show_neighbors(logger, model, source)
+    _print_result(model, sources, out)
+
+
+def _print_result(model: "InfoMax", sources: Sequence[str], out: Path) -> None:
+    """Say what was learned and left out, and how to go on."""
     data = model.config_["data"]
-    print_skipped(data["skipped"], str(out / "skipped.csv"))
+    print_left_out(data["left_out"], str(out / "skipped.csv"))
     print(f"learned {model.recipe_.dim} features from {data['images']} images; the model is in {out}")
-    print(
-        f"see which images they find alike:  infomax montage {quoted(source)} --model {quoted(out)} --out montage.png"
-    )
+    again = " ".join(map(quoted, sources))
+    print(f"see which images they find alike:  infomax montage {again} --model {quoted(out)} --out montage.png")
 
 
-def _show_neighbors(logger: "TensorBoardLogger", model: "InfoMax", source: str) -> None:
+def _settings(texts: Sequence[str] | None, **named: str | None) -> dict[str, str]:
+    """Settings to replace: those with an option of their own, and those of --set, which come last."""
+    replaced = {name: value for name, value in named.items() if value is not None}
+    return replaced | {name: value for name, _, value in (text.partition("=") for text in texts or [])}
+
+
+def _show_neighbors(logger: "TensorBoardLogger", model: "InfoMax", source: "Source") -> None:
     """Show random images with their nearest neighbors in TensorBoard."""
     import numpy as np
 

@@ -1,16 +1,30 @@
 """index: make an index, or bring it up to date."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infomax.cli.options import Device, IndexOption, JsonFile, SourceArgument
-from infomax.cli.output import print_skipped, write_json
+from infomax.cli.loading import open_sources, reading_options
+from infomax.cli.options import (
+    Device,
+    Exclude,
+    ImageColumn,
+    IndexOption,
+    JsonFile,
+    LabelColumn,
+    MaxPixels,
+    SourceArgument,
+)
+from infomax.cli.output import print_left_out, print_warnings, write_json
+
+if TYPE_CHECKING:
+    from infomax.search.sync import Changes
 
 
 def index(
-    source: SourceArgument,
+    sources: SourceArgument,
     index: IndexOption,
     model: Annotated[
         Path | None,
@@ -21,9 +35,16 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="Also remove images that are gone from SOURCE or broken now.")
     ] = False,
+    unmounted: Annotated[
+        bool, typer.Option("--unmounted", help="With --prune: also where SOURCE was on a disk that is not mounted.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")
     ] = False,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    exclude: Exclude = None,
+    max_pixels: MaxPixels = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
@@ -34,22 +55,48 @@ def index(
     from infomax.search.index import Index
     from infomax.search.planning import plan
 
+    reading = reading_options(exclude, max_pixels, image_column=image_column, label_column=label_column)
     if dry_run and not index.exists():
-        changes = plan(source, model)
+        changes = plan(open_sources(sources, reading), model)
     else:
         opened = (
             Index.open(index, device=device, progress=True)
             if model is None
             else Index.create(index, model, device=device, progress=True)
         )
-        changes = opened.synchronize(source, prune=prune, dry_run=dry_run)
-    if changes.skipped:
-        first = changes.skipped[0]
-        where = f"{first.where!r}, {first.reason}" if dry_run else str(index / "skipped.csv")
-        print_skipped(len(changes.skipped), where)
+        is_missing = prune and image_column is label_column is None and _are_missing(sources)
+        source = sources if is_missing else open_sources(sources, reading)
+        changes = opened.synchronize(source, prune=prune, unmounted=unmounted, dry_run=dry_run, reading=reading)
+    _print_remarks(changes, index, dry_run=dry_run)
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:
-        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts})
+        others = {name: getattr(changes, name) for name in ("moved", "same_file", "gone")}
+        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts, **others})
     if json_file != "-":
+        counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _are_missing(sources: list[str]) -> bool:
+    """Whether none of the sources exists as a file or folder."""
+    from infomax.paths import expand_home
+
+    return not any(os.path.lexists(expand_home(each)) for each in sources)
+
+
+def _print_remarks(changes: "Changes", index: Path, *, dry_run: bool) -> None:
+    """Say on stderr what the counts do not tell."""
+    from infomax.images.census import count_left_out
+
+    first = f"{changes.skipped[0].where!r}, {changes.skipped[0].reason}" if changes.skipped else ""
+    where = first if dry_run else str(index / "skipped.csv")
+    print_left_out(count_left_out(changes.skipped, changes.census), where)
+    remarks = []
+    if changes.same_file:
+        paths = "path is" if changes.same_file == 1 else "paths are"
+        remarks.append(f"{changes.same_file} {paths} the same file as another: listed once")
+    if changes.gone:
+        rows = "row has lost its file" if changes.gone == 1 else "rows have lost their files"
+        remarks.append(f"{changes.gone} {rows}: --prune removes {'it' if changes.gone == 1 else 'them'}")
+    print_warnings(remarks)

@@ -6,12 +6,39 @@ from typing import Annotated, Literal
 import typer
 
 SourceArgument = Annotated[
-    str,
+    list[str],
     typer.Argument(
-        metavar="SOURCE",
-        help="A folder of images, parquet files (a quoted glob works too), a .npy or .npz file of uint8 images, "
-        "or a name: digits, cifar10.",
+        metavar="SOURCE...",
+        help="Folders of images, image files, parquet files, a .npy or .npz file of images, a .txt of paths, or a "
+        "name: digits, cifar10. Several are put together; a glob works with quotes and without.",
     ),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option("--image-column", metavar="NAME", help="Column of the images in parquet files; found if left out."),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option("--label-column", metavar="NAME", help="Column of the labels in parquet files; found if left out."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Leave out files and folders of this name or path, such as 'thumb*' or 2019/raw; may be repeated. Hidden "
+        "ones and a NAS's thumbnails always are.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels", metavar="N", min=1, help="Largest image that is decoded; by default 89 million pixels."
+    ),
+]
+Bands = Annotated[
+    str | None,
+    typer.Option("--bands", metavar="R,G,B", help="Bands to show as red, green and blue, counted from 1: 4,3,2, say."),
 ]
 Model = Annotated[Path, typer.Option("--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it.")]
 Seed = Annotated[
@@ -28,6 +55,13 @@ JsonFile = Annotated[
     typer.Option("--json", metavar="FILE", help="Also write the result as JSON; - prints only the JSON to stdout."),
 ]
 
+After = Annotated[
+    str | None,
+    typer.Option("--after", metavar="DATE", help="Only images taken at this time or later: 2024, 2024-05, 2024-05-31."),
+]
+Before = Annotated[str | None, typer.Option("--before", metavar="DATE", help="Only images taken before this time.")]
+IncludeGone = Annotated[bool, typer.Option("--include-gone", help="Also images whose file no longer exists.")]
+
 IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines, without a password.")
@@ -37,5 +71,16 @@ Train = Annotated[
     str,
     typer.Option("--train", metavar="SOURCE", help="Labeled images, from which neighbors vote and classifiers learn."),
 ]
-Test = Annotated[str, typer.Option("--test", metavar="SOURCE", help="Other labeled images, to measure accuracy on.")]
-NeighborsOption = Annotated[int, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.")]
+OptionalTrain = Annotated[
+    str | None,
+    typer.Option("--train", metavar="SOURCE", help="Images from which neighbors vote and classifiers learn."),
+]
+OptionalTest = Annotated[
+    str | None,
+    typer.Option(
+        "--test", metavar="SOURCE", help="Other images, to measure accuracy on. Without it, --train is split by itself."
+    ),
+]
+OptionalNeighbors = Annotated[
+    int | None, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.", show_default="20")
+]

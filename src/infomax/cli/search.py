@@ -2,17 +2,19 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infomax.cli.options import Device, IndexOption, JsonFile, MetricName
-from infomax.cli.output import one_line, print_warnings, write_json
+from infomax.cli.options import After, Before, Device, IncludeGone, IndexOption, JsonFile, MetricName
+from infomax.cli.output import one_line, print_gone, print_warnings, write_json
 
 if TYPE_CHECKING:
     from infomax.neighbors.distances import Metric
-    from infomax.search.results import Match
+    from infomax.search.queries import Conditions
+    from infomax.search.results import Match, Matches
 
 
 def search(
@@ -29,6 +31,9 @@ def search(
     label: Annotated[
         str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")
     ] = None,
+    after: After = None,
+    before: Before = None,
+    include_gone: IncludeGone = False,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
     ] = None,
@@ -43,26 +48,35 @@ def search(
 
     opened = Index.open(index, device=device)
     queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
-    found = [
-        opened.search(query, k, metric=metric, approximate=approximate, folder=folder, label=label) for query in queries
-    ]
-    if not any(found):
-        print_warnings([f"{index} holds no images{' of that folder or label' if folder or label else ''}"])
+    conditions: Conditions = {"folder": folder, "label": label, "after": after, "before": before}
+    ask = partial(opened.search, k=k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
+    found = [ask(query) for query in queries]
+    _print_remarks(index, found, conditions)
     if figure is not None:
         from infomax.figures.canvas import save_png
         from infomax.figures.matches import draw_matches
 
         save_png(draw_matches(opened, queries, found, metric), figure)
     if json_file is not None:
-        documents = [
-            {"query": name, "metric": metric, "approximate": approximate, "matches": [_match(each) for each in matches]}
-            for name, matches in zip(images, found, strict=True)
-        ]
+        answer = {"metric": metric, "approximate": approximate}
+        pairs = zip(images, found, strict=True)
+        documents = [{"query": name, **answer, "matches": list(map(_match, matches))} for name, matches in pairs]
         write_json(json_file, documents[0] if len(documents) == 1 else documents)
     if json_file != "-":
         _print_matches(images, found, metric, approximate=approximate)
         if figure is not None:
             print(f"the figure is {figure}")
+
+
+def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditions") -> None:
+    """Say on stderr why there are no matches or fewer, and which files are missing."""
+    left_out = {path for matches in found for path in matches.left_out}
+    if not any(found) and not left_out:
+        named = conditions["folder"] or conditions["label"]
+        timed = conditions["after"] or conditions["before"]
+        which = " of that folder or label" if named else ""
+        print_warnings([f"{index} holds no images{which}{' taken at that time' if timed else ''}"])
+    print_gone(len(left_out), sorted({root for matches in found for root in matches.missing_roots}))
 
 
 def _print_matches(
@@ -73,7 +87,7 @@ def _print_matches(
     for name, matches in zip(images, found, strict=True):
         print(f"{name}: {len(matches)} {'match' if len(matches) == 1 else 'matches'}, {kind}")
         for each in matches:
-            end = f"{each.image.path}  {each.image.label or ''}".rstrip()
+            end = f"{each.image.path}  {each.image.label or ''}".rstrip() + ("  (gone)" if each.image.gone else "")
             print(f"{each.rank:>5}  {each.distance:<10.6f}  {one_line(end)}")
 
 
@@ -84,4 +98,5 @@ def _match(match: "Match") -> dict[str, Any]:
         "label": match.image.label,
         "distance": match.distance,
         "similarity": match.similarity,
+        **{name: getattr(match.image, name) for name in ("format", "taken", "camera", "latitude", "longitude", "gone")},
     }

@@ -3,7 +3,9 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from infomax.cli.options import Device, Host, IndexOption, Port
 from infomax.cli.output import print_warnings
@@ -12,25 +14,47 @@ if TYPE_CHECKING:
     from infomax.search.index import Index
 
 
-def serve(index: IndexOption, host: Host = "127.0.0.1", port: Port = 8000, device: Device = "auto") -> None:
+PublicUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--public-url",
+        metavar="URL",
+        help="Address of the page behind a proxy, such as https://photos.example.org/images/.",
+    ),
+]
+
+
+def serve(
+    index: IndexOption,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    public_url: PublicUrl = None,
+    device: Device = "auto",
+) -> None:
     """Search an index in the browser: images, their neighbors, and a map of all images.
 
     Example: infomax serve --index photos.index --port 8000
     """
-    serve_index(index, host, port, device)
+    serve_index(index, host, port, device, public_url)
 
 
-def serve_index(index: Path, host: str, port: int, device: str) -> None:
+def serve_index(index: Path, host: str, port: int, device: str, public_url: str | None = None) -> None:
     """Serve an index until Ctrl-C, and print the address."""
+    from infomax.web.proxies import PublicAddress
     from infomax.web.security import is_loopback
     from infomax.web.server import serve
 
+    public = None if public_url is None else PublicAddress.parse(public_url)
+
     def ready(address: str, opened: "Index") -> None:
         print(f"{len(opened)} images at {address} (Ctrl-C stops)", flush=True)
+        sees = "sees the thumbnails and names of all images: there is no password"
+        if public is not None:
+            print(f"behind a proxy: {public}", flush=True)
+            print_warnings([f"everyone who can open {public} {sees}, unless the proxy asks for one"])
         if not is_loopback(host):
-            warning = "everyone who can reach this machine sees the thumbnails and names of all images"
-            print_warnings([f"{warning}: there is no password"])
+            print_warnings([f"everyone who can reach this machine {sees}"])
 
-    serve(index, host, port, ready, device=device)
+    serve(index, host, port, ready, device=device, public=public)
     sys.stdout.flush()
     os._exit(0)  # abandons a map that is still being computed: its PyTorch thread would delay or abort a normal exit

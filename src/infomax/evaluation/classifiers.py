@@ -205,6 +205,23 @@ def fit_mlp(
     return MlpClassifier(standardization, network, epochs)
 
 
+def can_hold_out(labels: Int[np.ndarray, " n"]) -> bool:
+    """Whether there are enough images for a classifier, that is, one to hold out.
+
+    Args:
+        labels: Class of each training image, shape (n,).
+
+    Returns:
+        False if `fit_linear` and `fit_mlp` would refuse these images.
+
+    """
+    try:
+        _held_out(labels, 0)  # how many can be held out does not depend on the seed
+    except InfoMaxError:
+        return False
+    return True
+
+
 def _held_out(labels: Int[np.ndarray, " n"], seed: int) -> tuple[Int[np.ndarray, " learned"], Int[np.ndarray, " held"]]:
     """Random rows to learn from and rows to hold out: every fifth of a class, but never a whole class.
 

@@ -1,21 +1,26 @@
 """Comparison of several runs on the same images: scores, differences with intervals, neighbors, maps and settings."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.evaluate import Evaluation, evaluate_vectors, score_pixels
-from infomax.evaluation.labels import DEFAULT_K, LabeledFeatures
+from infomax.evaluation.altered_copies import find_altered_copies
+from infomax.evaluation.evaluate import Evaluation, evaluate_split
+from infomax.evaluation.labels import LabeledFeatures, validate_labels
 from infomax.evaluation.scores import FeatureScores
+from infomax.evaluation.split_scorer import SplitScorer
+from infomax.evaluation.splits import Split, split_images
 from infomax.images import LoadedImages
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
 from infomax.neighbors.projection import project
+from infomax.training.learning_log import LearningLog, read_learning
 from infomax.training.run_folder import Run
 
 _QUERIES, _MATCHES = 8, 8  # test images whose neighbors are shown, and neighbors of each
@@ -33,7 +38,8 @@ class RunScores:
         name: The shortest end of the run's path that identifies it among the runs.
         settings: Settings of the run by name, as text.
         evaluation: Evaluation of the run's codes.
-        curves: (steps, values) of each quantity in the log, by name, shape (2, points); bounds are in nats.
+        learning: How the run was learned, as its log has it.
+        weights: Size of the model's file, in bytes.
         matches: Rows of the training images nearest to each query by cosine distance, shape (q, k).
         queried: Pixels of the queries, of the size that the run takes.
         matched: Pixels of their matches.
@@ -44,7 +50,8 @@ class RunScores:
     name: str
     settings: dict[str, str]
     evaluation: Evaluation
-    curves: dict[str, Float[np.ndarray, "2 points"]]
+    learning: LearningLog
+    weights: int
     matches: Int[np.ndarray, "q k"]
     queried: UInt8[np.ndarray, "q s s 3"]
     matched: UInt8[np.ndarray, "q k s s 3"]
@@ -59,7 +66,8 @@ class Comparison:
     Attributes:
         runs: The runs, in the order given.
         train: The SOURCE of training images.
-        test: The SOURCE of test images.
+        test: The SOURCE of test images; None if the first was split by itself.
+        split: How the images were split.
         train_labels: Labels of the training images; None without any.
         test_labels: Labels of the test images; None without any.
         queries: Rows of the test images whose neighbors are shown.
@@ -71,7 +79,8 @@ class Comparison:
 
     runs: list[RunScores]
     train: str
-    test: str
+    test: str | None
+    split: Split
     train_labels: Sequence[str] | None
     test_labels: Sequence[str] | None
     queries: Int[np.ndarray, " q"]
@@ -81,7 +90,13 @@ class Comparison:
 
 
 def compare(
-    paths: Sequence[Path], train: str, test: str, *, k: int = DEFAULT_K, seed: int = 0, device: str = "auto"
+    paths: Sequence[Path],
+    train: str,
+    test: str | None = None,
+    *,
+    k: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
 ) -> Comparison:
     """Evaluate several runs on the same images.
 
@@ -90,9 +105,9 @@ def compare(
     Args:
         paths: Folders of finished runs, each different.
         train: SOURCE of the training images, whose labels classifiers and neighbors may use.
-        test: SOURCE of the test images.
-        k: Number of neighbors in the headline accuracy.
-        seed: Seed of the classifiers, of the images shown and of the maps.
+        test: SOURCE of the test images; None to split the first source by itself.
+        k: Number of neighbors in the headline accuracy; None for 20, or fewer if a split by itself has fewer.
+        seed: Seed of the classifiers, of the images shown, of the maps and of a split by itself.
         device: "auto", "cpu" or "cuda".
 
     Returns:
@@ -106,16 +121,17 @@ def compare(
     models = {name: InfoMax.load(path, device=device, progress=True) for name, path in _run_names(paths).items()}
     runs: list[RunScores] = []
     for path, (name, model) in zip(paths, models.items(), strict=True):
-        sources = model.load_images(train), model.load_images(test)
+        sources = model.load_images(train), None if test is None else model.load_images(test)
         if not runs:
-            queries, mapped = (_sampled_rows(len(sources[1].keys), count, seed) for count in (_QUERIES, _MAPPED))
-            first = sources
-        runs.append(_run_scores(name, path, model, sources, queries, mapped, k, seed))
-    splits = [LabeledFeatures(each.pixels, each.labels) for each in first]
-    labels = runs[0].evaluation.labels
-    pixels = None if labels is None else score_pixels(labels, *splits, k=k, seed=seed)
-    train_labels, test_labels = (split.labels for split in splits)
-    return Comparison(runs, train, test, train_labels, test_labels, queries, first[1].pixels[queries], mapped, pixels)
+            validate_labels(sources[0].labels, None if sources[1] is None else sources[1].labels, k)
+            split = split_images(*sources, seed=seed)
+            first = split.parts(*sources)
+            shown = _queries(first[1].labels, ~split.leaked, seed), _sampled_rows(len(first[1].keys), _MAPPED, seed)
+        runs.append(_run_scores(name, path, model, split, split.parts(*sources), shown, k, seed))
+    scorer = SplitScorer.of(split, *(LabeledFeatures(each.pixels, each.labels) for each in first), k=k, seed=seed)
+    pixels = None if scorer is None else scorer.score_pixels(first[0].pixels, first[1].pixels)
+    labels = first[0].labels, first[1].labels
+    return Comparison(runs, train, test, split, *labels, shown[0], first[1].pixels[shown[0]], shown[1], pixels)
 
 
 def bootstrap_interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> tuple[float, float]:
@@ -173,28 +189,46 @@ def _run_scores(
     name: str,
     path: Path,
     model: InfoMax,
-    sources: tuple[LoadedImages, LoadedImages],
-    queries: Int[np.ndarray, " q"],
-    mapped: Int[np.ndarray, " mapped"],
-    k: int,
+    split: Split,
+    images: tuple[LoadedImages, LoadedImages],
+    shown: tuple[Int[np.ndarray, " q"], Int[np.ndarray, " mapped"]],
+    k: int | None,
     seed: int,
 ) -> RunScores:
-    train, test = sources
+    """Evaluate one run, and find the neighbors of the queries and the places on the map."""
+    train, test = images
     codes, test_codes = model.encode(train.pixels), model.encode(test.pixels)
-    evaluation = evaluate_vectors(
-        LabeledFeatures(codes, train.labels), LabeledFeatures(test_codes, test.labels), k=k, seed=seed
-    )
+    features = LabeledFeatures(codes, train.labels), LabeledFeatures(test_codes, test.labels)
+    evaluation = evaluate_split(split, *features, k=k, seed=seed)
+    if evaluation.code is None:
+        everything = np.concatenate([train.pixels, test.pixels]), np.concatenate([codes, test_codes])
+        evaluation = replace(evaluation, altered=find_altered_copies(model, *everything, seed=seed))
+    queries, mapped = shown
     nearest = neighbors(test_codes[queries], codes, min(_MATCHES, len(codes))).indices
+    run = Run(path)
     return RunScores(
         name,
         dict(_flattened(model.config_)),
         evaluation,
-        _curves(Run(path)),
+        read_learning(run),
+        run.weights_file.stat().st_size,
         nearest,
         test.pixels[queries],
         train.pixels[nearest],
         project(test_codes[mapped], seed),
     )
+
+
+def _queries(labels: Sequence[str] | None, allowed: Bool[np.ndarray, " n"], seed: int) -> Int[np.ndarray, " q"]:
+    """Draw the test images whose neighbors are shown: one of each label in turn, and none that leaked."""
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(allowed) if allowed.any() else len(allowed))
+    seen: Counter[str] = Counter()
+    turns = []
+    for row in rows.tolist():
+        label = "" if labels is None else labels[row]
+        turns.append(seen[label])
+        seen[label] += 1
+    return np.sort(rows[np.argsort(turns, kind="stable")][:_QUERIES])
 
 
 def _run_names(paths: Sequence[Path]) -> dict[str, Path]:
@@ -216,15 +250,3 @@ def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
             yield from _flattened(value, f"{prefix}{name} ")
         else:
             yield prefix + name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _curves(run: Run) -> dict[str, Float[np.ndarray, "2 points"]]:
-    """Bounds in the log, in nats: one point each few hundred steps, or one each epoch or stage without such lines."""
-    lines = list(run.read_log())
-    kinds = ("step",) if sum(line["kind"] == "step" for line in lines) > 1 else ("epoch", "stage")
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for line in (line for line in lines if line["kind"] in kinds):
-        for name, value in line.items():
-            if isinstance(value, float) and name not in ("seconds", "images_per_second"):
-                curves.setdefault(name, []).append((line["step"], value))
-    return {name: np.array(points).T for name, points in curves.items()}

@@ -6,12 +6,15 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Num, UInt8
 
 from infomax.errors import InfoMaxError
-from infomax.evaluation.labels import DEFAULT_K, LabeledFeatures, LabelSplit
+from infomax.evaluation.altered_copies import AlteredCopies, find_altered_copies
+from infomax.evaluation.labels import LabeledFeatures, LabelSplit, validate_labels
 from infomax.evaluation.layers import layer_vectors, lower_layers, untrained_vectors
-from infomax.evaluation.scores import FeatureScores, score_features
+from infomax.evaluation.scores import FeatureScores
+from infomax.evaluation.split_scorer import SplitScorer
+from infomax.evaluation.splits import Split, split_features, split_images
 from infomax.images import LoadedImages
 from infomax.model import InfoMax
 from infomax.neighbors.spectrum import effective_rank
@@ -28,7 +31,7 @@ class Evaluation:
 
     Attributes:
         n_train: Training vectors that took part: the labeled ones, when there are any.
-        n_test: Test vectors that took part.
+        n_test: Test vectors that took part, without those that leaked from the training split.
         dim: Length of a vector.
         unlabeled: Figures that need no labels: "effective_rank", at most dim; "spread", the standard deviation of a
             feature over test vectors, averaged over features.
@@ -37,6 +40,10 @@ class Evaluation:
         baselines: Scores by name: "pixels"; "random", an untrained encoder of the same architecture.
         layers: Scores of the layers below the code, by name: "conv" and "fc".
         seconds: Wall time of parts that are not scores, in seconds.
+        split: How the images were split, and which of them leaked; None if this was not examined.
+        as_given: Scores of the features on all test vectors, when some of them leaked; else None.
+        altered: How often altered copies find their original, when labels cannot be used.
+        notes: What could not be measured as asked for, in words.
 
     """
 
@@ -49,6 +56,15 @@ class Evaluation:
     baselines: dict[str, FeatureScores] = field(default_factory=dict)
     layers: dict[str, FeatureScores] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    split: Split | None = None
+    as_given: FeatureScores | None = None
+    altered: AlteredCopies | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the images, and what to do."""
+        return () if self.split is None else self.split.warnings
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as a JSON document; unknown figures are left out."""
@@ -60,21 +76,36 @@ class Evaluation:
         document |= {"unlabelled": self.unlabeled}  # the names of JSON fields are a contract
         for name, baseline in self.baselines.items():
             detail = baseline.to_dict()
-            document[name] = {"knn": detail["knn"]["cosine"], "linear": detail["linear"], "detail": detail}
+            document[name] = {"knn": detail["knn"]["cosine"], "linear": detail.get("linear"), "detail": detail}
             seconds[name] = round(sum(baseline.seconds.values()), 2)
         if self.layers:
             document["layers"] = {name: layer.to_dict() for name, layer in self.layers.items()}
-        return document | {"seconds": seconds}
+        if self.altered is not None:
+            document["altered_copies"] = self.altered.to_dict()
+        return document | self._split_document() | {"notes": list(self.notes), "seconds": seconds}
+
+    def _split_document(self) -> dict[str, Any]:
+        """How the images were split, and which leaked."""
+        if self.split is None:
+            return {}
+        given = {} if self.as_given is None else {"as_given": self.as_given.to_dict()}
+        leaks = {"same": self.split.same, "near": self.split.near, **given}
+        how = "itself" if self.split.by_itself else "sources"
+        return {"split": how, "leaks": leaks, "without_label": self.split.unlabeled}
 
 
-def evaluate_vectors(train: LabeledFeatures, test: LabeledFeatures, *, k: int = DEFAULT_K, seed: int = 0) -> Evaluation:
+def evaluate_vectors(
+    train: LabeledFeatures, test: LabeledFeatures | None = None, *, k: int | None = None, seed: int = 0
+) -> Evaluation:
     """Evaluate vectors from any source. When some vectors of a split are labeled, the others take no part.
 
+    Test vectors that equal a training vector are left out of the figures.
+
     Args:
-        train: Vectors of the training split, shape (m, d).
-        test: Vectors of the test split, shape (n, d).
-        k: Number of neighbors in the headline accuracy.
-        seed: Seed of the classifiers.
+        train: Vectors of the training split, shape (m, d), or all vectors.
+        test: Vectors of the test split, shape (n, d); None to split all vectors by themselves.
+        k: Number of neighbors in the headline accuracy; None for 20, or fewer if a split by itself has fewer.
+        seed: Seed of the classifiers and of a split by itself.
 
     Returns:
         The evaluation, with scores when both splits have labels.
@@ -91,31 +122,33 @@ def evaluate_vectors(train: LabeledFeatures, test: LabeledFeatures, *, k: int = 
         1.0
 
     """
-    d, other = train.vectors.shape[1], test.vectors.shape[1]
-    if d != other:
-        raise InfoMaxError(f"training vectors of {d} numbers and test vectors of {other}: give two files of one model")
-    for name, split in {"training": train, "test": test}.items():
-        if not np.isfinite(split.vectors).all():
-            raise InfoMaxError(f"the {name} vectors hold NaN or infinity: evaluate finite ones only")
-    labels = LabelSplit.of_features(train, test, k)
-    code = None if labels is None else score_features(labels, train.labeled, test.labeled, k=k, seed=seed)
-    return Evaluation(len(train), len(test), d, _unlabeled_figures(test.labeled), labels, code)
+    _validate_vectors(train, test)
+    validate_labels(train.labels, None if test is None else test.labels, k)
+    split = split_features(train, test, seed=seed)
+    return evaluate_split(split, *split.parts(train, test), k=k, seed=seed)
 
 
 def evaluate_model(
-    model: InfoMax, train: LoadedImages, test: LoadedImages, *, k: int = DEFAULT_K, layers: bool = False, seed: int = 0
+    model: InfoMax,
+    train: LoadedImages,
+    test: LoadedImages | None = None,
+    *,
+    k: int | None = None,
+    layers: bool = False,
+    seed: int = 0,
 ) -> Evaluation:
     """Evaluate the codes of a model beside two baselines: raw pixels and an untrained encoder.
 
-    Baselines are scored by the majority of k neighbors by cosine and by the linear classifier.
+    Baselines are scored by the majority of k neighbors by cosine and by the linear classifier. Test images that are
+    among the training images, too, are left out of the figures. Without labels, altered copies search their originals.
 
     Args:
         model: A fitted model.
-        train: Training images of the size that the model takes.
-        test: Test images of that size.
-        k: Number of neighbors in the headline accuracy.
+        train: Training images of the size that the model takes, or all images.
+        test: Test images of that size; None to split all images by themselves.
+        k: Number of neighbors in the headline accuracy; None for 20, or fewer if a split by itself has fewer.
         layers: Whether to score the layers below the code too.
-        seed: Seed of the classifiers and of the untrained encoder.
+        seed: Seed of the classifiers, of the untrained encoder, of a split by itself and of altered copies.
 
     Returns:
         The evaluation; baselines and layers are scored only when both splits have labels.
@@ -124,57 +157,93 @@ def evaluate_model(
         InfoMaxError: See `evaluate_vectors`.
 
     """
+    validate_labels(train.labels, None if test is None else test.labels, k)
+    split = split_images(train, test, seed=seed)
+    first, second = split.parts(train, test)
     began = time.perf_counter()
-    codes = (
-        LabeledFeatures(model.encode(train.pixels), train.labels),
-        LabeledFeatures(model.encode(test.pixels), test.labels),
-    )
+    codes, test_codes = (LabeledFeatures(model.encode(each.pixels), each.labels) for each in (first, second))
     seconds = {"embed": round(time.perf_counter() - began, 2)}
-    found = evaluate_vectors(*codes, k=k, seed=seed)
-    if found.labels is None:
-        return replace(found, seconds=seconds)
-    splits = LabeledFeatures(train.pixels, train.labels), LabeledFeatures(test.pixels, test.labels)
-    pixels = splits[0].labeled, splits[1].labeled
+    scorer = SplitScorer.of(split, codes, test_codes, k=k, seed=seed)
+    found = replace(_evaluated(split, codes, test_codes, scorer), seconds=seconds)
+    pixels = first.pixels, second.pixels
+    if scorer is None:
+        return replace(found, altered=_search_copies(model, split, pixels, (codes.vectors, test_codes.vectors), seed))
     baselines = {
-        "pixels": score_pixels(found.labels, *splits, k=k, seed=seed),
-        "random": _score_baseline(found.labels, *untrained_vectors(model, *pixels, seed), k=k, seed=seed),
+        "pixels": scorer.score_pixels(*pixels),
+        "random": scorer.score_baseline(*untrained_vectors(model, *pixels, seed)),
     }
     below: dict[str, FeatureScores] = {}
     for layer in lower_layers(model) if layers else ():
-        vectors = (layer_vectors(model, each, layer) for each in pixels)
-        below[layer] = score_features(found.labels, *vectors, k=k, seed=seed)
-    return replace(found, baselines=baselines, layers=below, seconds=seconds)
+        below[layer] = scorer.score(*(layer_vectors(model, each, layer) for each in pixels)).on(scorer.clean)
+    return replace(found, baselines=baselines, layers=below)
 
 
-def score_pixels(
-    labels: LabelSplit, train: LabeledFeatures, test: LabeledFeatures, *, k: int = DEFAULT_K, seed: int = 0
-) -> FeatureScores:
-    """Score raw pixels as a baseline.
-
-    Pixels are shifted to -128 to 127. With gray at the origin, a cosine depends on more than brightness.
+def evaluate_split(
+    split: Split, train: LabeledFeatures, test: LabeledFeatures, *, k: int | None = None, seed: int = 0
+) -> Evaluation:
+    """Evaluate the vectors of a split.
 
     Args:
-        labels: The classes of both splits.
-        train: Pixels of the training split, uint8.
-        test: Pixels of the test split, uint8.
-        k: Number of neighbors that vote.
-        seed: Seed of the linear classifier.
+        split: How the images were split; its `parts` gave the next two.
+        train: Vectors of the images to learn from, shape (m, d).
+        test: Vectors of the images to test on, shape (n, d).
+        k: Number of neighbors in the headline accuracy; None for 20, or fewer if a split by itself has fewer.
+        seed: Seed of the classifiers.
 
     Returns:
-        The scores by the majority of k neighbors by cosine and by the linear classifier.
+        The evaluation, with scores when labels can be used.
+
+    Raises:
+        InfoMaxError: See `evaluate_vectors`.
 
     """
-    flat = []
-    for split in (train, test):
-        pixels = split.labeled
-        flat.append((pixels.reshape(len(pixels), -1) ^ 128).view(np.int8))  # equals pixels - 128
-    return _score_baseline(labels, *flat, k=k, seed=seed)
+    return _evaluated(split, train, test, SplitScorer.of(split, train, test, k=k, seed=seed))
 
 
-def _score_baseline(
-    labels: LabelSplit, train: Num[np.ndarray, "m d"], test: Num[np.ndarray, "n d"], *, k: int, seed: int
-) -> FeatureScores:
-    return score_features(labels, train, test, k=k, ks=(k,), metrics=("cosine",), classifiers=("linear",), seed=seed)
+def _search_copies(
+    model: InfoMax,
+    split: Split,
+    pixels: tuple[UInt8[np.ndarray, "m h w 3"], UInt8[np.ndarray, "n h w 3"]],
+    vectors: tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]],
+    seed: int,
+) -> AlteredCopies:
+    """Search altered copies among the images of both splits, each image once."""
+    new = slice(None) if split.by_itself else ~split.leaked
+    everything = (np.concatenate([one, other[new]]) for one, other in (pixels, vectors))
+    return find_altered_copies(model, *everything, seed=seed)
+
+
+def _evaluated(split: Split, train: LabeledFeatures, test: LabeledFeatures, scorer: SplitScorer | None) -> Evaluation:
+    """Score the vectors of a split, if labels can be used, and measure what needs none."""
+    _validate_vectors(train, test)
+    clean = ~split.leaked if scorer is None else scorer.clean
+    tested = test.vectors[clean] if clean.any() else test.vectors
+    figures = _unlabeled_figures(tested if len(tested) else train.vectors)
+    counts = len(train.vectors), int(clean.sum()), train.vectors.shape[1]
+    if scorer is None:
+        return Evaluation(*counts, figures, split=split)
+    given = scorer.score(train.vectors, test.vectors)
+    return Evaluation(
+        *counts,
+        figures,
+        scorer.labels.on(scorer.clean),
+        given.on(scorer.clean),
+        split=split,
+        as_given=None if scorer.clean.all() else given,
+        notes=scorer.notes,
+    )
+
+
+def _validate_vectors(train: LabeledFeatures, test: LabeledFeatures | None) -> None:
+    """Refuse vectors of two lengths, or with NaN or infinity."""
+    parts = {"training": train} if test is None else {"training": train, "test": test}
+    lengths = [each.vectors.shape[1] for each in parts.values()]
+    if len({*lengths}) > 1:
+        d, other = lengths
+        raise InfoMaxError(f"training vectors of {d} numbers and test vectors of {other}: give two files of one model")
+    for name, part in parts.items():
+        if not np.isfinite(part.vectors).all():
+            raise InfoMaxError(f"the {name} vectors hold NaN or infinity: evaluate finite ones only")
 
 
 def _unlabeled_figures(vectors: Num[np.ndarray, "n d"]) -> dict[str, float]:

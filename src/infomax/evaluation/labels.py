@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Int, Num
+from jaxtyping import Bool, Int, Num
 
 from infomax.errors import InfoMaxError
 
@@ -116,7 +116,35 @@ class LabelSplit:
             return None
         return cls.of(train.known_labels, test.known_labels, k)
 
+    def on(self, rows: Bool[np.ndarray, " n"]) -> "LabelSplit":
+        """Select some of the test vectors.
+
+        Args:
+            rows: Which test vectors to keep, shape (n,).
+
+        Returns:
+            The classes of all training vectors and of these test vectors.
+
+        """
+        return LabelSplit(self.names, self.train, self.test[rows])
+
     @property
     def chance(self) -> float:
         """Test accuracy, 0 to 1, of always predicting the most common training class."""
         return float((self.test == np.bincount(self.train).argmax()).mean())
+
+
+def validate_labels(train: Sequence[str] | None, test: Sequence[str] | None, k: int | None) -> None:
+    """Refuse two sources whose labels cannot be used together; a source without labels passes.
+
+    Args:
+        train: Labels of the training images, "" where one is missing; None without any.
+        test: Labels of the test images.
+        k: Number of neighbors that will vote; None for 20.
+
+    Raises:
+        InfoMaxError: See `LabelSplit.of`.
+
+    """
+    if train is not None and test is not None and any(train) and any(test):
+        LabelSplit.of([each for each in train if each], [each for each in test if each], k or DEFAULT_K)

@@ -1,4 +1,4 @@
-"""Features that a model has besides its codes: the layers below the code, and the codes of an untrained encoder.
+"""Features beside the codes of a model: the layers below the code, an untrained encoder, and raw pixels.
 
 Only this module looks inside an encoder; the rest of the evaluation sees arrays.
 """
@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
 
 from infomax.devices import autocast, batches_on, choose_device
@@ -48,6 +48,19 @@ def layer_vectors(model: InfoMax, pixels: Pixels, layer: Layer) -> Float[np.ndar
 
     """
     return _vectors(model.encoder_, pixels, layer, model)
+
+
+def raw_pixels(pixels: Pixels) -> Int8[np.ndarray, "n values"]:
+    """Pixels as features: a baseline. With gray at the origin, a cosine sees more than brightness.
+
+    Args:
+        pixels: Images, shape (n, h, w, 3), uint8.
+
+    Returns:
+        Vectors, shape (n, h * w * 3).
+
+    """
+    return (pixels.reshape(len(pixels), -1) ^ 128).view(np.int8)  # equals pixels - 128
 
 
 def untrained_vectors(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal, final
 
@@ -51,10 +51,19 @@ class Predictions:
 
         Wilson's score interval (1927) stays within 0 to 1 and keeps its coverage near both ends.
         """
-        from scipy.stats import binomtest
+        return wilson_interval(self.correct)
 
-        found = binomtest(int(self.correct.sum()), len(self.correct)).proportion_ci(_CONFIDENCE, "wilson")
-        return float(found.low), float(found.high)
+    def on(self, rows: Bool[np.ndarray, " n"]) -> "Predictions":
+        """Select the predictions of some test vectors.
+
+        Args:
+            rows: Which test vectors to keep, shape (n,).
+
+        Returns:
+            Their predictions.
+
+        """
+        return Predictions(self.predicted[rows], self.correct[rows])
 
 
 @final
@@ -78,6 +87,19 @@ class FeatureScores:
     classifiers: dict[Classifier, Predictions]
     settings: dict[str, float | int]
     seconds: dict[str, float]
+
+    def on(self, rows: Bool[np.ndarray, " n"]) -> "FeatureScores":
+        """Select the predictions of some test vectors.
+
+        Args:
+            rows: Which test vectors to keep, shape (n,).
+
+        Returns:
+            The scores on these.
+
+        """
+        knn = {setting: each.on(rows) for setting, each in self.knn.items()}
+        return replace(self, knn=knn, classifiers={name: each.on(rows) for name, each in self.classifiers.items()})
 
     @property
     def headline(self) -> dict[str, Predictions]:
@@ -108,6 +130,22 @@ class FeatureScores:
             "settings": self.settings,
             "seconds": self.seconds,
         }
+
+
+def wilson_interval(correct: Bool[np.ndarray, " n"]) -> tuple[float, float]:
+    """95 % interval of a fraction by Wilson's score (1927), which keeps its coverage near 0 and 1.
+
+    Args:
+        correct: Outcomes, shape (n,), at least one.
+
+    Returns:
+        The lower and the upper end of the interval, 0 to 1.
+
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(int(correct.sum()), len(correct)).proportion_ci(_CONFIDENCE, "wilson")
+    return float(found.low), float(found.high)
 
 
 def score_features(

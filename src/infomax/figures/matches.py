@@ -36,10 +36,11 @@ def draw_matches(
     """
     if not any(found):
         raise InfoMaxError("nothing was found, so there is nothing to draw")
+    reading = index.model.reading_options()
     ids = [match.image.id for matches in found for match in matches]
     pixels = dict(zip(ids, decode_tiles(index.thumbnails(ids), ids, TILE_SIDE), strict=True))
     rows = [
-        [Tile(decode(query, TILE_SIDE))]
+        [Tile(decode(query, TILE_SIDE, reading))]
         + [Tile(pixels[each.image.id], (f"{each.distance:.3f}", each.image.label or "")) for each in matches]
         for query, matches in zip(queries, found, strict=True)
     ]

@@ -68,7 +68,9 @@ def montage_of(
     rows = pick_queries(len(codes), queries, seed)
     nearest = exact_neighbors(codes[rows], codes, min(neighbors, len(codes) - 1), metric, leave_out=np.array(rows))
     shown = sorted({*rows, *nearest.indices.ravel().tolist()})
-    tiles = dict(zip(shown, load_rows(source, [images.rows[row] for row in shown], TILE_SIDE), strict=True))
+    tiles = dict(
+        zip(shown, load_rows(source, [images.rows[row] for row in shown], TILE_SIDE, images.options), strict=True)
+    )
     labels = images.labels or [""] * len(codes)
     return draw_montage(
         [

@@ -1,23 +1,18 @@
 """Report of a comparison: one HTML page that needs no other file, and its figures as PNG files beside it."""
 
 import re
-from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
-
 from infomax.errors import InfoMaxError
-from infomax.evaluation.comparison import Comparison, bootstrap_interval, differing_settings
-from infomax.evaluation.scores import FeatureScores, Predictions, confusion
+from infomax.evaluation.comparison import Comparison, bootstrap_interval
+from infomax.evaluation.conclusion import conclusion
+from infomax.evaluation.scores import confusion
 from infomax.figures import report_plots as plots
+from infomax.figures.report_page import TITLES, data_uri, difference_to_first, headline, render_page
 from infomax.files import written_atomically
 
 if TYPE_CHECKING:
@@ -25,13 +20,6 @@ if TYPE_CHECKING:
 
 _PAGE = "index.html"
 _FILES_OF_A_REPORT = re.compile(r"index\.html|accuracies\.png|(curve|map|neighbors|confusion)-.+\.png")
-_TITLES = {
-    "knn_cosine": "kNN, cosine",
-    "knn_euclidean": "kNN, Euclidean",
-    "linear": "linear classifier",
-    "mlp": "one hidden layer",
-}
-_UNLABELED_TITLES = {"effective_rank": "effective rank", "spread": "mean spread of a feature"}
 
 
 def refuse_unless_free(out: Path, *, overwrite: bool) -> None:
@@ -60,7 +48,7 @@ def refuse_unless_free(out: Path, *, overwrite: bool) -> None:
         raise InfoMaxError(f"{out} holds a report: choose another --out, or replace it with --overwrite")
 
 
-def write_report(comparison: Comparison, out: Path) -> Path:
+def write_report(comparison: Comparison, out: Path, seed: int = 0) -> Path:
     """Write the page and its figures into a folder, in place of everything that was there.
 
     They are written to a hidden folder beside it first, so that a report exists completely or not at all.
@@ -68,6 +56,7 @@ def write_report(comparison: Comparison, out: Path) -> Path:
     Args:
         comparison: The runs to report on.
         out: The folder of the report.
+        seed: Seed of the bootstrap intervals.
 
     Returns:
         The path of the page.
@@ -84,10 +73,10 @@ def write_report(comparison: Comparison, out: Path) -> Path:
         for panel in _panels(comparison):
             with written_atomically(new / panel.file) as file:
                 file.write(plots.as_png(panel.figure))
-            image = {"title": panel.title, "svg": _uri("image/svg+xml", plots.as_svg(panel.figure).encode())}
+            image = {"title": panel.title, "svg": data_uri("image/svg+xml", plots.as_svg(panel.figure).encode())}
             images.setdefault(panel.section, []).append(image)
         with written_atomically(new / _PAGE, "w") as file:
-            file.write(_rendered(comparison, images))
+            file.write(render_page(comparison, images, seed))
         if out.exists():
             out.rename(old)
         new.rename(out)
@@ -102,16 +91,18 @@ def to_dict(comparison: Comparison, seed: int = 0) -> dict[str, Any]:
         seed: Seed of the bootstrap intervals.
 
     Returns:
-        The evaluation of each run, with its difference to the first run in fractions.
+        The evaluation of each run, with its difference to the first run in fractions, and the conclusion.
 
     """
     runs = []
     for run in comparison.runs:
-        names = _headline(run.evaluation.code)
-        differences = {name: _difference_to_first(comparison, run.name, name, seed) for name in names}
-        runs.append({"name": run.name, **run.evaluation.to_dict(), "difference": differences})
+        names = headline(run.evaluation.code)
+        differences = {name: difference_to_first(comparison, run, name, seed) for name in names}
+        seconds = {"seconds_to_learn": run.learning.seconds}
+        runs.append({"name": run.name, **run.evaluation.to_dict(), "difference": differences, **seconds})
     pixels = {} if comparison.pixels is None else {"pixels": comparison.pixels.to_dict()}
-    return {"train": comparison.train, "test": comparison.test, "runs": runs, **pixels}
+    sources = {"train": comparison.train, "test": comparison.test}
+    return {**sources, "conclusion": conclusion(comparison, seed), "runs": runs, **pixels}
 
 
 @dataclass(frozen=True)
@@ -124,114 +115,19 @@ class _Panel:
     figure: "Figure"
 
 
-def _rendered(comparison: Comparison, images: dict[str, list[dict[str, str]]]) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string(files("infomax.figures").joinpath("report.html").read_text("utf-8"))
-    first, settings = comparison.runs[0].evaluation, [run.settings for run in comparison.runs]
-    differing = differing_settings(settings)
-    common = [name for name in dict.fromkeys(name for each in settings for name in each) if name not in differing]
-    page = template.render(
-        names=[run.name for run in comparison.runs],
-        train=comparison.train,
-        test=comparison.test,
-        n_train=first.n_train,
-        n_test=first.n_test,
-        k=first.code.k if first.code else None,
-        chance=_percent(first.labels.chance) if first.labels else None,
-        rows=_rows(comparison),
-        unlabeled=[
-            {"title": title, "values_": [f"{run.evaluation.unlabeled[name]:.3g}" for run in comparison.runs]}
-            for name, title in _UNLABELED_TITLES.items()
-        ],
-        differing=[_setting(name, settings) for name in differing],
-        common=[_setting(name, settings) for name in common],
-        queries=list(_queries(comparison)),
-        images={"accuracies": [], "curves": [], "map": [], "confusion": [], **images},
-    )
-    return page.encode("utf-8", "replace").decode()  # the name of a folder need not be valid Unicode
-
-
-def _rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """A row for each vote and classifier, with a cell for each run and one for raw pixels."""
-    rows = []
-    for name in _headline(comparison.runs[0].evaluation.code):
-        cells: list[dict[str, Any] | None] = []
-        for run in comparison.runs:
-            cell = _cell(_headline(run.evaluation.code)[name])
-            if run is not comparison.runs[0]:
-                difference = _difference_to_first(comparison, run.name, name)
-                low, high = difference["interval"]
-                points = f"{_points(difference['value'])} ({_points(low)} to {_points(high)})"
-                cell |= {"difference": points, "sure": low > 0 or high < 0}
-            cells.append(cell)
-        pixels = _headline(comparison.pixels).get(name)
-        rows.append({"title": _TITLES[name], "cells": [*cells, _cell(pixels) if pixels else None]})
-    return rows
-
-
-def _headline(scores: FeatureScores | None) -> dict[str, Predictions]:
-    return {} if scores is None else scores.headline
-
-
-def _difference_to_first(comparison: Comparison, run_name: str, score: str, seed: int = 0) -> dict[str, Any]:
-    """Accuracy of a run minus that of the first run on the same test images, with its interval."""
-    run = next(each for each in comparison.runs if each.name == run_name)
-    if run is comparison.runs[0]:
-        return {"value": 0.0, "interval": (0.0, 0.0)}
-    first, own = (_headline(each.evaluation.code)[score].correct for each in (comparison.runs[0], run))
-    gains = own.astype(np.int64) - first
-    return {"value": float(gains.mean()), "interval": bootstrap_interval(gains, seed)}
-
-
-def _cell(predictions: Predictions) -> dict[str, Any]:
-    low, high = bootstrap_interval(predictions.correct)
-    interval = f"{100 * low:.1f} to {100 * high:.1f}"
-    return {"value": _percent(predictions.accuracy), "interval": interval, "difference": "", "sure": False}
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
-
-
-def _points(fraction: float) -> str:
-    return f"{100 * fraction:+.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _setting(name: str, settings: Sequence[dict[str, str]]) -> dict[str, Any]:
-    return {"name": name, "values_": [each.get(name, "") for each in settings]}
-
-
-def _queries(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Each query with its matches in every run, their labels, and whether these equal the query's label."""
-    train_labels, test_labels = comparison.train_labels, comparison.test_labels
-    for number, (row, pixels) in enumerate(zip(comparison.queries.tolist(), comparison.queried, strict=True)):
-        query_label = test_labels[row] if test_labels else ""
-        runs = []
-        for run in comparison.runs:
-            matches = []
-            for index, match in zip(run.matches[number].tolist(), run.matched[number], strict=True):
-                label = train_labels[index] if train_labels else ""
-                agreement = "" if not (query_label and label) else "yes" if label == query_label else "no"
-                matches.append({"png": _thumbnail(match), "label": label, "agreement": agreement})
-            runs.append({"name": run.name, "matches": matches})
-        yield {"png": _thumbnail(pixels), "label": query_label, "runs": runs}
-
-
 def _panels(comparison: Comparison) -> Iterator[_Panel]:
     """Yield all figures of the report."""
     runs = comparison.runs
-    if names := list(_headline(runs[0].evaluation.code)):
+    if names := list(headline(runs[0].evaluation.code)):
         scores = {}
         for run in runs:
-            found = [_headline(run.evaluation.code)[name] for name in names]
+            found = [headline(run.evaluation.code)[name] for name in names]
             scores[run.name] = [(each.accuracy, *bootstrap_interval(each.correct)) for each in found]
-        figure = plots.accuracies(scores, [_TITLES[name] for name in names])
+        figure = plots.accuracies(scores, [TITLES[name] for name in names])
         yield _Panel("accuracies", "accuracies with their intervals", "accuracies.png", figure)
     numbers = {run.name: number for number, run in enumerate(runs)}
-    for quantity in dict.fromkeys(name for run in runs for name in run.curves):
-        lines = {run.name: run.curves[quantity] for run in runs if quantity in run.curves}
+    for quantity in dict.fromkeys(name for run in runs for name in run.learning.curves):
+        lines = {run.name: run.learning.curves[quantity] for run in runs if quantity in run.learning.curves}
         file = f"curve-{_slug(quantity)}.png"
         yield _Panel("curves", f"{quantity} over steps", file, plots.curves(quantity, lines, numbers))
     labels = comparison.test_labels
@@ -243,19 +139,9 @@ def _panels(comparison: Comparison) -> Iterator[_Panel]:
         yield _Panel("neighbors", f"neighbors by {run.name}", f"neighbors-{name}", mosaic)
         split, code = run.evaluation.labels, run.evaluation.code
         if split is not None and code is not None:
-            fractions = confusion(split, _headline(code)["knn_cosine"])
+            fractions = confusion(split, headline(code)["knn_cosine"])
             figure = plots.confusions(run.name, fractions, split.names)
             yield _Panel("confusion", f"confusion by {run.name}", f"confusion-{name}", figure)
-
-
-def _thumbnail(pixels: UInt8[np.ndarray, "s s 3"]) -> str:
-    out = BytesIO()
-    Image.fromarray(pixels).save(out, "png")
-    return _uri("image/png", out.getvalue())
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{b64encode(content).decode()}"
 
 
 def _slug(name: str) -> str:

@@ -19,6 +19,18 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 """Colors of runs that most color-blind people can distinguish (Okabe & Ito 2008)."""
 
 _LABELS_IN_COLOR = 20  # labels with a color of their own on a map
+_EQUAL_STEPS, _GOLDEN_ANGLE = 12, 137.508  # labels with equal steps of hue; degrees between those of more labels
+# From Oklab to linear sRGB (Ottosson 2020, https://bottosson.github.io/posts/oklab/).
+_OKLAB_TO_LMS = np.array(
+    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
+)
+_LMS_TO_RGB = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.707614701],
+    ]
+)
 _SIZE = (4.6, 3.4)  # inches
 _LEGEND: Any = {"frameon": False, "labelcolor": _INK}
 _STYLE: Any = {
@@ -95,23 +107,43 @@ def scatter(title: str, places: Float[np.ndarray, "n 2"], labels: Sequence[str] 
         The panel.
 
     """
-    from matplotlib import colormaps
-
     figure, axes = _panel((_SIZE[0], _SIZE[0] * 0.85))
     names, counts = np.unique(labels if labels is not None else [], return_counts=True)
     shown = sorted(names[np.argsort(-counts, kind="stable")][:_LABELS_IN_COLOR].tolist())
-    palette = colormaps["tab10" if len(shown) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    everything = sorted(names.tolist())
     rest = np.array([label not in shown for label in labels]) if labels is not None else np.ones(len(places), bool)
     style: Any = {"s": 9, "linewidths": 0, "rasterized": True}
     axes.scatter(*places[rest].T, color="#8a94a0", **style)
-    for number, label in enumerate(shown):
+    for label in shown:
         own = np.array(labels) == label
-        axes.scatter(*places[own].T, color=palette[number], label=_text(label), **style)
+        axes.scatter(
+            *places[own].T, color=label_color(everything.index(label), len(everything)), label=_text(label), **style
+        )
     axes.set_title(title)
     axes.set_axis_off()
     if shown:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, handletextpad=0.1, **_LEGEND)
     return figure
+
+
+def label_color(index: int, count: int) -> tuple[float, float, float]:
+    """Color of a label: the same as on the map of the page that `infomax serve` shows (`labelColor` in map_legend.js).
+
+    Args:
+        index: Place of the label among all labels in alphabetical order.
+        count: Number of labels.
+
+    Returns:
+        Red, green and blue, 0 to 1.
+
+    """
+    hue = 360 * index / count + 15 if count <= _EQUAL_STEPS else _GOLDEN_ANGLE * index % 360
+    lightness, chroma = (0.62, 0.52)[index % 2], 0.16
+    a, b = chroma * np.cos(np.deg2rad(hue)), chroma * np.sin(np.deg2rad(hue))
+    linear = _LMS_TO_RGB @ (_OKLAB_TO_LMS @ np.array([lightness, a, b])) ** 3
+    curved = np.where(linear > 0.0031308, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055, 12.92 * linear)
+    red, green, blue = np.clip(curved, 0, 1).tolist()
+    return red, green, blue
 
 
 def confusions(title: str, fractions: Float[np.ndarray, "c c"], names: Sequence[str]) -> "Figure":

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
+from infomax.images.census import Census
+from infomax.images.pixels import EXPECTED, batch_problem, to_pixels, validate_batch
 from infomax.images.source import Content, Entry, file_version
 from infomax.paths import printable, quoted_path
-
-_EXPECTED = "expected uint8 of shape (n, h, w), or (n, h, w, c) with c = 1, 3 or 4"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ArrayRows:
         name: Name of the source in messages.
         identity: Opaque name for the cache; None for an array in memory.
         entries: One entry per row.
-        pixels: Images (n, h, w) or (n, h, w, c), 0 to 255.
+        pixels: Images (n, h, w), (n, h, w, c) or (n, c, h, w), of a type that `to_pixels` takes.
         row_labels: Label of each row, None if there are none.
         file: The .npy file, with links resolved; None for an array in memory.
 
@@ -35,14 +35,15 @@ class ArrayRows:
     name: str
     identity: str | None
     entries: Sequence[Entry]
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     row_labels: Sequence[str] | None = None
     file: Path | None = None
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
         """Give pixels (h, w) or (h, w, c)."""
         for i in wanted:
-            yield Content(self.pixels[i], self.row_labels[i] if self.row_labels else None)
+            pixels = to_pixels(self.pixels[i], quoted_path(self.entries[i].key))
+            yield Content(pixels, self.row_labels[i] if self.row_labels else None)
 
     def paths(self) -> list[str]:
         """`/path/to/file.npy#row`; in memory the keys."""
@@ -60,9 +61,13 @@ class ArrayRows:
         """Always empty: a file that cannot be read is an error."""
         return []
 
+    def census(self) -> Census:
+        """Always empty: all rows are read."""
+        return Census()
+
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:
         """The array itself, if its images are RGB squares of that size."""
-        if self.pixels.shape[1:] != (size, size, 3):
+        if self.pixels.dtype != np.uint8 or self.pixels.shape[1:] != (size, size, 3):
             return None
         pixels = self.pixels.view()
         pixels.flags.writeable = False
@@ -108,12 +113,15 @@ class ArchiveRows:
         chosen = set(wanted)
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.member}.npy") as file:
-                shape, _, _ = _read_header(file)
+                shape, _, dtype = _read_header(file)
                 for i in range(shape[0]):
-                    row = file.read(prod(shape[1:]))
+                    row = file.read(prod(shape[1:]) * dtype.itemsize)
                     if i in chosen:
-                        pixels = np.frombuffer(row, np.uint8).reshape(shape[1:])
+                        image = np.frombuffer(row, dtype).reshape(shape[1:])
+                        pixels = to_pixels(image, quoted_path(self.entries[i].key))
                         yield Content(pixels, self.row_labels[i] if self.row_labels else None)
+        except InfoMaxError:
+            raise
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise InfoMaxError(f"{quoted_path(self.path)} is damaged ({error}): write it again") from None
 
@@ -133,6 +141,10 @@ class ArchiveRows:
         """Always empty: a file that cannot be read is an error."""
         return []
 
+    def census(self) -> Census:
+        """Always empty: all rows are read."""
+        return Census()
+
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because the archive must be unpacked."""
         return None
@@ -142,7 +154,7 @@ def array_rows(pixels: NDArray[Any], name: str) -> ArrayRows:
     """List the rows of an array in memory.
 
     Args:
-        pixels: Images (n, h, w) or (n, h, w, c) with c = 1, 3 or 4, in uint8.
+        pixels: Images (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1, 3 or 4: uint8, bool, or floats in 0..1.
         name: Name of the source, also in the keys.
 
     Returns:
@@ -152,7 +164,7 @@ def array_rows(pixels: NDArray[Any], name: str) -> ArrayRows:
         InfoMaxError: The type or the shape of the array is wrong.
 
     """
-    _check(pixels.dtype, pixels.shape, f"the {name}")
+    validate_batch(pixels.dtype, pixels.shape, f"the {name}")
     return ArrayRows(name, None, _numbered(name, len(pixels), ""), pixels)
 
 
@@ -175,7 +187,7 @@ def npy_rows(path: Path) -> ArrayRows:
         raise InfoMaxError(
             f"{quoted_path(path)} is not a .npy file of numbers ({error}): write it with numpy.save"
         ) from None
-    _check(pixels.dtype, pixels.shape, quoted_path(path))
+    validate_batch(pixels.dtype, pixels.shape, quoted_path(path))
     entries = _numbered(path.name, len(pixels), file_version(path))
     return ArrayRows(str(path), f"array {path.resolve()}", entries, pixels, file=path.resolve())
 
@@ -183,7 +195,8 @@ def npy_rows(path: Path) -> ArrayRows:
 def npz_rows(path: Path) -> ArchiveRows:
     """List the rows of an array in a .npz archive.
 
-    The array is `images`, `pixels` or `x`, or the only array of 8-bit images. Labels are taken from `labels` or `y`.
+    The array is `images`, `pixels` or `x`, or the only one that may hold images; 8-bit ones come
+    first. Labels are taken from `labels` or `y`.
 
     Args:
         path: The archive.
@@ -196,14 +209,15 @@ def npz_rows(path: Path) -> ArchiveRows:
 
     """
     headers, labels = _read_archive(path)
-    candidates = [name for name, (shape, _, dtype) in headers.items() if _are_images(dtype, shape)]
+    fitting = [name for name, (shape, _, dtype) in headers.items() if not batch_problem(dtype, shape)]
+    candidates = [name for name in fitting if headers[name][2] == np.uint8] or fitting
     named = [name for name in ("images", "pixels", "x") if name in headers]
     if not named and len(candidates) != 1:
         found = ", ".join(f"{name}: {dtype} {shape}" for name, (shape, _, dtype) in headers.items()) or "nothing"
-        raise InfoMaxError(f"{quoted_path(path)} holds {found}: store the images under `images`; {_EXPECTED}")
+        raise InfoMaxError(f"{quoted_path(path)} holds {found}: store the images under `images`; {EXPECTED}")
     member = (named or candidates)[0]
     shape, fortran_order, dtype = headers[member]
-    _check(dtype, shape, f"{member} in {quoted_path(path)}")
+    validate_batch(dtype, shape, f"{member} in {quoted_path(path)}")
     if fortran_order:
         raise InfoMaxError(f"{member} in {quoted_path(path)} is in Fortran order: store numpy.ascontiguousarray of it")
     if labels is not None and labels.shape != shape[:1]:
@@ -261,14 +275,3 @@ def _roots_in_file(file: Path | None) -> list[str]:
 def _label_text(label: object) -> str:
     """A label as text, whatever type it was stored in."""
     return label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
-
-
-def _are_images(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
-    """Whether an array of this type and shape holds images."""
-    return dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3, 4))) and min(shape) > 0
-
-
-def _check(dtype: np.dtype[Any], shape: tuple[int, ...], name: str) -> None:
-    """Raise InfoMaxError unless an array of this type and shape holds images."""
-    if not _are_images(dtype, shape):
-        raise InfoMaxError(f"{name} is {dtype} of shape {shape}: {_EXPECTED}, and no side 0")

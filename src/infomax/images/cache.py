@@ -27,9 +27,12 @@ from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.decoding import DECODING_VERSION, BrokenImage, UnreadableImage
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.cache_place import FORBIDDEN, default_cache, known_temporary_cache, temporary_cache
+from infomax.images.decoding import DECODING_VERSION
+from infomax.images.depth import NO_SCALE, DepthScale
 from infomax.images.source import Entry
-from infomax.paths import quoted_path
+from infomax.paths import expand_home, quoted_path
 
 _STALE = 3600.0  # seconds without a write after which an unfinished build counts as abandoned
 
@@ -66,6 +69,21 @@ class ImageRecord(NamedTuple):
     reason: str | None
 
 
+class BuildInfo(NamedTuple):
+    """How a set of images was prepared.
+
+    Attributes:
+        size: Side of the images in pixels.
+        depth_scale: Scale of the images deeper than 8 bits.
+        measured: Whether the scale was measured on these images, rather than given by a model.
+
+    """
+
+    size: int
+    depth_scale: DepthScale = NO_SCALE
+    measured: bool = True
+
+
 @dataclass(frozen=True)
 class CachedImages:
     """A complete set of prepared images.
@@ -74,23 +92,28 @@ class CachedImages:
         pixels: Decoded images (n, size, size, 3), in the order of the records that have no `reason`.
         records: One record per image of the source, decoded or not.
         fingerprint: Digest of the pixels.
+        info: How they were prepared.
 
     """
 
     pixels: NDArray[np.uint8]
     records: Sequence[ImageRecord]
     fingerprint: str
+    info: BuildInfo
 
-    def matches(self, entries: Sequence[Entry]) -> bool:
+    def matches(self, entries: Sequence[Entry], scale: DepthScale | None = None) -> bool:
         """Whether decoding some entries would give exactly this set.
 
         Args:
             entries: All entries of the source.
+            scale: Scale of deep images; None for the one that they have together.
 
         Returns:
-            True if keys and versions are the same, in the same order.
+            True if keys and versions are the same, in the same order, and the scale is the one.
 
         """
+        if not (self.info.measured if scale is None else self.info.depth_scale == scale):
+            return False
         return [(record.key, record.version) for record in self.records] == list(entries)
 
     def has(self, entry: Entry) -> bool:
@@ -131,12 +154,12 @@ class CachedImages:
         }
 
 
-def collect_in_memory(images: Iterable[PreparedImage], size: int) -> CachedImages:
+def collect_in_memory(images: Iterable[PreparedImage], info: BuildInfo) -> CachedImages:
     """Collect prepared images in memory, without a cache.
 
     Args:
         images: One image per entry of the source.
-        size: Side of the images in pixels.
+        info: How they were prepared.
 
     Returns:
         The set of images.
@@ -147,30 +170,44 @@ def collect_in_memory(images: Iterable[PreparedImage], size: int) -> CachedImage
         records.append(_record(image))
         if isinstance(image.result, np.ndarray):
             pixels.append(image.result)
-    stacked = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
-    return CachedImages(stacked, records, fingerprint(stacked))
+    stacked = np.stack(pixels) if pixels else np.empty((0, info.size, info.size, 3), np.uint8)
+    stacked.flags.writeable = False
+    return CachedImages(stacked, records, fingerprint(stacked), info)
 
 
-def write_cache(folder: Path, images: Iterable[PreparedImage], size: int) -> CachedImages:
+def write_cache(folder: Path, images: Iterable[PreparedImage], info: BuildInfo) -> CachedImages:
     """Write a new build, image by image, and remove older ones.
 
     Args:
         folder: Folder of the source's builds, from `cache_folder`.
         images: One image per entry of the source.
-        size: Side of the images in pixels.
+        info: How they are prepared.
 
     Returns:
         The set of images, with its pixels mapped read-only.
 
     Raises:
-        InfoMaxError: The folder cannot be written to or the disk is full. Nothing remains of the new build then.
+        InfoMaxError: The disk is full, or neither the folder nor a temporary one can be written to. Nothing remains of
+            the new build then.
+
+    Warns:
+        InfoMaxWarning: The folder may not be written to, and a temporary one is used.
 
     """
     unfinished = folder / f".{uuid4().hex}"
     try:
-        unfinished.mkdir(parents=True)
-        build = _write_build(unfinished, images, size)
-        finished = folder / f"{time.time_ns():020d}-{uuid4().hex}"
+        try:
+            unfinished.mkdir(parents=True)
+        except OSError as error:
+            if error.errno not in FORBIDDEN:
+                raise
+            reason = f"cannot keep prepared images in {quoted_path(folder)} ({error.strerror})"
+            folder = temporary_cache(reason) / "images" / folder.name
+            unfinished = folder / unfinished.name
+            unfinished.mkdir(parents=True)
+        build = _write_build(unfinished, images, info)
+        latest = max([0, *(int(other.name.partition("-")[0]) for other in _builds(folder))])
+        finished = folder / f"{max(time.time_ns(), latest + 1):020d}-{uuid4().hex}"  # clocks are set back at times
         unfinished.rename(finished)
     except OSError as error:
         raise InfoMaxError(
@@ -196,9 +233,12 @@ def read_cache(folder: Path, size: int) -> CachedImages | None:
         The set of images, with its pixels mapped read-only, or None if there is none.
 
     """
-    for unfinished in folder.glob(".*"):
+    temporary = known_temporary_cache()
+    folders = [folder] if temporary is None else [folder, temporary / "images" / folder.name]
+    for unfinished in (each for place in folders for each in place.glob(".*")):
         _remove_if_abandoned(unfinished)
-    return next((build for path in _builds(folder) if (build := _open_build(path, size))), None)
+    builds = sorted((path for place in folders for path in _builds(place)), key=lambda path: path.name, reverse=True)
+    return next((build for path in builds if (build := _open_build(path, size))), None)
 
 
 def cache_folder(identity: str, size: int, cache: Path | None) -> Path:
@@ -208,15 +248,18 @@ def cache_folder(identity: str, size: int, cache: Path | None) -> Path:
         identity: Identity of the source.
         size: Side of the images in pixels.
         cache: Folder of the whole cache. By default $INFOMAX_CACHE, else infomax/ in $XDG_CACHE_HOME, else
-            ~/.cache/infomax.
+            ~/.cache/infomax, else a temporary folder.
 
     Returns:
         The folder, which need not exist.
 
+    Raises:
+        InfoMaxError: There is no home folder, and no temporary folder either.
+
     """
     text = f"{DECODING_VERSION} {identity}"
     digest = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-    return (cache or _default_cache()) / "images" / f"{size}px-{digest}"
+    return (default_cache() if cache is None else expand_home(cache)) / "images" / f"{size}px-{digest}"
 
 
 def fingerprint(pixels: NDArray[np.uint8]) -> str:
@@ -235,24 +278,31 @@ def fingerprint(pixels: NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def _write_build(folder: Path, images: Iterable[PreparedImage], size: int) -> CachedImages:
+def _write_build(folder: Path, images: Iterable[PreparedImage], info: BuildInfo) -> CachedImages:
     """Write the two files of a build. Raises OSError if that fails."""
-    records, digest = [], _new_digest(size)
+    records, digest = [], _new_digest(info.size)
     with (folder / "pixels.npy").open("wb", buffering=1 << 20) as file:
-        _write_header(file, 0, size)
+        _write_header(file, 0, info.size)
         for image in images:
             records.append(_record(image))
             if isinstance(image.result, np.ndarray):
                 file.write(image.result.data)
                 digest.update(image.result.data)
         file.seek(0)
-        _write_header(file, sum(record.reason is None for record in records), size)
+        _write_header(file, sum(record.reason is None for record in records), info.size)
         file.flush()
         os.fsync(file.fileno())
-    manifest = {"pixels": _stat_signature(folder), "fingerprint": digest.hexdigest(), "records": records}
+    manifest = {
+        "pixels": _stat_signature(folder),
+        "fingerprint": digest.hexdigest(),
+        "depth_scale": info.depth_scale.to_dict(),
+        "measured": info.measured,
+        "records": records,
+    }
     with written_atomically(folder / "manifest.json", "w") as file:
         json.dump(manifest, file)
-    return CachedImages(np.lib.format.open_memmap(folder / "pixels.npy", mode="r"), records, digest.hexdigest())
+    pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
+    return CachedImages(pixels, records, digest.hexdigest(), info)
 
 
 def _builds(folder: Path) -> list[Path]:
@@ -265,7 +315,10 @@ def _open_build(folder: Path, size: int) -> CachedImages | None:
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="r")
-        build = CachedImages(pixels, [ImageRecord(*fields) for fields in manifest["records"]], manifest["fingerprint"])
+        records = [ImageRecord(*fields) for fields in manifest["records"]]
+        scale = DepthScale.from_dict(manifest["depth_scale"])
+        info = BuildInfo(size, scale, manifest["measured"])
+        build = CachedImages(pixels, records, manifest["fingerprint"], info)
         unchanged = manifest["pixels"] == _stat_signature(folder)
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
@@ -278,12 +331,6 @@ def _remove_if_abandoned(unfinished: Path) -> None:
     with suppress(OSError):
         if time.time() - max(path.stat().st_mtime for path in (unfinished, *unfinished.iterdir())) > _STALE:
             shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _default_cache() -> Path:
-    if chosen := os.environ.get("INFOMAX_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "infomax"
 
 
 def _record(image: PreparedImage) -> ImageRecord:

@@ -1,6 +1,6 @@
-"""Decode one image, in any format that Pillow reads, to a small square of 8-bit RGB.
+"""Decode one image, in any format that Pillow or an extra reads, to a small square of 8-bit RGB.
 
-    stored bytes -> first frame -> upright -> central square -> RGB on white -> resized
+    stored bytes -> first frame -> upright -> 8 bits -> central square -> RGB on white -> resized
 
 Nothing here knows about collections. Color profiles are ignored.
 """
@@ -9,45 +9,32 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from infomax.errors import InfoMaxWarning
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.depth import NO_SCALE, DepthScale, sample_values
+from infomax.images.native import pillow_limit_at_least, silence_native_libraries
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
+from infomax.images.rasters import SIDEWAYS, is_deep, may_hold_deep, read_raster, select_bands
 
 # to be raised when the same bytes decode to other pixels, so that older caches are not used
-DECODING_VERSION = 1
-
-# formats that Pillow recognizes but cannot draw, and EPS, which it passes to an external program
-_UNSUITED = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF", "EPS"}
+DECODING_VERSION = 2
 
 
-class BrokenImage(Exception):
-    """An image that cannot be decoded.
-
-    Args:
-        reason: Why, in plain words, without the name of the image.
-
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class UnreadableImage(BrokenImage):
-    """An image that could not be read this time (permission, a failing disk). It is worth trying again later."""
-
-
-def decode(data: bytes | Path, size: int) -> NDArray[np.uint8]:
+def decode(data: bytes | Path, size: int, options: ReadingOptions = DEFAULT_OPTIONS) -> NDArray[np.uint8]:
     """Decode one image to a square. Pillow's warnings are suppressed.
 
     Args:
         data: Content of an image file, or its path.
         size: Side of the square in pixels.
+        options: How images are read.
 
     Returns:
         Pixels (size, size, 3), 0 to 255.
@@ -63,12 +50,12 @@ def decode(data: bytes | Path, size: int) -> NDArray[np.uint8]:
 
     """
     with no_pillow_warnings():
-        return center_crop_resize(data, size)
+        return center_crop_resize(data, size, options)
 
 
 @contextmanager
 def no_pillow_warnings() -> Iterator[None]:
-    """Suppress Pillow's warnings about odd files (bad EXIF, unknown tags).
+    """Suppress the warnings of Pillow and its libraries about odd files (bad EXIF, unknown tags).
 
     Warning filters belong to the whole process. So this must enclose a pool of threads and must not be used inside one.
 
@@ -76,17 +63,22 @@ def no_pillow_warnings() -> Iterator[None]:
         Nothing.
 
     """
+    silence_native_libraries()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.simplefilter("default", InfoMaxWarning)
         yield
 
 
-def center_crop_resize(data: bytes | Path | NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def center_crop_resize(
+    data: bytes | Path | NDArray[np.uint8], size: int, options: ReadingOptions = DEFAULT_OPTIONS
+) -> NDArray[np.uint8]:
     """Decode one image to a square. Many threads may do so within one `no_pillow_warnings`.
 
     Args:
         data: Content of an image file, its path, or pixels (h, w) or (h, w, c) with c = 1, 3 or 4.
         size: Side of the square in pixels.
+        options: How images are read.
 
     Returns:
         Pixels (size, size, 3), 0 to 255.
@@ -95,12 +87,12 @@ def center_crop_resize(data: bytes | Path | NDArray[np.uint8], size: int) -> NDA
         BrokenImage: The data is not an image, is incomplete, or may be a decompression bomb.
 
     """
-    with open_image(data, 2 * size) as opened:
+    with open_image(data, 2 * size, options) as opened:
         return crop_resize(opened.image, size)
 
 
 class OpenedImage(NamedTuple):
-    """A decoded image, upright.
+    """A decoded image, upright, of 8 bits.
 
     Attributes:
         image: The image. It is smaller than `width` x `height` if a JPEG was read at a fraction of its size.
@@ -115,12 +107,15 @@ class OpenedImage(NamedTuple):
 
 
 @contextmanager
-def open_image(data: bytes | Path | NDArray[np.uint8], enough: int) -> Iterator[OpenedImage]:
+def open_image(
+    data: bytes | Path | NDArray[np.uint8], enough: int, options: ReadingOptions = DEFAULT_OPTIONS
+) -> Iterator[OpenedImage]:
     """Decode an image once for everything that is made of it.
 
     Args:
         data: Content of an image file, its path, or pixels (h, w) or (h, w, c) with c = 1, 3 or 4.
         enough: Pixels per side that suffice. A JPEG several times larger is read at a fraction of its size.
+        options: How images are read.
 
     Yields:
         The decoded image.
@@ -131,22 +126,63 @@ def open_image(data: bytes | Path | NDArray[np.uint8], enough: int) -> Iterator[
 
     """
     if isinstance(data, np.ndarray):
-        image = Image.fromarray(data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data)
+        image = _to_8_bits(data if options.bands is None else select_bands(data, options.bands), options)
         yield OpenedImage(image, image.width, image.height)
         return
-    with _translate_errors(), _open_content(data) as file, Image.open(file, formats=_formats()) as image:
-        width, height = image.size
-        limit = Image.MAX_IMAGE_PIXELS
-        if limit is not None and width * height > limit:
-            raise BrokenImage(f"too large: {width} x {height} pixels, above the limit of {limit}")
-        image.draft(None, (enough, enough))
-        image.load()
-        stored_size = image.size
-        _exif_transpose(image)
-        if image.size != stored_size:
-            width, height = height, width
-        is_16_bit = image.format == "PPM" and image.mode == "I"  # Pillow reads 16-bit PGM as 32-bit
-        yield OpenedImage(image.convert("I;16") if is_16_bit else image, width, height)
+    with _translate_errors(), pillow_limit_at_least(options.max_pixels), _open_content(data) as file:
+        raster = read_raster(file, data.suffix.lower() if isinstance(data, Path) else "", enough, options)
+        image = _to_8_bits(raster.pixels, options)
+        width, height = raster.size
+        if raster.turn is not None:
+            image = image.transpose(raster.turn)
+            if raster.turn in SIDEWAYS:
+                width, height = height, width
+        yield OpenedImage(image, width, height)
+
+
+def sample_depth(data: bytes | Path | NDArray[Any], options: ReadingOptions) -> NDArray[Any] | None:
+    """Look at the values of an image, if it is deeper than 8 bits.
+
+    Args:
+        data: Content of an image file, its path, or pixels.
+        options: How images are read.
+
+    Returns:
+        Some values, shape (n,); None for an image of 8 bits.
+
+    Raises:
+        BrokenImage: The data is not an image.
+
+    """
+    if isinstance(data, np.ndarray):
+        return sample_values(data) if data.dtype not in (np.uint8, np.bool_) else None
+    with _translate_errors(), pillow_limit_at_least(options.max_pixels), _open_content(data) as file:
+        if not may_hold_deep(file):
+            return None
+        pixels = read_raster(file, data.suffix.lower() if isinstance(data, Path) else "", 1, options).pixels
+        if isinstance(pixels, Image.Image):
+            return sample_values(np.asarray(pixels)) if is_deep(pixels) else None
+        colors = pixels[..., :3] if pixels.ndim == 3 else pixels
+        return sample_values(colors) if pixels.dtype not in (np.uint8, np.bool_) else None
+
+
+def may_be_deep(data: bytes | Path | NDArray[Any]) -> bool:
+    """Tell quickly whether an image may be deeper than 8 bits, by the first bytes of its file.
+
+    Args:
+        data: Content of an image file, its path, or pixels.
+
+    Returns:
+        False only if it is certainly not, or cannot be read.
+
+    """
+    if isinstance(data, np.ndarray):
+        return data.dtype not in (np.uint8, np.bool_)
+    try:
+        with _translate_errors(), _open_content(data) as file:
+            return may_hold_deep(file)
+    except BrokenImage:
+        return False
 
 
 def crop_resize(image: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -170,23 +206,16 @@ def crop_resize(image: Image.Image, size: int) -> NDArray[np.uint8]:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to RGB.
-
-    Transparency is laid on white. Deep gray is rescaled, never clipped: 16-bit gray v becomes v / 257. 32-bit integers
-    and floats have no fixed white, so their minimum becomes 0 and their maximum 255 (NaN and infinities become 0; a
-    constant image is black).
+    """Convert any mode to RGB. Transparency is laid on white.
 
     Args:
-        image: Image in any mode.
+        image: Image in any mode. One deeper than 8 bits, which `open_image` never gives, is scaled by itself.
 
     Returns:
         A new image in mode RGB.
 
     """
-    if image.mode.startswith("I;16"):
-        return _gray(np.asarray(image) / 257)
-    if image.mode in ("I", "F"):
-        return _gray(_rescale(np.asarray(image, np.float64)))
+    image = _to_8_bits(image, DEFAULT_OPTIONS)
     if image.has_transparency_data:
         solid = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", solid.size, "white"), solid).convert("RGB")
@@ -213,19 +242,25 @@ def regular_file_size(path: Path) -> int:
     return status.st_size
 
 
-@cache
-def image_extensions() -> frozenset[str]:
-    """Extensions of the files that count as images, in lower case with their dot."""
-    return frozenset(extension for extension, name in Image.registered_extensions().items() if name in _formats())
-
-
-@cache
-def _formats() -> tuple[str, ...]:
-    """Image formats that are decoded, the most common first."""
-    Image.init()
-    # Pillow recognizes formats that have no extension by hardly anything
-    with_extension = set(Image.registered_extensions().values())
-    return tuple(name for name in Image.OPEN if name in with_extension - _UNSUITED)
+def _to_8_bits(pixels: Image.Image | NDArray[Any], options: ReadingOptions) -> Image.Image:
+    """Make an image of 8 bits. Deep pixels are scaled; transparency has a scale of its own."""
+    if isinstance(pixels, Image.Image):
+        if not is_deep(pixels):
+            return pixels
+        pixels = np.asarray(pixels)
+    if pixels.ndim == 3 and pixels.shape[2] < 3:
+        pixels = pixels[..., 0]
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * 255
+    if pixels.dtype != np.uint8:
+        scale = options.depth_scale or NO_SCALE
+        if pixels.ndim == 3 and pixels.shape[2] == 4:
+            opaque = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else 1.0
+            alpha = DepthScale((0.0, opaque), (0.0, opaque)).to_8_bits(pixels[..., 3:])
+            pixels = np.concatenate([scale.to_8_bits(pixels[..., :3]), alpha], axis=2)
+        else:
+            pixels = scale.to_8_bits(pixels)
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 @contextmanager
@@ -250,7 +285,7 @@ def _translate_errors() -> Iterator[None]:
     except UnidentifiedImageError:
         raise BrokenImage("not an image") from None
     except Image.DecompressionBombError:
-        raise BrokenImage(f"too large: more than twice the limit of {Image.MAX_IMAGE_PIXELS} pixels") from None
+        raise BrokenImage("too large: an image within the file has more pixels than Pillow decodes") from None
     except MemoryError:
         raise BrokenImage("not enough memory to decode it") from None
     except Exception as error:
@@ -259,28 +294,3 @@ def _translate_errors() -> Iterator[None]:
         if isinstance(error, EOFError) or "truncated" in str(error).lower():
             raise BrokenImage("truncated: the end of the image is missing") from None
         raise BrokenImage(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
-
-
-def _exif_transpose(image: Image.Image) -> None:
-    """Turn an image upright, in place, as its EXIF orientation says. Broken EXIF is ignored: the pixels are sound."""
-    try:
-        ImageOps.exif_transpose(image, in_place=True)
-    except MemoryError:
-        raise
-    except Exception:
-        pass
-
-
-def _rescale(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shift and scale the finite values to fill 0 to 255."""
-    finite = np.isfinite(values)
-    low, high = values.min(where=finite, initial=np.inf), values.max(where=finite, initial=-np.inf)
-    if low >= high:
-        return np.zeros_like(values)
-    scaled: NDArray[np.float64] = (values / 2 - low / 2) / (high / 2 - low / 2) * 255  # high - low could overflow
-    return np.where(finite, scaled, 0)
-
-
-def _gray(values: NDArray[np.floating[Any]]) -> Image.Image:
-    """Convert values (h, w) from 0 to 255 to an RGB image."""
-    return Image.fromarray(np.rint(values).astype(np.uint8)).convert("RGB")

@@ -1,22 +1,28 @@
 """Sources of image files: all images below a folder, or a few named files."""
 
+import os
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import UnreadableImage, image_extensions
-from infomax.images.source import Content, Entry, file_version, relative_names
-from infomax.paths import printable, quoted_path
+from infomax.images.broken import UnreadableImage
+from infomax.images.census import Census, Skipped, census_lines, extension_of
+from infomax.images.exclusion import DEFAULT_EXCLUDES, Exclusion
+from infomax.images.formats import image_extensions, is_photo, remedy_for
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
+from infomax.images.source import Content, Entry, file_version, first_folder, relative_names
+from infomax.paths import JOURNAL, printable, quoted_path
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Image files. A key is a path relative to `root`; a label is the first folder on that path, if there is one.
+    """Image files. A key is a path relative to `root`. Files have no labels; the first folder on that path may serve.
 
     Attributes:
         name: Name of the source in messages.
@@ -25,6 +31,7 @@ class ImageFiles:
         root: Folder that the keys are relative to.
         whole_folder: Whether the entries are all images below `root`, rather than a selection.
         unreadable: Keys of the folders below `root` that cannot be listed. Each stands for the images it may hold.
+        passed_over: What the folder holds besides.
 
     """
 
@@ -34,14 +41,15 @@ class ImageFiles:
     root: Path
     whole_folder: bool = False
     unreadable: frozenset[str] = frozenset()
+    passed_over: Census = field(default_factory=Census)
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
         """Give the paths only. Threads open the files when they decode them."""
         for key in (self.entries[i].key for i in wanted):
             if key in self.unreadable:
-                yield Content(UnreadableImage("a folder that cannot be opened"), None)
+                yield Content(UnreadableImage("a folder that cannot be opened"))
             else:
-                yield Content(self.root / key, self._label(key))
+                yield Content(self.root / key, folder=first_folder(key))
 
     def paths(self) -> list[str]:
         """Absolute paths, with links above `root` resolved, so that nested folders give one image one path."""
@@ -49,8 +57,8 @@ class ImageFiles:
         return [printable((root / entry.key).as_posix()) for entry in self.entries]
 
     def labels(self) -> list[str | None] | None:
-        """Names of the first folder on each path."""
-        return [None if entry.key in self.unreadable else self._label(entry.key) for entry in self.entries]
+        """No labels: a folder is where a file lies, not what it shows."""
+        return [None] * len(self.entries)
 
     def roots(self) -> list[str] | None:
         """The folder, if the source is all of it."""
@@ -61,14 +69,13 @@ class ImageFiles:
         root = self.root.resolve()
         return [printable(f"{(root / key).as_posix()}/") for key in self.unreadable]
 
+    def census(self) -> Census:
+        """What the folder holds besides its images."""
+        return self.passed_over
+
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because files must be decoded."""
         return None
-
-    @staticmethod
-    def _label(key: str) -> str | None:
-        folder, separator, _ = key.partition("/")
-        return folder if separator else None
 
 
 def image_files(paths: Sequence[Path], name: str, identity: str) -> ImageFiles:
@@ -84,16 +91,18 @@ def image_files(paths: Sequence[Path], name: str, identity: str) -> ImageFiles:
 
     """
     root, names = relative_names(paths)
-    return ImageFiles(name, identity, [Entry(key, file_version(root / key)) for key in sorted(names)], root)
+    return ImageFiles(name, identity, [Entry(key, file_version(root / key)) for key in names], root)
 
 
-def image_folder(root: Path) -> ImageFiles:
+def image_folder(root: Path, options: ReadingOptions = DEFAULT_OPTIONS) -> ImageFiles:
     """List all images below a folder, recognized by extension.
 
-    Hidden files and folders are ignored. Links are followed, but each folder is visited only once.
+    Hidden files, thumbnails that a NAS keeps, and what `options.exclude` names are left out and counted, and so are
+    folders that duplicates were moved to. Links are followed, but each folder is visited only once.
 
     Args:
         root: Folder in any nesting.
+        options: What to leave out.
 
     Returns:
         The source, in the order of the paths.
@@ -102,46 +111,133 @@ def image_folder(root: Path) -> ImageFiles:
         InfoMaxError: There is no image, or `root` cannot be opened.
 
     """
-    found: list[Entry] = []
-    unreadable: set[str] = set()
-    others: Counter[str] = Counter()
-    for path, error in _walk(root):
-        if error is not None and path == root:
-            raise InfoMaxError(f"{quoted_path(root)} cannot be opened ({error.strerror}): check its permissions")
-        if error is not None:
-            unreadable.add(path.relative_to(root).as_posix())
-        elif (extension := path.suffix.lower()) in image_extensions():
-            found.append(Entry(path.relative_to(root).as_posix(), file_version(path)))
-        else:
-            others[extension] += 1
-    if not found:
-        content = _describe_other_files(others)
+    listing = _list(root, Exclusion(root, (*DEFAULT_EXCLUDES, *options.exclude)))
+    if not listing.images:
+        content = _describe_content(listing, options)
         raise InfoMaxError(f"{quoted_path(root)} {content}: give a folder with images in it, in any nesting")
-    found += (Entry(key, "absent") for key in unreadable)
-    identity = f"folder {root.resolve()}"
-    return ImageFiles(str(root), identity, sorted(found), root, whole_folder=True, unreadable=frozenset(unreadable))
+    entries = [Entry(key, file_version(root / key)) for key in listing.images]
+    entries += [Entry(key, "absent") for key in listing.unreadable]
+    return ImageFiles(
+        str(root),
+        f"folder {root.resolve()}",
+        sorted(entries),
+        root,
+        whole_folder=True,
+        unreadable=frozenset(listing.unreadable),
+        passed_over=listing.census(options.exclude),
+    )
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
-    """Yield all files below a folder that are not hidden. A folder that cannot be listed comes with its error."""
+def pass_over(paths: Sequence[Path], exclusion: Exclusion) -> tuple[list[Path], Census]:
+    """Leave out what is excluded, and photos that are not read here, from the files that match a pattern.
+
+    Args:
+        paths: The files and folders, below the root of the exclusion.
+        exclusion: What to leave out.
+
+    Returns:
+        The other files and folders, and what was passed over.
+
+    """
+    kept, unread, excluded = [], [], Counter[str]()
+    for path in paths:
+        if pattern := exclusion.match_any(path.relative_to(exclusion.root).as_posix()):
+            excluded[pattern] += _is_image(path.name) and not _is_folder(path)
+        elif is_photo(extension_of(path.name)):
+            unread.append(Skipped(path.as_posix(), f"not looked at: {remedy_for(extension_of(path.name))}"))
+        else:
+            kept.append(path)
+    return kept, Census(unread, {}, {pattern: count for pattern, count in excluded.items() if count})
+
+
+@dataclass
+class _Listing:
+    """What a folder holds, as keys below its root."""
+
+    images: list[str] = field(default_factory=list)
+    photos: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    excluded: Counter[str] = field(default_factory=Counter)
+
+    def add(self, key: str) -> None:
+        extension = extension_of(key)
+        if extension in image_extensions():
+            self.images.append(key)
+        elif is_photo(extension):
+            self.photos.append(key)
+        else:
+            self.others[extension] += 1
+
+    def census(self, patterns: Sequence[str]) -> Census:
+        """Say what was passed over; a pattern of the user is named even where it matches nothing."""
+        unread = [Skipped(key, f"not looked at: {remedy_for(extension_of(key))}") for key in sorted(self.photos)]
+        excluded = dict.fromkeys(patterns, 0) | {key: count for key, count in self.excluded.items() if count}
+        return Census(unread, dict(self.others), excluded)
+
+
+def _list(root: Path, exclusion: Exclusion) -> _Listing:
+    """Sort all files below a folder. Raises InfoMaxError if the folder itself cannot be opened."""
+    listing = _Listing()
+    for found in _walk(root, exclusion):
+        if found.error is not None and found.key == "":
+            raise InfoMaxError(f"{quoted_path(root)} cannot be opened ({found.error.strerror}): check its permissions")
+        if found.error is not None:
+            listing.unreadable.append(found.key)
+        elif found.pattern is None:
+            listing.add(found.key)
+        else:
+            images_only = found.pattern in DEFAULT_EXCLUDES  # a hidden folder may hold anything
+            listing.excluded[found.pattern] += _count_files(root / found.key, images_only=images_only)
+    return listing
+
+
+class _Found(NamedTuple):
+    """A file; or a folder that cannot be listed (`error`); or a file or folder that a pattern excludes."""
+
+    key: str
+    error: OSError | None = None
+    pattern: str | None = None
+
+
+def _walk(root: Path, exclusion: Exclusion) -> Iterator[_Found]:
+    """Find all files below a folder, without going into folders that are excluded."""
     visited: set[Path] = set()
-    pending = deque([root])
+    pending = deque([""])
     while pending:
         folder = pending.popleft()
-        if (real := folder.resolve()) in visited:
+        if (real := (root / folder).resolve()) in visited:
             continue
         visited.add(real)
         try:
-            visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+            paths = sorted((root / folder).iterdir())
         except OSError as error:
-            yield folder, error
+            yield _Found(folder, error)
             continue
-        for path in visible:
-            if _is_folder(path):
+        if folder and root / folder / JOURNAL in paths:
+            yield _Found(folder, pattern=JOURNAL)  # duplicates that infomax has moved away
+            continue
+        for path in paths:
+            key = f"{folder}/{path.name}" if folder else path.name
+            if pattern := exclusion.match(key):
+                yield _Found(key, pattern=pattern)
+            elif _is_folder(path):
                 # an image is listed under its own folder rather than under a link to it: links come last
-                (pending.append if path.is_symlink() else pending.appendleft)(path)
+                (pending.append if path.is_symlink() else pending.appendleft)(key)
             else:
-                yield path, None
+                yield _Found(key)
+
+
+def _count_files(path: Path, *, images_only: bool) -> int:
+    """Number of files that are excluded with a file or folder. Links are not followed."""
+    if path.is_symlink() or not _is_folder(path):
+        return not images_only or _is_image(path.name)
+    return sum(not images_only or _is_image(name) for _, _, names in os.walk(path) for name in names)
+
+
+def _is_image(name: str) -> bool:
+    extension = extension_of(name)
+    return extension in image_extensions() or is_photo(extension)
 
 
 def _is_folder(path: Path) -> bool:
@@ -152,9 +248,11 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _describe_other_files(others: Counter[str]) -> str:
+def _describe_content(listing: _Listing, options: ReadingOptions) -> str:
     """What a folder without images holds instead, for an error message."""
-    if not others:
+    counts = listing.census(options.exclude).counts()
+    total = len(listing.photos) + listing.others.total()
+    lines = census_lines(counts)
+    if not lines:
         return "is an empty folder"
-    kinds = ", ".join(f"{count} {extension or 'without extension'}" for extension, count in others.most_common(3))
-    return f"holds no images, only {others.total()} files of other kinds (most of all {kinds})"
+    return f"holds no images{f', only {total} files of other kinds' if total else ''} ({'; '.join(lines)})"

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
+from infomax.images.broken import BrokenImage
 from infomax.images.cache import (
+    BuildInfo,
     CachedImages,
     PreparedImage,
     cache_folder,
@@ -25,8 +27,12 @@ from infomax.images.cache import (
     read_cache,
     write_cache,
 )
-from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
+from infomax.images.census import Census, Skipped
+from infomax.images.decoding import center_crop_resize, no_pillow_warnings
+from infomax.images.first_look import measure_depth
+from infomax.images.items import ItemRows
 from infomax.images.opening import SourceLike, open_source
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.source import Content, Entry, Source
 from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar
@@ -38,20 +44,6 @@ _SMALL = 1 << 14
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """An image that was skipped because it cannot be decoded.
-
-    Attributes:
-        where: Key or path of the image.
-        reason: Why it was skipped, in plain words.
-
-    """
-
-    where: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class LoadedImages:
     """Images of a source, decoded and resized.
 
@@ -59,9 +51,12 @@ class LoadedImages:
         pixels: Images (n, size, size, 3), 0 to 255, read-only; usually a memory map.
         rows: Position of each image in the source. Skipped images count.
         keys: Name of each image: a path relative to the folder, `file.parquet#row`, `array.npy#row` or `digits#row`.
-        labels: Label of each image, "" if it has none. None if no image has one.
-        skipped: Images that could not be decoded.
+        labels: Label of each image, or the first folder on its path in place of one; "" if it has neither. None if no
+            image has any.
+        skipped: Images that could not be decoded, and photos of formats that are not read here.
         fingerprint: Hexadecimal digest of the pixels. It does not depend on where they are stored.
+        options: How they were read, with the scale of images deeper than 8 bits.
+        census: What was passed over when the source was listed.
 
     """
 
@@ -71,20 +66,27 @@ class LoadedImages:
     labels: list[str] | None
     skipped: list[Skipped]
     fingerprint: str
+    options: ReadingOptions = DEFAULT_OPTIONS
+    census: Census = field(default_factory=Census)
 
 
 def load_images(
-    source: SourceLike, size: int, *, cache: Path | None = None, workers: int | None = None, progress: bool = False
+    source: SourceLike,
+    size: int,
+    *,
+    options: ReadingOptions = DEFAULT_OPTIONS,
+    cache: Path | None = None,
+    workers: int | None = None,
+    progress: bool = False,
 ) -> LoadedImages:
     """Load all images of a source as squares of one size.
 
-    Images that were decoded before and have not changed come from the cache. Large images are decoded by threads,
-    small ones by the calling thread. Only a few images are held in memory at a time, unless the source is in memory.
+    Images that were decoded before come from the cache. Only a few are held in memory, unless the source is in memory.
 
     Args:
-        source: Folder, file, quoted glob, list of files, array of uint8 pixels, name of a collection such as `digits`,
-            or a source that is open already.
+        source: Anything that `open_source` takes: folder, file, quoted glob, name, images in memory, or a list.
         size: Side of the squares in pixels.
+        options: What to leave out, and how images are read.
         cache: Folder of the cache. By default $INFOMAX_CACHE, else ~/.cache/infomax.
         workers: Number of threads. By default one per core.
         progress: Whether to draw a progress bar on stderr.
@@ -103,27 +105,32 @@ def load_images(
     """
     if size < 1:
         raise InfoMaxError(f"images of size {size}: give a size of at least 1 pixel")
-    found = open_source(source)
-    pixels = found.pixels_of_size(size)
+    found = open_source(source, options)
+    pixels = found.pixels_of_size(size) if options.bands is None else None
     if pixels is not None:
         return _load_array(found, pixels)
-    folder = cache_folder(found.identity, size, cache) if found.identity else None
+    folder = cache_folder(f"{found.identity} {options.signature}".rstrip(), size, cache) if found.identity else None
     known = read_cache(folder, size) if folder else None
-    if known is None or not known.matches(found.entries):
-        bar = progress_bar("decoding", len(found.entries), shown=progress)
-        with no_pillow_warnings(), bar as advance:
-            images = _count_progress(_prepare(found, size, known, workers or cores()), advance)
-            known = write_cache(folder, images, size) if folder else collect_in_memory(images, size)
-    return _load_cached(known)
+    if known is None or not known.matches(found.entries, options.depth_scale):
+        with no_pillow_warnings():
+            scale = options.depth_scale or measure_depth(found, options)
+            build = BuildInfo(size, scale, measured=options.depth_scale is None)
+            with progress_bar("decoding", len(found.entries), shown=progress) as advance:
+                images = _count_progress(_prepare(found, known, build, workers or cores(), options), advance)
+                known = write_cache(folder, images, build) if folder else collect_in_memory(images, build)
+    return _load_cached(known, found.census(), replace(options, depth_scale=known.info.depth_scale))
 
 
-def load_rows(source: SourceLike, rows: Sequence[int], size: int) -> list[NDArray[np.uint8]]:
+def load_rows(
+    source: SourceLike, rows: Sequence[int], size: int, options: ReadingOptions = DEFAULT_OPTIONS
+) -> list[NDArray[np.uint8]]:
     """Load a few images of a source at any size, without the cache.
 
     Args:
         source: Anything that `load_images` takes.
         rows: Increasing positions in the source.
         size: Side of the squares in pixels.
+        options: How images are read, such as `LoadedImages.options`.
 
     Returns:
         Pixels (size, size, 3) of each image, 0 to 255. An image that can no longer be read is gray.
@@ -137,7 +144,7 @@ def load_rows(source: SourceLike, rows: Sequence[int], size: int) -> list[NDArra
 
     """
     with no_pillow_warnings():
-        results = [image.result for image in _decode(open_source(source), rows, size, cores())]
+        results = [image.result for image in _decode(open_source(source, options), rows, size, cores(), options)]
     missing = np.full((size, size, 3), 128, np.uint8)
     return [missing if isinstance(result, BrokenImage) else result for result in results]
 
@@ -159,6 +166,25 @@ def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
         writer.writerows((entry.where, entry.reason) for entry in skipped)
 
 
+def validate_complete(source: Source, images: LoadedImages) -> None:
+    """Check that the images of a list are all there, so that row i belongs to item i.
+
+    Args:
+        source: The source.
+        images: Its images as loaded.
+
+    Raises:
+        InfoMaxError: An item of a list could not be decoded. Folders and tables are free to hold broken images.
+
+    """
+    if images.skipped and isinstance(source, ItemRows):
+        first = images.skipped[0]
+        raise InfoMaxError(
+            f"{len(images.skipped)} of {source.name} cannot be decoded, {first.where!r} first ({first.reason}): "
+            "leave them out, or use load_images, whose rows tell which are left"
+        )
+
+
 def _load_array(source: Source, pixels: NDArray[np.uint8]) -> LoadedImages:
     """Load a source whose pixels need no preparation."""
     labels = source.labels()
@@ -170,10 +196,11 @@ def _load_array(source: Source, pixels: NDArray[np.uint8]) -> LoadedImages:
         None if labels is None else [label or "" for label in labels],
         [],
         fingerprint(pixels),
+        census=source.census(),
     )
 
 
-def _load_cached(cached: CachedImages) -> LoadedImages:
+def _load_cached(cached: CachedImages, census: Census, options: ReadingOptions) -> LoadedImages:
     rows = [row for row, record in enumerate(cached.records) if record.reason is None]
     decoded = [cached.records[row] for row in rows]
     has_labels = any(record.label is not None for record in decoded)
@@ -182,15 +209,25 @@ def _load_cached(cached: CachedImages) -> LoadedImages:
         rows,
         [record.key for record in decoded],
         [record.label or "" for record in decoded] if has_labels else None,
-        [Skipped(record.key, record.reason) for record in cached.records if record.reason is not None],
+        [
+            *(Skipped(record.key, record.reason) for record in cached.records if record.reason is not None),
+            *census.unread,
+        ],
         cached.fingerprint,
+        options,
+        census,
     )
 
 
-def _prepare(source: Source, size: int, known: CachedImages | None, workers: int) -> Iterator[PreparedImage]:
+def _prepare(
+    source: Source, known: CachedImages | None, build: BuildInfo, workers: int, options: ReadingOptions
+) -> Iterator[PreparedImage]:
     """Yield all images in order, from the cache if possible. Raises InfoMaxError at the end if none was decoded."""
+    if known is not None and known.info.depth_scale != build.depth_scale:
+        known = None
     to_decode = [i for i, entry in enumerate(source.entries) if known is None or not known.has(entry)]
-    fresh = _decode(source, to_decode, size, workers)
+    reading = replace(options, depth_scale=build.depth_scale)
+    fresh = _decode(source, to_decode, build.size, workers, reading)
     n_decoded, first_failure = 0, ""
     for entry in source.entries:
         image = known.get(entry) if known is not None and known.has(entry) else next(fresh)
@@ -206,13 +243,15 @@ def _prepare(source: Source, size: int, known: CachedImages | None, workers: int
         )
 
 
-def _decode(source: Source, wanted: Sequence[int], size: int, workers: int) -> Iterator[PreparedImage]:
+def _decode(
+    source: Source, wanted: Sequence[int], size: int, workers: int, options: ReadingOptions
+) -> Iterator[PreparedImage]:
     """Decode some entries, in order. Large images go to threads: Pillow releases the lock to decode and resize."""
     contents = zip((source.entries[i] for i in wanted), source.read(wanted), strict=True)
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Callable[[], list[PreparedImage]]] = deque()
         while chunk := list(islice(contents, _CHUNK)):
-            decode = partial(_decode_chunk, chunk, size)
+            decode = partial(_decode_chunk, chunk, size, options)
             is_small = sum(_stored_bytes(content) for _, content in chunk) < _SMALL * len(chunk)
             pending.append(decode if is_small else pool.submit(decode).result)
             if len(pending) > 2 * workers:
@@ -221,15 +260,20 @@ def _decode(source: Source, wanted: Sequence[int], size: int, workers: int) -> I
             yield from decode_rest()
 
 
-def _decode_chunk(chunk: Sequence[tuple[Entry, Content]], size: int) -> list[PreparedImage]:
-    return [PreparedImage(entry, content.label, _pixels_or_error(content, size)) for entry, content in chunk]
+def _decode_chunk(chunk: Sequence[tuple[Entry, Content]], size: int, options: ReadingOptions) -> list[PreparedImage]:
+    return [PreparedImage(entry, _label(content), _pixels_or_error(content, size, options)) for entry, content in chunk]
 
 
-def _pixels_or_error(content: Content, size: int) -> NDArray[np.uint8] | BrokenImage:
+def _label(content: Content) -> str | None:
+    """The label of an image, or the folder in its place: evaluations need labels."""
+    return content.folder if content.label is None else content.label
+
+
+def _pixels_or_error(content: Content, size: int, options: ReadingOptions) -> NDArray[np.uint8] | BrokenImage:
     if isinstance(content.data, BrokenImage):
         return content.data
     try:
-        return center_crop_resize(content.data, size)
+        return center_crop_resize(content.data, size, options)
     except BrokenImage as broken:
         return broken
 

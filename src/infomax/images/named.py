@@ -4,15 +4,13 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from infomax.errors import InfoMaxError
 from infomax.images.arrays import ArrayRows, array_rows
 from infomax.images.parquet import ParquetRows, parquet_rows
-from infomax.images.source import Source
-from infomax.paths import quoted_path
+from infomax.paths import expand_home, quoted_path
 
 _DIGITS_TRAIN = 1347  # the first three quarters of scikit-learn's 1797 digits, as in its examples
 
@@ -28,7 +26,12 @@ def _digits(rows: slice = slice(None)) -> ArrayRows:
 
 def _cifar10(split: str) -> ParquetRows:
     """One split of CIFAR-10, from parquet files that the user has put in place. Nothing is ever downloaded."""
-    folder = Path(os.environ.get("INFOMAX_DATA") or "~/.cache/infomax/data").expanduser() / "cifar10"
+    try:
+        folder = expand_home(os.environ.get("INFOMAX_DATA") or "~/.cache/infomax/data") / "cifar10"
+    except InfoMaxError as error:
+        raise InfoMaxError(
+            f"CIFAR-10 is missing ({error}): set INFOMAX_DATA to the folder that holds cifar10/"
+        ) from None
     pattern = folder / f"{split}-*.parquet"
     files = sorted(folder.glob(pattern.name))
     if not files:
@@ -40,7 +43,7 @@ def _cifar10(split: str) -> ParquetRows:
 
 
 # name -> function that opens the collection
-NAMED: dict[str, Callable[[], Source]] = {
+NAMED: dict[str, Callable[[], ArrayRows | ParquetRows]] = {
     "digits": _digits,
     "digits:train": partial(_digits, slice(None, _DIGITS_TRAIN)),
     "digits:test": partial(_digits, slice(_DIGITS_TRAIN, None)),

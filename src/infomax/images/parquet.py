@@ -1,7 +1,7 @@
-"""Source of images in parquet files, laid out as Hugging Face does: columns image: struct{bytes, path} and label."""
+"""Source of images in parquet files: stored bytes, or the paths of files, with a column of labels."""
 
-import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import BrokenImage
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.census import Census
+from infomax.images.parquet_columns import (
+    TO_BE_FOUND,
+    NamedColumns,
+    class_names,
+    find_image_column,
+    find_label_column,
+    label_text,
+    may_name_files,
+    stored_image,
+    stores_images,
+)
 from infomax.images.source import Content, Entry, file_version, relative_names
 from infomax.paths import printable, quoted_path
 
@@ -62,6 +74,10 @@ class ParquetRows:
         """Always empty: files that cannot be read are an error."""
         return []
 
+    def census(self) -> Census:
+        """Always empty: all rows are read."""
+        return Census()
+
     def pixels_of_size(self, size: int) -> NDArray[np.uint8] | None:  # noqa: ARG002
         """None, because stored images must be decoded."""
         return None
@@ -76,7 +92,8 @@ class ParquetTable:
         rows: Number of rows.
         image_column: Name of the column of images.
         label_column: Name of the column of labels, None if there is none.
-        class_names: Names of numbered labels, () if the file has none.
+        class_names: Name of each numbered label; None if the labels are not said to be classes.
+        names_files: Whether rows may name files in place of storing images.
 
     """
 
@@ -84,7 +101,8 @@ class ParquetTable:
     rows: int
     image_column: str
     label_column: str | None
-    class_names: Sequence[str]
+    class_names: Mapping[int, str] | None
+    names_files: bool
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
         """Read some rows.
@@ -99,7 +117,7 @@ class ParquetTable:
             InfoMaxError: The file is damaged.
 
         """
-        columns = [f"{self.image_column}.bytes", *([self.label_column] if self.label_column else [])]
+        columns = [self.image_column, *([self.label_column] if self.label_column else [])]
         rows, start = np.asarray(wanted, np.int64), 0
         try:
             with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
@@ -112,28 +130,57 @@ class ParquetTable:
                             start += batch.num_rows
                     start = stop
         except (OSError, pa.ArrowException) as error:
-            problem = f"is damaged ({_one_line(error)}): fetch the file again"
-            raise InfoMaxError(f"{quoted_path(self.path)} {problem}") from None
+            raise _damaged(self.path, error) from None
+
+    def versions(self) -> list[str]:
+        """Version of each row: that of the file, and of the file that the row names.
+
+        Returns:
+            One version per row.
+
+        Raises:
+            InfoMaxError: The file is damaged.
+
+        """
+        own = file_version(self.path)
+        if not self.names_files:
+            return [own] * self.rows
+        try:
+            with pq.ParquetFile(self.path) as file:
+                leaves = [path for path in _leaves(file, self.image_column).values() if not path.endswith(".bytes")]
+                cells = file.read(leaves).column(self.image_column).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise _damaged(self.path, error) from None
+        named = map(stored_image, cells)
+        return [f"{own} {file_version(self._file(name))}" if isinstance(name, str) else own for name in named]
 
     def _content(self, batch: pa.RecordBatch, row: int) -> Content:
-        cell = batch.column(self.image_column)[row].as_py()
-        data = cell and cell["bytes"]
+        data = stored_image(batch.column(self.image_column)[row].as_py())
         label = batch.column(self.label_column)[row].as_py() if self.label_column else None
-        if isinstance(label, int) and 0 <= label < len(self.class_names):
-            label = self.class_names[label]
-        return Content(
-            BrokenImage("the row holds no image (null)") if data is None else data,
-            None if label is None else str(label),
-        )
+        return Content(self._named(data) if isinstance(data, str) else data, label_text(label, self.class_names))
+
+    def _named(self, name: str) -> Path | BrokenImage:
+        """The file that a row names, or why there is none. A missing one is looked for again the next time."""
+        if "://" in name:
+            return BrokenImage(f"only an address ({name!r}), no bytes: fetch the image first")
+        path = self._file(name)
+        if not os.path.isfile(path):  # noqa: PTH113 (it takes names that no file can have)
+            return UnreadableImage(f"only a path ({name!r}), no bytes, and there is no such file")
+        return path
+
+    def _file(self, name: str) -> Path:
+        """Paths are absolute, or relative to the folder of the parquet file."""
+        return self.path.parent / name
 
 
-def parquet_rows(paths: Sequence[Path], name: str, identity: str) -> ParquetRows:
+def parquet_rows(paths: Sequence[Path], name: str, identity: str, columns: NamedColumns = TO_BE_FOUND) -> ParquetRows:
     """List the rows of parquet files.
 
     Args:
-        paths: At least one parquet file; their order is the order of the rows.
+        paths: At least one parquet file; their order is the order of the rows. A file that is named twice counts once.
         name: Name of the source in messages.
-        identity: Opaque name for the cache.
+        identity: Opaque name of the files for the cache.
+        columns: NamedColumns that the user has named.
 
     Returns:
         The source.
@@ -142,57 +189,61 @@ def parquet_rows(paths: Sequence[Path], name: str, identity: str) -> ParquetRows
         InfoMaxError: A file is not a parquet file or has no column of images, or there are no rows at all.
 
     """
-    root, names = relative_names(paths)
-    tables = [_open_table(root / name) for name in names]
-    versions = [file_version(table.path) for table in tables]
+    root, names = relative_names(list(dict.fromkeys(paths)))
+    tables = [_open_table(root / name, columns) for name in names]
     entries = [
         Entry(f"{file}#{row}", version)
-        for file, table, version in zip(names, tables, versions, strict=True)
-        for row in range(table.rows)
+        for file, table in zip(names, tables, strict=True)
+        for row, version in enumerate(table.versions())
     ]
     if not entries:
         raise InfoMaxError(f"{quoted_path(name)} has no rows: give parquet files with at least one image")
-    return ParquetRows(name, identity, entries, tables)
+    chosen = sorted({f"{table.image_column} {table.label_column}" for table in tables})
+    return ParquetRows(name, "\n".join([identity, *chosen]), entries, tables)
 
 
-def _open_table(path: Path) -> ParquetTable:
+def _open_table(path: Path, columns: NamedColumns) -> ParquetTable:
     """Read the schema of a parquet file. Raises InfoMaxError if it holds no images."""
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
+            image = find_image_column(schema, path, columns.image)
+            names_files = _may_lack_bytes(file, image)
     except (OSError, pa.ArrowException) as error:
-        raise InfoMaxError(f"{quoted_path(path)} is not a parquet file ({_one_line(error)}): fetch it again") from None
-    candidates = [field.name for field in schema if _holds_images(field.type)]
-    if "image" not in candidates and len(candidates) != 1:
-        columns = ", ".join(f"{field.name}: {field.type}" for field in schema)
-        raise InfoMaxError(
-            f"{quoted_path(path)} has no column image: struct<bytes: binary, path: string>, only {columns}: "
-            "store the images in such a column"
-        )
-    return ParquetTable(
-        path,
-        rows,
-        "image" if "image" in candidates else candidates[0],
-        "label" if "label" in schema.names else None,
-        _class_names(schema.metadata or {}),
-    )
+        if _is_lfs_pointer(path):
+            problem = "is a Git LFS pointer, not the file itself: run git lfs pull in its folder"
+        else:
+            problem = f"is not a parquet file ({_one_line(error)}): fetch it again"
+        raise InfoMaxError(f"{quoted_path(path)} {problem}") from None
+    label = find_label_column(schema, path, columns.label)
+    return ParquetTable(path, rows, image, label, class_names(schema.metadata, label), names_files)
 
 
-def _holds_images(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds stored images, that is, a struct with their bytes."""
-    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
-        return False
-    stored = kind.field("bytes").type
-    return bool(pa.types.is_binary(stored) or pa.types.is_large_binary(stored))
+def _may_lack_bytes(file: pq.ParquetFile, column: str) -> bool:
+    """Whether a column holds paths and, as far as the file's statistics say, some rows have no bytes."""
+    kind = file.schema_arrow.field(column).type
+    if not (may_name_files(kind) and stores_images(kind)):
+        return may_name_files(kind)
+    leaves = [leaf for leaf, path in _leaves(file, column).items() if path.endswith(".bytes")]
+    groups = (file.metadata.row_group(group) for group in range(file.metadata.num_row_groups))
+    statistics = [group.column(leaf).statistics for group in groups for leaf in leaves]
+    return any(each is None or not each.has_null_count or each.null_count for each in statistics)
 
 
-def _class_names(metadata: dict[bytes, bytes]) -> Sequence[str]:
-    """Names of numbered labels from the metadata that Hugging Face adds to a schema; () if there is none."""
-    try:
-        names = json.loads(metadata[b"huggingface"])["info"]["features"]["label"]["names"]
-    except (KeyError, TypeError, ValueError):
-        return ()
-    return [str(name) for name in names]
+def _leaves(file: pq.ParquetFile, column: str) -> dict[int, str]:
+    """Number and path of each leaf of a column, as the file stores them."""
+    paths = (file.schema.column(leaf).path for leaf in range(len(file.schema)))
+    return {leaf: path for leaf, path in enumerate(paths) if path == column or path.startswith(f"{column}.")}
+
+
+def _is_lfs_pointer(path: Path) -> bool:
+    """Whether a file was cloned by Git without its content."""
+    with path.open("rb") as file:
+        return file.read(23) == b"version https://git-lfs"
+
+
+def _damaged(path: Path, error: Exception) -> InfoMaxError:
+    return InfoMaxError(f"{quoted_path(path)} is damaged ({_one_line(error)}): fetch the file again")
 
 
 def _between(rows: np.ndarray[Any, np.dtype[np.int64]], start: int, stop: int) -> np.ndarray[Any, np.dtype[np.int64]]:

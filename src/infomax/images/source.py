@@ -8,14 +8,15 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from infomax.images.decoding import BrokenImage
+from infomax.images.broken import BrokenImage
+from infomax.images.census import Census
 
 
 class Entry(NamedTuple):
     """One image of a source.
 
     Attributes:
-        key: Name of the image, unique within the source.
+        key: Name of the image. Only an image that was named twice has its key twice.
         version: Changes if the content of the image may have changed. "" if that cannot be known without reading.
 
     """
@@ -29,12 +30,15 @@ class Content(NamedTuple):
 
     Attributes:
         data: Image as found (stored bytes, the path of a file, or pixels), or the reason why there is none.
-        label: Label of the image, None if it has none.
+        label: Label that is stored with the image, None if there is none.
+        folder: First folder on the way from the source to the file, None if there is none. Commands that need labels
+            take it for one.
 
     """
 
     data: bytes | Path | NDArray[Any] | BrokenImage
-    label: str | None
+    label: str | None = None
+    folder: str | None = None
 
 
 @runtime_checkable
@@ -51,7 +55,7 @@ class Source(Protocol):
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """All images, in an order that depends only on the content of the source."""
+        """All images: in the order given, or in one that depends only on the content of the source."""
 
     def read(self, wanted: Sequence[int]) -> Iterator[Content]:
         """Read some entries, piece by piece as the iterator is consumed.
@@ -76,7 +80,7 @@ class Source(Protocol):
         """
 
     def labels(self) -> list[str | None] | None:
-        """Labels of all entries as far as listing gives them.
+        """Stored labels of all entries as far as listing gives them. Names of folders are none.
 
         Returns:
             The labels that `read` would give, or None if they are only known after reading.
@@ -96,6 +100,14 @@ class Source(Protocol):
 
         Returns:
             The prefixes, as valid Unicode.
+
+        """
+
+    def census(self) -> Census:
+        """Files of the source that were passed over when it was listed.
+
+        Returns:
+            Their numbers by extension and by pattern. Empty for files of many images.
 
         """
 
@@ -123,9 +135,27 @@ def file_version(path: Path) -> str:
     """
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # no file can have a name with a NUL
         return "absent"
     return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def first_folder(key: str) -> str | None:
+    """First folder on a relative path.
+
+    Args:
+        key: The path, as in `Entry.key`.
+
+    Returns:
+        The name of the folder, None for a file beside it.
+
+    Example:
+        >>> first_folder("cats/2019/a.png"), first_folder("a.png")
+        ('cats', None)
+
+    """
+    folder, separator, _ = key.partition("/")
+    return folder if separator else None
 
 
 def relative_names(paths: Sequence[Path]) -> tuple[Path, list[str]]:
@@ -135,9 +165,12 @@ def relative_names(paths: Sequence[Path]) -> tuple[Path, list[str]]:
         paths: At least one path.
 
     Returns:
-        The shared folder, and the paths relative to it, without repetitions, in the order given.
+        The shared folder, and the paths relative to it, in the order given.
 
     """
-    absolute = list(dict.fromkeys(path.parent.resolve() / path.name for path in paths))
-    root = Path(os.path.commonpath([path.parent for path in absolute]))
-    return root, [path.relative_to(root).as_posix() for path in absolute]
+    folders = {path.parent: path.parent.resolve() for path in paths}
+    root = Path(os.path.commonpath(list(folders.values())))
+    prefixes = {parent: folder.relative_to(root).as_posix() for parent, folder in folders.items()}
+    return root, [
+        path.name if prefixes[path.parent] == "." else f"{prefixes[path.parent]}/{path.name}" for path in paths
+    ]

@@ -1,7 +1,7 @@
-"""Groups of vectors that lie close together: exact, in blocks, so that no n-by-n matrix is ever held."""
+"""Pairs of vectors that lie close together, and groups in which every pair counts; no n-by-n matrix is ever held."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -21,66 +21,31 @@ COSINE_DIGITS = 12
 Same: TypeAlias = Callable[[Int[np.ndarray, " m"], Int[np.ndarray, " n"]], Bool[np.ndarray, "m n"]]
 """Maps some rows and some other rows to which of their pairs count."""
 
-
-@dataclass(frozen=True)
-class LinkedRows:
-    """A group of rows that are linked, directly or through others.
-
-    Attributes:
-        rows: Rows of the group, increasing.
-        weakest: Least cosine on the group's maximum spanning tree. The group stays in one piece for any threshold up
-            to this cosine, and falls apart above it.
-
-    """
-
-    rows: list[int]
-    weakest: float
+Links: TypeAlias = tuple[Int[np.ndarray, " links"], Int[np.ndarray, " links"], Float[np.ndarray, " links"]]
+"""Rows a, rows b, and how close each pair is."""
 
 
-def groups_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same | None = None) -> list[LinkedRows]:
-    """Find the groups of two or more vectors that are linked by pairs of cosine >= threshold.
+def pairs_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same | None = None) -> Iterator[Links]:
+    """Find the pairs of vectors of cosine >= threshold.
 
-    A group is a connected component of the graph of links, as in single-linkage clustering. A vector of zeros has no
-    direction; its cosine with any other is taken as 0.
+    A vector of zeros has no direction; its cosine with any other is taken as 0.
 
     Args:
         vectors: Vectors, shape (n, d).
-        threshold: Least cosine of a link, in -1..1.
+        threshold: Least cosine of a pair, in -1..1.
         same: Decides which pairs above the threshold count; it is not called for other rows. None to count all.
 
-    Returns:
-        The groups, in the order of their first rows.
+    Yields:
+        Pairs a < b with their cosines, each once, a block at a time.
 
     Example:
         >>> import numpy as np
-        >>> vectors = np.array([[1, 0], [0, 1], [2, 0]], np.float32)
-        >>> groups_above(vectors, threshold=0.9)
-        [LinkedRows(rows=[0, 2], weakest=1.0)]
+        >>> [(a, b, cosines)] = pairs_above(np.array([[1, 0], [0, 1], [2, 0]], np.float32), threshold=0.9)
+        >>> a.tolist(), b.tolist(), cosines.tolist()
+        ([0], [2], [1.0])
 
     """
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
-
-    # Weights are 2 - cosine: a maximum spanning tree is then a minimum one, and csgraph takes a weight of 0 for a
-    # missing link. Only the tree is kept from block to block; it links the same rows as strongly as all links do.
-    tree = csr_array((len(vectors), len(vectors)))
-    for a, b, cosines in _links(vectors, threshold, same):
-        tree = csr_array(minimum_spanning_tree(tree + csr_array((2 - cosines, (a, b)), tree.shape)))
-    a, b = tree.nonzero()
-    group_of = connected_components(tree, directed=False)[1]
-    weakest = np.ones(len(vectors))
-    np.minimum.at(weakest, group_of[a], (2 - tree.data).round(COSINE_DIGITS))
-    members: dict[int, list[int]] = {}
-    for row in np.union1d(a, b).tolist():
-        members.setdefault(int(group_of[row]), []).append(row)
-    return [LinkedRows(rows, float(weakest[group])) for group, rows in members.items()]
-
-
-def _links(
-    vectors: Float[np.ndarray, "n d"], threshold: float, same: Same | None
-) -> Iterator[tuple[Int[np.ndarray, " links"], Int[np.ndarray, " links"], Float[np.ndarray, " links"]]]:
-    """Pairs of rows of cosine >= threshold that count, each once, with their cosines, a block at a time."""
-    x = normalize(torch.from_numpy(np.ascontiguousarray(vectors, np.float64)), dim=1)
+    x = _unit(vectors)
     narrow = x.float()
     for top in range(0, len(x), ROWS):
         for left in range(top, len(x), ROWS):
@@ -96,6 +61,75 @@ def _links(
                 cosines = _cosines(x, a, b)
                 enough = cosines >= threshold
                 yield a[enough], b[enough], cosines[enough]
+
+
+def least_cosine(vectors: Float[np.ndarray, "n d"]) -> float:
+    """Compute the least cosine over all pairs of vectors.
+
+    Args:
+        vectors: Two or more vectors, shape (n, d).
+
+    Returns:
+        The cosine, to 12 decimals: exactly 1 for equal vectors.
+
+    """
+    x = _unit(np.unique(vectors, axis=0))
+    if len(x) == 1:
+        return 1.0
+    least, narrow = 1.0, x.float()
+    for top in range(0, len(x), ROWS):
+        for left in range(top, len(x), ROWS):
+            products = (narrow[top : top + ROWS] @ narrow[left : left + ROWS].T).numpy()
+            if top == left:
+                products[np.tril_indices_from(products)] = np.inf
+            if len(a := (close := products <= min(least, products.min()) + ROUNDING).nonzero()[0]):
+                least = min(least, float(_cosines(x, a + top, close.nonzero()[1] + left).min()))
+    return least
+
+
+def complete_linkage(n: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Group rows so that every pair of a group is linked: complete-linkage clustering of the links, closest first.
+
+    Two groups become one as soon as all pairs between them have appeared. So no chain forms, a row is in one group, and
+    earlier links are never given up for later ones.
+
+    Args:
+        n: Number of rows.
+        links: Pairs of different rows, closest first, each once.
+
+    Returns:
+        The groups of two or more rows, increasing, in the order of their first rows.
+
+    Example:
+        >>> complete_linkage(4, [(0, 1), (1, 2), (2, 3), (0, 2)])
+        [[0, 1], [2, 3]]
+
+    """
+    group_of = list(range(n))
+    members = {row: [row] for row in range(n)}
+    between: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for a, b in links:
+        p, q = group_of[a], group_of[b]
+        if len(members[p]) < len(members[q]):
+            p, q = q, p
+        between[p][q] += 1
+        between[q][p] += 1
+        if between[p][q] < len(members[p]) * len(members[q]):
+            continue
+        for row in members[q]:
+            group_of[row] = p
+        members[p] += members.pop(q)
+        del between[p][q]
+        for other, count in between.pop(q).items():
+            if other != p:
+                between[p][other] += count
+                between[other][p] += count
+                del between[other][q]
+    return sorted(sorted(rows) for rows in members.values() if len(rows) > 1)
+
+
+def _unit(vectors: Float[np.ndarray, "n d"]) -> Float[torch.Tensor, "n d"]:
+    return normalize(torch.from_numpy(np.ascontiguousarray(vectors, np.float64)), dim=1)
 
 
 def _cosines(

@@ -1,41 +1,52 @@
 """Index: a collection of images that can be searched by image."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property, partial
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack, final
 
 import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
-from infomax.images import SourceLike, write_skipped
+from infomax.images import ReadingOptions, SourceLike, write_skipped
+from infomax.images.opening import open_source
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
-from infomax.search.curation import THRESHOLD, find_duplicates, find_outliers
+from infomax.search.curation import find_outliers
+from infomax.search.duplicates import KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
 from infomax.search.index_folder import IndexFolder
-from infomax.search.queries import Query, at_least_one, query_pixels, query_vector, row_filter
+from infomax.search.pruning import rows_of_missing
+from infomax.search.queries import (
+    Conditions,
+    Query,
+    at_least_one,
+    plain_query,
+    query_pixels,
+    query_vector,
+    row_filter,
+    valid_metric,
+)
 from infomax.search.ranking import find_matches
-from infomax.search.results import Group, IndexedImage, Matches, Outlier, Statistics
-from infomax.search.rows import count_rows, fetch_images, images_of, read_images
-from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
-from infomax.search.sync import COMMIT_BATCH, Changes, synchronize
+from infomax.search.reader import IndexReader
+from infomax.search.results import Group, GroupKind, IndexedImage, Matches, Outlier
+from infomax.search.roots import PresenceFilter, Roots
+from infomax.search.stores.store import Store, vectors_of
+from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
 
 if TYPE_CHECKING:  # torch and LanceDB load when they are first needed
     from infomax.model import InfoMax
-    from infomax.search.map import CollectionMap
 
 
 @final
-class Index:
+class Index(IndexReader):
     """A collection of images that can be searched by image, in a folder.
 
         Index.create("photos.index", model).add("photos/").search("cat.jpg", k=9)
         Index("photos.index").search("cat.jpg", k=9)
 
     Several processes may read and write one index at once. The folder holds a copy of the model, so it is all that a
-    search needs, on this machine or another. Images that are added later are embedded by the same model. A pickled
-    index holds the path, and opens the folder again when it is unpickled.
+    search needs, on this machine or another. A pickled index holds the path, and opens the folder again.
 
     Args:
         path: Folder of an existing index; `Index.create` makes a new one.
@@ -108,9 +119,6 @@ class Index:
         """The model that embeds images, loaded when it is first needed."""
         return self._folder.load_model(self.device)
 
-    def __len__(self) -> int:
-        return self._store.count()
-
     def __repr__(self) -> str:
         return f"Index({str(self.path)!r}, images={len(self)}, dim={self.dim})"
 
@@ -118,51 +126,68 @@ class Index:
         opening = partial(Index, device=self.device, progress=self.progress, store=self._given_store)
         return opening, (self.path.absolute(),)
 
-    def add(self, source: SourceLike, *, prune: bool = False) -> "Index":
+    def add(self, source: SourceLike, *, prune: bool = False, reading: ReadingOptions | None = None) -> "Index":
         """Bring the index up to date with a SOURCE, as `synchronize` does.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.
             prune: Also remove images that have vanished from the source.
+            reading: What to leave out of the source, and how large an image may be.
 
         Returns:
             The index itself.
 
         """
-        self.synchronize(source, prune=prune)
+        self.synchronize(source, prune=prune, reading=reading)
         return self
 
     def synchronize(
-        self, source: SourceLike, *, prune: bool = False, dry_run: bool = False, batch: int = COMMIT_BATCH
+        self,
+        source: SourceLike,
+        *,
+        prune: bool = False,
+        unmounted: bool = False,
+        dry_run: bool = False,
+        batch: int = COMMIT_BATCH,
+        reading: ReadingOptions | None = None,
     ) -> Changes:
         """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
 
-        Images are committed in batches, so an interruption costs at most one batch, and calling again continues.
-        Images that were skipped are listed in skipped.csv.
+        An interruption costs at most one batch. A renamed file keeps its row. skipped.csv lists skipped images.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.
-            prune: Also remove images that have vanished from the source, or are broken now.
+            prune: Also remove images that have vanished from the source, or with it, or are broken now.
+            unmounted: Prune also where the source was on a disk that is not mounted now.
             dry_run: Only report what would be done; write nothing.
             batch: Images that are embedded and committed at a time.
+            reading: What to leave out of the source, and how large an image may be.
 
         Returns:
-            Numbers of images added, updated, unchanged and removed, and the images skipped.
+            Numbers of images added, updated, unchanged, moved, removed and gone, and the images skipped.
 
         Raises:
-            InfoMaxError: The source is unusable, or the index cannot be written to.
+            InfoMaxError: The source is unusable, or the index cannot be written to; the batch is less than 1.
 
         """
+        roots, options = Roots.read(self._folder.roots_file), self.model.reading_options(reading)
+        if prune and (rows := rows_of_missing(self._store, source, roots, unmounted=unmounted)):
+            return remove_rows(self._store, rows, dry_run=dry_run)
+        opened = open_source(source, options)
+        if not dry_run:
+            roots.add(opened.roots() or [], self._folder.roots_file)
         changes = synchronize(
             self._store,
-            source,
+            opened,
             self.model.encode,
             size=self.model.recipe_.size,
             model=self.fingerprint,
+            roots=roots,
             prune=prune,
             dry_run=dry_run,
             batch=batch,
             progress=self.progress,
+            options=options,
         )
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)
@@ -184,30 +209,30 @@ class Index:
         *,
         metric: Metric = "cosine",
         approximate: bool = False,
-        folder: str | PurePath | None = None,
-        label: str | None = None,
+        include_gone: bool = False,
+        **conditions: Unpack[Conditions],
     ) -> Matches:
         """Find the k images nearest to a query, nearest first, equally near ones in the order of their paths.
 
         Args:
-            query: An image file, the content of one, uint8 pixels (h, w) or (h, w, c), or a vector (dim,) of floats.
+            query: A file, its content, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
-            folder: Only images below this folder count.
-            label: Only images with this label count.
+            include_gone: Whether images count whose file no longer exists.
+            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
 
         Returns:
             The matches.
 
         Raises:
             UnusableQuery: The query is no image, or a vector of another length.
-            InfoMaxError: k is less than 1, or the index cannot be read.
+            InfoMaxError: k is less than 1, the metric is unknown, or the index cannot be read.
 
         """
-        where, vector = row_filter(folder, label), self.embed(query)
-        found = find_matches(self._store, vector, k, metric, where, approximate=approximate)
-        return Matches(found, self.thumbnails)
+        return self._matches(
+            self.embed(query), k, metric, conditions, approximate=approximate, include_gone=include_gone
+        )
 
     def similar(
         self,
@@ -216,8 +241,8 @@ class Index:
         *,
         metric: Metric = "cosine",
         approximate: bool = False,
-        folder: str | PurePath | None = None,
-        label: str | None = None,
+        include_gone: bool = False,
+        **conditions: Unpack[Conditions],
     ) -> Matches:
         """Find the k images nearest to an image of the index, which is not among its own matches.
 
@@ -226,14 +251,14 @@ class Index:
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
-            folder: Only images below this folder count.
-            label: Only images with this label count.
+            include_gone: Whether images count whose file no longer exists.
+            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
 
         Returns:
             The matches.
 
         Raises:
-            InfoMaxError: No image has this id, or k is less than 1.
+            InfoMaxError: No image has this id, k is less than 1, or the metric is unknown.
 
         """
         rows = self._store.fetch([id], ["vector"])
@@ -241,15 +266,38 @@ class Index:
             raise InfoMaxError(
                 f"no image {quoted_path(id)} in {quoted_path(self.path)}: it may have been removed meanwhile"
             )
-        where, vector = row_filter(folder, label), vectors_of(rows)[0]
-        found = find_matches(self._store, vector, k, metric, where, approximate=approximate, leave_out=id)
-        return Matches(found, self.thumbnails)
+        return self._matches(
+            vectors_of(rows)[0],
+            k,
+            metric,
+            conditions,
+            approximate=approximate,
+            include_gone=include_gone,
+            leave_out=id,
+        )
+
+    def _matches(
+        self,
+        vector: Float[np.ndarray, " d"],
+        k: int,
+        metric: Metric,
+        conditions: Conditions,
+        *,
+        include_gone: bool,
+        **options: Any,
+    ) -> Matches:
+        """The images nearest to a vector, and what was left out; `options` are those of `find_matches`."""
+        presence = PresenceFilter(Roots.read(self._folder.roots_file))
+        where, files = row_filter(conditions), None if include_gone else presence
+        found = find_matches(self._store, vector, k, valid_metric(metric), where, presence=files, **options)
+        left_out, missing = presence.left_out, presence.missing_roots
+        return Matches(found, self.thumbnails, left_out=left_out, missing_roots=missing)
 
     def embed(self, query: Query) -> Float[np.ndarray, " d"]:
         """Compute the vector of a query.
 
         Args:
-            query: An image file, the content of one, uint8 pixels (h, w) or (h, w, c), or a vector (dim,) of floats.
+            query: A file, its content, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
 
         Returns:
             The vector, shape (dim,), float32.
@@ -258,28 +306,58 @@ class Index:
             UnusableQuery: The query is no image, or a vector of another length.
 
         """
-        if isinstance(query, np.ndarray) and query.dtype.kind == "f":
+        query = plain_query(query)
+        if isinstance(query, np.ndarray) and query.dtype.kind == "f" and query.ndim < 3:
             return query_vector(query, self.dim, self.path)
-        vector: Float[np.ndarray, " d"] = self.model.encode(query_pixels(query, self.model.recipe_.size)[None])[0]
+        pixels = query_pixels(query, self.model.recipe_.size, self.model.reading_options())
+        vector: Float[np.ndarray, " d"] = self.model.encode(pixels[None])[0]
         return vector
 
-    def duplicates(self, threshold: float = THRESHOLD) -> list[Group]:
-        """Find groups of near-identical images: copies of any size, quality and brightness, or nearly copies.
+    def duplicates(
+        self,
+        threshold: float = THRESHOLD,
+        kinds: Collection[GroupKind] = KINDS,
+        *,
+        mirrored: bool = False,
+        turned: bool = False,
+        framed: bool = False,
+        include_gone: bool = False,
+    ) -> list[Group]:
+        """Find groups of duplicates. What is said of a group holds for all its pairs, and an image is in one group.
 
-        Two images are linked when the cosine of their vectors is at least `threshold` and they also look the same, see
-        `near_duplicates`.
+        Blank images are only grouped when their bytes are equal; `blank_images` lists them. Further paths of one file
+        are left out.
 
         Args:
-            threshold: Cosine from which on two images are compared, in -1..1.
+            threshold: Least cosine of two images that are near, in -1..1. Other kinds do not depend on it.
+            kinds: Kinds of groups to find: "same bytes", "same image", "near".
+            mirrored: Whether mirrored copies are the same image, too.
+            turned: Whether copies turned by 90, 180 or 270 degrees are the same image, too.
+            framed: Whether copies with a frame or bars of one color are the same image, too.
+            include_gone: Whether images count whose file no longer exists.
 
         Returns:
             The groups, the largest first; of equally large ones the most similar first.
 
         Raises:
-            InfoMaxError: The threshold is outside -1..1.
+            InfoMaxError: The threshold is outside -1..1, or a kind is unknown.
 
         """
-        return find_duplicates(self._store, self.dim, self.thumbnails, threshold)
+        options = DuplicateOptions(threshold, kinds, mirrored, turned, framed)
+        presence = PresenceFilter(Roots.read(self._folder.roots_file))
+        counts = None if include_gone else presence.lets_through
+        file = self._folder.miniatures_file
+        groups = find_duplicates(self._store, self.dim, self.thumbnails, options, counts, file)
+        return self.decisions.separate(groups, self.hashes)
+
+    def blank_images(self) -> list[IndexedImage]:
+        """List blank and nearly blank images: one color, a smooth gradient, a page with a few strokes.
+
+        Returns:
+            The images, in the order of their paths.
+
+        """
+        return find_blank_images(self._store, self.dim, self.thumbnails, self._folder.miniatures_file)
 
     def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
         """Find the n images with the largest mean distance to their k nearest: those least like the rest.
@@ -296,100 +374,4 @@ class Index:
             InfoMaxError: n or k is less than 1.
 
         """
-        return find_outliers(self._store, self.dim, at_least_one(n, "n"), at_least_one(k), metric)
-
-    def page(
-        self, offset: int = 0, limit: int = 100, *, folder: str | PurePath | None = None, label: str | None = None
-    ) -> list[IndexedImage]:
-        """List images in the order of their paths.
-
-        Args:
-            offset: Number of images to pass over.
-            limit: Number of images to list, at most.
-            folder: Only images below this folder count.
-            label: Only images with this label count.
-
-        Returns:
-            The images.
-
-        Raises:
-            InfoMaxError: The offset is negative, or the limit is less than 1.
-
-        """
-        if offset < 0:
-            raise InfoMaxError(f"an offset of {offset}: give 0 or more")
-        rows = self._store.page(offset, at_least_one(limit, "limit"), IMAGE_COLUMNS, row_filter(folder, label))
-        return images_of(rows)
-
-    def count(self, *, folder: str | PurePath | None = None, label: str | None = None) -> int:
-        """Count the images below a folder, or with a label.
-
-        Args:
-            folder: Only images below this folder count.
-            label: Only images with this label count.
-
-        Returns:
-            The number of images.
-
-        """
-        return self._store.count(row_filter(folder, label))
-
-    def image(self, id: str) -> IndexedImage | None:  # noqa: A002
-        """Get an image by its id.
-
-        Args:
-            id: Id of the image.
-
-        Returns:
-            The image; None where no image has this id.
-
-        """
-        return fetch_images(self._store, [id]).get(id)
-
-    def thumbnail(self, id: str) -> bytes | None:  # noqa: A002
-        """Get a thumbnail by the id of its image. Never reads the image itself.
-
-        Args:
-            id: Id of the image.
-
-        Returns:
-            The content of a WebP; None where no image has this id.
-
-        """
-        return self.thumbnails([id]).get(id)
-
-    def thumbnails(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Get thumbnails by the ids of their images. Many cost little more than one.
-
-        Args:
-            ids: Ids of the images.
-
-        Returns:
-            Contents of WebPs by id; ids without an image are left out.
-
-        """
-        rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])
-        return dict(zip(rows.column("id").to_pylist(), rows.column("thumbnail").to_pylist(), strict=True))
-
-    def vectors(self) -> tuple[list[IndexedImage], Float[np.ndarray, "n d"]]:
-        """Read all images, in the order of their paths, and their vectors, shape (n, dim)."""
-        return read_images(self._store, self.dim)
-
-    def map(self) -> "CollectionMap":
-        """Lay out all images in the plane, near ones close together; see `infomax.neighbors.projection`.
-
-        The map is computed when it is first asked for, and again after rows have changed: seconds for thousands of
-        images.
-        """
-        from infomax.search.map import load_or_compute_map
-
-        return load_or_compute_map(self._store, self._folder.map_file)
-
-    @property
-    def version(self) -> int:
-        """A number that changes whenever the rows change, whichever process changes them."""
-        return self._store.version()
-
-    def statistics(self) -> Statistics:
-        """Count images by label and by folder."""
-        return count_rows(self._store, self.dim, self.fingerprint)
+        return find_outliers(self._store, self.dim, at_least_one(n, "n"), at_least_one(k), valid_metric(metric))

@@ -4,7 +4,10 @@
     model/           a copy of the model, so that the folder is all that a search needs, here or elsewhere
     images.lance/    the rows
     skipped.csv      what the last synchronization left out, and why
+    roots.json       the folders that were indexed, each with the mount point of its disk
+    decisions.jsonl  images that were reviewed and are to be kept, though they look the same
     map.safetensors  the images as points of a plane, once they have been asked for; made again when rows change
+    miniatures.safetensors  the thumbnails at 32 x 32 pixels, once duplicates have been asked for
 
 The folder appears by one rename once it is complete. So a folder that lacks any of the first three is damaged.
 """
@@ -19,14 +22,14 @@ from uuid import uuid4
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.paths import quoted_path
+from infomax.paths import expand_home, quoted_path
 from infomax.search.stores import create_store, open_store
 from infomax.search.stores.store import Store
 
 if TYPE_CHECKING:  # torch loads when it is first needed
     from infomax.model import InfoMax
 
-FORMAT = 2
+FORMAT = 3
 STALE = 3600.0
 """Seconds after which a folder that never became an index counts as abandoned."""
 
@@ -56,11 +59,14 @@ class IndexFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = expand_home(path)
         self.metadata_file = self.path / "index.json"
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"
+        self.roots_file = self.path / "roots.json"
+        self.decisions_file = self.path / "decisions.jsonl"
         self.map_file = self.path / "map.safetensors"
+        self.miniatures_file = self.path / "miniatures.safetensors"
 
     @property
     def exists(self) -> bool:

@@ -1,20 +1,13 @@
-"""Compare images by their pixels, since a model may confuse two images that a person would not.
+"""Compare images at a glance, since a model may find two images near that a person would not.
 
-A copy may be encoded again, scaled, brightened, colored, or cropped by a little. It then differs from the original by
-little, compared to the detail that the image shows. Detail is what remains of a channel without its mean and its linear
-gradient. So two skies or seas, which are mostly gradient, look the same only with the same ship. The bounds were set by
-eye on CIFAR-10, which holds some images twice.
+Images that are near at a glance differ by little, compared to the detail that they show at 16 x 16 pixels. Detail is
+what remains of a channel without its mean and its linear gradient. So two skies or seas, which are mostly gradient,
+look the same only with the same ship. The bounds were set by eye on CIFAR-10, which holds some images twice.
 """
-
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-
-from infomax.devices import cores
-from infomax.search.thumbnails import SMALLEST, smallest
 
 DIFFERENCE = 0.14
 """Largest mean squared difference of the details, divided by the product of both contrasts: a correlation of 0.93."""
@@ -28,24 +21,19 @@ BRIGHTNESS = 60.0
 CONTRAST = 1.5
 """Largest ratio of the contrasts of two copies."""
 
-READ_AT_ONCE = 500
-
 
 class ImageComparer:
-    """Compares images by their thumbnails, each read when it is first compared and kept at 16 x 16 pixels.
+    """Compares images by their miniatures at 16 x 16 pixels.
 
     Args:
-        ids: Ids of all images; rows are positions in this list.
-        thumbnails: Maps ids to thumbnails, as `Index.thumbnails` does. An image without one is like no other.
+        pixels: Miniatures of all images, shape (n, side, side, 3), with an even side.
+        blank: Images that are like no other, shape (n,).
 
     """
 
-    def __init__(self, ids: Sequence[str], thumbnails: Callable[[Sequence[str]], dict[str, bytes]]) -> None:
-        self._ids = ids
-        self._thumbnails = thumbnails
-        self._pixels = np.zeros((len(ids), SMALLEST, SMALLEST, 3), np.uint8)
-        self._asked = np.zeros(len(ids), np.bool_)
-        self._there = np.zeros(len(ids), np.bool_)
+    def __init__(self, pixels: UInt8[np.ndarray, "n side side 3"], blank: Bool[np.ndarray, " n"]) -> None:
+        self._pixels = pixels
+        self._blank = blank
 
     def same(self, a: Int[np.ndarray, " m"], b: Int[np.ndarray, " n"]) -> Bool[np.ndarray, "m n"]:
         """Compare each of some images with each of some others.
@@ -58,23 +46,25 @@ class ImageComparer:
             Which pairs look the same, shape (m, n).
 
         """
-        self._read(np.union1d(a, b))
-        same: Bool[np.ndarray, "m n"] = is_near_duplicate(self._pixels[a], self._pixels[b])
-        same &= self._there[a][:, None] & self._there[b]
+        same: Bool[np.ndarray, "m n"] = is_near_duplicate(halved(self._pixels[a]), halved(self._pixels[b]))
+        same &= ~(self._blank[a][:, None] | self._blank[b])
         return same
 
-    def _read(self, rows: Int[np.ndarray, " k"]) -> None:
-        todo = rows[~self._asked[rows]].tolist()
-        with ThreadPoolExecutor(cores()) as pool:
-            for start in range(0, len(todo), READ_AT_ONCE):
-                part = todo[start : start + READ_AT_ONCE]
-                found = self._thumbnails([self._ids[row] for row in part])
-                there = [row for row in part if self._ids[row] in found]
-                if there:
-                    contents = [found[self._ids[row]] for row in there]
-                    self._pixels[there] = list(pool.map(smallest, contents))
-                    self._there[there] = True
-        self._asked[todo] = True
+
+def halved(pixels: UInt8[np.ndarray, "n side side 3"]) -> UInt8[np.ndarray, "n half half 3"]:
+    """Reduce images to half their sides.
+
+    Args:
+        pixels: Pixels, shape (n, side, side, 3), with an even side.
+
+    Returns:
+        Means over 2 x 2 pixels, shape (n, side / 2, side / 2, 3).
+
+    """
+    n, side = pixels.shape[:2]
+    parts = pixels.reshape(n, side // 2, 2, side // 2, 2, 3)
+    reduced: UInt8[np.ndarray, "n half half 3"] = parts.mean((2, 4), dtype=np.float32).round().astype(np.uint8)
+    return reduced
 
 
 def is_near_duplicate(

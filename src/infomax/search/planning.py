@@ -5,15 +5,18 @@ from pathlib import Path
 from infomax.errors import InfoMaxError
 from infomax.images import SourceLike
 from infomax.images.opening import open_source
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
+from infomax.images.several import without_repeats
 from infomax.search.sync import Changes
 
 
-def plan(source: SourceLike, model: str | Path | None) -> Changes:
+def plan(source: SourceLike, model: str | Path | None, options: ReadingOptions = DEFAULT_OPTIONS) -> Changes:
     """Report what a synchronization would do to an index that does not exist yet.
 
     Args:
         source: Images: a folder, files, parquet files, arrays, or a name.
         model: RUN folder of the model that the index would be made with.
+        options: What to leave out.
 
     Returns:
         The changes; images are not decoded, so broken ones count as added.
@@ -27,4 +30,5 @@ def plan(source: SourceLike, model: str | Path | None) -> Changes:
     if model is None:
         raise InfoMaxError("a new index needs a model: give --model RUN, the folder that infomax fit wrote")
     InfoMax.load(model)
-    return Changes(len(open_source(source).entries), 0, 0, 0, [])
+    found = without_repeats(open_source(source, options))
+    return Changes(len(found.entries), 0, 0, 0, found.census().unread, found.census())

@@ -1,19 +1,34 @@
 """What an index is asked with: an image or a vector, and which images count."""
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path, PurePath
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
+from PIL import Image
 
 from infomax.errors import InfoMaxError
-from infomax.images.decoding import BrokenImage, center_crop_resize, no_pillow_warnings
-from infomax.paths import printable, quoted_path
-from infomax.search.stores.store import EVERYTHING, Filter
+from infomax.images.broken import BrokenImage, TooLargeImage
+from infomax.images.decoding import center_crop_resize, no_pillow_warnings
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
+from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
+from infomax.neighbors.distances import Metric
+from infomax.paths import expand_home, printable, quoted_path
+from infomax.search.stores.store import Filter
 
-Query: TypeAlias = str | Path | bytes | NDArray[Any]
-"""An image: a file, the content of one, or uint8 pixels (h, w) or (h, w, c). Or a vector (d,) of floats."""
+LARGEST = 1e15
+"""Largest number in a vector: no model gives larger ones, and their squares would overflow float32."""
+
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d)?)?)?)?)?")
+
+Query: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Sequence[Any] | SupportsArray
+"""An image: a file, the content of one, a PIL image, pixels (h, w) or (h, w, c) in an array or a tensor; or a list of
+one such. Or a vector (d,) of floats."""
 
 
 class UnusableQuery(InfoMaxError):
@@ -32,12 +47,15 @@ class UnusableQuery(InfoMaxError):
         self.too_large = too_large
 
 
-def query_pixels(query: Query, size: int) -> UInt8[np.ndarray, "size size 3"]:
+def query_pixels(
+    query: Query, size: int, options: ReadingOptions = DEFAULT_OPTIONS
+) -> UInt8[np.ndarray, "size size 3"]:
     """Decode a query as the model sees it: upright, cropped to the central square, resized.
 
     Args:
-        query: A file, the content of one, or uint8 pixels (h, w) or (h, w, c).
+        query: An image as `plain_query` leaves it.
         size: Side of the square, in pixels.
+        options: How images are read. Content that comes without a file, such as an upload, is held to Pillow's limit.
 
     Returns:
         Pixels, shape (size, size, 3).
@@ -46,16 +64,56 @@ def query_pixels(query: Query, size: int) -> UInt8[np.ndarray, "size size 3"]:
         UnusableQuery: The query is no image.
 
     """
-    image = Path(query).expanduser() if isinstance(query, str) else query
+    if isinstance(query, bytes):
+        options = replace(options, max_pixels=None)
     try:
         with no_pillow_warnings():
-            return center_crop_resize(image, size)
+            return center_crop_resize(_content(query), size, options)
     except (BrokenImage, TypeError, ValueError) as error:
         name = quoted_path(query) if isinstance(query, str | Path) else "the image given"
-        reason = str(error)
-        large = isinstance(error, BrokenImage) and reason.startswith("too large")
+        large = isinstance(error, TooLargeImage)
+        reason = error.size if isinstance(error, TooLargeImage) else str(error)
         message = f"{name} cannot be searched with ({reason}): give {'a smaller' if large else 'an'} image"
         raise UnusableQuery(message, reason, too_large=large) from None
+
+
+def _content(query: Query) -> bytes | Path | NDArray[np.uint8]:
+    """What a query is decoded from. Raises BrokenImage or InfoMaxError if it is no image."""
+    if isinstance(query, Image.Image):
+        pixels = pixels_of_pil(query)
+        if isinstance(pixels, BrokenImage):
+            raise pixels
+        return pixels
+    if isinstance(query, np.ndarray):
+        validate_image(query.dtype, query.shape, "an array that")
+        return to_pixels(query, "an array that")
+    if isinstance(query, str | bytes | Path):
+        return expand_home(query) if isinstance(query, str) else query
+    raise BrokenImage(f"a {type(query).__name__}")
+
+
+def plain_query(query: Query) -> Query:
+    """Read a tensor as an array, and a list of one as the one.
+
+    Args:
+        query: Anything that may be searched with.
+
+    Returns:
+        The query, no longer within a list.
+
+    Raises:
+        UnusableQuery: The list holds more or less than one.
+        InfoMaxError: The object cannot be read as an array.
+
+    """
+    if isinstance(query, list | tuple):
+        if len(query) != 1:
+            raise UnusableQuery(f"a list of {len(query)} images: search with one at a time", "not one image")
+        query = query[0]
+    array = as_array(query)
+    if array is None:
+        return query
+    return array[0] if array.ndim > 2 and len(array) == 1 else array
 
 
 def query_vector(query: Float[np.ndarray, "..."], dim: int, index: Path) -> Float[np.ndarray, " d"]:
@@ -70,34 +128,105 @@ def query_vector(query: Float[np.ndarray, "..."], dim: int, index: Path) -> Floa
         The vector in float32.
 
     Raises:
-        UnusableQuery: The vector has another shape, or holds NaN or infinity.
+        UnusableQuery: The vector has another shape, or holds NaN, infinity or numbers above LARGEST.
 
     """
-    if query.shape != (dim,) or not np.isfinite(query).all():
+    if query.shape != (dim,) or not (np.abs(query) <= LARGEST).all():
         reason = f"a vector of shape {query.shape}"
-        raise UnusableQuery(f"{reason}: {quoted_path(index)} takes ({dim},), of finite numbers", reason)
+        takes = f"takes ({dim},), of finite numbers of at most {LARGEST:g}"
+        raise UnusableQuery(f"{reason}: {quoted_path(index)} {takes}", reason)
     return query.astype(np.float32)
 
 
-def row_filter(folder: str | PurePath | None, label: str | None) -> Filter:
-    """Make the filter for the images below a folder, or with a label, or both.
+class Conditions(TypedDict, total=False):
+    """Which images count, as keywords of `Index.search` and others. Without a condition, or with None, all do.
+
+    Attributes:
+        folder: Only images below this folder. A `PurePath` that is no `Path` is taken as it stands in the index, and
+            not looked up on the disk.
+        label: Only images with this label.
+        after: Only images taken at this time or later: a year, month, day or time in ISO 8601, such as "2024-05", or a
+            date. The local time of the place counts.
+        before: Only images taken before this time. Images without a time are left out by `after` and `before`.
+
+    """
+
+    folder: str | PurePath | None
+    label: str | None
+    after: str | date | None
+    before: str | date | None
+
+
+def row_filter(conditions: Conditions) -> Filter:
+    """Make the filter for images that meet all conditions.
 
     Args:
-        folder: A folder; None for all. A `PurePath` that is no `Path` is taken as it stands in the index, and not
-            looked up on the disk.
-        label: A label; None for all.
+        conditions: The conditions.
 
     Returns:
         The filter for a store.
 
+    Raises:
+        InfoMaxError: A time is not in ISO 8601.
+
     """
+    folder, label = conditions.get("folder"), conditions.get("label")
     if isinstance(folder, str | Path):
-        folder = Path(folder).expanduser().resolve()
-    below = None if folder is None else printable(folder.as_posix().rstrip("/"))
-    return EVERYTHING if below is None and label is None else Filter(below, None if label is None else printable(label))
+        folder = expand_home(folder).resolve()
+    return Filter(
+        None if folder is None else printable(folder.as_posix().rstrip("/")),
+        None if label is None else printable(label),
+        time_bound(conditions.get("after"), "after"),
+        time_bound(conditions.get("before"), "before"),
+    )
 
 
-def at_least_one(count: int, name: Literal["k", "n", "limit"] = "k") -> int:
+def time_bound(given: str | date | None, name: str = "the time") -> str | None:
+    """Check a time that images are filtered by.
+
+    Args:
+        given: A year, month, day or time in ISO 8601, or a date; None for no bound.
+        name: Name of the bound, for the error message.
+
+    Returns:
+        The time, or its beginning, as the index has it.
+
+    Raises:
+        InfoMaxError: It is no time.
+
+    """
+    if given is None:
+        return None
+    text = given.isoformat()[: len("2024-05-31T12:30:05")] if isinstance(given, date) else given
+    try:
+        if not _TIME.fullmatch(text):
+            raise ValueError
+        date.fromisoformat(text[:10] + "2000-01-01"[len(text) :])
+    except ValueError:
+        example = "such as 2024, 2024-05 or 2024-05-31T12:30"
+        raise InfoMaxError(f"{name} is {text!r}: give a year, month, day or time, {example}") from None
+    return text.replace(" ", "T")
+
+
+def valid_metric(metric: Metric) -> Metric:
+    """Check the name of a metric.
+
+    Args:
+        metric: The name.
+
+    Returns:
+        The name.
+
+    Raises:
+        InfoMaxError: There is no such metric.
+
+    """
+    if metric not in get_args(Metric):
+        raise InfoMaxError(f"no metric {metric!r}: choose {' or '.join(get_args(Metric))}")
+    return metric
+
+
+def at_least_one(count: int, name: Literal["k", "n", "limit", "batch"] = "k") -> int:
     """Check that a number of images is positive.
 
     Args:

@@ -1,15 +1,21 @@
 """Exact ranking on top of any store, which may round distances to float32 and may order ties as it likes."""
 
+from itertools import islice
+
 import numpy as np
 from jaxtyping import Float
 
 from infomax.neighbors.distances import Metric
 from infomax.search.queries import at_least_one
 from infomax.search.results import IndexedImage, Match
+from infomax.search.roots import PresenceFilter
 from infomax.search.stores.store import IMAGE_COLUMNS, Filter, SearchResult, Store, path_bytes
 
 SPARE_MATCHES = 8
 """Rows beyond k that a store is asked for, so that a tie at the end of the list is noticed."""
+
+ASKED_AT_MOST = 10_000
+"""Nearest images, gone ones among them, beyond which a search stops looking for files that still exist."""
 
 MARGIN = 1e-4
 """How far, relatively, a distance that the store computed in float32 may be from the same in float64."""
@@ -24,8 +30,11 @@ def find_matches(
     *,
     approximate: bool,
     leave_out: str | None = None,
+    presence: PresenceFilter | None = None,
 ) -> list[Match]:
     """Find the k images nearest to a vector, nearest first, ties in the order of the bytes of their paths.
+
+    Where images are left out because their files are gone, the next nearest take their place.
 
     Args:
         store: The rows.
@@ -35,20 +44,26 @@ def find_matches(
         where: Which rows count.
         approximate: Accept the first answer of the store, which may miss a few rows.
         leave_out: Id of an image that does not count: the query itself, where it is in the index.
+        presence: Leaves out images whose file is gone. None to keep them.
 
     Returns:
-        The matches; fewer than k where fewer rows count.
+        The matches; fewer than k where fewer rows count, or nearly all of the ASKED_AT_MOST nearest are gone.
 
     Raises:
         InfoMaxError: k is less than 1.
 
     """
     asked = at_least_one(k) + (leave_out is not None)
-    near = _nearest(store, vector, asked, metric, where, approximate=approximate)
-    found = zip(near.rows[:asked], near.distances.tolist(), near.cosines.tolist(), strict=False)
-    images = ((IndexedImage(*row), far, cosine) for row, far, cosine in found)
-    others = [each for each in images if each[0].id != leave_out][:k]
-    return [Match(rank, *each) for rank, each in enumerate(others, 1)]
+    while True:
+        near = _nearest(store, vector, asked, metric, where, approximate=approximate)
+        found = zip(near.rows[:asked], near.distances.tolist(), near.cosines.tolist(), strict=False)
+        images = ((IndexedImage(*row), far, cosine) for row, far, cosine in found)
+        counted = (each for each in images if each[0].id != leave_out)
+        present = (each for each in counted if presence is None or presence.lets_through(each[0].path))
+        others = list(islice(present, k))
+        if len(others) == k or len(near.rows) < asked or asked >= max(ASKED_AT_MOST, k + 1):
+            return [Match(rank, *each) for rank, each in enumerate(others, 1)]
+        asked *= 4
 
 
 def _nearest(

@@ -1,17 +1,25 @@
 """What an index answers with: images, matches, groups of near-duplicates, outliers, and statistics."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, SupportsIndex, TypeAlias, final, overload
+from typing import Any, Literal, SupportsIndex, TypeAlias, final, overload
 
 from PIL import Image
 
 from infomax.errors import InfoMaxError
 from infomax.search.display import contact_sheet, html_gallery
+from infomax.search.presence import is_gone
 
 Thumbnails: TypeAlias = Callable[[Sequence[str]], dict[str, bytes]]
 """Maps ids of images to their thumbnails (WebP), as `Index.thumbnails` does; ids without one are left out."""
+
+GroupKind: TypeAlias = Literal["same bytes", "same image", "near"]
+"""How the images of a group are related: the weakest relation among its pairs."""
+
+
+METADATA = ("format", "taken", "camera", "latitude", "longitude")
+"""Fields of an image that its file says of itself."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,11 @@ class IndexedImage:
         height: Height of the upright image, in pixels.
         size: Size of the image's content, in bytes.
         mtime: Time of the last change of its file, in seconds since 1970; None where there is no file.
+        format: Format of the file, such as "JPEG"; None where there is no file.
+        taken: When it was taken, by its EXIF: ISO 8601 in local time, such as "2024-05-01T12:30:05". None if unknown.
+        camera: Maker and model of the camera, by its EXIF; None if unknown.
+        latitude: Degrees north of the place, by its EXIF; None if unknown.
+        longitude: Degrees east of the place, by its EXIF; None if unknown.
 
     """
 
@@ -36,6 +49,16 @@ class IndexedImage:
     height: int
     size: int
     mtime: float | None
+    format: str | None = None
+    taken: str | None = None
+    camera: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether its file no longer exists. Each call asks the file system."""
+        return is_gone(self.path)
 
 
 @dataclass(frozen=True)
@@ -65,12 +88,28 @@ class Matches(list[Match]):
     Args:
         matches: The matches, nearest first.
         thumbnails: Where the thumbnails come from when the matches are shown.
+        left_out: Paths of the images that would be among the matches, but their files are gone.
+        missing_roots: Folders that are missing, so that nobody can tell whether the files below them are gone: their
+            disk may be unplugged, or the index is on another machine. Images below them are among the matches.
+
+    Attributes:
+        left_out: As given, in order.
+        missing_roots: As given, in order.
 
     """
 
-    def __init__(self, matches: Iterable[Match], thumbnails: Thumbnails) -> None:
+    def __init__(
+        self,
+        matches: Iterable[Match],
+        thumbnails: Thumbnails,
+        *,
+        left_out: Collection[str] = (),
+        missing_roots: Collection[str] = (),
+    ) -> None:
         super().__init__(matches)
         self._thumbnails = thumbnails
+        self.left_out = tuple(sorted(left_out))
+        self.missing_roots = tuple(sorted(missing_roots))
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Match: ...
@@ -80,7 +119,8 @@ class Matches(list[Match]):
 
     def __getitem__(self, index: SupportsIndex | slice) -> "Match | Matches":
         if isinstance(index, slice):
-            return Matches(super().__getitem__(index), self._thumbnails)
+            part = super().__getitem__(index)
+            return Matches(part, self._thumbnails, left_out=self.left_out, missing_roots=self.missing_roots)
         return super().__getitem__(index)
 
     @property
@@ -103,7 +143,9 @@ class Matches(list[Match]):
         return contact_sheet([(found.get(each.image.id), f"{each.rank}   {each.distance:.3f}") for each in self])
 
     def to_pandas(self) -> Any:
-        """Convert the matches to a pandas DataFrame: rank, path, label, distance and similarity, one row a match.
+        """Convert the matches to a pandas DataFrame, one row a match.
+
+        The columns are rank, path, label, distance, similarity, format, taken, camera, latitude, longitude and gone.
 
         Raises:
             InfoMaxError: pandas is not installed.
@@ -120,6 +162,8 @@ class Matches(list[Match]):
                 "label": [match.image.label for match in self],
                 "distance": self.distances,
                 "similarity": [match.similarity for match in self],
+                **{name: [getattr(match.image, name) for match in self] for name in METADATA},
+                "gone": [match.image.gone for match in self],
             }
         )
 
@@ -140,16 +184,21 @@ class Matches(list[Match]):
 
 @dataclass(frozen=True)
 class Group:
-    """A group of near-identical images.
+    """A group of duplicates. What it says holds for all pairs of its images.
 
     Attributes:
         images: The images, in the order of their paths.
-        similarity: Least cosine among the links that hold the group together.
+        similarity: Least cosine over all pairs, in -1..1. A gray copy is the same image at a small cosine.
+        kind: "same bytes": equal content. "same image": encoded again, scaled, brightened, gray or cropped by a
+            little, verified on pixels. "near": similar to the model and at a glance, but not the same.
+        changes: How each image differs from the first: "", or words such as "mirrored", "turned", "framed".
 
     """
 
     images: tuple[IndexedImage, ...]
     similarity: float
+    kind: GroupKind
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +226,7 @@ class Statistics:
         dim: Dimension of a vector.
         model: Fingerprint of the model.
         bytes: Size of the rows on the disk.
+        gone: Number of images whose file no longer exists.
 
     """
 
@@ -186,3 +236,4 @@ class Statistics:
     dim: int
     model: str
     bytes: int
+    gone: int = 0

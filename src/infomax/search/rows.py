@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from infomax.errors import InfoMaxError
+from infomax.paths import printable, quoted_path
+from infomax.search.presence import gone_among
 from infomax.search.results import IndexedImage, Statistics
 from infomax.search.row_writer import id_of
 from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
@@ -48,6 +51,51 @@ def fetch_images(store: Store, ids: Sequence[str]) -> dict[str, IndexedImage]:
     return found
 
 
+def fetch_hashes(store: Store, ids: Sequence[str]) -> dict[str, str]:
+    """Fetch hashes of contents by id.
+
+    Args:
+        store: The rows.
+        ids: Ids of images.
+
+    Returns:
+        The hashes by id; ids without an image are left out.
+
+    """
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), FETCHED_AT_ONCE):
+        rows = store.fetch(ids[start : start + FETCHED_AT_ONCE], ["id", "hash"])
+        found |= dict(zip(rows.column("id").to_pylist(), rows.column("hash").to_pylist(), strict=True))
+    return found
+
+
+def contents_at(store: Store, paths: Sequence[str | Path]) -> list[tuple[str, str]]:
+    """Look up images that a user names.
+
+    Args:
+        store: The rows.
+        paths: Paths of images, as the index has them or relative to the current folder. Repeats count once.
+
+    Returns:
+        Path in the index, and hash of the content, of each image.
+
+    Raises:
+        InfoMaxError: An image is not in the index.
+
+    """
+    found: dict[str, str] = {}
+    for each in map(str, paths):
+        absolute = Path(each).absolute()
+        names = dict.fromkeys(map(printable, (each, str(absolute), str(absolute.parent.resolve() / absolute.name))))
+        by_id = {id_of(name): name for name in names}
+        rows = fetch_hashes(store, list(by_id))
+        if not rows:
+            raise InfoMaxError(f"no image {quoted_path(each)} in the index: give a path that infomax duplicates lists")
+        first = next(row for row in by_id if row in rows)
+        found[by_id[first]] = rows[first]
+    return list(found.items())
+
+
 def read_vectors(store: Store, dim: int) -> tuple[list[str], Float[np.ndarray, "n d"]]:
     """Read the vectors of all images.
 
@@ -86,7 +134,7 @@ def read_images(store: Store, dim: int) -> tuple[list[IndexedImage], Float[np.nd
 
 
 def count_rows(store: Store, dim: int, model: str) -> Statistics:
-    """Count images by label and by folder.
+    """Count images by label and by folder, and those whose file is gone.
 
     Args:
         store: The rows.
@@ -99,9 +147,12 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
     """
     labels: Counter[str | None] = Counter()
     folders: Counter[str] = Counter()
+    every_path: list[str] = []
     for rows in store.scan(["path", "label"]):
         labels.update(rows.column("label").to_pylist())
-        folders.update(PurePath(path).parent.as_posix() for path in rows.column("path").to_pylist())
+        paths = rows.column("path").to_pylist()
+        folders.update(PurePath(path).parent.as_posix() for path in paths)
+        every_path += paths
     order = sorted(labels, key=lambda label: (label is None, label or ""))
     return Statistics(
         images=labels.total(),
@@ -110,4 +161,5 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
         dim=dim,
         model=model,
         bytes=store.bytes(),
+        gone=len(gone_among(every_path)),
     )

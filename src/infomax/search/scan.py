@@ -1,9 +1,10 @@
 """Read images that are new or may have changed, and decode those whose content did change."""
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
@@ -14,13 +15,18 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 
 from infomax.devices import cores
-from infomax.images.decoding import BrokenImage, UnreadableImage, regular_file_size
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.decoding import regular_file_size
+from infomax.images.exif import ImageMetadata
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.source import Content
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison
-from infomax.search.thumbnails import Thumbnail, square_and_thumbnail
+from infomax.search.thumbnails import Thumbnail, decode_views
 
 _CHUNK = 16  # images given to a thread at a time; each may be large
+
+_Decode = Callable[[bytes | Path | NDArray[Any]], tuple[UInt8[np.ndarray, "s s 3"], Thumbnail, ImageMetadata]]
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,13 @@ class DecodedImage:
     Attributes:
         pixels: Square that the model takes, 0 to 255.
         thumbnail: Small version for display.
+        metadata: What the file says of itself.
 
     """
 
     pixels: UInt8[np.ndarray, "s s 3"]
     thumbnail: Thumbnail
+    metadata: ImageMetadata
 
 
 @dataclass(frozen=True)
@@ -45,27 +53,34 @@ class ScanResult:
         path: Path of the image in the index.
         version: Version of its entry.
         label: Label of the image, None if it has none.
+        inode: Inode of its file; None if it has none.
         hash: Digest of its content, "" if it is broken.
         size: Length of its content in bytes, 0 if it is broken.
         image: The decoded image, or why it is broken. None if the content is the same as in the index.
+        is_known: Whether a row of another path, which no longer serves, has the same content.
 
     """
 
     path: str
     version: str
     label: str | None
+    inode: int | None
     hash: str
     size: int
     image: DecodedImage | BrokenImage | None
+    is_known: bool = False
 
 
-def scan(listing: Listing, comparison: RowComparison, size: int | None) -> Generator[ScanResult, None, None]:
+def scan(
+    listing: Listing, comparison: RowComparison, size: int | None, options: ReadingOptions = DEFAULT_OPTIONS
+) -> Generator[ScanResult, None, None]:
     """Read all images that may have changed, in order, by one thread per core.
 
     Args:
         listing: Images of a source.
         comparison: Differences between the listing and the index.
         size: Side of the decoded squares in pixels. None to decode nothing; then the pixels are empty.
+        options: How images are read.
 
     Yields:
         One result per image in `comparison.changed`.
@@ -73,11 +88,9 @@ def scan(listing: Listing, comparison: RowComparison, size: int | None) -> Gener
     """
 
     def inspect_chunk(chunk: Sequence[tuple[int, Content]]) -> list[ScanResult]:
-        return [
-            _inspect(content, listing.paths[i], entries[i].version, comparison.hashes, size) for i, content in chunk
-        ]
+        return [_inspect(content, listing, position, comparison, decoded) for position, content in chunk]
 
-    entries = listing.source.entries
+    decoded = None if size is None else partial(decode_views, size=size, options=options)
     contents = zip(comparison.changed, listing.source.read(comparison.changed), strict=True)
     workers = cores()
     with ThreadPoolExecutor(workers) as pool:
@@ -90,18 +103,24 @@ def scan(listing: Listing, comparison: RowComparison, size: int | None) -> Gener
             yield from pending.popleft().result()
 
 
-def _inspect(content: Content, path: str, version: str, old_hashes: dict[str, str], size: int | None) -> ScanResult:
+def _inspect(
+    content: Content, listing: Listing, position: int, comparison: RowComparison, decoded: _Decode | None
+) -> ScanResult:
+    path = listing.paths[position]
     label = None if content.label is None else printable(content.label)
+    found = partial(ScanResult, path, listing.source.entries[position].version, label, listing.inode(position))
     try:
         if isinstance(content.data, BrokenImage):
             raise content.data
         digest, length = _content_hash(content.data)
-        image: DecodedImage | None = None
-        if digest != old_hashes.get(path):
-            image = _NOT_DECODED if size is None else DecodedImage(*square_and_thumbnail(content.data, size))
-        return ScanResult(path, version, label, digest, length, image)
+        if digest == comparison.hashes.get(path):
+            return found(digest, length, None)
+        if digest in comparison.lost:
+            return found(digest, length, None, is_known=True)
+        image = _NOT_DECODED if decoded is None else DecodedImage(*decoded(content.data))
+        return found(digest, length, image)
     except BrokenImage as broken:
-        return ScanResult(path, version, label, "", 0, broken)
+        return found("", 0, broken)
 
 
 def _content_hash(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
@@ -126,4 +145,4 @@ def _content_hash(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
 
 
 # stands for a new or changed image if nothing is decoded
-_NOT_DECODED = DecodedImage(np.empty((0, 0, 3), np.uint8), Thumbnail(0, 0, b""))
+_NOT_DECODED = DecodedImage(np.empty((0, 0, 3), np.uint8), Thumbnail(0, 0, b""), ImageMetadata())

@@ -5,19 +5,29 @@
 Only the list of images is held in memory. A killed process loses at most the current batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+
+import numpy as np
+from jaxtyping import Float, UInt8
 
 from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike
-from infomax.images.decoding import BrokenImage, UnreadableImage, no_pillow_warnings
+from infomax.images.broken import BrokenImage, UnreadableImage
+from infomax.images.census import Census
+from infomax.images.decoding import no_pillow_warnings
 from infomax.images.opening import open_source
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
+from infomax.images.several import without_repeats
 from infomax.paths import quoted_path
-from infomax.progress import progress_bar
+from infomax.progress import Advance, progress_bar
+from infomax.search.presence import gone_among
+from infomax.search.queries import at_least_one
+from infomax.search.roots import NOWHERE, Roots
 from infomax.search.row_comparison import Listing, RowComparison, compare_rows, list_images
-from infomax.search.row_writer import Embed, RowWriter
+from infomax.search.row_writer import ContentReuse, Embed, Reuse, RowWriter
 from infomax.search.scan import ScanResult, scan
 from infomax.search.stores.store import Store
 
@@ -33,7 +43,11 @@ class Changes:
         updated: Images whose content changed.
         unchanged: Images whose content is the same.
         removed: Rows removed from the index.
-        skipped: Images that cannot be decoded.
+        skipped: Images that cannot be decoded, and photos of formats that are not read here.
+        census: What was passed over when the source was listed.
+        moved: Images that were renamed or moved: their rows, with vector and thumbnail, went over to the new paths.
+        same_file: Paths that lead to the same file as another path, and have no row of their own.
+        gone: Rows of the source whose file is gone; they are kept until they are pruned.
 
     """
 
@@ -42,6 +56,10 @@ class Changes:
     unchanged: int
     removed: int
     skipped: Sequence[Skipped]
+    census: Census = field(default_factory=Census)
+    moved: int = 0
+    same_file: int = 0
+    gone: int = 0
 
 
 def synchronize(
@@ -51,12 +69,16 @@ def synchronize(
     *,
     size: int,
     model: str,
+    roots: Roots = NOWHERE,
     prune: bool = False,
     dry_run: bool = False,
     batch: int = COMMIT_BATCH,
     progress: bool = False,
+    options: ReadingOptions = DEFAULT_OPTIONS,
 ) -> Changes:
     """Make the rows of a store match the images of a source. Rows of other sources stay as they are.
+
+    An image has one row, whatever paths lead to it. A row whose file is gone goes over to a new path of its content.
 
     Args:
         store: Rows of the index.
@@ -64,40 +86,75 @@ def synchronize(
         embed: Function from images (n, size, size, 3) to vectors (n, d).
         size: Side of the images that `embed` takes, in pixels.
         model: Fingerprint of the model, stored in new rows.
-        prune: Also remove rows below the roots of the source whose image is gone, or broken now. An image that merely
-            cannot be read this time keeps its row.
-        dry_run: Change nothing. Images are not decoded then, so broken ones are not counted as skipped.
+        roots: Folders that were indexed before, by which a missing file and a missing disk are told apart.
+        prune: Also remove rows below the roots of the source whose image is gone or broken, rather than unreadable.
+        dry_run: Change nothing. Images are not decoded then, so broken ones are not counted.
         batch: Images that are embedded and committed at a time.
-        progress: Whether to draw a progress bar on stderr.
+        progress: Whether to draw a progress bar.
+        options: What to leave out, and how images are read.
 
     Returns:
         The changes.
 
     Raises:
-        InfoMaxError: The source cannot be opened, has no known roots to prune, or the store cannot be written to.
+        InfoMaxError: The source cannot be opened or pruned, the store cannot be written to, or the batch is below 1.
 
     """
-    listing = _list(source, prune=prune)
-    comparison = compare_rows(store, listing)
-    counter = _ChangeCounter(comparison)
-    writer = RowWriter(store, embed, model)
-    results = scan(listing, comparison, None if dry_run else size)
-    bar = progress_bar("indexing", len(listing.paths), done=counter.unchanged, shown=progress)
+    at_least_one(batch, "batch")
+    listing = _list(source, options, prune=prune)
+    comparison = compare_rows(store, listing, roots)
+    writer, results = RowWriter(store, embed, model), scan(listing, comparison, None if dry_run else size, options)
+    bar = progress_bar("indexing", len(listing.paths), done=comparison.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):
-        while part := list(islice(results, batch)):
-            counter.count(part)
-            if not dry_run:
-                writer.write(part)
-            advance(len(part))
-    removed = [*comparison.vanished, *counter.broken] if prune else []
+        counter = _process(results, comparison, None if dry_run else writer, batch, advance)
+    vanished = [path for path in comparison.vanished if path not in counter.moved]
+    removed = [*vanished, *counter.broken] if prune else []
     if not dry_run:
-        writer.finish(removed)
-    return counter.changes(len(removed))
+        writer.finish([*removed, *(path for path in comparison.superseded if path not in counter.moved)])
+    return counter.changes(len(removed), 0 if prune else len(gone_among(vanished)), listing.source.census())
 
 
-def _list(source: SourceLike, *, prune: bool) -> Listing:
+def _process(
+    results: Iterator[ScanResult], comparison: RowComparison, writer: RowWriter | None, batch: int, advance: Advance
+) -> "_ChangeCounter":
+    """Count scanned images, and write them if there is a writer, a batch at a time."""
+    counter, reuse = _ChangeCounter(comparison), ContentReuse(comparison.lost)
+    while part := list(islice(results, batch)):
+        reused = reuse.assign(part)
+        counter.count(part, reused)
+        if writer is not None:
+            writer.write(part, reused)
+        advance(len(part))
+    return counter
+
+
+def remove_rows(store: Store, paths: Sequence[str], *, dry_run: bool = False) -> Changes:
+    """Remove rows whose source is gone.
+
+    Args:
+        store: Rows of the index.
+        paths: Paths of the rows.
+        dry_run: Change nothing.
+
+    Returns:
+        The changes.
+
+    Raises:
+        InfoMaxError: The store cannot be written to.
+
+    """
+    if not dry_run:
+        RowWriter(store, _no_embedding, "").finish(paths)
+    return Changes(0, 0, 0, len(paths), [])
+
+
+def _no_embedding(images: UInt8[np.ndarray, "n s s 3"]) -> Float[np.ndarray, "n d"]:
+    raise AssertionError(f"{len(images)} images to embed where rows are only removed")
+
+
+def _list(source: SourceLike, options: ReadingOptions, *, prune: bool) -> Listing:
     """List a source. Raises InfoMaxError if its vanished images would have to be pruned but cannot be known."""
-    listing = list_images(open_source(source))
+    listing = list_images(without_repeats(open_source(source, options)))
     if prune and listing.roots is None:
         raise InfoMaxError(
             f"cannot tell which images have vanished from {quoted_path(listing.source.name)}: "
@@ -107,28 +164,35 @@ def _list(source: SourceLike, *, prune: bool) -> Listing:
 
 
 class _ChangeCounter:
-    """Counts of a synchronization so far, and the paths of rows whose image is broken now."""
+    """Counts of a synchronization so far, the rows that moved, and those whose image is broken now."""
 
     def __init__(self, comparison: RowComparison) -> None:
         self.unchanged = comparison.unchanged
         self.broken: list[str] = []
+        self.moved: set[str] = set()
         self._added = self._updated = 0
         self._skipped: list[Skipped] = []
         self._old_hashes = comparison.hashes
+        self._same_file = comparison.same_file
 
-    def count(self, results: Sequence[ScanResult]) -> None:
+    def count(self, results: Sequence[ScanResult], reused: Sequence[Reuse]) -> None:
+        self.moved.update(each.row for each in reused if each.moves)
+        arrived = {each.result.path for each in reused if each.moves}
         for result in results:
             has_row = result.path in self._old_hashes
             if isinstance(result.image, BrokenImage):
                 self._skipped.append(Skipped(result.path, result.image.reason))
                 if has_row and not isinstance(result.image, UnreadableImage):
                     self.broken.append(result.path)
-            elif result.image is None and has_row:
+            elif result.path in arrived:
+                pass  # counted as moved
+            elif result.image is None and not result.is_known:
                 self.unchanged += 1
             elif has_row:
                 self._updated += 1
             else:
                 self._added += 1
 
-    def changes(self, removed: int) -> Changes:
-        return Changes(self._added, self._updated, self.unchanged, removed, self._skipped)
+    def changes(self, removed: int, gone: int, census: Census) -> Changes:
+        counts = (self._added, self._updated, self.unchanged, removed, [*self._skipped, *census.unread], census)
+        return Changes(*counts, moved=len(self.moved), same_file=self._same_file, gone=gone)

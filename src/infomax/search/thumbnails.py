@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.images.decoding import OpenedImage, crop_resize, open_image, to_rgb
+from infomax.images.exif import ImageMetadata, read_metadata
+from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 CSS pixels on a screen of double density."""
 
 QUALITY = 80
 """Quality of the WebP, in 0..100."""
-
-SMALLEST = 16
-"""Pixels of both sides of an image that is only compared with others."""
 
 
 class Thumbnail(NamedTuple):
@@ -36,11 +35,12 @@ class Thumbnail(NamedTuple):
     content: bytes
 
 
-def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
+def thumbnail(data: bytes | Path | NDArray[np.uint8], options: ReadingOptions = DEFAULT_OPTIONS) -> Thumbnail:
     """Make the thumbnail of an image.
 
     Args:
         data: The content of a file, its path, or uint8 pixels (h, w) or (h, w, c).
+        options: How images are read.
 
     Returns:
         The thumbnail.
@@ -49,33 +49,36 @@ def thumbnail(data: bytes | Path | NDArray[np.uint8]) -> Thumbnail:
         BrokenImage: The image cannot be decoded.
 
     """
-    with open_image(data, SIDE) as decoded:
+    with open_image(data, SIDE, options) as decoded:
         return _reduced(decoded)
 
 
-def square_and_thumbnail(
-    data: bytes | Path | NDArray[np.uint8], size: int
-) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail]:
-    """Make the square that a model sees and the thumbnail; the image is decoded once for both.
+def decode_views(
+    data: bytes | Path | NDArray[np.uint8], size: int, options: ReadingOptions = DEFAULT_OPTIONS
+) -> tuple[UInt8[np.ndarray, "size size 3"], Thumbnail, ImageMetadata]:
+    """Make all that an index keeps of an image, which is decoded once: square, thumbnail, and what its file says.
 
     A JPEG is decoded a second time where the model takes so small a fraction of it that a thumbnail needs more.
 
     Args:
         data: The content of a file, its path, or uint8 pixels (h, w) or (h, w, c).
         size: Side of the square, in pixels.
+        options: How images are read.
 
     Returns:
-        The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, and the thumbnail.
+        The pixels of the square, shape (size, size, 3), as `center_crop_resize` makes them, the thumbnail, and the
+        metadata.
 
     Raises:
         BrokenImage: The image cannot be decoded.
 
     """
-    with open_image(data, 2 * size) as decoded:
+    with open_image(data, 2 * size, options) as decoded:
         square = crop_resize(decoded.image, size)
         is_whole = decoded.image.size == (decoded.width, decoded.height)
         enough = is_whole or min(decoded.image.size) >= SIDE
-        return square, _reduced(decoded) if enough else thumbnail(data)
+        small = _reduced(decoded) if enough else thumbnail(data, options)
+        return square, small, read_metadata(decoded.image)
 
 
 def _reduced(decoded: OpenedImage) -> Thumbnail:
@@ -85,17 +88,3 @@ def _reduced(decoded: OpenedImage) -> Thumbnail:
     file = BytesIO()
     small.save(file, "webp", quality=QUALITY, method=2)
     return Thumbnail(decoded.width, decoded.height, file.getvalue())
-
-
-def smallest(content: bytes) -> UInt8[np.ndarray, "side side 3"]:
-    """Reduce a thumbnail to compare it with others: the whole of it, squeezed into a square.
-
-    Args:
-        content: The content of a thumbnail.
-
-    Returns:
-        Pixels, shape (SMALLEST, SMALLEST, 3).
-
-    """
-    with Image.open(BytesIO(content), formats=["WEBP"]) as image:
-        return np.array(image.convert("RGB").resize((SMALLEST, SMALLEST), Image.Resampling.BILINEAR))

@@ -2,11 +2,9 @@
 
 import io
 import json
-import os
 import shutil
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -16,7 +14,8 @@ import torch
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
-from infomax.files import is_unfinished, path_in_errors, written_atomically
+from infomax.files import is_unfinished, json_text, locked_folder, path_in_errors, written_atomically
+from infomax.paths import expand_home
 
 Checkpoint = dict[str, Any]
 LogLine = Mapping[str, Any]
@@ -37,7 +36,7 @@ class Run:
     """Version of config.json and last.ckpt; files of another version are refused."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = expand_home(path)
         self.config_file = self.path / "config.json"
         self.weights_file = self.path / "model.safetensors"
         self.checkpoint_file = self.path / "last.ckpt"
@@ -116,9 +115,6 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Keep other processes from training in the folder while the context lasts; make the folder if need be.
 
-        The kernel locks the folder itself and unlocks it when the process ends, however it ends: no file is left
-        behind. Windows and some network file systems lock no folders; there nobody is kept out.
-
         Yields:
             Nothing.
 
@@ -127,23 +123,9 @@ class Run:
 
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        if sys.platform == "win32":
+        refusal = f"another process is training in {self.path}: wait for it, stop it, or choose another --out"
+        with locked_folder(self.path, refusal):
             yield
-            return
-        import fcntl
-
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            with suppress(OSError):
-                try:
-                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise InfoMaxError(
-                        f"another process is training in {self.path}: wait for it, stop it, or choose another --out"
-                    ) from None
-            yield
-        finally:
-            os.close(folder)
 
     def begin(self, config: Mapping[str, Any], *, afresh: bool) -> None:
         """Mark the folder as that of a training under way.
@@ -186,8 +168,7 @@ class Run:
 
         """
         with written_atomically(self.config_file, "w") as file:
-            json.dump(config, file, indent=2)
-            file.write("\n")
+            file.write(json_text(config, indent=2) + "\n")
 
     def read_config(self) -> dict[str, Any]:
         """Read config.json.
@@ -292,7 +273,7 @@ class Run:
 
         """
         with path_in_errors(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json_text(line) + "\n")
 
     def read_log(self) -> Iterator[dict[str, Any]]:
         """Read log.jsonl; a last line that was cut off is left out.
@@ -324,4 +305,4 @@ class Run:
         """
         kept = [line for line in self.read_log() if keep(line)]
         with written_atomically(self.log_file, "w") as file:
-            file.writelines(json.dumps(line) + "\n" for line in kept)
+            file.writelines(json_text(line) + "\n" for line in kept)

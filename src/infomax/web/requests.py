@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Path, Query
 from jaxtyping import Float
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from infomax.neighbors.distances import Metric
+from infomax.search.queries import time_bound
 from infomax.web.errors import refuse
 
 _ID_PATTERN = "^[0-9a-f]{32}$"
@@ -31,6 +32,15 @@ FolderFilter = Annotated[
 ]
 LabelFilter = Annotated[str | None, Query(max_length=4096, description="Only images with this label.")]
 
+TimeFilter = Annotated[
+    str | None,
+    AfterValidator(time_bound),
+    Query(
+        pattern=r"^\d{4}(-\d\d(-\d\d)?)?$",
+        description="Only images taken since, or before, a year, month or day in local time, such as 2024-05.",
+    ),
+]
+
 
 class SearchOptions(BaseModel):
     """Options of a search.
@@ -41,6 +51,9 @@ class SearchOptions(BaseModel):
         approximate: Whether a faster search may miss a few matches.
         folder: Only images in this folder and its subfolders.
         label: Only images with this label.
+        after: Only images taken at this time or later.
+        before: Only images taken before this time.
+        include_gone: Whether images count whose file no longer exists.
     """
 
     k: int = Field(20, ge=1, le=1000, description="Number of matches. The answer has fewer if there are fewer images.")
@@ -48,6 +61,9 @@ class SearchOptions(BaseModel):
     approximate: bool = Field(False, description="Search faster in a large index. A few matches may be missing.")
     folder: FolderFilter = None
     label: LabelFilter = None
+    after: TimeFilter = None
+    before: TimeFilter = None
+    include_gone: bool = Field(False, description="Also find images whose file no longer exists.")
 
     def index_options(self) -> dict[str, Any]:
         """Return the options as keyword arguments for `Index.search` and `Index.similar`."""
@@ -57,6 +73,9 @@ class SearchOptions(BaseModel):
             "approximate": self.approximate,
             "folder": folder_path(self.folder),
             "label": self.label,
+            "after": self.after,
+            "before": self.before,
+            "include_gone": self.include_gone,
         }
 
 

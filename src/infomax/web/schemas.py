@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from infomax.neighbors.distances import Metric
 from infomax.search.index import Index
 from infomax.search.map import CollectionMap
+from infomax.search.presence import native
 from infomax.search.results import IndexedImage, Match
 
 _FileState = Literal["there", "changed", "gone"]
@@ -31,8 +32,13 @@ class ImageAnswer(BaseModel):
     width: int = Field(description="Width of the upright original image, in pixels.")
     height: int = Field(description="Height of the upright original image, in pixels.")
     size: int = Field(description="Size of the image file, in bytes.")
+    format: str | None = Field(description="Format of the image file, such as JPEG, or null if there is no file.")
+    taken: str | None = Field(description="When it was taken, in local time as ISO 8601, or null if unknown.")
+    camera: str | None = Field(description="Maker and model of the camera, or null if unknown.")
+    latitude: float | None = Field(description="Degrees north of the place, or null if unknown.")
+    longitude: float | None = Field(description="Degrees east of the place, or null if unknown.")
     state: _FileState = Field(description="State of the file now, compared with its state when it was indexed.")
-    thumbnail: str = Field(description="Address of the thumbnail. It changes when the image changes.")
+    thumbnail: str = Field(description="Address of the thumbnail below the page. It changes when the image changes.")
 
 
 class PageAnswer(BaseModel):
@@ -61,6 +67,7 @@ class MatchesAnswer(BaseModel):
     metric: Metric = Field(description="Distance between features.")
     exact: bool = Field(description="Whether these are certainly the nearest. An approximate search may miss a few.")
     matches: list[MatchAnswer] = Field(description="The matches, nearest first.")
+    left_out: int = Field(description="Number of images that would be among them, but their files are gone.")
 
 
 class LabelCount(BaseModel):
@@ -82,6 +89,7 @@ class StatisticsAnswer(BaseModel):
 
     name: str = Field(description="Name of the index folder.")
     images: int = Field(description="Number of images.")
+    gone: int = Field(description="Number of images whose file was gone when the images last changed.")
     root: str | None = Field(description="The lowest folder that contains all image files.")
     labels: list[LabelCount] = Field(description="All labels, in order.")
     folders: list[FolderCount] = Field(description="All folders below the root, in order.")
@@ -126,6 +134,11 @@ def image_answer(image: IndexedImage) -> ImageAnswer:
         width=image.width,
         height=image.height,
         size=image.size,
+        format=image.format,
+        taken=image.taken,
+        camera=image.camera,
+        latitude=image.latitude,
+        longitude=image.longitude,
         state=_file_state(image),
         thumbnail=_thumbnail_address(image),
     )
@@ -168,6 +181,7 @@ def statistics_answer(index: Index, upload_bytes: int) -> StatisticsAnswer:
     return StatisticsAnswer(
         name=index.path.resolve().name,
         images=statistics.images,
+        gone=statistics.gone,
         root=root,
         labels=[
             LabelCount(label=label, images=count) for label, count in statistics.labels.items() if label is not None
@@ -229,23 +243,17 @@ def _file_state(image: IndexedImage) -> _FileState:
     The path of a row in a table is `file#row`. The row counts as there if the file exists. Rows without a file
     (`digits#row`) are always there.
     """
-    path = Path(image.path)
-    if not path.is_absolute():
-        return "there"
-    if (status := _stat(path)) is not None:
-        is_same = (status.st_size, status.st_mtime_ns / 1e9) == (image.size, image.mtime)
-        return "there" if is_same else "changed"
-    table = image.path.rpartition("#")[0]
-    return "there" if table and _stat(Path(table)) is not None else "gone"
+    status = _stat(native(image.path)) if image.path.startswith("/") else None
+    if status is None:
+        return "gone" if image.gone else "there"
+    is_same = (status.st_size, status.st_mtime_ns / 1e9) == (image.size, image.mtime)
+    return "there" if is_same else "changed"
 
 
-def _stat(path: Path) -> stat_result | None:
-    """Return size and times of a file, or None if it is not found.
-
-    The index escapes names that are not valid Unicode, so their files are not found.
-    """
+def _stat(path: str) -> stat_result | None:
+    """Return size and times of a file, or None if it is not found."""
     try:
-        return path.stat()
+        return Path(path).stat()
     except (OSError, ValueError):
         return None
 

@@ -14,6 +14,8 @@ from contextlib import suppress
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from infomax.web.proxies import PublicAddress
+
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -37,12 +39,16 @@ class CrossOriginProtection:
     Args:
         app: The application to protect.
         host: Name or address that the server listens at.
+        public: Where a proxy shows the page, if one does. Its name and its origin are the server's own, too.
     """
 
-    def __init__(self, app: ASGIApp, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str, public: PublicAddress | None = None) -> None:
         self._app = app
+        self._public = public
         self._local = is_loopback(host)
         self._names = {"localhost"} if self._local else {"localhost", host.lower(), *_machine_names()}
+        if public is not None:
+            self._names.add(public.name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it with one line."""
@@ -68,9 +74,11 @@ class CrossOriginProtection:
         hosts = headers.getlist("host")
         if not self.accepts(hosts):
             await _refuse(send_with_headers, 400, f"this server is not called {' '.join(hosts)[:80]!r}: {self._advice}")
-        elif _is_cross_site(scope, headers):
+        elif self._is_cross_site(scope, headers):
             await _refuse(
-                send_with_headers, 403, "a page of another site may not use this server: open this server's own page"
+                send_with_headers,
+                403,
+                f"a page of another site may not use this server: open this server's own page, {self._proxy_advice}",
             )
         else:
             await self._app(scope, body.receive, send_with_headers)
@@ -95,9 +103,25 @@ class CrossOriginProtection:
 
     @property
     def _advice(self) -> str:
-        if self._local:
-            return "open it at localhost or 127.0.0.1"
-        return "open it by its address, or start it with --host and that name"
+        own = "open it at localhost or 127.0.0.1" if self._local else "open it by its address"
+        return f"{own}, {self._proxy_advice}"
+
+    @property
+    def _proxy_advice(self) -> str:
+        if self._public is not None:
+            return f"or at {self._public}"
+        return "or start it with --public-url and the address of the page behind a proxy"
+
+    def _is_cross_site(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a page of another site caused the request. A link to the page itself is allowed."""
+        origin = headers.get("origin")
+        own = {headers["host"].lower()} if self._public is None else {headers["host"].lower(), self._public.origin}
+        if origin is not None and not own & {origin.lower(), origin.partition("://")[2].lower()}:
+            return True
+        if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            return False
+        by_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        return not (by_link and scope["method"] == "GET" and scope["path"] == "/")
 
 
 class _RequestBody:
@@ -136,17 +160,6 @@ def is_loopback(name: str) -> bool:
         Whether it is a loopback address, or "localhost".
     """
     return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)
-
-
-def _is_cross_site(scope: Scope, headers: Headers) -> bool:
-    """Whether a page of another site caused the request. A link to the page itself is allowed."""
-    origin = headers.get("origin")
-    if origin is not None and origin.partition("://")[2].lower() != headers["host"].lower():
-        return True
-    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
-        return False
-    by_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return not (by_link and scope["method"] == "GET" and scope["path"] == "/")
 
 
 def _host_name(host: str) -> str:

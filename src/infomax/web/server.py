@@ -9,11 +9,20 @@ import uvicorn
 from infomax.errors import InfoMaxError
 from infomax.search.index import Index
 from infomax.web.app import create_app
+from infomax.web.proxies import PublicAddress
 
 _SHUTDOWN_TIMEOUT = 2  # seconds that running requests have to finish after Ctrl-C
 
 
-def serve(path: Path, host: str, port: int, ready: Callable[[str, Index], None], *, device: str = "auto") -> None:
+def serve(
+    path: Path,
+    host: str,
+    port: int,
+    ready: Callable[[str, Index], None],
+    *,
+    device: str = "auto",
+    public: PublicAddress | None = None,
+) -> None:
     """Serve an index until Ctrl-C.
 
     Args:
@@ -22,6 +31,7 @@ def serve(path: Path, host: str, port: int, ready: Callable[[str, Index], None],
         port: Port to listen at. 0 chooses a free port.
         ready: Function called with the address of the page and the index once the server accepts connections.
         device: Where the model embeds uploads: "auto", "cpu" or "cuda".
+        public: Where a proxy shows the page, if one does.
 
     Raises:
         InfoMaxError: If the index or its model cannot be used, or the server cannot listen at this host and port.
@@ -30,10 +40,11 @@ def serve(path: Path, host: str, port: int, ready: Callable[[str, Index], None],
     index.model  # noqa: B018 - load it before the first upload: it may not be the model of this index
     with _listen(host, port) as listener:
         config = uvicorn.Config(
-            create_app(index, host),
+            create_app(index, host, public),
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # anybody can send X-Forwarded headers
             ws="none",
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         )

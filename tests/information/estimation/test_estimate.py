@@ -217,3 +217,115 @@ def test_bad_choices_are_one_line() -> None:
 
 def test_a_plain_case_has_no_warnings(few_steps: None) -> None:
     assert estimate_mi(*pairs(2000)).warnings == ()
+
+
+def one_wrong(n: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Equal columns, but for one row."""
+    x = np.random.default_rng(0).normal(size=n)
+    y = x.copy()
+    y[x.argmin()] = x.max()
+    return x, y, int(x.argmin())
+
+
+@pytest.mark.parametrize("n", [100, 500])
+def test_one_wrong_row_takes_little_from_a_perfect_relation(n: int) -> None:
+    """Its score of minus thousands of nats counts as ln 1 / n^2, and it is named first."""
+    x, y, wrong = one_wrong(n)
+    found = estimate_mi(x, y)
+    assert math.log(n) - 1 < found.value <= found.ceiling == pytest.approx(math.log(n))
+    assert found.standard_error < 1
+    assert all(0 <= value <= found.ceiling for value in (*found.folds, found.lower_bound))
+    (named,) = (warning for warning in found.warnings if "the relation of the others" in warning)
+    assert f"(counted from 0, the worst first: {wrong}" in named
+    assert (pointwise_mi(x, y) >= -2 * math.log(n) - 1e-5).all()
+
+
+def gross(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=300)
+    y = x + 0.1 * generator.normal(size=300)
+    if kind == "outlier in y":
+        y[:3] = 1e30
+    elif kind == "outlier in x of two columns":
+        x = np.stack([x, generator.normal(size=300)], 1)
+        x[7] = -1e300
+    elif kind == "four columns, two rows exchanged":
+        x = generator.normal(size=(300, 4))
+        y = x + 1e-6 * generator.normal(size=(300, 4))
+        y[[3, 4]] = y[[4, 3]]
+    elif kind == "quantized copy":
+        y = x.round(1)
+    return x, y
+
+
+@pytest.mark.parametrize(
+    "kind", ["outlier in y", "outlier in x of two columns", "four columns, two rows exchanged", "quantized copy"]
+)
+@pytest.mark.parametrize("bound", [None, "nwj", "smile", "infonce"])
+def test_gross_errors_leave_value_and_error_within_the_ceiling(few_steps: None, kind: str, bound: str | None) -> None:
+    found = estimate_mi(*gross(kind), bound=bound)
+    assert 1 < found.value <= found.ceiling
+    assert found.standard_error <= found.ceiling
+    assert all(0 <= value <= math.log(300) for value in found.folds)
+
+
+def test_a_column_that_is_constant_but_for_one_row_carries_nothing(few_steps: None) -> None:
+    x = np.zeros(300)
+    x[5] = 1
+    found = estimate_mi(x, np.random.default_rng(0).normal(size=300))
+    assert found.value < 0.1
+    assert found.standard_error < 0.2
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, int])
+def test_masked_values_are_refused_as_nan_is(dtype: type) -> None:
+    """The numbers under a mask are no data, whatever they are."""
+    values: np.ndarray = np.ma.masked_array(np.arange(100, dtype=dtype), np.arange(100) < 30)
+    with pytest.raises(ValueError, match="x has 30 masked values: remove their rows"):
+        estimate_mi(values, FINE)
+    with pytest.raises(ValueError, match="y has 30 masked values: remove their rows"):
+        pointwise_mi(FINE, values)
+    columns = np.ma.masked_array(np.ones((100, 2)), np.eye(100, 2) > 0)
+    with pytest.raises(ValueError, match="x has 2 masked values"):
+        estimate_mi(columns, FINE)
+
+
+def test_an_array_with_an_empty_mask_is_an_array(few_steps: None) -> None:
+    x, y = pairs()
+    assert estimate_mi(np.ma.masked_array(x, False), y) == estimate_mi(x, y)
+
+
+def repeated(kind: str) -> np.ndarray:
+    """Rows of a sample, some of them several times."""
+    generator = np.random.default_rng(3)
+    if kind == "bootstrap":
+        return generator.integers(0, 400, 400)
+    if kind == "some twice":
+        return np.concatenate([np.arange(200), np.arange(40)])
+    return generator.permutation(np.repeat(np.arange(100), int(kind)))
+
+
+@pytest.mark.parametrize("kind", ["bootstrap", "some twice", "2", "5", "10"])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_copies_of_rows_are_no_information(few_steps: None, kind: str, rounded: bool) -> None:
+    """Independent columns: they gave 1.1 to 7.6 nats. One side may be rounded: the other tells rows apart."""
+    x, y = np.random.default_rng(0).normal(size=(2, 400))
+    rows = repeated(kind)
+    found = estimate_mi(x[rows].round(0 if rounded else 9), y[rows])
+    assert found.value < 0.3
+    copies = len(rows) - len(np.unique(rows))
+    assert f"{copies} of {len(rows)} rows repeat others: each counts once" in found.warnings
+    assert found.ceiling == pytest.approx(math.log(len(np.unique(rows))))
+    values = pointwise_mi(x[rows], y[rows])
+    assert len(values) == len(rows)
+    assert len(np.unique(values)) <= len(np.unique(rows))
+
+
+def test_values_that_repeat_by_nature_are_no_copies(few_steps: None) -> None:
+    """Coins, counts, and a law with an atom: a third of all days have no rain and no flood."""
+    generator = np.random.default_rng(0)
+    counts = generator.poisson(3, 500)
+    wet = generator.normal(size=600)
+    wet[:200] = -9
+    for x, y in ((counts, counts), (counts, counts + generator.poisson(1, 500)), (wet, np.exp(wet))):
+        assert not [each for each in estimate_mi(x, y).warnings if "rows repeat" in each and "once" in each]

@@ -109,6 +109,37 @@ def test_the_nearest_rows_are_those_of_numpy(new_store: NewStore, metric: Metric
         assert np.array_equal(found.cosines, right.cosines)
 
 
+TAKEN = [None, "2023-12-31T23:59:59", "2024-01-01", "2024-05-01T12:30:05.25+02:00", "2024-05-01T12:30:05", "1999-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "count"),
+    [
+        ("2024", None, 3),
+        (None, "2024", 2),
+        ("2024-05-01", "2024-05-02", 2),
+        ("2024-05-01T12:30:05", "2024-05-01T12:31", 2),
+        (None, None, 6),
+        ("2025", None, 0),
+    ],
+)
+def test_rows_are_filtered_by_the_time_they_were_taken(
+    new_store: NewStore, after: str | None, before: str | None, count: int
+) -> None:
+    store, where = new_store(8), Filter("/p", after=after, before=before)
+    names = [f"/p/{number}" for number in range(len(TAKEN))]
+    store.upsert(rows_of(names, cloud(len(names)), taken=TAKEN))
+    assert store.count(where) == count
+    expected = [
+        name
+        for name, taken in zip(names, TAKEN, strict=True)
+        if (after is None or (taken is not None and taken >= after))
+        and (before is None or (taken is not None and taken < before))
+    ]
+    assert store.page(0, 9, ["path"], where).column("path").to_pylist() == expected
+    assert sorted(paths_of(store.nearest(cloud(1)[0], 9, "cosine", ["path"], where))) == expected
+
+
 def test_compacting_changes_no_row(new_store: NewStore) -> None:
     store = new_store(8)
     store.compact()

@@ -79,6 +79,7 @@ def bound_of_blocks(
     bound: Bound = donsker_varadhan,
     *,
     shift: float = 0.0,
+    floor: float = -math.inf,
 ) -> Float[Tensor, " blocks"]:
     """Evaluate a bound over all pairs within each block of rows.
 
@@ -89,6 +90,7 @@ def bound_of_blocks(
         rows: Row numbers.
         bound: The bound.
         shift: Number subtracted from all scores.
+        floor: Lower scores count as this one.
 
     Returns:
         The bound in nats for each block.
@@ -97,7 +99,7 @@ def bound_of_blocks(
     values = []
     for block in blocks_of(rows):
         positives, negatives = all_pairs(critic, x[block], y[block])
-        values.append(bound(positives - shift, negatives - shift))
+        values.append(bound((positives - shift).clamp(min=floor), (negatives - shift).clamp(min=floor)))
     return torch.stack(values)
 
 
@@ -107,10 +109,18 @@ class CrossFit:
 
     The critics are trained at construction, with torch's global random numbers.
 
+    A density ratio r is at most c with probability E_Q[r; r <= c] <= c. So it falls below 1 / n^2 on any of n samples
+    with a probability of at most 1 / n. A held-out sample with less shows that its critic is wrong about it: a typing
+    error among samples that otherwise agree, say. All ratios then count as 1 / n^2 at least, which is a critic, too.
+    Otherwise a single sample could take hundreds of nats from the mean.
+
     Args:
         x: Samples of x, float32.
         y: Samples of y, float32.
         folds: Number of folds.
+
+    Attributes:
+        contradicting: Rows of the held-out samples whose critics are wrong about them, the worst first.
 
     """
 
@@ -120,6 +130,9 @@ class CrossFit:
         self.critics = [ResidualCritic(x[fold.training], y[fold.training]) for fold in self.folds]
         self._train()
         self.log_partitions = [self._log_partition(k) for k in range(folds)]
+        least, ratios = -2 * math.log(len(x)), self._log_ratios()
+        self.contradicting = [row for row in ratios.argsort().tolist() if ratios[row] < least]
+        self.floor = least if self.contradicting else -math.inf
 
     def held_out_bounds(self, bound: Bound, optimum: float = 0.0) -> list[Float[Tensor, " _"]]:
         """Evaluate a bound on the held-out samples of each fold, at normalized scores.
@@ -151,9 +164,12 @@ class CrossFit:
         """Evaluate the Donsker-Varadhan bound of the closed-form Gaussians alone on the held-out samples."""
         return self._held_out_mean(critic.gaussian for critic in self.critics)
 
-    @torch.no_grad()
     def log_ratios(self) -> Float[Tensor, " n"]:
         """Compute log r of each sample by the critic that was not trained on it, normalized so that E_Q r = 1."""
+        return self._log_ratios().clamp(min=self.floor)
+
+    @torch.no_grad()
+    def _log_ratios(self) -> Float[Tensor, " n"]:
         ratios = torch.zeros(len(self.x))
         for fold, critic, log_partition in zip(self.folds, self.critics, self.log_partitions, strict=True):
             ratios[fold.held_out] = critic(self.x[fold.held_out], self.y[fold.held_out]) - log_partition
@@ -219,6 +235,8 @@ class CrossFit:
 
     def _bounds(self, rows: list[Int[Tensor, " _"]], bound: Bound, optimum: float) -> list[Float[Tensor, " _"]]:
         return [
-            bound_of_blocks(critic, self.x, self.y, each, bound, shift=log_partition - optimum)
+            bound_of_blocks(
+                *(critic, self.x, self.y, each, bound), shift=log_partition - optimum, floor=self.floor + optimum
+            )
             for critic, each, log_partition in zip(self.critics, rows, self.log_partitions, strict=True)
         ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from infomax.information.bounds import BOUNDS, donsker_varadhan
@@ -32,6 +32,7 @@ from infomax.information.estimation.ksg import FARTHER, NEAREST, ksg
 from infomax.information.estimation.preprocessing import (
     Samples,
     candidate_transforms,
+    distinct_rows,
     normal_scores,
     validate_samples,
 )
@@ -41,6 +42,7 @@ _FOLDS = 3
 _MOST_DIMENSIONS_FOR_NEIGHBORS = 6
 _MOST_QUERIES = 20_000  # samples whose nearest neighbors are searched
 _FEWEST_EFFECTIVE_NEGATIVES = 100
+_ROWS_NAMED = 5
 _KSG_ERROR = 0.015  # nats beyond spread and extrapolation, as seen on distributions with known information
 _NEAREST_NEIGHBORS = "nearest-neighbors"
 
@@ -81,8 +83,8 @@ def estimate_mi(
     """Estimate the mutual information of the rows of x and y.
 
     Integers and booleans count as ordered numbers. Their ties are broken at random, which preserves the information.
-    Constant columns carry no information and are dropped with a warning. The same seed gives the same answer; the
-    global random state does not change.
+    Constant columns carry no information and are dropped with a warning, and so are copies of rows. The same seed gives
+    the same answer; the global random state does not change.
 
     Args:
         x: Samples, array or tensor of shape (n,) or (n, dx), n >= 50.
@@ -113,8 +115,9 @@ def estimate_mi(
         x, y, notes = validate_samples(x, y)
         if not (x.shape[1] and y.shape[1]):
             return MutualInformation(0.0, 0.0, bound or donsker_varadhan.name, math.log(len(x)), warnings=notes)
-        fit = CrossFit(*_choose_transforms(x, y, folds), folds)
-        return _estimate(fit, bound, notes)
+        kept, _, copies = distinct_rows(x, y)
+        fit = CrossFit(*_choose_transforms(x[kept], y[kept], folds), folds)
+        return _estimate(fit, bound, (*notes, *copies), kept)
 
 
 def pointwise_mi(x: Samples, y: Samples, *, folds: int = _FOLDS, seed: int = 0) -> Float[np.ndarray, " n"]:
@@ -148,7 +151,8 @@ def pointwise_mi(x: Samples, y: Samples, *, folds: int = _FOLDS, seed: int = 0) 
         x, y, _ = validate_samples(x, y)
         if not (x.shape[1] and y.shape[1]):
             return np.zeros(len(x))
-        return CrossFit(*_choose_transforms(x, y, folds), folds).log_ratios().double().numpy()
+        kept, place, _ = distinct_rows(x, y)
+        return CrossFit(*_choose_transforms(x[kept], y[kept], folds), folds).log_ratios().double()[place].numpy()
 
 
 def _validate_choices(bound: str | None, folds: int) -> None:
@@ -180,8 +184,8 @@ def _gaussian_bound(x: Columns, y: Columns, folds: list[Fold]) -> float:
     return float(torch.cat(values).mean())
 
 
-def _estimate(fit: CrossFit, bound: str | None, notes: tuple[str, ...]) -> MutualInformation:
-    """The chosen estimate and the reasons not to trust it."""
+def _estimate(fit: CrossFit, bound: str | None, notes: tuple[str, ...], kept: Int[Tensor, " n"]) -> MutualInformation:
+    """The chosen estimate and the reasons not to trust it. `kept` are the rows of the user that are left."""
     n = len(fit.x)
     by_bound = _by_bound(fit, "donsker-varadhan" if bound in (None, _NEAREST_NEIGHBORS) else str(bound))
     if bound == _NEAREST_NEIGHBORS:
@@ -191,16 +195,17 @@ def _estimate(fit: CrossFit, bound: str | None, notes: tuple[str, ...]) -> Mutua
     elif fit.x.shape[1] + fit.y.shape[1] <= _MOST_DIMENSIONS_FOR_NEIGHBORS:
         chosen = _add_slack(by_bound, _by_ksg(fit))
     else:
-        chosen = _doubt_gain(by_bound, fit.gaussian_bound())
+        gaussian_bound = fit.gaussian_bound()
+        chosen = _doubt_gain(by_bound, max(0.0, gaussian_bound) if fit.contradicting else gaussian_bound)
     ceiling = math.log(len(blocks_of(fit.folds[0].held_out)[0]) if chosen.name == "infonce" else n)
     return MutualInformation(
         value=min(max(0.0, chosen.value), ceiling),
-        standard_error=chosen.standard_error,
+        standard_error=min(chosen.standard_error, ceiling),
         bound=chosen.name,
         ceiling=ceiling,
         lower_bound=min(max(0.0, by_bound.value), math.log(n)),
-        folds=by_bound.fold_values,
-        warnings=(*notes, *_warnings(fit, chosen, by_bound, ceiling)),
+        folds=tuple(min(max(0.0, value), math.log(n)) for value in by_bound.fold_values),
+        warnings=(*notes, *_odd_rows(kept[fit.contradicting]), *_warnings(fit, chosen, by_bound, ceiling)),
     )
 
 
@@ -229,7 +234,12 @@ def _standard_error(blocks: Float[Tensor, " blocks"]) -> float:
 def _by_bound(fit: CrossFit, name: str) -> _Estimate:
     """The bound on held-out samples. Half of its loss from training to held-out samples is a systematic error."""
     bound, optimum = BOUNDS[name], float(name == "nwj")  # nwj is exact at 1 + log r, the others at log r
-    held_out, training = fit.held_out_bounds(bound, optimum), fit.training_bounds(bound, optimum)
+    # n samples show no more than ln n (McAllester & Stratos 2020), and information is never negative
+    most, least = math.log(len(fit.x)), 0.0 if fit.contradicting else -math.inf
+    held_out, training = (
+        [each.clamp(least, most) for each in bounds(bound, optimum)]
+        for bounds in (fit.held_out_bounds, fit.training_bounds)
+    )
     loss = float(torch.cat(training).mean() - torch.cat(held_out).mean())
     return _Estimate(name, torch.cat(held_out), tuple(float(each.mean()) for each in held_out), abs(loss) / 2)
 
@@ -274,6 +284,14 @@ def _doubt_gain(bound: _Estimate, gaussian_bound: float) -> _Estimate:
     """
     gain = max(0.0, bound.value - gaussian_bound)
     return replace(bound, systematic=math.hypot(bound.systematic, gain))
+
+
+def _odd_rows(rows: Int[Tensor, " r"]) -> Iterator[str]:
+    """Which rows contradict the relation that the other rows have."""
+    if len(rows):
+        first = ", ".join(map(str, rows[:_ROWS_NAMED].tolist())) + (", ..." if len(rows) > _ROWS_NAMED else "")
+        which = "1 row contradicts" if len(rows) == 1 else f"{len(rows)} rows contradict"
+        yield f"{which} the relation of the others (counted from 0, the worst first: {first}): check for errors"
 
 
 def _warnings(fit: CrossFit, chosen: _Estimate, by_bound: _Estimate, ceiling: float) -> Iterator[str]:

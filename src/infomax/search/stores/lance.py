@@ -3,12 +3,14 @@
 import os
 import random
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, TypeVar, final
+from weakref import WeakSet
 
 import lancedb
 import numpy as np
@@ -18,6 +20,7 @@ from lancedb.index import BTree, IvfFlat
 from lancedb.query import ColumnOrdering
 
 from infomax.errors import InfoMaxError
+from infomax.forking import is_inherited
 from infomax.neighbors.distances import Metric
 from infomax.paths import quoted_path
 from infomax.search.stores.snapshot import HELD, Snapshot
@@ -51,6 +54,8 @@ DISTANCES: dict[Metric, Literal["cosine", "l2"]] = {"cosine": "cosine", "euclide
 
 _Result = TypeVar("_Result")
 
+_OPEN: "WeakSet[LanceStore]" = WeakSet()
+
 
 @final
 class LanceStore:
@@ -81,7 +86,7 @@ class LanceStore:
                     f"{quoted_path(folder)} lacks its table {TABLE}.lance: index again into a new folder"
                 )
             database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
-            self._table: Any = database.open_table(TABLE)  # LanceDB types the table it returns as a narrower one
+            self._opened: Any = database.open_table(TABLE)  # LanceDB types the table it returns as a narrower one
             self.dim = int(self._table.schema.field("vector").type.list_size)
             if self._table.schema.remove_metadata() != schema(self.dim):
                 raise InfoMaxError(
@@ -90,8 +95,19 @@ class LanceStore:
         self._versions = str(folder / f"{TABLE}.lance" / "_versions")
         self._settled: tuple[int, int] | None = None
         self._lock = Lock()
+        _OPEN.add(self)
         self._asked = 0
         self._held: tuple[int, Snapshot] | None = None
+
+    @property
+    def _table(self) -> Any:
+        """The table."""
+        _refuse_after_fork(self.folder)
+        return self._opened
+
+    def unlock(self) -> None:
+        """Replace the lock in a forked child, where the thread that holds it may be missing."""
+        self._lock = Lock()
 
     @classmethod
     def create(cls, folder: Path, dim: int) -> "LanceStore":
@@ -140,8 +156,9 @@ class LanceStore:
         """Get rows by id."""
         if snapshot := self._snapshot(columns):
             return snapshot.fetch(ids, columns)
-        query = self._table.search().where(_among("id", ids or [""]))  # SQL has no empty list
-        return self._read(query.select(list(columns)))
+        with _translate_lance_errors(self.folder, "read"):
+            query = self._table.search().where(_among("id", ids or [""]))  # SQL has no empty list
+            return self._read(query.select(list(columns)))
 
     def page(self, offset: int, limit: int, columns: Sequence[str], where: Filter = EVERYTHING) -> pa.Table:
         """Get rows in the order of their paths."""
@@ -277,6 +294,27 @@ class LanceStore:
         raise AssertionError
 
 
+def _refuse_after_fork(folder: Path) -> None:
+    """Raise InfoMaxError in a forked child. LanceDB resets its threads there, but crashes or hangs in some of them."""
+    if is_inherited("lancedb"):
+        raise InfoMaxError(
+            f"the index {quoted_path(folder)} cannot be read in a forked process, as LanceDB has threads: start "
+            "workers with multiprocessing's method 'spawn' or 'forkserver', or open indexes in the workers alone"
+        )
+
+
+def _unlock_all() -> None:
+    """Replace the locks of all stores, for the rows that are held in memory."""
+    for store in _OPEN:
+        store.unlock()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_unlock_all)
+    # LanceDB warns at every fork, also of children that search nothing; those that do get an error
+    warnings.filterwarnings("ignore", "lancedb fork support is experimental", RuntimeWarning)
+
+
 def _condition(where: Filter) -> str | None:
     """The filter in SQL."""
     parts = []
@@ -284,6 +322,10 @@ def _condition(where: Filter) -> str | None:
         parts.append(f"path >= {_quoted(where.folder + '/')} AND path < {_quoted(where.folder + '0')}")
     if where.label is not None:
         parts.append(f"label = {_quoted(where.label)}")
+    if where.after is not None:
+        parts.append(f"taken >= {_quoted(where.after)}")
+    if where.before is not None:
+        parts.append(f"taken < {_quoted(where.before)}")
     return " AND ".join(parts) or None
 
 
@@ -315,8 +357,11 @@ def _unless_contended() -> Iterator[None]:
 @contextmanager
 def _translate_lance_errors(folder: Path, what: str) -> Iterator[None]:
     """Turn LanceDB's errors, of many types and many lines, into an InfoMaxError of one line."""
+    _refuse_after_fork(folder)
     try:
         yield
+    except InfoMaxError:
+        raise
     except (RuntimeError, OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         text = str(error)
         raise InfoMaxError(

@@ -44,10 +44,11 @@ class Snapshot:
 
     def __init__(self, pieces: Iterable[pa.RecordBatch], dim: int) -> None:
         parts = [np.empty((0, dim), np.float32)]
+        repeated: dict[Any, Any] = {}
         rows: list[tuple[Any, ...]] = []  # Python objects: getting a few is faster than from Arrow
         for piece in pieces:
             parts.append(vectors_of(piece))
-            rows += zip(*(piece.column(name).to_pylist() for name in IMAGE_COLUMNS), strict=True)
+            rows += zip(*(_shared(piece, name, repeated) for name in IMAGE_COLUMNS), strict=True)
         order = sorted(range(len(rows)), key=[path_bytes(row) for row in rows].__getitem__)
         self.rows = [rows[place] for place in order]
         self.row_of = {id_: row for row, id_ in enumerate(self._column("id"))}
@@ -92,8 +93,8 @@ class Snapshot:
             half = self._squares[start:stop] / 2
             closeness, slack = products - half, rounding * (self._norms[start:stop] * length + half)
         least, most = closeness - slack, closeness + slack
-        if where.label is not None:
-            others = ~self._labeled(where.label, start, stop)
+        if (counted := self._counted(where, start, stop)) is not None:
+            others = ~counted
             least[others] = most[others] = -np.inf
             k = min(k, len(others) - int(others.sum()))
         if not (k := min(k, len(least))):
@@ -117,17 +118,24 @@ class Snapshot:
         first, last = (bisect_left(self.rows, name + end, key=path_bytes) for end in (b"/", b"0"))
         return first, last
 
-    def _labeled(self, label: str, start: int, stop: int) -> Bool[np.ndarray, " n"]:
-        """Which of a range of rows have the label."""
-        same: Bool[np.ndarray, " n"] = self._labels[start:stop] == self._label_codes.get(label, -1)
-        return same
+    def _counted(self, where: Filter, start: int, stop: int) -> Bool[np.ndarray, " n"] | None:
+        """Which of a range of rows pass the filter, its folder aside; None where all do."""
+        counted: Bool[np.ndarray, " n"] | None = None
+        if where.label is not None:
+            counted = self._labels[start:stop] == self._label_codes.get(where.label, -1)
+        if where.after is not None or where.before is not None:
+            first, last = where.after or "", where.before or "~"  # "~" comes after every digit
+            times = (row[_PLACES["taken"]] for row in self.rows[start:stop])
+            taken = np.fromiter((time is not None and first <= time < last for time in times), np.bool_, stop - start)
+            counted = taken if counted is None else counted & taken
+        return counted
 
     def _filtered(self, where: Filter) -> Sequence[int]:
         """The rows that count, in order."""
         start, stop = self._folder(where)
-        if where.label is None:
+        if (counted := self._counted(where, start, stop)) is None:
             return range(start, stop)
-        return [start + row for row in np.flatnonzero(self._labeled(where.label, start, stop)).tolist()]
+        return [start + row for row in np.flatnonzero(counted).tolist()]
 
     def _table(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         arrays = [
@@ -140,6 +148,12 @@ class Snapshot:
 
     def _column(self, name: str) -> list[Any]:
         return [row[_PLACES[name]] for row in self.rows]
+
+
+def _shared(piece: pa.RecordBatch, name: str, repeated: dict[Any, Any]) -> list[Any]:
+    """A column as Python objects; of words that many rows share, one object each."""
+    values: list[Any] = piece.column(name).to_pylist()
+    return [repeated.setdefault(each, each) for each in values] if name in ("label", "format", "camera") else values
 
 
 def _kth_largest_floor(values: Float[np.ndarray, " n"], k: int) -> float:

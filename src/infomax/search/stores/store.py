@@ -10,7 +10,20 @@ from jaxtyping import Float
 
 from infomax.neighbors.distances import Metric, exact_distances
 
-IMAGE_COLUMNS = ("id", "path", "label", "width", "height", "size", "mtime")
+IMAGE_COLUMNS = (
+    "id",
+    "path",
+    "label",
+    "width",
+    "height",
+    "size",
+    "mtime",
+    "format",
+    "taken",
+    "camera",
+    "latitude",
+    "longitude",
+)
 """The columns that describe an image."""
 
 _PATH = IMAGE_COLUMNS.index("path")
@@ -18,6 +31,9 @@ _PATH = IMAGE_COLUMNS.index("path")
 
 def schema(dim: int) -> pa.Schema:
     """Define the columns of an index. `path` names a row; `id`, a digest of the path, is what a link may hold.
+
+    `hash` is a digest of the content, which a renamed file keeps. `inode` is that of the file when it was indexed: a
+    hint that another path may lead to the same file. `taken` is ISO 8601 in local time, so that it can be compared.
 
     Args:
         dim: Dimension of the vectors.
@@ -37,6 +53,12 @@ def schema(dim: int) -> pa.Schema:
             pa.field("width", pa.int32(), nullable=False),
             pa.field("height", pa.int32(), nullable=False),
             pa.field("label", pa.string()),
+            pa.field("inode", pa.uint64()),
+            pa.field("format", pa.string()),
+            pa.field("taken", pa.string()),
+            pa.field("camera", pa.string()),
+            pa.field("latitude", pa.float64()),
+            pa.field("longitude", pa.float64()),
             pa.field("thumbnail", pa.binary(), nullable=False),
             pa.field("model", pa.string(), nullable=False),
             pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
@@ -51,11 +73,15 @@ class Filter:
     Attributes:
         folder: Only rows below this folder (absolute, no slash at its end); None for all.
         label: Only rows with this label; None for all.
+        after: Only rows taken at this time or later, the beginning of a time in ISO 8601; None for all.
+        before: Only rows taken before this time; None for all. With either, rows without a time do not count.
 
     """
 
     folder: str | None = None
     label: str | None = None
+    after: str | None = None
+    before: str | None = None
 
 
 EVERYTHING = Filter()

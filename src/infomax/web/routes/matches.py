@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from jaxtyping import Float
 
 from infomax.search.index import Index
-from infomax.search.results import IndexedImage, Match
+from infomax.search.results import IndexedImage, Matches
 from infomax.web.errors import failures, refuse
 from infomax.web.requests import SearchByLink, SearchOptions, decode_vector, encode_vector
 from infomax.web.routes.images import UNKNOWN_ID
@@ -63,7 +63,7 @@ def _matches_of_features(index: Index, features: Float[np.ndarray, " d"], search
 
 
 def _answer(
-    search: SearchOptions, matches: list[Match], *, query: IndexedImage | None = None, vector: str | None = None
+    search: SearchOptions, matches: Matches, *, query: IndexedImage | None = None, vector: str | None = None
 ) -> MatchesAnswer:
     return MatchesAnswer(
         query=None if query is None else image_answer(query),
@@ -71,4 +71,5 @@ def _answer(
         metric=search.metric,
         exact=not search.approximate,
         matches=[match_answer(each) for each in matches],
+        left_out=len(matches.left_out),
     )

@@ -40,7 +40,8 @@ export function parseAddress(queryString) {
   return state;
 }
 
-// Write a state as an address. Default values are left out.
+// Write a state as an address. Default values are left out. Like every address on the page it is relative: behind a
+// proxy, the page may be below a path.
 export function linkTo(state) {
   const parameters = new URLSearchParams();
   for (const name of [...SAVED[state.view], "folder", "label"]) {
@@ -48,7 +49,7 @@ export function linkTo(state) {
       parameters.set(name, state[name] === true ? "yes" : state[name]);
     }
   }
-  return parameters.size ? `/?${parameters}` : "/";
+  return parameters.size ? `./?${parameters}` : "./";
 }
 
 // States of other views. They keep the filters and search options of the present one.

@@ -20,12 +20,12 @@ export async function request(path, parameters = {}, options = {}) {
 const searchOptions = ({ metric, k, approximate, folder, label }) => ({ metric, k, approximate, folder, label });
 
 export function findMatches(state, signal) {
-  return request("/api/matches", { id: state.near, vector: state.vector, ...searchOptions(state) }, { signal });
+  return request("api/matches", { id: state.near, vector: state.vector, ...searchOptions(state) }, { signal });
 }
 
 export function findMatchesOfUpload(file, state) {
   const headers = { "content-type": file.type || "application/octet-stream" };
-  return request("/api/matches", searchOptions(state), { method: "POST", body: file, headers });
+  return request("api/matches", searchOptions(state), { method: "POST", body: file, headers });
 }
 
 const toSentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

@@ -32,7 +32,7 @@ async function render({ found = null, focus = false, keep = null } = {}) {
   if (requested.view === "wall") lastWall = requested;
   view.setAttribute("aria-busy", "true");
   try {
-    statistics ??= await request("/api/statistics");
+    statistics ??= await request("api/statistics");
     fillBar();
     const preview = history.state?.preview;
     const next = await VIEWS[requested.view].show(view, requested, { signal, go, statistics, preview, found });
@@ -132,7 +132,7 @@ for (const [name, select] of Object.entries(selects)) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  if (link.origin !== location.origin || link.pathname !== "/" || link.hash) return;
+  if (link.origin !== location.origin || link.pathname !== location.pathname || link.hash) return;
   event.preventDefault();
   go(parseAddress(link.search), { focus: event.detail === 0, preview: null }); // detail 0: the keyboard opened the link
 });
@@ -168,7 +168,7 @@ addEventListener("resize", () => {
 setInterval(async () => {
   if (document.hidden || !statistics) return;
   const before = statistics.images;
-  statistics = await request("/api/statistics").catch(() => statistics);
+  statistics = await request("api/statistics").catch(() => statistics);
   if (statistics.images !== before && state.view === "wall") render();
 }, REFRESH_INTERVAL);
 

@@ -10,9 +10,12 @@ const STATE_NAMES = { gone: "deleted", changed: "changed" };
 export const fileName = (image) => image.path.slice(image.path.lastIndexOf("/") + 1) || image.path;
 export const folderName = (image) => image.path.slice(0, Math.max(image.path.lastIndexOf("/"), 0));
 
+// The label of an image, or the place where it is. A folder is no label.
+const labelOrPlace = (image) => image.label ?? (folderName(image) && `in ${fileName({ path: folderName(image) })}`);
+
 export function tile(image, state, match = null) {
   const distance = match?.distance.toFixed(4);
-  const description = [fileName(image), image.label, match && `distance ${distance}`, STATE_NAMES[image.state]];
+  const description = [fileName(image), labelOrPlace(image), match && `distance ${distance}`, STATE_NAMES[image.state]];
   return element(
     "a",
     {
@@ -23,14 +26,14 @@ export function tile(image, state, match = null) {
     },
     thumbnail(image),
     STATE_NAMES[image.state] && element("span", { class: "badge" }, STATE_NAMES[image.state]),
-    match && element("span", { class: "caption" }, element("b", {}, distance), element("span", {}, image.label ?? "")),
+    match && element("span", { class: "caption" }, element("b", {}, distance), element("span", {}, labelOrPlace(image))),
   );
 }
 
 export function thumbnail(image) {
   const isTiny = Math.max(image.width, image.height) <= PIXELATED_SIDE;
   return element("img", {
-    src: image.thumbnail,
+    src: `.${image.thumbnail}`, // below the page, wherever a proxy shows it
     alt: "",
     class: isTiny && "pixelated",
     decoding: "async",

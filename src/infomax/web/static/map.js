@@ -4,8 +4,9 @@ import { request } from "./api.js";
 import { announce, element, formatCount, message } from "./elements.js";
 import { toNeighbors } from "./address.js";
 import { MapCard } from "./map_card.js";
+import { groupsOf } from "./map_groups.js";
 import { keyBindings, listenToPointer } from "./map_input.js";
-import { labelColor, legend } from "./map_legend.js";
+import { groupColor, legend } from "./map_legend.js";
 import { Plot } from "./plot.js";
 
 const RETRY_DELAY = 1000; // milliseconds between requests while the map is being computed
@@ -24,31 +25,32 @@ export async function show(view, state, context) {
 
 // Get the map. Show a message while the server computes it.
 async function fetchMap(view, signal) {
-  let map = await request("/api/map", {}, { signal });
+  let map = await request("api/map", {}, { signal });
   while (map.computing !== undefined) {
     view.replaceChildren(computingMessage(map.computing));
     await pause(RETRY_DELAY, signal);
-    map = await request("/api/map", {}, { signal });
+    map = await request("api/map", {}, { signal });
   }
   return map;
 }
 
-function drawMap(view, state, { go, signal }, map) {
+function drawMap(view, state, { go, signal, statistics }, map) {
   const darkScheme = matchMedia("(prefers-color-scheme: dark)");
-  const colors = map.labels.map((_, index) => labelColor(index, map.labels.length, darkScheme.matches));
+  const groups = groupsOf(map, statistics.root);
+  const colors = groups.names.map((_, index) => groupColor(index, groups.names.length, darkScheme.matches));
   const canvas = createCanvas(map.ids.length);
   const container = element("div", { class: "map" }, canvas);
   view.replaceChildren(element("h1", { class: "visually-hidden" }, "Map"), container);
 
-  const plot = createPlot(canvas, state, map, colors);
-  const card = new MapCard(plot, map, state, signal);
+  const plot = createPlot(canvas, state, map, groups, colors);
+  const card = new MapCard(plot, map, groups, state, signal);
   const select = (i) => card.select(i);
   const open = (i) => i >= 0 && go(toNeighbors(state, map.ids[i]), { focus: true, preview: null });
   const zoom = (factor) => {
     select(-1);
     animateZoom(plot, factor, signal);
   };
-  const parts = [zoomButtons(plot, zoom), legend(state, map, colors), !map.current && outdatedNote(), card.element];
+  const parts = [zoomButtons(plot, zoom), legend(state, groups, colors), !map.current && outdatedNote(), card.element];
   container.append(...parts.filter(Boolean));
   listenToPointer(canvas, plot, { select, open });
   const stopReloading = reloadOnChange(plot, canvas, darkScheme, map.current, () => go(state, { replace: true }));
@@ -71,15 +73,15 @@ function createCanvas(count) {
   return element("canvas", { tabindex: 0, role: "application", "aria-label": label });
 }
 
-function createPlot(canvas, state, map, colors) {
+function createPlot(canvas, state, map, groups, colors) {
   const style = getComputedStyle(document.documentElement);
   const themeColor = (name) => style.getPropertyValue(name).trim();
   return new Plot(canvas, {
     x: map.x,
     y: map.y,
-    groups: Int32Array.from(map.label, (index) => (index < 0 ? map.labels.length : index)),
+    groups: Int32Array.from(groups.of, (index) => (index < 0 ? groups.names.length : index)),
     dimmed: filteredOut(state, map),
-    colors: [...colors, themeColor("--point")], // the last color is for images without a label
+    colors: [...colors, themeColor("--point")], // the last color is for images without a group
     dimmedColor: themeColor("--border"),
     background: themeColor("--background"),
     outline: themeColor("--text"),
@@ -108,7 +110,7 @@ function thumbnailCache(ids) {
     if (images.size >= MAX_THUMBNAILS) images.delete(images.keys().next().value);
     const image = new Image();
     image.addEventListener("load", onload, { once: true });
-    image.src = `/api/thumbnails/${ids[i]}`;
+    image.src = `api/thumbnails/${ids[i]}`;
     images.set(i, image);
     return null;
   };

@@ -1,4 +1,4 @@
-// The card on the map: thumbnail, name and label of the selected point.
+// The card on the map: thumbnail, name and group of the selected point.
 
 import { request } from "./api.js";
 import { linkTo, toNeighbors } from "./address.js";
@@ -11,14 +11,16 @@ const MARGIN = 8; // pixels between the card and the edge of the map
 export class MapCard {
   #plot;
   #map;
+  #groups;
   #state;
   #signal;
   #turn = 0; // counts selections, so that a late answer is ignored
 
-  constructor(plot, map, state, signal) {
+  constructor(plot, map, groups, state, signal) {
     this.element = element("a", { class: "card", hidden: true, "aria-live": "polite" });
     this.#plot = plot;
     this.#map = map;
+    this.#groups = groups;
     this.#state = state;
     this.#signal = signal;
   }
@@ -33,16 +35,17 @@ export class MapCard {
       return;
     }
     const id = this.#map.ids[i];
-    const label = this.#map.label[i] < 0 ? null : this.#map.labels[this.#map.label[i]];
-    const text = element("span", {}, label ?? "");
+    const { kind, names, of } = this.#groups;
+    const group = of[i] < 0 ? null : kind === "folder" ? `in ${names[of[i]]}` : names[of[i]];
+    const text = element("span", {}, group ?? "");
     this.element.href = linkTo(toNeighbors(this.#state, id));
-    this.element.replaceChildren(element("img", { src: `/api/thumbnails/${id}`, alt: "" }), text);
+    this.element.replaceChildren(element("img", { src: `api/thumbnails/${id}`, alt: "" }), text);
     this.element.hidden = false;
     this.#moveTo(i);
-    const image = await request(`/api/images/${id}`, {}, { signal: this.#signal }).catch(() => null);
+    const image = await request(`api/images/${id}`, {}, { signal: this.#signal }).catch(() => null);
     if (turn !== this.#turn || this.#signal.aborted) return;
     const lines = image
-      ? [element("b", {}, fileName(image)), label, image.state === "gone" && "deleted"]
+      ? [element("b", {}, fileName(image)), group, image.state === "gone" && "deleted"]
       : ["removed from the index"];
     text.replaceChildren(...lines.filter(Boolean).map((line) => element("span", {}, line)));
     this.#moveTo(i);

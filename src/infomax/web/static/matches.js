@@ -39,6 +39,7 @@ function neighbors(found, heading, state) {
       heading,
       !found.exact && element("span", { class: "note" }, " approximate: a few may be missing"),
     ),
+    found.left_out > 0 && element("p", { class: "note" }, `${formatCount(found.left_out, "deleted image")} left out`),
     tiles.length ? grid(tiles, { class: "neighbors", "aria-label": heading }) : noNeighbors(state),
   );
 }
@@ -68,6 +69,9 @@ function indexedQuery(image, state, statistics) {
       image.label !== null && entry("Label", element("a", { href: labelLink() }, image.label)),
       shownFolder && entry("Folder", element("a", { href: folderLink(), title: folder }, shownFolder)),
       entry("Image", size),
+      image.taken !== null && entry("Taken", image.taken.slice(0, 16).replace("T", " ")),
+      image.camera !== null && entry("Camera", image.camera),
+      image.latitude !== null && entry("Place", `${image.latitude.toFixed(5)}, ${image.longitude.toFixed(5)}`),
     ),
   ];
 }

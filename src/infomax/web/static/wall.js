@@ -12,7 +12,7 @@ const MAX_TILES = 500; // the server sends no more images at once
 export async function show(view, state, { signal, go, statistics }) {
   const { columns, limit } = fitGrid(view);
   const found = await request(
-    "/api/images",
+    "api/images",
     { offset: state.from, limit, folder: state.folder, label: state.label },
     { signal },
   );

@@ -1,0 +1,142 @@
+"""Bring deep pixels (16-bit, 32-bit, floats) to 8 bits by one scale for a whole collection.
+
+A 12-bit camera uses 4096 of the 65536 values of its files, and a dim microscope a few hundred. Divided by 257 such
+images would be black. So the range that a collection uses is measured once and maps to 0..255 for all of its images.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FULL_RANGE = (0.0, 65535.0)
+"""Range of 16-bit images that use at least half of it. Then v becomes v / 257, as their 8-bit copies have it."""
+
+_TAILS = (0.1, 99.9)  # percentiles: a few hot or dead pixels do not set the scale
+_SAMPLE = 1 << 16  # values of an image that are looked at
+_ROWS = 256  # rows converted at a time, so that large images need little memory
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class DepthScale:
+    """Ranges of values that become 0..255. Values outside are clipped.
+
+    Attributes:
+        integers: Darkest and brightest value of integer images; None scales each image by its own range.
+        floats: The same for images of floats.
+
+    Example:
+        >>> DepthScale(integers=(100.0, 355.0)).to_8_bits(np.array([[100, 228, 355, 4095]], np.uint16)).tolist()
+        [[0, 128, 255, 255]]
+
+    """
+
+    integers: Range | None = None
+    floats: Range | None = None
+
+    def to_8_bits(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """Scale deep pixels to 8 bits. NaN and infinities become 0; an image of one value without a scale is black.
+
+        Args:
+            values: Integers or floats, (h, w) or (h, w, c).
+
+        Returns:
+            Pixels of the same shape, 0 to 255.
+
+        """
+        known = self.floats if values.dtype.kind == "f" else self.integers
+        low, high = known or range_of([sample_values(values)]) or FULL_RANGE
+        scaled = np.empty(values.shape, np.uint8)
+        for start in range(0, len(values), _ROWS):
+            rows = slice(start, start + _ROWS)
+            block = values[rows].astype(np.float64)
+            finite = np.isfinite(block)
+            unit = (block / 2 - low / 2) / (high / 2 - low / 2)  # high - low could overflow
+            scaled[rows] = np.where(finite, np.rint(unit.clip(0, 1) * 255), 0)
+        return scaled
+
+    def to_dict(self) -> dict[str, list[float] | None]:
+        """Give the scale as config.json has it."""
+        return {
+            "integers": None if self.integers is None else list(self.integers),
+            "floats": None if self.floats is None else list(self.floats),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "DepthScale":
+        """Read the scale from config.json.
+
+        Args:
+            stored: What `to_dict` gave.
+
+        Returns:
+            The scale.
+
+        """
+        return cls(
+            *((None if (each := stored.get(name)) is None else (float(each[0]), float(each[1]))) for name in _KINDS)
+        )
+
+
+_KINDS = ("integers", "floats")
+
+NO_SCALE = DepthScale()
+"""Each deep image by its own range."""
+
+
+def common_scale(samples: Sequence[NDArray[Any]]) -> DepthScale:
+    """Find the scale of a collection.
+
+    Args:
+        samples: Values of some of its deep images, as `sample_values` gives them. They may be of different types.
+
+    Returns:
+        A scale with the ranges of integers and of floats, as far as there are any.
+
+    """
+    floats = [each for each in samples if each.dtype.kind == "f"]
+    integers = [each for each in samples if each.dtype.kind != "f"]
+    return DepthScale(range_of(integers), range_of(floats))
+
+
+def sample_values(values: NDArray[Any]) -> NDArray[Any]:
+    """Pick finite values of an image, evenly spread over its rows and columns.
+
+    Args:
+        values: Deep pixels (h, w) or (h, w, c).
+
+    Returns:
+        At most some ten thousands of values, shape (n,).
+
+    """
+    step = max(1, int(np.ceil(np.sqrt(values.size / _SAMPLE))))
+    picked = values[::step, ::step].ravel()
+    return picked[np.isfinite(picked)] if picked.dtype.kind == "f" else picked
+
+
+def range_of(samples: Sequence[NDArray[Any]]) -> Range | None:
+    """Find the range that images use, without the outermost thousandth at either end.
+
+    16-bit images that use half of their range or more have the whole range: they are photographs, with a white.
+
+    Args:
+        samples: Values of some images of one kind, integers or floats.
+
+    Returns:
+        The darkest and the brightest value; None if there are no values, or only one.
+
+    """
+    if not sum(each.size for each in samples):
+        return None
+    values = np.concatenate([each.astype(np.float64) for each in samples])
+    low, high = (float(each) for each in np.percentile(values, _TAILS, method="nearest"))
+    if low >= high:  # nearly all values are equal: what differs is the image
+        low, high = float(values.min()), float(values.max())
+    is_16_bit = all(each.dtype.kind != "f" for each in samples) and values.min() >= 0 and values.max() <= FULL_RANGE[1]
+    if is_16_bit and high / 2 - low / 2 >= FULL_RANGE[1] / 4:
+        return FULL_RANGE
+    return (low, high) if low < high else None

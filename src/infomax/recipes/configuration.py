@@ -1,0 +1,46 @@
+"""The content of config.json: all that the result of a training depends on."""
+
+import platform
+from typing import Any
+
+import torch
+
+from infomax.images import LoadedImages
+from infomax.images.census import count_left_out
+from infomax.recipes.recipe import Recipe
+from infomax.training.context import TrainingContext
+from infomax.training.run_folder import Run
+from infomax.version import __version__
+
+
+def configuration(recipe: Recipe, described: str, images: LoadedImages, context: TrainingContext) -> dict[str, Any]:
+    """Put together config.json: all that the result depends on.
+
+    Args:
+        recipe: The recipe in full.
+        described: The SOURCE, as it is called in messages.
+        images: The images as loaded.
+        context: Where the training computes.
+
+    Returns:
+        The content of config.json.
+
+    """
+    return {
+        "format": Run.FORMAT,
+        "recipe": recipe.to_dict(),
+        "seed": context.seed,
+        "device": str(context.device),
+        "world_size": context.distributed.world_size,
+        "precision": "bfloat16" if context.bfloat16 else "float32",
+        "threads": torch.get_num_threads(),
+        "versions": {"infomax": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "data": {
+            "source": described,
+            "images": len(images.pixels),
+            "skipped": len(images.skipped),
+            "fingerprint": images.fingerprint,
+            "left_out": count_left_out(images.skipped, images.census),
+        },
+        "reading": images.options.to_dict(),
+    }

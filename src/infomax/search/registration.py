@@ -1,0 +1,163 @@
+"""Register small images: find the affine map and the change of contrast that carry one image onto another.
+
+Gauss-Newton steps on the squared difference, for many pairs at once (Lucas and Kanade 1981; Baker and Matthews 2004,
+with a gain and an offset). They go from coarse to fine, since a shift of some pixels is small at a low resolution.
+Robust weights (Geman and McClure 1987) leave out what only one image shows, such as a mark or a line of text.
+"""
+
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Bool, Float
+from torch.nn.functional import avg_pool2d, grid_sample, pad
+
+LARGEST_CHANGE = 0.45
+"""Largest entry by which an affine map may differ from the identity, in halves of the side."""
+
+LARGEST_STEP = 0.1
+"""Largest change of an entry in one step."""
+
+GAINS = (0.2, 5.0)
+"""Least and largest ratio of contrasts; an inverted image is no copy."""
+
+RIDGE = 1e-3
+"""Keeps a step small along directions that the image says nothing of; relative to the diagonal."""
+
+Grays: TypeAlias = Float[torch.Tensor, "n side side"]
+Maps: TypeAlias = Float[torch.Tensor, "n 2 3"]
+Columns: TypeAlias = Float[torch.Tensor, "n pixels 1"]
+
+
+def identity_maps(n: int) -> Maps:
+    """Make maps that leave images as they are.
+
+    Args:
+        n: Number of maps.
+
+    Returns:
+        The maps, shape (n, 2, 3).
+
+    """
+    return torch.eye(2, 3).repeat(n, 1, 1)
+
+
+def register(fixed: Grays, moving: Grays, maps: Maps, reduction: int, steps: int, noise: float) -> Maps:
+    """Improve the maps that carry each moving image onto its fixed image.
+
+    Args:
+        fixed: Gray images in 0..255, shape (n, side, side).
+        moving: Gray images in 0..255, shape (n, side, side).
+        maps: Maps to start from, shape (n, 2, 3), from coordinates of the fixed image to those of the moving one, both
+            in -1..1.
+        reduction: Factor by which the resolution is reduced for the steps.
+        steps: Number of steps.
+        noise: Residual, in levels of 255, that counts as noise.
+
+    Returns:
+        The maps, shape (n, 2, 3).
+
+    """
+    template = avg_pool2d(fixed[:, None], reduction)[:, 0]
+    stack = _with_gradients(avg_pool2d(moving[:, None], reduction)[:, 0])
+    for _ in range(steps):
+        maps = _step(template, stack, maps, noise)
+    return maps
+
+
+def warp(
+    images: Float[torch.Tensor, "n c side side"], maps: Maps
+) -> tuple[Float[torch.Tensor, "n c side side"], Bool[torch.Tensor, "n side side"]]:
+    """Sample images at mapped positions.
+
+    Args:
+        images: Images, shape (n, c, side, side).
+        maps: Affine maps, shape (n, 2, 3), from coordinates of the result to those of the image, both in -1..1.
+
+    Returns:
+        The warped images, and which of their pixels come from within the image.
+
+    """
+    side = images.shape[-1]
+    positions = (_grid(side) @ maps.mT).unflatten(1, (side, side))
+    sampled = grid_sample(images, positions, mode="bilinear", padding_mode="border", align_corners=False)
+    return sampled, (positions.abs() <= 1).all(-1)
+
+
+def compose(outer: Maps, inner: Maps) -> Maps:
+    """Apply one map after another.
+
+    Args:
+        outer: Maps that are applied last, shape (n, 2, 3).
+        inner: Maps that are applied first, shape (n, 2, 3).
+
+    Returns:
+        The composed maps, shape (n, 2, 3).
+
+    """
+    linear = outer[:, :, :2] @ inner[:, :, :2]
+    offset = outer[:, :, :2] @ inner[:, :, 2:] + outer[:, :, 2:]
+    return torch.cat([linear, offset], 2)
+
+
+def invert(maps: Maps) -> Maps:
+    """Invert maps.
+
+    Args:
+        maps: Maps near the identity, shape (n, 2, 3).
+
+    Returns:
+        The inverse maps, shape (n, 2, 3).
+
+    """
+    linear = torch.linalg.inv(maps[:, :, :2])
+    return torch.cat([linear, -linear @ maps[:, :, 2:]], 2)
+
+
+def _grid(side: int) -> Float[torch.Tensor, "pixels 3"]:
+    """Homogeneous coordinates x, y, 1 of the pixels' middles, in -1..1."""
+    along = (torch.arange(side) * 2 + 1) / side - 1
+    y, x = torch.meshgrid(along, along, indexing="ij")
+    return torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
+
+
+def _with_gradients(images: Grays) -> Float[torch.Tensor, "n 3 side side"]:
+    """Images beside their derivatives along x and y, per unit of the coordinates."""
+    padded = pad(images[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    per_unit = images.shape[-1] / 4  # central differences span two pixels, and a pixel is 2 / side wide
+    dx = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) * per_unit
+    dy = (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) * per_unit
+    return torch.stack([images, dx, dy], 1)
+
+
+def _step(template: Grays, stack: Float[torch.Tensor, "n 3 side side"], maps: Maps, noise: float) -> Maps:
+    """One weighted step for gain, offset and the six entries of the map, within the pixels that overlap."""
+    sampled, inside = warp(stack, maps)
+    image, dx, dy = sampled.flatten(2)[..., None].unbind(1)
+    target, overlap = template.flatten(1)[..., None], inside.flatten(1)[..., None].float()
+    weights = overlap * _robust_weights(_residual(image, target, overlap), overlap, noise)
+    grid = _grid(template.shape[-1])
+    columns = torch.cat([image, torch.ones_like(image), dx * grid, dy * grid], -1)
+    weighted = columns * weights
+    gram, moment = weighted.mT @ columns, (weighted.mT @ target)[..., 0]
+    scale = gram.diagonal(dim1=1, dim2=2).clamp(min=1e-6).sqrt()
+    ridge = torch.diag(torch.tensor([0.0, 0.0] + [RIDGE] * 6) + 1e-6)
+    solution = torch.linalg.solve(gram / scale[:, :, None] / scale[:, None] + ridge, moment / scale) / scale
+    change = (solution[:, 2:] / solution[:, :1].clamp(*GAINS)).clamp(-LARGEST_STEP, LARGEST_STEP)
+    identity = torch.eye(2, 3)
+    return identity + (maps + change.unflatten(1, (2, 3)) - identity).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+
+
+def _residual(image: Columns, target: Columns, overlap: Columns) -> Columns:
+    """What a gain and an offset of the image leave of the target."""
+    total = overlap.sum(1, keepdim=True).clamp(min=1)
+    x = image - (image * overlap).sum(1, keepdim=True) / total
+    y = target - (target * overlap).sum(1, keepdim=True) / total
+    power = (x.square() * overlap).sum(1, keepdim=True).clamp(min=1e-3)
+    return y - ((x * y * overlap).sum(1, keepdim=True) / power).clamp(*GAINS) * x
+
+
+def _robust_weights(residual: Columns, overlap: Columns, noise: float) -> Columns:
+    """Weights that fall with the residual, in units of twice its median size plus the noise."""
+    size = residual.abs()
+    median = size.masked_fill(overlap == 0, torch.nan).nanmedian(1, keepdim=True)[0].nan_to_num(0)
+    return (1 + (size / (2 * median + noise)).square()).square().reciprocal()
