@@ -46,7 +46,7 @@ def test_fit_takes_labels_and_ignores_them(fitted: InfoMax) -> None:
 def test_parameters_are_those_of_the_constructor() -> None:
     model = InfoMax("spectral-fast", settings={"dim": 64}, seed=3)
     assert model.get_params() == {
-        "recipe": "spectral-fast", "settings": {"dim": 64}, "epochs": None,
+        "recipe": "spectral-fast", "settings": {"dim": 64}, "epochs": None, "minutes": None,
         "device": "auto", "seed": 3, "cache": None, "progress": False, "reading": None,
     }  # fmt: skip
     assert model.set_params(seed=4, epochs=2) is model

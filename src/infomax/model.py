@@ -20,7 +20,7 @@ from infomax.images.loading import validate_complete
 from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.progress import announce
 from infomax.recipes import Recipe, recipe_from_config, resolve_recipe
-from infomax.recipes.configuration import configuration
+from infomax.recipes.configuration import config_to_resume, configuration
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
 from infomax.training.context import TrainingContext, validate_count
@@ -39,6 +39,7 @@ class InfoMax(Estimator):
         recipe: The name of a recipe, or a Recipe; None or "auto" chooses by device, number and size of the images.
         settings: Settings of the recipe to replace, by name: {"dim": 128}. Text is read as on the command line.
         epochs: Passes over the images in place of the recipe's; None for the recipe's own.
+        minutes: Time in which "auto" is to learn from the images and embed them on a CPU; None for 5 minutes.
         device: "auto", "cpu" or "cuda".
         seed: Seed of initial weights, batches, negatives and noise.
         cache: Folder for decoded images; None for the user's cache folder.
@@ -70,6 +71,7 @@ class InfoMax(Estimator):
         *,
         settings: Mapping[str, Any] | None = None,
         epochs: int | None = None,
+        minutes: float | None = None,
         device: str = "auto",
         seed: int = 0,
         cache: str | Path | None = None,
@@ -79,6 +81,7 @@ class InfoMax(Estimator):
         self.recipe = recipe
         self.settings = settings
         self.epochs = epochs
+        self.minutes = minutes
         self.device = device
         self.seed = seed
         self.cache = cache
@@ -117,9 +120,7 @@ class InfoMax(Estimator):
             HealthWarning: The features collapse.
 
         """
-        if resume and (out is None or overwrite):
-            raise InfoMaxError("resume continues the run in `out`: give that folder, and do not overwrite it")
-        before = _config_to_resume(Run(out)) if out is not None and resume else None
+        before = config_to_resume(out, overwrite=overwrite) if resume else None
         reading = self.reading or DEFAULT_OPTIONS
         context, source = self._context(None if out is None else Run(out), before, logger), open_source(X, reading)
         recipe, reason = resolve_recipe(
@@ -127,6 +128,7 @@ class InfoMax(Estimator):
             source=source,
             device=context.device,
             before=before and before["recipe"],
+            minutes=self.minutes,
         )
         if context.run is not None and before is None:
             context.run.validate_free(overwrite=overwrite)  # before the long work of decoding
@@ -392,9 +394,3 @@ def _initialized(recipe: Recipe, seed: int) -> tuple[Encoder, Objective | None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
         return recipe.encoder(), recipe.objective()
-
-
-def _config_to_resume(run: Run) -> dict[str, Any]:
-    """Read config.json; a setting that the run does not know yet had its default then."""
-    config = run.read_config()
-    return config | {"recipe": recipe_from_config(config["recipe"]).to_dict()}

@@ -9,7 +9,7 @@ import torch
 from infomax.errors import InfoMaxError
 from infomax.images.opening import open_source
 from infomax.images.probe import SourceProbe
-from infomax.recipes import RECIPES, auto, choose_recipe
+from infomax.recipes import RECIPES, auto, choose_recipe, resolve_recipe
 
 CPU = torch.device("cpu")
 ANY = open_source(np.zeros((2, 8, 8, 3), np.uint8))
@@ -67,3 +67,9 @@ def test_the_load_of_the_machine_does_not_choose(monkeypatch: pytest.MonkeyPatch
 def test_a_time_that_cannot_be_is_refused(minutes: float) -> None:
     with pytest.raises(InfoMaxError, match=r"minutes: give a time above 0"):
         choose_recipe(ANY, CPU, minutes)
+
+
+def test_a_time_for_a_recipe_that_is_named_is_refused() -> None:
+    with pytest.raises(InfoMaxError, match="minutes are for the choice of a recipe: leave them out, or use the recipe"):
+        resolve_recipe("spectral", None, None, source=ANY, device=CPU, minutes=3.0)
+    assert resolve_recipe("spectral", None, None, source=ANY, device=CPU).recipe is RECIPES["spectral"]

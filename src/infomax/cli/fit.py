@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,10 @@ RecipeName = Annotated[
     typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto chooses by device and images."),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the images; by default the recipe's own.")]
+Minutes = Annotated[
+    float | None,
+    typer.Option("--minutes", help="Time that auto may take on a CPU to learn from SOURCE and embed it; by default 5."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
@@ -52,6 +56,7 @@ def fit(
     out: Out,
     recipe: RecipeName = None,
     epochs: Epochs = None,
+    minutes: Minutes = None,
     settings: Settings = None,
     bound: BoundOption = None,
     divergence: DivergenceOption = None,
@@ -78,9 +83,8 @@ def fit(
 
     replaced = _settings(settings, bound=bound, divergence=divergence, prior=prior)
     reading = reading_options(exclude, max_pixels, bands, image_column=image_column, label_column=label_column)
-    model = InfoMax(
-        recipe, settings=replaced or None, epochs=epochs, device=device, seed=seed, progress=True, reading=reading
-    )
+    choice: dict[str, Any] = {"settings": replaced or None, "epochs": epochs, "minutes": minutes}
+    model = InfoMax(recipe, **choice, device=device, seed=seed, progress=True, reading=reading)
     source = open_sources(sources, reading)
     with (
         TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as logger,

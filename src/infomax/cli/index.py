@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from infomax.search.sync import Changes
 
 
+ModelOfNew = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it; only for a new index."),
+]
+Prune = Annotated[bool, typer.Option("--prune", help="Also remove images that are gone from SOURCE or broken now.")]
+Unmounted = Annotated[
+    bool, typer.Option("--unmounted", help="With --prune: also where SOURCE was on a disk that is not mounted.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")]
+
+
 def index(
     sources: SourceArgument,
     index: IndexOption,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            "--model", metavar="RUN", help="Folder of the model, as infomax fit wrote it; only for a new index."
-        ),
-    ] = None,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Also remove images that are gone from SOURCE or broken now.")
-    ] = False,
-    unmounted: Annotated[
-        bool, typer.Option("--unmounted", help="With --prune: also where SOURCE was on a disk that is not mounted.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")
-    ] = False,
+    model: ModelOfNew = None,
+    prune: Prune = False,
+    unmounted: Unmounted = False,
+    dry_run: DryRun = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     exclude: Exclude = None,

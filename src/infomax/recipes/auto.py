@@ -55,7 +55,7 @@ def resolve_recipe(
     source: Source,
     device: torch.device,
     before: Mapping[str, Any] | None = None,
-    minutes: float = MINUTES,
+    minutes: float | None = None,
 ) -> Choice:
     """Find the recipe that a training uses.
 
@@ -66,21 +66,23 @@ def resolve_recipe(
         source: The collection, for "auto".
         device: Where the training computes, for "auto".
         before: The recipe in the config.json of a run to resume.
-        minutes: Time to learn from the collection and to embed it, for "auto".
+        minutes: Time in which "auto" is to learn from the collection and to embed it; None for MINUTES.
 
     Returns:
         The recipe in full, and why.
 
     Raises:
-        InfoMaxError: There is no such recipe or setting, or no images.
+        InfoMaxError: There is no such recipe or setting, or no images, or a time is given for a recipe that is named.
 
     """
+    if minutes is not None and recipe not in (None, AUTO):
+        raise InfoMaxError("minutes are for the choice of a recipe: leave them out, or use the recipe auto")
     if isinstance(recipe, Recipe):
         choice = Choice(recipe, "")
     elif recipe in (None, AUTO) and before is not None:
         choice = Choice(recipe_from_config(before), "")
     elif recipe is None or recipe == AUTO:
-        choice = choose_recipe(source, device, minutes)
+        choice = choose_recipe(source, device, MINUTES if minutes is None else minutes)
     else:
         choice = Choice(find_recipe(recipe), "")
     _refuse_settings_of_others(choice.recipe, settings or {})
@@ -108,7 +110,7 @@ def choose_recipe(source: Source, device: torch.device, minutes: float = MINUTES
     seen = probe_source(source)
     fitting = next(recipes for least, recipes in RESOLUTIONS if seen.side >= least)
     if device.type == "cpu" and fitting[0] is SPECTRAL and seen.count < SMALL:
-        recipe, other = SPECTRAL_FAST, SPECTRAL
+        other, recipe = fitting
     else:
         seconds = [each.usual_seconds(seen.count, device) for each in fitting]
         enough = [time is None or time <= 60 * minutes for time in seconds]

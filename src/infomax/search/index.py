@@ -177,9 +177,7 @@ class Index(IndexReader):
         if not dry_run:
             roots.add(opened.roots() or [], self._folder.roots_file)
         changes = synchronize(
-            self._store,
-            opened,
-            self.model.encode,
+            *(self._store, opened, self.model.encode),
             size=self.model.recipe_.size,
             model=self.fingerprint,
             roots=roots,

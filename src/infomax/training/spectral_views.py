@@ -68,7 +68,8 @@ def sample_views(
         boxes = _random_boxes(len(images), settings.crops if number < settings.copies + 1 else 1, settings, generator)
         if number == 0:
             boxes = torch.cat([boxes.new_tensor(WHOLE).expand(len(images), 1, 3), boxes], 1)
-        parts = zip(encoder.micro_batches(copy), boxes.split(len(encoder.micro_batches(copy)[0])), strict=True)
+        images_in_parts = encoder.micro_batches(copy)
+        parts = zip(images_in_parts, torch.split(boxes, len(images_in_parts[0])), strict=True)
         views.append(torch.cat([encoder.mirror_average(encoder.features(*part)) for part in parts]))
     return torch.cat(views, 1)
 

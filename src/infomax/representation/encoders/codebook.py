@@ -179,7 +179,7 @@ class PatchCodebook(nn.Module):
         sums = words.new_empty(len(words), len(both), cells.shape[2])
         tile = min(len(words), max(1, TILE[words.device.type] // (len(both) * words.shape[2])))
         codes = words.new_empty(tile, len(both), words.shape[2])
-        for some, where, into in zip(words.split(tile), cells.split(tile), sums.split(tile), strict=True):
+        for some, where, into in zip(*(torch.split(each, tile) for each in (words, cells, sums)), strict=True):
             hot = codes[: len(some)]
             torch.bmm(both.expand(len(some), -1, -1), some, out=hot)
             # the sign of a bfloat16 is that of the integer of the same bits, whose maximum is several times faster
