@@ -1,11 +1,11 @@
 """Recall and precision of `duplicates` on known copies of real photos, by kind of copy.
 
-    python benchmarks/duplicates.py PHOTOS --model RUN [--photos 200] [--half report] [--scratch FOLDER] [--out FILE.json]
+    python benchmarks/duplicates.py PHOTOS --model RUN [--photos 200] [--half report] [--scratch FOLDER] [--out FILE]
 
 PHOTOS are parquet files of photos (a quoted glob). Copies of some photos are made by about 30 transformations and put
 into one index with all photos, once with the files as they are found by default and once with each option that the
 transformation needs. A copy is found when its photo is in the same group. A pair of a group is false when its images
-come from different photos; `same photo` names the photos that a person has seen to be copies of one another. The
+come from different photos; SAME_PHOTO names the photos that a person has seen to be copies of one another. The
 bounds were tuned on the first half of the photos that are copied; the second half is reported.
 """
 
@@ -27,7 +27,7 @@ from _common import argument_parser, machine_document, peak_memory_mb, table_hea
 Change = Callable[[Image.Image], Image.Image]
 
 SAME_PHOTO = {(627, 1098), (2071, 2356)}
-"""Photos of the clothing collection that are copies of one another, as its pixels show: row numbers, train then test."""
+"""Photos of the clothing collection that a person sees to be copies of one another: row numbers, train then test."""
 
 
 def saved(kind: str, **options: int) -> Change:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -203,7 +202,7 @@ def test_the_second_time_no_thumbnail_is_read_for_a_miniature(
         scene(number).save(folder / f"{number}.png")
     built.add(folder)
     assert built.duplicates(kinds=ALL, threshold=0.999) == []
-    monkeypatch.setattr(Index, "thumbnails", lambda self, ids: pytest.fail(f"read {ids}"))
+    monkeypatch.setattr(Index, "thumbnails", lambda _, ids: pytest.fail(f"read {ids}"))
     assert built.duplicates(kinds=ALL, threshold=0.999) == []
     assert built.blank_images() == []
 
@@ -214,9 +213,8 @@ def test_a_threshold_that_is_no_cosine_is_refused(built: Index) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    kinds: Any = ["alike"]
     with pytest.raises(InfoMaxError, match="no kind of duplicates 'alike': choose from 'same bytes'"):
-        DuplicateOptions(kinds=kinds)
+        DuplicateOptions(kinds=["alike"])
 
 
 def test_an_empty_index_has_no_duplicates(built: Index) -> None:
@@ -245,9 +243,9 @@ def test_what_is_said_of_a_group_holds_for_all_its_pairs(data: st.DataObject) ->
 
     found = [SamePair(a, b, float(rank), 0, framed_a=False, framed_b=False) for rank, (a, b) in enumerate(same)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infomax.search.same_image.SameImageFinder.find", lambda self, **options: found)
-        patch.setattr(ImageComparer, "same", lambda self, a, b: look(a, b))
-        groups = find_duplicates(store, 3, lambda ids: {}, DuplicateOptions(0.3, ALL))
+        patch.setattr("infomax.search.same_image.SameImageFinder.find", lambda _, **__: found)
+        patch.setattr(ImageComparer, "same", lambda _, a, b: look(a, b))
+        groups = find_duplicates(store, 3, lambda _: {}, DuplicateOptions(0.3, ALL))
     shown = [image.path for group in groups for image in group.images]
     assert len(shown) == len(set(shown))
     for group in groups:

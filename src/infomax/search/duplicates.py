@@ -50,7 +50,7 @@ class DuplicateOptions:
     """
 
     threshold: float = THRESHOLD
-    kinds: Collection[GroupKind] = KINDS
+    kinds: Collection[str] = KINDS
     mirrored: bool = False
     turned: bool = False
     framed: bool = False

@@ -204,15 +204,15 @@ def inner_box(pixels: UInt8[np.ndarray, "h w 3"]) -> Box:
     top, bottom = _bars(values)
     left, right = _bars(values[top : height - bottom].swapaxes(0, 1))
     box = (left / width, top / height, 1 - right / width, 1 - bottom / height)
-    thick = max(left + right, 0) / width >= THINNEST_FRAME or max(top + bottom, 0) / height >= THINNEST_FRAME
+    thick = (left + right) / width >= THINNEST_FRAME or (top + bottom) / height >= THINNEST_FRAME
     enough = box[2] - box[0] >= LEAST_INSIDE and box[3] - box[1] >= LEAST_INSIDE
     return box if thick and enough else WHOLE
 
 
 def _bars(lines: Int[np.ndarray, "lines length 3"]) -> tuple[int, int]:
-    """Numbers of lines of one color at the start and at the end."""
+    """Numbers of lines of one color at the start and at the end. A bar at one end only may be sky, so it is none."""
     first, last = _plain_lines(lines), _plain_lines(lines[::-1])
-    return (first, last) if first + last < len(lines) else (0, 0)
+    return (first, last) if first and last and first + last < len(lines) else (0, 0)
 
 
 def _plain_lines(lines: Int[np.ndarray, "lines length 3"]) -> int:

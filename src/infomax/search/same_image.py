@@ -30,7 +30,7 @@ ROUGH = 0.85
 OUTLINE = 0.92
 """Least agreement of outlines at 32 x 32 pixels."""
 
-DETAIL = 0.965
+DETAIL = 0.95
 """Least agreement of details at 64 x 64 pixels."""
 
 DETAIL_OF_SMALL = 0.93
@@ -45,7 +45,7 @@ SMALL = 48
 MUCH = 1.5
 """Ratio of the sides of two thumbnails from which on the smaller one shows less detail."""
 
-SOME_DETAIL = 6
+SOME_DETAIL = 4
 """Least number of parts, of 49, that must show detail."""
 
 LEAST_OVERLAP = 0.5
@@ -278,8 +278,8 @@ def verify(
     fixed, moving = gray(a), gray(b)
     maps = register(fixed, moving, maps, 1, 2, 2.0)
     warped, overlap = warp(torch.from_numpy(b).float().permute(0, 3, 1, 2), maps)
+    first, other = torch.from_numpy(a).float(), warped.permute(0, 2, 3, 1)
     mask = overlap.float() * inside
-    other = warped.permute(0, 2, 3, 1)
     fine, parts = _agreement(_band(fixed), _band(luma(other)), mask, 2.0)
     halved = [avg_pool2d(each[:, None], 2)[:, 0] for each in (fixed, luma(other), mask)]
     coarse, coarse_parts = _agreement(_band(halved[0]), _band(halved[1]), halved[2], 2.0)
@@ -287,7 +287,7 @@ def verify(
     smooth = parts < SOME_DETAIL
     good = torch.where(smooth, (coarse >= DETAIL_OF_SMOOTH) & (coarse_parts >= SOME_DETAIL), fine >= least)
     good &= overlap.float().mean((1, 2)) >= LEAST_OVERLAP
-    good &= same_color(torch.from_numpy(a).float(), other, overlap.float())
+    good &= same_color(first, other, mask)
     return torch.where(smooth, coarse, fine), good, maps
 
 
