@@ -13,7 +13,7 @@ from infomax.images import SourceLike, write_skipped
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import find_outliers
-from infomax.search.duplicates import KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
+from infomax.search.duplicates import DEFAULT_KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
 from infomax.search.index_folder import IndexFolder
 from infomax.search.presence import is_gone
 from infomax.search.queries import Query, at_least_one, query_pixels, query_vector, row_filter
@@ -268,7 +268,7 @@ class Index:
     def duplicates(
         self,
         threshold: float = THRESHOLD,
-        kinds: Collection[GroupKind] = KINDS,
+        kinds: Collection[GroupKind] = DEFAULT_KINDS,
         *,
         mirrored: bool = False,
         turned: bool = False,

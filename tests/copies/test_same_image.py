@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from sklearn.datasets import load_sample_images
 
-from infomax.search.color import same_color
-from infomax.search.miniatures import Box, miniatures_of, square
-from infomax.search.registration import compose, identity_maps, invert, register, warp
-from infomax.search.same_image import SIDE, SameImageFinder, SamePair
+from infomax.copies.color import same_color
+from infomax.copies.miniatures import Rectangle, miniatures_of, square
+from infomax.copies.registration import compose, identity_maps, invert, register, sample
+from infomax.copies.same_image import VERIFIED_SIDE, SameImageFinder, SamePair
 from infomax.search.thumbnails import thumbnail
 from tests.search.conftest import scene
 
@@ -109,8 +109,8 @@ def images() -> list[Image.Image]:
 def find(images: Sequence[Image.Image], **options: bool) -> list[SamePair]:
     contents = [thumbnail(np.asarray(image)).content for image in images]
 
-    def squares(rows: Sequence[int], boxes: Sequence[Box]) -> NDArray[np.uint8]:
-        return np.stack([square(contents[row], SIDE, box) for row, box in zip(rows, boxes, strict=True)])
+    def squares(rows: Sequence[int], boxes: Sequence[Rectangle]) -> NDArray[np.uint8]:
+        return np.stack([square(contents[row], VERIFIED_SIDE, box) for row, box in zip(rows, boxes, strict=True)])
 
     return SameImageFinder(miniatures_of(contents), squares).find(**options)
 
@@ -214,7 +214,7 @@ def test_registration_finds_a_known_map() -> None:
         [torch.from_numpy(np.array(scene(seed).convert("L").resize((64, 64)))).float() for seed in range(5)]
     )
     true = identity_maps(5) + torch.tensor([[[-0.06, 0.01, 0.04], [0.0, -0.03, -0.05]]])
-    warped = warp(images[:, None], true)[0][:, 0] * 0.7 + 20
+    warped = sample(images[:, None], true)[0][:, 0] * 0.7 + 20
     maps = identity_maps(5)
     for reduction, noise in ((4, 30.0), (2, 4.0), (1, 2.0)):
         maps = register(warped, images, maps, reduction, 6, noise)
