@@ -1,12 +1,13 @@
 """Recall and precision of `duplicates` on known copies of real photos, by kind of copy.
 
-    python benchmarks/duplicates.py PHOTOS --model RUN [--photos 200] [--half report] [--scratch FOLDER] [--out FILE.json]
+    python benchmarks/duplicates.py PHOTOS --model RUN [--photos 200] [--half report] [--scratch FOLDER] [--out FILE]
 
-PHOTOS are parquet files of photos (a quoted glob). Copies of some photos are made by about 30 transformations and put
-into one index with all photos, once with the files as they are found by default and once with each option that the
-transformation needs. A copy is found when its photo is in the same group. A pair of a group is false when its images
-come from different photos; `same photo` names the photos that a person has seen to be copies of one another. The
-bounds were tuned on the first half of the photos that are copied; the second half is reported.
+PHOTOS are parquet files of photos (a quoted glob). Copies of some photos are made by 32 transformations and put into
+one index with all photos. Duplicates are found by default, and once with each option that a transformation needs. A
+copy is found when its photo is in the same group. A pair of a group is false when its images come from different
+photos; SAME_PHOTO names the photos that a person has seen to be copies of one another. The bounds were tuned on the
+first half of the photos that are copied; the second half is reported. Images and index stay in --scratch and are used
+again.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from _common import argument_parser, machine_document, peak_memory_mb, table_hea
 Change = Callable[[Image.Image], Image.Image]
 
 SAME_PHOTO = {(627, 1098), (2071, 2356)}
-"""Photos of the clothing collection that are copies of one another, as its pixels show: row numbers, train then test."""
+"""Photos of the clothing collection that a person sees to be copies of one another: row numbers, train then test."""
 
 
 def saved(kind: str, **options: int) -> Change:
@@ -161,15 +162,18 @@ def photos(source: str) -> list[Image.Image]:
 def write_images(images: list[Image.Image], chosen: list[int], folder: Path) -> dict[str, tuple[int, str]]:
     """Write all photos and the copies of the chosen ones; the photo and the kind of each file."""
     told: dict[str, tuple[int, str]] = {}
-    folder.mkdir(parents=True)
+    there = folder.is_dir()
+    folder.mkdir(parents=True, exist_ok=True)
     for row, image in enumerate(images):
         told[f"{row:05d}.png"] = (row, "")
-        image.save(folder / f"{row:05d}.png", compress_level=1)
+        if not there:
+            image.save(folder / f"{row:05d}.png", compress_level=1)
     for number, (kind, (change, _)) in enumerate(KINDS.items()):
         for row in chosen:
             name = f"{row:05d}_{number:02d}.png"
             told[name] = (row, kind)
-            change(images[row]).save(folder / name, compress_level=2)  # not the bytes of the photo
+            if not there:
+                change(images[row]).save(folder / name, compress_level=2)  # not the bytes of the photo
     return told
 
 

@@ -21,7 +21,7 @@ FLOORS = [
     {"files", "forking", "paths", "progress", "constraints", "estimator", "version"},
     {"devices"},
     {"information", "images"},
-    {"neighbors", "embeddings"},
+    {"neighbors", "embeddings", "copies"},
     {"representation"},
     {"training"},
     {"recipes"},

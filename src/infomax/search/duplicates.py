@@ -22,12 +22,12 @@ from infomax.search.rows import fetch_images
 from infomax.search.stores.store import Store, vectors_of
 
 if TYPE_CHECKING:  # torch loads when it is first needed
-    from infomax.search.same_image import SamePair
+    from infomax.copies.same_image import SamePair
 
 THRESHOLD = 0.8
 """Least cosine of two images that are near."""
 
-KINDS: tuple[GroupKind, ...] = ("same bytes", "same image")
+DEFAULT_KINDS: tuple[GroupKind, ...] = ("same bytes", "same image")
 """Kinds of groups that are found unless others are asked for."""
 
 Pair = tuple[int, int]
@@ -50,7 +50,7 @@ class DuplicateOptions:
     """
 
     threshold: float = THRESHOLD
-    kinds: Collection[GroupKind] = KINDS
+    kinds: Collection[str] = DEFAULT_KINDS
     mirrored: bool = False
     turned: bool = False
     framed: bool = False
@@ -128,7 +128,7 @@ def find_blank_images(
         The images, in the order of their paths.
 
     """
-    from infomax.search.miniatures import load_or_make
+    from infomax.copies.miniatures import load_or_make
 
     contents = _Contents.read(store, dim)
     small = load_or_make(contents.keys, contents.reader(thumbnails), miniatures_file)
@@ -188,19 +188,18 @@ def _compare(
     """Pairs of contents that are the same image, and pairs that are only near; each with the closest first."""
     if not {"same image", "near"} & set(options.kinds):
         return {}, []
+    from infomax.copies.miniatures import Rectangle, load_or_make, square
+    from infomax.copies.near_duplicates import ImageComparer
+    from infomax.copies.same_image import VERIFIED_SIDE, SameImageFinder
     from infomax.neighbors.groups import pairs_above
-    from infomax.search.miniatures import Box, load_or_make, square
-    from infomax.search.near_duplicates import ImageComparer
-    from infomax.search.same_image import SIDE, SameImageFinder
 
     read = contents.reader(thumbnails)
     small = load_or_make(contents.keys, read, file)
 
-    def squares(wanted: Sequence[int], boxes: Sequence[Box]) -> UInt8[np.ndarray, "m side side 3"]:
+    def squares(wanted: Sequence[int], boxes: Sequence[Rectangle]) -> UInt8[np.ndarray, "m side side 3"]:
+        missing = np.zeros((VERIFIED_SIDE, VERIFIED_SIDE, 3), np.uint8)  # removed meanwhile: like no other image
         pairs = zip(read(wanted), boxes, strict=True)
-        return np.stack(
-            [np.zeros((SIDE, SIDE, 3), np.uint8) if c is None else square(c, SIDE, box) for c, box in pairs]
-        )
+        return np.stack([square(content, VERIFIED_SIDE, box) if content else missing for content, box in pairs])
 
     found = SameImageFinder(small, squares).find(
         mirrored=options.mirrored, turned=options.turned, framed=options.framed

@@ -14,7 +14,7 @@ from infomax.images.opening import open_source
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import find_outliers
-from infomax.search.duplicates import KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
+from infomax.search.duplicates import DEFAULT_KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
 from infomax.search.index_folder import IndexFolder
 from infomax.search.pruning import rows_of_missing
 from infomax.search.queries import (
@@ -314,7 +314,7 @@ class Index(IndexReader):
     def duplicates(
         self,
         threshold: float = THRESHOLD,
-        kinds: Collection[GroupKind] = KINDS,
+        kinds: Collection[GroupKind] = DEFAULT_KINDS,
         *,
         mirrored: bool = False,
         turned: bool = False,

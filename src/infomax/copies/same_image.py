@@ -9,43 +9,55 @@ never makes two images the same. The bounds were set on one half of 2,573 photos
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch.nn.functional import avg_pool2d, pad
 
-from infomax.search.candidates import candidate_pairs, gray, luma, turn
-from infomax.search.color import same_color
-from infomax.search.miniatures import WHOLE, Box, Miniatures
-from infomax.search.registration import Grays, Maps, compose, identity_maps, invert, register, warp
+from infomax.copies.candidates import candidate_pairs, gray, luma, turn
+from infomax.copies.color import same_color
+from infomax.copies.miniatures import UNCUT, Miniatures, Rectangle
+from infomax.copies.registration import AffineMaps, GrayImages, compose, identity_maps, invert, register, sample
 
-SIDE = 64
+VERIFIED_SIDE = 64
 """Pixels of both sides at which two images are verified."""
 
-ROUGH = 0.85
-"""Least agreement of outlines at 16 x 16 pixels, for a candidate to be looked at more closely."""
 
-OUTLINE = 0.92
-"""Least agreement of outlines at 32 x 32 pixels."""
+class Bounds(NamedTuple):
+    """Least agreement, up to 1, of two images that are the same.
 
-DETAIL = 0.965
-"""Least agreement of details at 64 x 64 pixels."""
+    Attributes:
+        rough: Of outlines at 16 x 16 pixels, for a candidate to be looked at more closely.
+        outline: Of outlines at 32 x 32 pixels.
+        detail: Of details at 64 x 64 pixels.
+        detail_of_small: The same, where one image is much smaller than that and than the other.
+        detail_of_smooth: Of details at 32 x 32 pixels, for images that show no finer ones.
 
-DETAIL_OF_SMALL = 0.93
-"""The same, where one image is much smaller than that and than the other."""
+    """
 
-DETAIL_OF_SMOOTH = 0.985
-"""Least agreement at 32 x 32 pixels, for images that show no finer detail."""
+    rough: float
+    outline: float
+    detail: float
+    detail_of_small: float
+    detail_of_smooth: float
 
-SMALL = 48
-"""Shorter side of a thumbnail, in pixels, that is much smaller than `SIDE`."""
+
+STRICT = Bounds(0.85, 0.92, 0.95, 0.93, 0.985)
+"""For two images of which nothing else is known."""
+
+SHARED = Bounds(0.75, 0.8, 0.8, 0.8, 0.95)
+"""For two images that both are the same as a third one, such as a small and a blurred copy of it."""
+
+SMALL_THUMBNAIL = 48
+"""Shorter side of a thumbnail, in pixels, that is much smaller than `VERIFIED_SIDE`."""
 
 MUCH = 1.5
 """Ratio of the sides of two thumbnails from which on the smaller one shows less detail."""
 
-SOME_DETAIL = 6
+SOME_DETAIL = 4
 """Least number of parts, of 49, that must show detail."""
 
 LEAST_OVERLAP = 0.5
@@ -61,8 +73,8 @@ AT_ONCE = 1000
 MOST_COPIES = 64
 """Copies of one image of which all pairs are compared, in addition to the candidates."""
 
-Squares = Callable[[Sequence[int], Sequence[Box]], UInt8[np.ndarray, "n side side 3"]]
-"""Maps rows, and a box for each, to squares of `SIDE` pixels made from their thumbnails."""
+Squares = Callable[[Sequence[int], Sequence[Rectangle]], UInt8[np.ndarray, "n side side 3"]]
+"""AffineMaps rows, and a box for each, to squares of `VERIFIED_SIDE` pixels made from their thumbnails."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,18 @@ class SamePair:
     framed_a: bool
     framed_b: bool
 
+    def without_frame(self, row: int) -> bool:
+        """Say whether one of both rows was compared without its frame.
+
+        Args:
+            row: The row.
+
+        Returns:
+            Whether it was.
+
+        """
+        return self.framed_a if row == self.a else self.framed_b
+
     def change(self, *, to_first: bool = False) -> str:
         """Say how the second image differs from the first: "", or words such as "mirrored" or "turned, framed".
 
@@ -105,6 +129,22 @@ class SamePair:
             "another frame": framed and unframed,
         }
         return ", ".join(word for word, holds in words.items() if holds)
+
+
+class _Triple(NamedTuple):
+    """Two rows and their common copy; how q is turned to match p, and which of both is compared without its frame."""
+
+    p: int
+    q: int
+    middle: int
+    how: int
+    cut_p: bool
+    cut_q: bool
+
+
+def _inverse(how: int) -> int:
+    """Undoes a turn, see `candidates.turn`; whatever mirrors undoes itself."""
+    return how if how >= 4 else -how % 4
 
 
 class SameImageFinder:
@@ -139,7 +179,7 @@ class SameImageFinder:
             if (turned or how % 4 == 0) and (mirrored or how < 4):
                 for a, b in candidate_pairs(views.pixels, views.pixels if how == 0 else turn(views.pixels, how)):
                     self._verify_new(views, a, b, how)
-        self._complete()
+        self._complete(framed)
         return list(self._found.values())
 
     def _verify_new(self, views: "_Views", a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], how: int) -> None:
@@ -148,24 +188,30 @@ class SameImageFinder:
         new = [i for i, (p, q) in enumerate(rows) if p != q and (p, q) not in self._found]
         for start in range(0, len(new), AT_ONCE):
             part = new[start : start + AT_ONCE]
-            self._verify(views, a[part], b[part], how, identity_maps(len(part)))
+            self._verify(views, a[part], b[part], how, identity_maps(len(part)), STRICT)
 
     def _verify(
-        self, views: "_Views", a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], how: int, maps: Maps
+        self,
+        views: "_Views",
+        a: Int[np.ndarray, " m"],
+        b: Int[np.ndarray, " m"],
+        how: int,
+        maps: AffineMaps,
+        bounds: Bounds,
     ) -> None:
         """Keep those of some pairs of views that are the same."""
-        kept, maps = register_miniatures(views.pixels[a], turn(views.pixels[b], how), maps)
+        kept, maps = _register_miniatures(views.pixels[a], turn(views.pixels[b], how), maps, bounds)
         a, b = a[kept], b[kept]
         if not len(a):
             return
         p, q = views.rows[a], views.rows[b]
         first, second = self._larger(views, a), self._larger(views, b)
         sides = np.stack([self._miniatures.sides[p], self._miniatures.sides[q]])
-        small = (sides.min(0) < SMALL) & (sides.max(0) > MUCH * sides.min(0))
+        small = (sides.min(0) < SMALL_THUMBNAIL) & (sides.max(0) > MUCH * sides.min(0))
         inside = views.inside(a) * turn(views.inside(b), how)
         both = (views.framed[a] & views.framed[b])[:, None, None, None]
         mask = torch.from_numpy(np.where(both, inside, 1)[..., 0]).float()
-        agreement, same, maps = verify(first, turn(second, how), maps, small, mask)
+        agreement, same, maps = verify(first, turn(second, how), maps, small, mask, bounds)
         for i in same.nonzero()[:, 0].tolist():
             pair = SamePair(
                 int(p[i]), int(q[i]), float(agreement[i]), how, bool(views.trimmed[a[i]]), bool(views.trimmed[b[i]])
@@ -174,32 +220,50 @@ class SameImageFinder:
                 self._found[pair.a, pair.b], self._maps[pair.a, pair.b] = pair, maps[i]
 
     def _larger(self, views: "_Views", chosen: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 3"]:
-        """Squares of `SIDE` pixels; a thumbnail is read once, however often its view is chosen."""
+        """Squares of `VERIFIED_SIDE` pixels; a thumbnail is read once, however often its view is chosen."""
         each, place = np.unique(chosen, return_inverse=True)
         larger: UInt8[np.ndarray, "m side side 3"] = self._squares(views.rows[each].tolist(), views.boxes(each))[place]
         return larger
 
-    def _complete(self) -> None:
-        """Compare the pairs that have a copy in common, beginning with the map that this copy suggests."""
+    def _complete(self, framed: bool) -> None:
+        """Compare the pairs that have a copy in common, by weaker bounds: the copy vouches for them."""
         copies: dict[int, list[int]] = defaultdict(list)
-        for (p, q), pair in self._found.items():
-            if not pair.change():
-                copies[p].append(q)
-                copies[q].append(p)
-        asked: dict[tuple[int, int], int] = {}
+        for p, q in self._found:
+            copies[p].append(q)
+            copies[q].append(p)
+        asked: dict[_Triple, None] = {}
         for middle, near in copies.items():
             for p, q in combinations(sorted(near)[:MOST_COPIES], 2):
-                if (p, q) not in self._found:
-                    asked.setdefault((p, q), middle)
-        views = _Views(self._miniatures, framed=False)
-        place = {row: view for view, row in enumerate(views.rows.tolist())}
-        pairs = list(asked.items())
-        for start in range(0, len(pairs), AT_ONCE):
-            part = pairs[start : start + AT_ONCE]
-            to_middle = torch.stack([self._map(p, middle) for (p, _), middle in part])
-            onward = torch.stack([self._map(middle, q) for (_, q), middle in part])
-            a, b = (np.array([place[pair[side]] for pair, _ in part]) for side in (0, 1))
-            self._verify(views, a, b, 0, compose(onward, to_middle))
+                legs = self._pair(p, middle), self._pair(middle, q)
+                if (p, q) not in self._found and "" in (legs[0].change(), legs[1].change()):
+                    how = next(
+                        (
+                            _inverse(leg.turns) if back else leg.turns
+                            for leg, back in zip(legs, (p > middle, middle > q), strict=True)
+                            if leg.turns
+                        ),
+                        0,
+                    )
+                    asked.setdefault(_Triple(p, q, middle, how, legs[0].without_frame(p), legs[1].without_frame(q)))
+        views = _Views(self._miniatures, framed=framed)
+        place = {key: view for view, key in enumerate(zip(views.rows.tolist(), views.trimmed.tolist(), strict=True))}
+        for how, group in groupby(sorted(asked), key=lambda triple: triple.how):
+            triples = list(group)
+            for start in range(0, len(triples), AT_ONCE):
+                part = triples[start : start + AT_ONCE]
+                a = np.array([place[each.p, each.cut_p] for each in part])
+                b = np.array([place[each.q, each.cut_q] for each in part])
+                self._verify(views, a, b, how, torch.stack([self._suggested(each) for each in part]), SHARED)
+
+    def _suggested(self, triple: "_Triple") -> Float[torch.Tensor, "2 3"]:
+        """The map from p to q by way of their common copy; the identity where one is turned or lacks its frame."""
+        if triple.how or triple.cut_p or triple.cut_q:
+            return torch.eye(2, 3)
+        onward, to_middle = self._map(triple.middle, triple.q), self._map(triple.p, triple.middle)
+        return compose(onward[None], to_middle[None])[0]
+
+    def _pair(self, p: int, q: int) -> SamePair:
+        return self._found[min(p, q), max(p, q)]
 
     def _map(self, p: int, q: int) -> Float[torch.Tensor, "2 3"]:
         return self._maps[p, q] if p < q else invert(self._maps[q, p][None])[0]
@@ -220,34 +284,34 @@ class _Views:
         self.pixels: UInt8[np.ndarray, "views 32 32 3"] = pixels
         self._boxes = miniatures.boxes[self.rows]
 
-    def boxes(self, views: Int[np.ndarray, " m"]) -> list[Box]:
+    def boxes(self, views: Int[np.ndarray, " m"]) -> list[Rectangle]:
         """What is compared of each image."""
-        return [tuple(self._boxes[view].tolist()) if self.trimmed[view] else WHOLE for view in views]
+        return [tuple(self._boxes[view].tolist()) if self.trimmed[view] else UNCUT for view in views]
 
     def inside(self, views: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 1"]:
         """1 within the frames, well away from their edges, and 0 elsewhere."""
-        inside = np.zeros((len(views), SIDE, SIDE, 1), np.uint8)
+        inside = np.zeros((len(views), VERIFIED_SIDE, VERIFIED_SIDE, 1), np.uint8)
         for mask, (left, top, right, bottom) in zip(inside, self._boxes[views].tolist(), strict=True):
-            mask[_edge(top) : SIDE - _edge(1 - bottom), _edge(left) : SIDE - _edge(1 - right)] = 1
+            mask[_edge(top) : VERIFIED_SIDE - _edge(1 - bottom), _edge(left) : VERIFIED_SIDE - _edge(1 - right)] = 1
         return inside
 
 
 def _edge(part: float) -> int:
     """Pixels from the side of a square to well within a frame that takes a part of it."""
-    return round(part * SIDE) + FRAME_EDGE if part > 0 else 0
+    return round(part * VERIFIED_SIDE) + FRAME_EDGE if part > 0 else 0
 
 
-def register_miniatures(
-    a: UInt8[np.ndarray, "m 32 32 3"], b: UInt8[np.ndarray, "m 32 32 3"], maps: Maps
+def _register_miniatures(
+    a: UInt8[np.ndarray, "m 32 32 3"], b: UInt8[np.ndarray, "m 32 32 3"], maps: AffineMaps, bounds: Bounds
 ) -> tuple[Int[np.ndarray, " kept"], Float[torch.Tensor, "kept 2 3"]]:
     """Register miniatures, and find the pairs whose outlines agree."""
     fixed, moving = gray(a), gray(b)
     kept = np.arange(len(a))
-    for reduction, steps, noise, least in ((4, 4, 30.0, 0.0), (2, 4, 4.0, ROUGH), (1, 4, 2.0, OUTLINE)):
+    for reduction, steps, noise, least in ((4, 4, 30.0, 0.0), (2, 4, 4.0, bounds.rough), (1, 4, 2.0, bounds.outline)):
         maps = register(fixed, moving, maps, reduction, steps, noise)
         if least:
             some, other = (avg_pool2d(each[:, None], reduction)[:, 0] for each in (fixed, moving))
-            warped, overlap = warp(other[:, None], maps)
+            warped, overlap = sample(other[:, None], maps)
             agreement, parts = _agreement(some, warped[:, 0], overlap.float(), 3.0)
             good = (agreement >= least) & (parts >= SOME_DETAIL / 2)
             fixed, moving, maps = fixed[good], moving[good], maps[good]
@@ -258,18 +322,20 @@ def register_miniatures(
 def verify(
     a: UInt8[np.ndarray, "m side side 3"],
     b: UInt8[np.ndarray, "m side side 3"],
-    maps: Maps,
+    maps: AffineMaps,
     small: Bool[np.ndarray, " m"],
     inside: Float[torch.Tensor, "m side side"],
-) -> tuple[Float[torch.Tensor, " m"], Bool[torch.Tensor, " m"], Maps]:
+    bounds: Bounds,
+) -> tuple[Float[torch.Tensor, " m"], Bool[torch.Tensor, " m"], AffineMaps]:
     """Compare the details and the colors of registered images.
 
     Args:
         a: Pixels of the first images, shape (m, 64, 64, 3).
         b: Pixels of the second images, shape (m, 64, 64, 3).
-        maps: Maps from the first to the second images, shape (m, 2, 3), which are refined.
+        maps: AffineMaps from the first to the second images, shape (m, 2, 3), which are refined.
         small: Whether one image of a pair is much smaller than its square, shape (m,).
         inside: 1 for pixels of the first images that count, 0 for others.
+        bounds: How well they must agree.
 
     Returns:
         How well the details agree; which pairs are the same; and the refined maps.
@@ -277,33 +343,33 @@ def verify(
     """
     fixed, moving = gray(a), gray(b)
     maps = register(fixed, moving, maps, 1, 2, 2.0)
-    warped, overlap = warp(torch.from_numpy(b).float().permute(0, 3, 1, 2), maps)
+    warped, overlap = sample(torch.from_numpy(b).float().permute(0, 3, 1, 2), maps)
+    first, other = torch.from_numpy(a).float(), warped.permute(0, 2, 3, 1)
     mask = overlap.float() * inside
-    other = warped.permute(0, 2, 3, 1)
     fine, parts = _agreement(_band(fixed), _band(luma(other)), mask, 2.0)
     halved = [avg_pool2d(each[:, None], 2)[:, 0] for each in (fixed, luma(other), mask)]
     coarse, coarse_parts = _agreement(_band(halved[0]), _band(halved[1]), halved[2], 2.0)
-    least = torch.from_numpy(np.where(small, DETAIL_OF_SMALL, DETAIL).astype(np.float32))
+    least = torch.from_numpy(np.where(small, bounds.detail_of_small, bounds.detail).astype(np.float32))
     smooth = parts < SOME_DETAIL
-    good = torch.where(smooth, (coarse >= DETAIL_OF_SMOOTH) & (coarse_parts >= SOME_DETAIL), fine >= least)
+    good = torch.where(smooth, (coarse >= bounds.detail_of_smooth) & (coarse_parts >= SOME_DETAIL), fine >= least)
     good &= overlap.float().mean((1, 2)) >= LEAST_OVERLAP
-    good &= same_color(torch.from_numpy(a).float(), other, overlap.float())
+    good &= same_color(first, other, mask)
     return torch.where(smooth, coarse, fine), good, maps
 
 
-def _band(images: Grays) -> Grays:
+def _band(images: GrayImages) -> GrayImages:
     """Details: what a mean over 3 x 3 pixels leaves, without the mean over 9 x 9."""
     smooth = _box(images, 3)
     return smooth - _box(smooth, 9)
 
 
-def _box(images: Grays, width: int) -> Grays:
+def _box(images: GrayImages, width: int) -> GrayImages:
     half = width // 2
     return avg_pool2d(pad(images[:, None], (half, half, half, half), mode="replicate"), width, 1)[:, 0]
 
 
 def _agreement(
-    a: Grays, b: Grays, mask: Grays, contrast: float
+    a: GrayImages, b: GrayImages, mask: GrayImages, contrast: float
 ) -> tuple[Float[torch.Tensor, " m"], Int[torch.Tensor, " m"]]:
     """Mean correlation over the overlapping parts that show anything, without the worst; and the number of such parts.
 

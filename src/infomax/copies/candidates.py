@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch.nn.functional import avg_pool2d, normalize
 
-from infomax.search.registration import warp
+from infomax.copies.registration import sample
 
-ROWS = 1024
+BLOCK_ROWS = 1024
 """Rows and columns of a block."""
 
 WHOLE_OR_CROP = 0.9
@@ -93,9 +93,9 @@ def candidate_pairs(
     """
     one = _Descriptors.of(first)
     other = one if second is first else _Descriptors.of(second)
-    for top in range(0, len(first), ROWS):
+    for top in range(0, len(first), BLOCK_ROWS):
         rows = one.block(top)
-        for left in range(top, len(first), ROWS):
+        for left in range(top, len(first), BLOCK_ROWS):
             likely = _likely(rows, other.block(left))
             a, b = np.nonzero(np.triu(likely, 1) if top == left else likely)
             if len(a):
@@ -114,20 +114,22 @@ class _Descriptors:
         """Half precision is enough, and a block is computed in single precision."""
         crops = torch.zeros(len(CROPS), len(pixels), 64, dtype=torch.float16)
         squashed = torch.zeros(len(pixels), 256, dtype=torch.float16)
-        for start in range(0, len(pixels), ROWS):
-            image = gray(pixels[start : start + ROWS])
+        for start in range(0, len(pixels), BLOCK_ROWS):
+            image = gray(pixels[start : start + BLOCK_ROWS])
             for number, (size, x, y) in enumerate(CROPS):
                 maps = torch.tensor([[size, 0.0, x], [0.0, size, y]]).repeat(len(image), 1, 1)
-                crop = warp(image[:, None], maps)[0][:, 0]
-                crops[number, start : start + ROWS] = _centered(_pooled(crop, 8)).half()
+                crop = sample(image[:, None], maps)[0][:, 0]
+                crops[number, start : start + BLOCK_ROWS] = _centered(_pooled(crop, 8)).half()
             levels = _pooled(image, 16)
             levels = levels - levels.median(1, keepdim=True)[0]
             spread = levels.abs().median(1, keepdim=True)[0].clamp(min=2)
-            squashed[start : start + ROWS] = _centered(torch.tanh(levels / spread)).half()
+            squashed[start : start + BLOCK_ROWS] = _centered(torch.tanh(levels / spread)).half()
         return cls(crops, squashed)
 
     def block(self, start: int) -> "_Descriptors":
-        return _Descriptors(self.crops[:, start : start + ROWS].float(), self.squashed[start : start + ROWS].float())
+        return _Descriptors(
+            self.crops[:, start : start + BLOCK_ROWS].float(), self.squashed[start : start + BLOCK_ROWS].float()
+        )
 
 
 def _likely(one: _Descriptors, other: _Descriptors) -> Bool[np.ndarray, "m n"]:

@@ -23,12 +23,12 @@ GAINS = (0.2, 5.0)
 RIDGE = 1e-3
 """Keeps a step small along directions that the image says nothing of; relative to the diagonal."""
 
-Grays: TypeAlias = Float[torch.Tensor, "n side side"]
-Maps: TypeAlias = Float[torch.Tensor, "n 2 3"]
-Columns: TypeAlias = Float[torch.Tensor, "n pixels 1"]
+GrayImages: TypeAlias = Float[torch.Tensor, "n side side"]
+AffineMaps: TypeAlias = Float[torch.Tensor, "n 2 3"]
+_Columns: TypeAlias = Float[torch.Tensor, "n pixels 1"]
 
 
-def identity_maps(n: int) -> Maps:
+def identity_maps(n: int) -> AffineMaps:
     """Make maps that leave images as they are.
 
     Args:
@@ -41,14 +41,16 @@ def identity_maps(n: int) -> Maps:
     return torch.eye(2, 3).repeat(n, 1, 1)
 
 
-def register(fixed: Grays, moving: Grays, maps: Maps, reduction: int, steps: int, noise: float) -> Maps:
+def register(
+    fixed: GrayImages, moving: GrayImages, maps: AffineMaps, reduction: int, steps: int, noise: float
+) -> AffineMaps:
     """Improve the maps that carry each moving image onto its fixed image.
 
     Args:
         fixed: Gray images in 0..255, shape (n, side, side).
         moving: Gray images in 0..255, shape (n, side, side).
-        maps: Maps to start from, shape (n, 2, 3), from coordinates of the fixed image to those of the moving one, both
-            in -1..1.
+        maps: Maps to start from, shape (n, 2, 3), from coordinates of the fixed image to those of the moving one,
+            both in -1..1.
         reduction: Factor by which the resolution is reduced for the steps.
         steps: Number of steps.
         noise: Residual, in levels of 255, that counts as noise.
@@ -64,8 +66,8 @@ def register(fixed: Grays, moving: Grays, maps: Maps, reduction: int, steps: int
     return maps
 
 
-def warp(
-    images: Float[torch.Tensor, "n c side side"], maps: Maps
+def sample(
+    images: Float[torch.Tensor, "n c side side"], maps: AffineMaps
 ) -> tuple[Float[torch.Tensor, "n c side side"], Bool[torch.Tensor, "n side side"]]:
     """Sample images at mapped positions.
 
@@ -78,17 +80,17 @@ def warp(
 
     """
     side = images.shape[-1]
-    positions = (_grid(side) @ maps.mT).unflatten(1, (side, side))
+    positions = (_grid(side) @ maps.mT).reshape(-1, side, side, 2)
     sampled = grid_sample(images, positions, mode="bilinear", padding_mode="border", align_corners=False)
     return sampled, (positions.abs() <= 1).all(-1)
 
 
-def compose(outer: Maps, inner: Maps) -> Maps:
+def compose(outer: AffineMaps, inner: AffineMaps) -> AffineMaps:
     """Apply one map after another.
 
     Args:
-        outer: Maps that are applied last, shape (n, 2, 3).
-        inner: Maps that are applied first, shape (n, 2, 3).
+        outer: AffineMaps that are applied last, shape (n, 2, 3).
+        inner: AffineMaps that are applied first, shape (n, 2, 3).
 
     Returns:
         The composed maps, shape (n, 2, 3).
@@ -99,7 +101,7 @@ def compose(outer: Maps, inner: Maps) -> Maps:
     return torch.cat([linear, offset], 2)
 
 
-def invert(maps: Maps) -> Maps:
+def invert(maps: AffineMaps) -> AffineMaps:
     """Invert maps.
 
     Args:
@@ -120,7 +122,7 @@ def _grid(side: int) -> Float[torch.Tensor, "pixels 3"]:
     return torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
 
 
-def _with_gradients(images: Grays) -> Float[torch.Tensor, "n 3 side side"]:
+def _with_gradients(images: GrayImages) -> Float[torch.Tensor, "n 3 side side"]:
     """Images beside their derivatives along x and y, per unit of the coordinates."""
     padded = pad(images[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     per_unit = images.shape[-1] / 4  # central differences span two pixels, and a pixel is 2 / side wide
@@ -129,9 +131,11 @@ def _with_gradients(images: Grays) -> Float[torch.Tensor, "n 3 side side"]:
     return torch.stack([images, dx, dy], 1)
 
 
-def _step(template: Grays, stack: Float[torch.Tensor, "n 3 side side"], maps: Maps, noise: float) -> Maps:
+def _step(
+    template: GrayImages, stack: Float[torch.Tensor, "n 3 side side"], maps: AffineMaps, noise: float
+) -> AffineMaps:
     """One weighted step for gain, offset and the six entries of the map, within the pixels that overlap."""
-    sampled, inside = warp(stack, maps)
+    sampled, inside = sample(stack, maps)
     image, dx, dy = sampled.flatten(2)[..., None].unbind(1)
     target, overlap = template.flatten(1)[..., None], inside.flatten(1)[..., None].float()
     weights = overlap * _robust_weights(_residual(image, target, overlap), overlap, noise)
@@ -144,10 +148,10 @@ def _step(template: Grays, stack: Float[torch.Tensor, "n 3 side side"], maps: Ma
     solution = torch.linalg.solve(gram / scale[:, :, None] / scale[:, None] + ridge, moment / scale) / scale
     change = (solution[:, 2:] / solution[:, :1].clamp(*GAINS)).clamp(-LARGEST_STEP, LARGEST_STEP)
     identity = torch.eye(2, 3)
-    return identity + (maps + change.unflatten(1, (2, 3)) - identity).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+    return identity + (maps + change.reshape(-1, 2, 3) - identity).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
 
 
-def _residual(image: Columns, target: Columns, overlap: Columns) -> Columns:
+def _residual(image: _Columns, target: _Columns, overlap: _Columns) -> _Columns:
     """What a gain and an offset of the image leave of the target."""
     total = overlap.sum(1, keepdim=True).clamp(min=1)
     x = image - (image * overlap).sum(1, keepdim=True) / total
@@ -156,7 +160,7 @@ def _residual(image: Columns, target: Columns, overlap: Columns) -> Columns:
     return y - ((x * y * overlap).sum(1, keepdim=True) / power).clamp(*GAINS) * x
 
 
-def _robust_weights(residual: Columns, overlap: Columns, noise: float) -> Columns:
+def _robust_weights(residual: _Columns, overlap: _Columns, noise: float) -> _Columns:
     """Weights that fall with the residual, in units of twice its median size plus the noise."""
     size = residual.abs()
     median = size.masked_fill(overlap == 0, torch.nan).nanmedian(1, keepdim=True)[0].nan_to_num(0)

@@ -19,7 +19,10 @@ REST = 0.6
 """Largest difference that a turn and a gain leave, relative to the larger contrast of color."""
 
 SHIFT = 45.0
-"""Largest difference of the mean colors, in levels of 255."""
+"""Difference of the mean colors, in levels of 255, that is allowed in any case."""
+
+FADING = 0.5
+"""Largest difference of the mean colors, relative to the stronger one: a paler copy."""
 
 
 def same_color(
@@ -53,7 +56,8 @@ def same_color(
     gain = ((cross.abs() + LEVELS**2) / (size_x.square() + LEVELS**2)).clamp(1 / RATIO, RATIO)
     angle = cross.angle().clamp(-torch.pi * TURN / 180, torch.pi * TURN / 180)
     rest = _power(y - torch.polar(gain, angle)[:, None] * x, w, total)
-    return gray | ((rest <= LEVELS + REST * torch.minimum(size_x, size_y)) & ((mean_x - mean_y).abs() <= SHIFT))
+    shift = (FADING * torch.maximum(mean_x.abs(), mean_y.abs())).clamp(min=SHIFT)
+    return gray | ((rest <= LEVELS + REST * torch.minimum(size_x, size_y)) & ((mean_x - mean_y).abs() <= shift))
 
 
 def _chroma(images: Float[torch.Tensor, "m side side 3"]) -> torch.Tensor:

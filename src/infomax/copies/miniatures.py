@@ -46,8 +46,8 @@ LEAST_INSIDE = 0.2
 READ_AT_ONCE = 500
 _FORMAT = "1"
 
-Box = tuple[float, float, float, float]
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+Rectangle = tuple[float, float, float, float]
+UNCUT: Rectangle = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Miniatures:
     @property
     def framed(self) -> Bool[np.ndarray, " n"]:
         """Which images have a frame or bars of one color, shape (n,)."""
-        framed: Bool[np.ndarray, " n"] = (self.boxes != WHOLE).any(1)
+        framed: Bool[np.ndarray, " n"] = (self.boxes != UNCUT).any(1)
         return framed
 
 
@@ -119,7 +119,7 @@ def load_or_make(
     return made
 
 
-def square(content: bytes, side: int, box: Box = WHOLE) -> UInt8[np.ndarray, "side side 3"]:
+def square(content: bytes, side: int, box: Rectangle = UNCUT) -> UInt8[np.ndarray, "side side 3"]:
     """Squeeze a thumbnail, or what is within a box, into a square.
 
     Args:
@@ -135,7 +135,7 @@ def square(content: bytes, side: int, box: Box = WHOLE) -> UInt8[np.ndarray, "si
         return _squeezed(image.convert("RGB"), side, box)
 
 
-def _squeezed(image: Image.Image, side: int, box: Box) -> UInt8[np.ndarray, "side side 3"]:
+def _squeezed(image: Image.Image, side: int, box: Rectangle) -> UInt8[np.ndarray, "side side 3"]:
     left, top, right, bottom = box
     part = (left * image.width, top * image.height, right * image.width, bottom * image.height)
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, part))
@@ -150,13 +150,13 @@ def _fill(made: Miniatures, row: int, content: bytes | None) -> None:
         made.blank[row] = True  # like no other image; the side stays 0
         return
     pixels = np.asarray(image)
-    made.pixels[row] = made.trimmed[row] = _squeezed(image, MINIATURE, WHOLE)
+    made.pixels[row] = made.trimmed[row] = _squeezed(image, MINIATURE, UNCUT)
     made.sides[row] = min(image.size)
     made.blank[row] = is_blank(pixels)
     if not made.blank[row]:
         box = inner_box(pixels)
         made.boxes[row] = box
-        if box != WHOLE:
+        if box != UNCUT:
             made.trimmed[row] = _squeezed(image, MINIATURE, box)
 
 
@@ -189,14 +189,14 @@ def _share_beside(differences: NDArray[Any]) -> float:
     return float((red | green | blue).mean())
 
 
-def inner_box(pixels: UInt8[np.ndarray, "h w 3"]) -> Box:
+def inner_box(pixels: UInt8[np.ndarray, "h w 3"]) -> Rectangle:
     """Find what is within a frame, or between bars, of one color.
 
     Args:
         pixels: Pixels, shape (h, w, 3).
 
     Returns:
-        Left, top, right and bottom as parts of the sides; `WHOLE` where there is no frame.
+        Left, top, right and bottom as parts of the sides; `UNCUT` where there is no frame.
 
     """
     values = pixels.astype(np.int16)
@@ -204,15 +204,15 @@ def inner_box(pixels: UInt8[np.ndarray, "h w 3"]) -> Box:
     top, bottom = _bars(values)
     left, right = _bars(values[top : height - bottom].swapaxes(0, 1))
     box = (left / width, top / height, 1 - right / width, 1 - bottom / height)
-    thick = max(left + right, 0) / width >= THINNEST_FRAME or max(top + bottom, 0) / height >= THINNEST_FRAME
+    thick = (left + right) / width >= THINNEST_FRAME or (top + bottom) / height >= THINNEST_FRAME
     enough = box[2] - box[0] >= LEAST_INSIDE and box[3] - box[1] >= LEAST_INSIDE
-    return box if thick and enough else WHOLE
+    return box if thick and enough else UNCUT
 
 
 def _bars(lines: Int[np.ndarray, "lines length 3"]) -> tuple[int, int]:
-    """Numbers of lines of one color at the start and at the end."""
+    """Numbers of lines of one color at the start and at the end. A bar at one end only may be sky, so it is none."""
     first, last = _plain_lines(lines), _plain_lines(lines[::-1])
-    return (first, last) if first + last < len(lines) else (0, 0)
+    return (first, last) if first and last and first + last < len(lines) else (0, 0)
 
 
 def _plain_lines(lines: Int[np.ndarray, "lines length 3"]) -> int:
@@ -232,7 +232,7 @@ def _parts(rows: list[int]) -> Iterator[list[int]]:
 
 def _empty(n: int) -> tuple[np.ndarray, ...]:
     shape = (n, MINIATURE, MINIATURE, 3)
-    boxes = np.tile(np.array(WHOLE, np.float32), (n, 1))
+    boxes = np.tile(np.array(UNCUT, np.float32), (n, 1))
     return (
         np.zeros(shape, np.uint8),
         np.zeros(shape, np.uint8),

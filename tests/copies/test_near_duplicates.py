@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.datasets import load_sample_images
 
-from infomax.search.miniatures import miniatures_of
-from infomax.search.near_duplicates import ImageComparer, halved, is_near_duplicate
+from infomax.copies.miniatures import miniatures_of
+from infomax.copies.near_duplicates import ImageComparer, halved, is_near_duplicate
 from infomax.search.thumbnails import thumbnail
 
 Changed = Callable[[Image.Image], Image.Image]
@@ -39,7 +39,8 @@ COPIES: dict[str, Changed] = {
     "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.25),
     "paler": lambda image: ImageEnhance.Color(image).enhance(0.7),
     "all at once": lambda image: reencoded(
-        ImageEnhance.Brightness(image.crop((1, 1, SIDE - 1, SIDE - 1)).resize((80, 80))).enhance(1.1), "jpeg"
+        ImageEnhance.Brightness(image.crop((1, 1, SIDE - 1, SIDE - 1)).resize((80, 80))).enhance(1.1),
+        "jpeg",
     ),
 }
 OTHERS: dict[str, Changed] = {

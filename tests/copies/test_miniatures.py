@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from infomax.search.miniatures import MINIATURE, WHOLE, Miniatures, inner_box, is_blank, load_or_make, miniatures_of
+from infomax.copies.miniatures import MINIATURE, UNCUT, Miniatures, inner_box, is_blank, load_or_make, miniatures_of
 from infomax.search.thumbnails import thumbnail
 from tests.search.conftest import scene
 
@@ -53,7 +53,7 @@ BLANK = {
 NOT_BLANK = {
     "scene": scene(3),
     "page of writing": page(28),
-    "half and half": Image.fromarray(np.repeat(np.uint8([[[0] * 3], [[250] * 3]]), 60, 1).repeat(40, 0)),
+    "half and half": Image.fromarray(np.repeat(np.array([[[0] * 3], [[250] * 3]], np.uint8), 60, 1).repeat(40, 0)),
     "dark scene": scene(4).point([level // 4 for level in range(256)] * 3),
 }
 
@@ -87,7 +87,7 @@ def test_bars_above_and_below_are_found() -> None:
 
 @pytest.mark.parametrize("image", [scene(5), Image.new("RGB", (40, 40), "red")])
 def test_an_image_without_a_frame_is_whole(image: Image.Image) -> None:
-    assert inner_box(np.asarray(image)) == WHOLE
+    assert inner_box(np.asarray(image)) == UNCUT
 
 
 def test_what_is_within_a_frame_is_the_miniature_of_the_image_itself() -> None:
