@@ -135,8 +135,8 @@ def damaged(content: bytes, seed: str) -> bytes:
 
 def serve() -> None:
     """Decode the files that are named on stdin, and answer on stdout in JSON."""
-    from infomax.images.broken import BrokenImage
-    from infomax.images.decoding import crop_resize, no_pillow_warnings, open_image, to_rgb
+    from infomax.decoding.broken import BrokenImage
+    from infomax.decoding.image import crop_resize, no_pillow_warnings, open_image, to_rgb
 
     resource.setrlimit(resource.RLIMIT_AS, (12 << 30, 12 << 30))
     with no_pillow_warnings():

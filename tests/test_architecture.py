@@ -20,6 +20,7 @@ FLOORS = [
     {"errors"},
     {"files", "forking", "paths", "progress", "constraints", "estimator", "version"},
     {"devices"},
+    {"decoding"},
     {"information", "images"},
     {"neighbors", "embeddings", "copies"},
     {"representation"},
@@ -37,7 +38,7 @@ LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 ROOMS = sorted(path.name for path in HOUSE.iterdir() if (path / "__init__.py").is_file())
 HEAVY = ("lancedb", "fastapi", "uvicorn", "matplotlib", "sklearn")
 
-LARGEST_ROOM = 0.2  # of the lines of the package
+LARGEST_ROOM = 0.15  # of the lines of the package
 LONGEST_FILE = 400  # lines
 LONGEST_FUNCTION = 50  # lines, signature and docstring counted
 
@@ -96,10 +97,10 @@ def test_information_imports_nothing_of_ours_and_objectives_know_no_images() -> 
         if room_of(name) == "information":
             assert {room_of(each) for each in imports(path)} <= {"information"}, name
         if room_of(name) == "images":
-            below = {"images", "errors", "files", "progress", "paths", "devices"}
+            below = {"images", "decoding", "errors", "files", "progress", "paths", "devices"}
             assert {room_of(each) for each in imports(path)} <= below, name
         if room_of(name) == "representation":
-            assert not any(room_of(each) == "images" for each in imports(path)), name
+            assert not any(room_of(each) in ("images", "decoding") for each in imports(path)), name
 
 
 def lines_of(path: Path) -> int:

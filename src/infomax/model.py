@@ -12,12 +12,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from infomax.constraints import whole_number
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
 from infomax.estimator import Estimator
 from infomax.images import LoadedImages, SourceLike, load_images, open_source, write_skipped
 from infomax.images.loading import validate_complete
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.progress import announce
 from infomax.recipes import Recipe, recipe_from_config, resolve_recipe
 from infomax.recipes.configuration import config_to_resume, configuration

@@ -230,7 +230,7 @@ SETTINGS: dict[str, tuple[list[object], str]] = {
     "no epochs": (["--epochs", 0], "epochs is 0: use 1 or more"),
     "fewer than no epochs": (["--epochs", -3], "epochs is -3: use 1 or more"),
     "epochs of a closed form": (["--recipe", "spectral", "--epochs", 3], "has no epochs: leave --epochs 3 out"),
-    "patches that do not end at the edge": (["--set", "words=40"], "patches of 40 px"),
+    "patches that do not end at the edge": (["--set", "patches=40"], "patches of 40 px"),
     "no learning": (["--set", "alpha=0", "--set", "beta=0"], "nothing is left to learn from"),
     "a batch of one": (["--set", "batch=1"], "batch is 1: use 2 or more"),
     "resume and overwrite": (["--resume", "--overwrite"], "resume continues the run in `out`"),
@@ -240,7 +240,7 @@ SETTINGS: dict[str, tuple[list[object], str]] = {
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_settings_that_cannot_be_used(infomax: Infomax, kind: str) -> None:
     words, reason = SETTINGS[kind]
-    recipe = [] if "--recipe" in words or "words=40" in words else ["--recipe", "dim-cifar10"]
+    recipe = [] if "--recipe" in words or "patches=40" in words else ["--recipe", "dim-cifar10"]
     assert reason in infomax("fit", "digits", "--out", "run", *recipe, *words).failure
     assert not Path("run").exists()
 

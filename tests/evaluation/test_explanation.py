@@ -90,7 +90,7 @@ def test_the_four_maps_are_positions_of_one_with_the_code_of_the_other(model: Mo
 
 
 def test_a_model_in_closed_form_has_maps_too() -> None:
-    recipe = Spectral(name="s", size=16, words=("4/2",), components=20, atoms=32, channels=8, grid=3, dim=8)
+    recipe = Spectral(name="s", size=16, patches=("4/2",), components=20, atoms=32, channels=8, grid=3, dim=8)
     images = colored(60, 16)
     images[:, :8, :8] = images[::-1, :8, :8]  # a corner of another image
     model = InfoMax(recipe).fit(images)

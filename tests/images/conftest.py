@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.decoding import center_crop_resize
-from infomax.images.options import ReadingOptions
+from infomax.decoding.image import center_crop_resize
+from infomax.decoding.options import ReadingOptions
 
 Pixels = NDArray[np.uint8]
 HUGGINGFACE = b'{"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}'

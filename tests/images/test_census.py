@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from infomax.decoding.formats import image_extensions
 from infomax.errors import InfoMaxError
 from infomax.images import load_images
 from infomax.images.census import Census, Skipped, census_lines, count_left_out, extension_of
-from infomax.images.formats import image_extensions
 from infomax.images.opening import open_source
 from tests.images.conftest import noise, put, stored
 
@@ -19,7 +19,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "cases"
 @pytest.fixture
 def no_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if no extra were installed."""
-    monkeypatch.setattr("infomax.images.formats._is_installed", lambda _: False)
+    monkeypatch.setattr("infomax.decoding.formats._is_installed", lambda _: False)
     known = image_extensions.__wrapped__()
     for module in ("formats", "folder", "opening"):
         monkeypatch.setattr(f"infomax.images.{module}.image_extensions", lambda: known)

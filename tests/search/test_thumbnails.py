@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from infomax.images import rasters
-from infomax.images.broken import BrokenImage
-from infomax.images.decoding import center_crop_resize
+from infomax.decoding import rasters
+from infomax.decoding.broken import BrokenImage
+from infomax.decoding.image import center_crop_resize
 from infomax.search.thumbnails import SIDE, decode_views, thumbnail
 from tests.conftest import colored
 
@@ -32,7 +32,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         seen.append(file)
         return really(file, *options)
 
-    monkeypatch.setattr("infomax.images.decoding.read_raster", counting)
+    monkeypatch.setattr("infomax.decoding.image.read_raster", counting)
     return seen
 
 

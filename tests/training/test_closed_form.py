@@ -25,7 +25,7 @@ from tests.training import spectral_oracle as oracle
 LITTLE = Spectral(
     name="little",
     size=16,
-    words=("4/2", "6/2", "gray4@8"),
+    patches=("4/2", "6/2", "gray4@8"),
     components=20,
     atoms=32,
     channels=8,
@@ -95,7 +95,7 @@ def together(places: list[tuple[int, int]], pairs: str) -> list[tuple[int, int]]
 def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
     """Of 500 images, as many as a question takes: the values of the regions' eigenproblem, and every feature."""
     images = textured(500)
-    one = LITTLE.with_settings(words=("4/2",), cell_images=500, cell_pairs=pairs, mirror=mirror)
+    one = LITTLE.with_settings(patches=("4/2",), cell_images=500, cell_pairs=pairs, mirror=mirror)
     grid, channels = (3, 8) if mirror == "invariant" else (4, 3)  # 3 * 2 * 8 numbers, for 4 * 4 cells
     model = fitted(images, one)
     encoder = model.encoder_
@@ -336,13 +336,13 @@ def _numbers(words: torch.nn.Module) -> dict[str, NDArray[np.float64]]:
 
 
 BAD = {
-    "words=5/2": "do not end at the edge",
-    "words=4/0": "do not end at the edge",
-    "words=40": "do not end at the edge",
-    "words=": "is no kind of words",
-    "words=4/2,pink6": "'pink6' is no kind of words, such as 6, gray9, 6/2 or gray9@96/3",
-    "words=4@64": "are of 64 px, more than the images of 32 px",
-    "words=12@14/2": "have 2 places along a side, and the grid 4 cells",
+    "patches=5/2": "do not end at the edge",
+    "patches=4/0": "do not end at the edge",
+    "patches=40": "do not end at the edge",
+    "patches=": "is no kind of patches",
+    "patches=4/2,pink6": "'pink6' is no kind of patches, such as 6, gray9, 6/2 or gray9@96/3",
+    "patches=4@64": "are of 64 px, more than the images of 32 px",
+    "patches=12@14/2": "have 2 places along a side, and the grid 4 cells",
     "atoms=3": "an even number",
     "grid=20": "grid",
     "grid=1": "a grid of 1 has no neighbors pairs of cells",

@@ -69,8 +69,8 @@ def explain(
 
 def _pixels(name: str, size: int, reading: "ReadingOptions") -> "NDArray[np.uint8]":
     """An image as a square: the file of that name, or else the row after the # of a SOURCE."""
-    from infomax.images.broken import BrokenImage
-    from infomax.images.decoding import center_crop_resize, decode, no_pillow_warnings
+    from infomax.decoding.broken import BrokenImage
+    from infomax.decoding.image import center_crop_resize, decode, no_pillow_warnings
     from infomax.images.opening import open_source
     from infomax.paths import expand_home
 

@@ -48,7 +48,7 @@ def reading_options(
     label_column: str | None = None,
 ) -> "ReadingOptions":
     """Put together what a command says about how a SOURCE is read."""
-    from infomax.images.options import ReadingOptions, parse_bands
+    from infomax.decoding.options import ReadingOptions, parse_bands
 
     return ReadingOptions(
         tuple(exclude or ()), max_pixels, parse_bands(bands), image_column=image_column, label_column=label_column

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from infomax.decoding.image import decode
 from infomax.errors import InfoMaxError
 from infomax.figures.montage import TILE_SIDE, Tile, draw_montage, title_of
-from infomax.images.decoding import decode
 from infomax.neighbors.distances import Metric
 from infomax.search.display import decode_tiles
 from infomax.search.index import Index

@@ -25,12 +25,12 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.depth import NO_SCALE, DepthScale
+from infomax.decoding.image import DECODING_VERSION
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.broken import BrokenImage, UnreadableImage
 from infomax.images.cache_place import FORBIDDEN, default_cache, known_temporary_cache, temporary_cache
-from infomax.images.decoding import DECODING_VERSION
-from infomax.images.depth import NO_SCALE, DepthScale
 from infomax.images.source import Entry
 from infomax.paths import expand_home, quoted_path
 

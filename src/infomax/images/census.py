@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from infomax.decoding.formats import remedy_for
 from infomax.images.exclusion import HIDDEN
-from infomax.images.formats import remedy_for
 
 _KINDS_NAMED = 8  # kinds of other files that a line names
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infomax.decoding.broken import BrokenImage
+from infomax.decoding.depth import DepthScale, common_scale
+from infomax.decoding.image import may_be_deep, sample_depth
+from infomax.decoding.options import ReadingOptions
 from infomax.devices import cores
-from infomax.images.broken import BrokenImage
-from infomax.images.decoding import may_be_deep, sample_depth
-from infomax.images.depth import DepthScale, common_scale
-from infomax.images.options import ReadingOptions
 from infomax.images.source import Content, Source
 
 _SAMPLE = 64  # images whose values are looked at

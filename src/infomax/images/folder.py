@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from infomax.decoding.broken import UnreadableImage
+from infomax.decoding.formats import image_extensions, is_photo, remedy_for
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
-from infomax.images.broken import UnreadableImage
 from infomax.images.census import Census, Skipped, census_lines, extension_of
 from infomax.images.exclusion import DEFAULT_EXCLUDES, Exclusion
-from infomax.images.formats import image_extensions, is_photo, remedy_for
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.source import Content, Entry, file_version, first_folder, relative_names
 from infomax.paths import JOURNAL, printable, quoted_path
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.broken import BrokenImage
+from infomax.decoding.broken import BrokenImage
 from infomax.images.census import Census
 from infomax.images.pixels import pixels_of_pil, to_pixels, validate_image
 from infomax.images.source import Content, Entry, file_version, first_folder, relative_names

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from infomax.decoding.broken import BrokenImage
+from infomax.decoding.image import center_crop_resize, no_pillow_warnings
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.broken import BrokenImage
 from infomax.images.cache import (
     BuildInfo,
     CachedImages,
@@ -28,11 +30,9 @@ from infomax.images.cache import (
     write_cache,
 )
 from infomax.images.census import Census, Skipped
-from infomax.images.decoding import center_crop_resize, no_pillow_warnings
 from infomax.images.first_look import measure_depth
 from infomax.images.items import ItemRows
 from infomax.images.opening import SourceLike, open_source
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.source import Content, Entry, Source
 from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar

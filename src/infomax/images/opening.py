@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from infomax.decoding.formats import image_extensions, remedy_for
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images.arrays import array_rows, npy_rows, npz_rows
 from infomax.images.data_set import parquet_files, validate_one_split
 from infomax.images.exclusion import DEFAULT_EXCLUDES, Exclusion
 from infomax.images.folder import image_files, image_folder, pass_over
-from infomax.images.formats import image_extensions, remedy_for
 from infomax.images.items import Item, item_rows
 from infomax.images.named import NAMED
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.parquet import ParquetRows, parquet_rows
 from infomax.images.parquet_columns import NamedColumns
 from infomax.images.pixels import SupportsArray, as_array

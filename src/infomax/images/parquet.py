@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from infomax.decoding.broken import BrokenImage, UnreadableImage
 from infomax.errors import InfoMaxError
-from infomax.images.broken import BrokenImage, UnreadableImage
 from infomax.images.census import Census
 from infomax.images.parquet_columns import (
     TO_BE_FOUND,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyarrow import types
 
+from infomax.decoding.broken import BrokenImage
 from infomax.errors import InfoMaxError
-from infomax.images.broken import BrokenImage
 from infomax.paths import quoted_path
 
 _IMAGES = ("image", "images", "img", "photo", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes")

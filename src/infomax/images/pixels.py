@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from infomax.decoding.broken import BrokenImage
+from infomax.decoding.image import to_rgb
 from infomax.errors import InfoMaxError
-from infomax.images.broken import BrokenImage
-from infomax.images.decoding import to_rgb
 
 CHANNELS = (1, 3, 4)
 """Gray, RGB, and RGB with transparency."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from infomax.images.broken import BrokenImage
+from infomax.decoding.broken import BrokenImage
 from infomax.images.opening import SourceLike, open_source
 from infomax.images.source import Content
 

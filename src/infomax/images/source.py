@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from infomax.images.broken import BrokenImage
+from infomax.decoding.broken import BrokenImage
 from infomax.images.census import Census
 
 

@@ -25,7 +25,7 @@ from infomax.errors import InfoMaxError
 from infomax.progress import staged_progress
 from infomax.recipes.recipe import Recipe
 from infomax.representation.encoders import Encoder, SpectralEncoder
-from infomax.representation.encoders.codebook import PatchSettings, Words
+from infomax.representation.encoders.codebook import PatchKind, PatchSettings
 from infomax.representation.objectives import Objective
 from infomax.training.closed_form import (
     CELL_PAIRS,
@@ -55,7 +55,7 @@ class Spectral(Recipe):
 
     Attributes:
         size: Side of the images, in pixels.
-        words: The kinds of visual words, each written as [gray]PATCH[@SIDE][/STRIDE]: the side of a patch in pixels,
+        patches: The kinds of patches, each written as [gray]PATCH[@SIDE][/STRIDE]: the side of a patch in pixels,
             the side to which the image is reduced first, and the distance between neighboring patches. `gray9@96/3`
             are patches of 9 x 9 pixels without color, of the image at 96 x 96 pixels, at every third pixel.
         components: Principal components of a patch that are kept, at most. With the threshold 64 numbers make whole
@@ -83,7 +83,7 @@ class Spectral(Recipe):
 
     kind: ClassVar[str] = "spectral"
 
-    words: tuple[str, ...] = ("6/2",)
+    patches: tuple[str, ...] = ("6/2",)
     components: Annotated[int, AtLeast(1)] = 63
     atoms: int = 1024
     whitening: Annotated[float, not_negative(1e-3)] = 1e-3
@@ -112,37 +112,37 @@ class Spectral(Recipe):
             raise InfoMaxError(f"a grid of {self.grid} has no {self.cell_pairs} pairs of cells: use a larger one")
         if self.atoms < 2 or self.atoms % 2:
             raise InfoMaxError(f"atoms is {self.atoms}: use an even number, as each is stored with its mirror image")
-        if not self.words:
-            raise InfoMaxError("no words: give a kind of patches, words=6/2 say")
-        for text in self.words:
-            self._validate_words(text)
+        if not self.patches:
+            raise InfoMaxError("no patches: give a kind of them, patches=6/2 say")
+        for text in self.patches:
+            self._validate_patch(text)
 
-    def _validate_words(self, text: str) -> None:
+    def _validate_patch(self, text: str) -> None:
         """Refuse patches that do not fit the image or the grid."""
         try:
-            words = Words.parse(text)
+            kind = PatchKind.parse(text)
         except ValueError as error:
-            raise InfoMaxError(f"setting words: {error}") from None
-        side = words.side or self.size
+            raise InfoMaxError(f"setting patches: {error}") from None
+        side = kind.side or self.size
         if side > self.size:
             raise InfoMaxError(
-                f"words {text} are of {side} px, more than the images of {self.size} px: use a larger size"
+                f"patches {text} are of {side} px, more than the images of {self.size} px: use a larger size"
             )
-        if words.stride < 1 or not 1 < words.patch <= side or (side - words.patch) % words.stride:
+        if kind.stride < 1 or not 1 < kind.patch <= side or (side - kind.patch) % kind.stride:
             raise InfoMaxError(
-                f"patches of {words.patch} px at stride {words.stride} do not end at the edge of {side} px: "
+                f"patches of {kind.patch} px at stride {kind.stride} do not end at the edge of {side} px: "
                 "choose patches so that size - patch is a multiple of the stride"
             )
-        if (places := words.places(self.size)) < self.grid:
+        if (places := kind.places(self.size)) < self.grid:
             raise InfoMaxError(
-                f"patches of {words.patch} px have {places} places along a side, and the grid {self.grid} cells: "
+                f"patches of {kind.patch} px have {places} places along a side, and the grid {self.grid} cells: "
                 "use a smaller grid, stride or patch"
             )
 
     @property
     def input_signature(self) -> tuple[object, ...]:
         """How an image becomes visual words in cells."""
-        return self.size, self.words, self.threshold, self.grid, self.chiral_grid
+        return self.size, self.patches, self.threshold, self.grid, self.chiral_grid
 
     @property
     def checkpoint_keys(self) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class Spectral(Recipe):
     def encoder(self) -> SpectralEncoder:
         """Make a new encoder with random maps."""
         patches = PatchSettings(
-            tuple(Words.parse(text) for text in self.words),
+            tuple(PatchKind.parse(text) for text in self.patches),
             self.components,
             self.atoms,
             self.threshold,
@@ -213,14 +213,14 @@ class Spectral(Recipe):
     @property
     def _operations(self) -> int:
         """Operations of the products that encode an image: patches with atoms, and codes with cells."""
-        places = sum(Words.parse(text).places(self.size) ** 2 for text in self.words)
+        places = sum(PatchKind.parse(text).places(self.size) ** 2 for text in self.patches)
         return 2 * places * self.atoms * (self.components + self.grid**2)
 
     def _stage_seconds(self, n: int, per_image: float, speed: float) -> dict[str, float]:
         """Give the expected seconds of each stage by name, from those of an image and the operations a second."""
         views = min(self.view_images, self.view_rounds * n)
         cells = min(self.cell_images, n)
-        kinds = len(self.words)
+        kinds = len(self.patches)
         numbers = self.grid * ((self.grid + 1) // 2) * self.channels * kinds
         samples = (self.crops + 1) * (self.copies + 1) + 1
         return {
@@ -252,14 +252,16 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, words=("6/2", "8/2"), cell_images=3_000, view_images=5_000)
+SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=("6/2", "8/2"), cell_images=3_000, view_images=5_000)
 
-SPECTRAL = Spectral(name="spectral", size=32, words=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=8_000)
+SPECTRAL = Spectral(
+    name="spectral", size=32, patches=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=8_000
+)
 
 SPECTRAL_64 = Spectral(
     name="spectral-64",
     size=64,
-    words=("6/2", "gray8/2", "6@32", "gray9@32"),
+    patches=("6/2", "gray8/2", "6@32", "gray9@32"),
     channels=128,
     cell_images=3_000,
     view_images=5_000,
@@ -268,7 +270,7 @@ SPECTRAL_64 = Spectral(
 SPECTRAL_96 = Spectral(
     name="spectral-96",
     size=96,
-    words=("9/3", "gray9/3", "6@32", "gray9@32"),
+    patches=("9/3", "gray9/3", "6@32", "gray9@32"),
     channels=128,
     cell_images=3_000,
     view_images=5_000,

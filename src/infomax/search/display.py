@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageOps
 
-from infomax.images.decoding import decode
+from infomax.decoding.image import decode
 
 TILE = 128
 """Pixels of the side of a thumbnail as it is shown."""

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images import SourceLike
 from infomax.images.opening import open_source
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.several import without_repeats
 from infomax.search.sync import Changes
 

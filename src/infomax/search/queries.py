@@ -12,10 +12,10 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
+from infomax.decoding.broken import BrokenImage, TooLargeImage
+from infomax.decoding.image import center_crop_resize, no_pillow_warnings
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
-from infomax.images.broken import BrokenImage, TooLargeImage
-from infomax.images.decoding import center_crop_resize, no_pillow_warnings
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
 from infomax.neighbors.distances import Metric
 from infomax.paths import expand_home, printable, quoted_path

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, UInt8
 
+from infomax.decoding.exif import ImageMetadata
 from infomax.errors import InfoMaxError
-from infomax.images.exif import ImageMetadata
 from infomax.search.row_comparison import LostRow
 from infomax.search.scan import DecodedImage, ScanResult
 from infomax.search.stores.store import Store, schema, vector_column

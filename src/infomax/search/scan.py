@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
+from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.exif import ImageMetadata
+from infomax.decoding.image import regular_file_size
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
-from infomax.images.broken import BrokenImage, UnreadableImage
-from infomax.images.decoding import regular_file_size
-from infomax.images.exif import ImageMetadata
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.source import Content
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison

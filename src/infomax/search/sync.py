@@ -13,13 +13,13 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.image import no_pillow_warnings
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike
-from infomax.images.broken import BrokenImage, UnreadableImage
 from infomax.images.census import Census
-from infomax.images.decoding import no_pillow_warnings
 from infomax.images.opening import open_source
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.images.several import without_repeats
 from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar

@@ -9,9 +9,9 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.decoding import OpenedImage, crop_resize, open_image, to_rgb
-from infomax.images.exif import ImageMetadata, read_metadata
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
+from infomax.decoding.exif import ImageMetadata, read_metadata
+from infomax.decoding.image import OpenedImage, crop_resize, open_image, to_rgb
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 
 SIDE = 256
 """Pixels of the longer side: sharp at 128 CSS pixels on a screen of double density."""

@@ -21,7 +21,7 @@ from torch.nn.functional import conv2d, pad, unfold
 from infomax.representation.color import LUMA
 
 SAMPLED = 200_000  # patches from which whitening and atoms are computed
-TILE = {"cpu": 2**21, "cuda": 2**28}  # numbers in the sparse codes of the images that are encoded at a time
+CODES_AT_ONCE = {"cpu": 2**21, "cuda": 2**28}  # numbers in the sparse codes of the images that are encoded at a time
 PLAIN = 1e-4  # a patch whose whitened length is below it has a single color, and is not a word
 
 
@@ -29,15 +29,15 @@ _WRITTEN = re.compile(r"(gray)?(\d+)(?:@(\d+))?(?:/(\d+))?")
 
 
 @dataclass(frozen=True)
-class Words:
-    """One kind of visual words: patches of one size, of the image at one resolution.
+class PatchKind:
+    """One kind of patches: of one size, of the image at one resolution.
 
     Written `6`, `gray9`, `6/2` or `gray9@96/3`: the side of a patch in pixels, the side to which the image is reduced,
     and the distance between neighboring patches.
 
     Attributes:
         patch: Side of a patch, in pixels.
-        gray: Whether the patches have no color, so that the words describe shape alone.
+        gray: Whether the patches have no color, so that their words describe shape alone.
         side: Side to which the image is reduced first, in pixels; None for the image as it is.
         stride: Distance between neighboring patches, in pixels.
 
@@ -49,14 +49,14 @@ class Words:
     stride: int = 1
 
     @classmethod
-    def parse(cls, text: str) -> "Words":
-        """Read a kind of words as it is written.
+    def parse(cls, text: str) -> "PatchKind":
+        """Read a kind of patches as it is written.
 
         Args:
             text: `6`, `gray9`, `6/2`, `gray9@96/3` or the like.
 
         Returns:
-            The kind of words.
+            The kind of patches.
 
         Raises:
             ValueError: The text is not of that form.
@@ -64,7 +64,7 @@ class Words:
         """
         found = _WRITTEN.fullmatch(text.strip())
         if found is None:
-            raise ValueError(f"{text!r} is no kind of words, such as 6, gray9, 6/2 or gray9@96/3")
+            raise ValueError(f"{text!r} is no kind of patches, such as 6, gray9, 6/2 or gray9@96/3")
         gray, patch, side, stride = found.groups()
         return cls(int(patch), bool(gray), int(side) if side else None, int(stride or 1))
 
@@ -86,7 +86,7 @@ class PatchSettings:
     """How images are cut into patches and how patches become words.
 
     Attributes:
-        words: The kinds of words.
+        kinds: The kinds of patches.
         components: Principal components of a patch that are kept; the finest detail is noise.
         atoms: Words of each kind, mirror images counted.
         threshold: Cosine of patch and atom above which the atom counts.
@@ -95,7 +95,7 @@ class PatchSettings:
 
     """
 
-    words: tuple[Words, ...] = (Words(6, stride=2),)
+    kinds: tuple[PatchKind, ...] = (PatchKind(6, stride=2),)
     components: int = 63
     atoms: int = 1024
     threshold: float = 0.2
@@ -103,7 +103,7 @@ class PatchSettings:
     similarity: float = 0.5
 
     def codebooks(self, size: int) -> "list[PatchCodebook]":
-        """Make an empty codebook for each kind of words.
+        """Make an empty codebook for each kind of patches.
 
         Args:
             size: Side of the images, in pixels.
@@ -116,7 +116,7 @@ class PatchSettings:
             PatchCodebook(
                 each.side or size, each.patch, each.stride, each.gray, self.components, self.atoms // 2, self.threshold
             )
-            for each in self.words
+            for each in self.kinds
         ]
 
 
@@ -177,7 +177,7 @@ class PatchCodebook(nn.Module):
         words, both = self._words(planes, kind), self._rows().to(kind)
         cells = self._cells(boxes, grid).mT.to(kind)
         sums = words.new_empty(len(words), len(both), cells.shape[2])
-        tile = min(len(words), max(1, TILE[words.device.type] // (len(both) * words.shape[2])))
+        tile = min(len(words), max(1, CODES_AT_ONCE[words.device.type] // (len(both) * words.shape[2])))
         codes = words.new_empty(tile, len(both), words.shape[2])
         for some, where, into in zip(*(torch.split(each, tile) for each in (words, cells, sums)), strict=True):
             hot = codes[: len(some)]

@@ -90,7 +90,7 @@ class SpectralEncoder(Encoder):
         return torch.split(images, IMAGES_AT_ONCE[images.device.type])
 
     def pyramid(self, images: Num[Tensor, "n h w 3"]) -> dict[int, Float[Tensor, "n 3 side side"]]:
-        """Reduce images to each side that a kind of words sees them at.
+        """Reduce images to each side at which a kind of patches is taken.
 
         Args:
             images: Values 0..255.
@@ -115,7 +115,7 @@ class SpectralEncoder(Encoder):
             grid: Cells along a side; None for the encoder's own.
 
         Returns:
-            For each kind of words the histograms, of the atoms, then of their mirror images.
+            For each kind of patches the histograms, of the atoms, then of their mirror images.
 
         """
         if boxes is None:
@@ -133,7 +133,7 @@ class SpectralEncoder(Encoder):
             boxes: Crops of the feature map of each image, as `histograms` takes them. None for the whole.
 
         Returns:
-            The feature of each cell, one kind of words after the other.
+            The feature of each cell, one kind of patches after the other.
 
         """
         projected = zip(self.local_projections, self.histograms(images, boxes), strict=True)

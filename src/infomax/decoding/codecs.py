@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.broken import BrokenImage, MissingExtraImage, TooLargeImage
-from infomax.images.formats import HEIF, JPEG_XL, RAW, TIFF, OpenFile
-from infomax.images.native import without_stderr_lines
+from infomax.decoding.broken import BrokenImage, MissingExtraImage, TooLargeImage
+from infomax.decoding.formats import HEIF, JPEG_XL, RAW, TIFF, OpenFile
+from infomax.decoding.native import without_stderr_lines
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
 _JPEG_XL_BOX = b"\0\0\0\x0cJXL \r\n\x87\n"

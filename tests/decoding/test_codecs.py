@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from infomax.decoding.broken import BrokenImage, MissingExtraImage, TooLargeImage, UnreadableImage
+from infomax.decoding.codecs import _jpeg_xl_size, is_heif, is_jpeg_xl, is_raw
+from infomax.decoding.formats import HEIF, JPEG_XL, RAW, image_extensions
+from infomax.decoding.image import decode
 from infomax.images import ReadingOptions
-from infomax.images.broken import BrokenImage, MissingExtraImage, TooLargeImage, UnreadableImage
-from infomax.images.codecs import _jpeg_xl_size, is_heif, is_jpeg_xl, is_raw
-from infomax.images.decoding import decode
-from infomax.images.formats import HEIF, JPEG_XL, RAW, image_extensions
 from tests.images.conftest import noise, put, stored
 
 HEIC_HEAD = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
@@ -28,7 +28,7 @@ FILES = {
 
 @pytest.mark.parametrize("what", FILES)
 def test_a_missing_extra_is_named_and_tried_again(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infomax.images.formats._is_installed", lambda _: False)
+    monkeypatch.setattr("infomax.decoding.formats._is_installed", lambda _: False)
     content, extra = FILES[what]
     with pytest.raises(MissingExtraImage, match=rf"{what}: pip install 'infomax\[{extra}\]'") as raised:
         decode(content, 8)

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from infomax.decoding.broken import MissingExtraImage
+from infomax.decoding.depth import FULL_RANGE, NO_SCALE, DepthScale, common_scale, range_of, sample_values
+from infomax.decoding.formats import TIFF
+from infomax.decoding.image import decode
 from infomax.images import ReadingOptions, load_images
-from infomax.images.broken import MissingExtraImage
-from infomax.images.decoding import decode
-from infomax.images.depth import FULL_RANGE, NO_SCALE, DepthScale, common_scale, range_of, sample_values
-from infomax.images.formats import TIFF
 from tests.images.conftest import noise, put, stored
 
 SHARED = Path(__file__).parents[3] / "shared" / "cases"
@@ -191,7 +191,7 @@ def png_of_16_bits(values: NDArray[np.uint16]) -> bytes:
 
 
 def test_dim_16_bit_color_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infomax.images.formats._is_installed", lambda _: False)
+    monkeypatch.setattr("infomax.decoding.formats._is_installed", lambda _: False)
     dim = np.stack([gradient(100, 400)] * 3, axis=-1)
     with pytest.raises(MissingExtraImage, match=r"pip install 'infomax\[tiff\]'"):
         decode(png_of_16_bits(dim), 16)

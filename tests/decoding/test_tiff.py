@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from infomax.decoding.broken import BrokenImage, MissingExtraImage, TooLargeImage
+from infomax.decoding.formats import TIFF
+from infomax.decoding.image import decode
+from infomax.decoding.options import parse_bands
+from infomax.decoding.tiff import tiff_layout
 from infomax.errors import InfoMaxError
 from infomax.images import ReadingOptions, load_images
-from infomax.images.broken import BrokenImage, MissingExtraImage, TooLargeImage
-from infomax.images.decoding import decode
-from infomax.images.formats import TIFF
-from infomax.images.options import parse_bands
-from infomax.images.tiff import tiff_layout
 from tests.images.conftest import noise, put, stored
 
 needs_tifffile = pytest.mark.skipif(not TIFF.installed, reason="needs the extra tiff: pip install 'infomax[tiff]'")
@@ -61,7 +61,7 @@ def test_the_layout_is_read_without_the_extra() -> None:
 def test_without_the_extra_the_reason_says_what_to_install(
     bands: int, bits: int, kind: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("infomax.images.formats._is_installed", lambda _: False)
+    monkeypatch.setattr("infomax.decoding.formats._is_installed", lambda _: False)
     with pytest.raises(MissingExtraImage, match=rf"TIFF of {bands} bands of {bits}-bit .*infomax\[tiff\]"):
         decode(head_of_tiff(bands, bits, kind), 4)
 

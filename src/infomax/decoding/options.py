@@ -6,8 +6,8 @@ from typing import Any
 
 from PIL import Image
 
+from infomax.decoding.depth import NO_SCALE, DepthScale
 from infomax.errors import InfoMaxError
-from infomax.images.depth import NO_SCALE, DepthScale
 
 
 @dataclass(frozen=True)

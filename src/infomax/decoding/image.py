@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.depth import NO_SCALE, DepthScale, sample_values
+from infomax.decoding.native import pillow_limit_at_least, silence_native_libraries
+from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
+from infomax.decoding.rasters import SIDEWAYS, is_deep, may_hold_deep, read_raster, select_bands
 from infomax.errors import InfoMaxWarning
-from infomax.images.broken import BrokenImage, UnreadableImage
-from infomax.images.depth import NO_SCALE, DepthScale, sample_values
-from infomax.images.native import pillow_limit_at_least, silence_native_libraries
-from infomax.images.options import DEFAULT_OPTIONS, ReadingOptions
-from infomax.images.rasters import SIDEWAYS, is_deep, may_hold_deep, read_raster, select_bands
 
 # to be raised when the same bytes decode to other pixels, so that older caches are not used
 DECODING_VERSION = 2

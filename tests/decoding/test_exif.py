@@ -7,8 +7,8 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
-from infomax.images.decoding import no_pillow_warnings
-from infomax.images.exif import ImageMetadata, read_metadata
+from infomax.decoding.exif import ImageMetadata, read_metadata
+from infomax.decoding.image import no_pillow_warnings
 from infomax.search.thumbnails import decode_views
 
 BASE, GPS = ExifTags.Base, ExifTags.GPS

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from infomax.images.broken import BrokenImage, MissingExtraImage, TooLargeImage
-from infomax.images.formats import TIFF, OpenFile
+from infomax.decoding.broken import BrokenImage, MissingExtraImage, TooLargeImage
+from infomax.decoding.formats import TIFF, OpenFile
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PLAIN_COLORS = {None, 0, 1, 2}  # photometric interpretations: gray or RGB, rather than a palette, CMYK, YCbCr or Lab

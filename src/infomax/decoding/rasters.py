@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from infomax.images import codecs, tiff
-from infomax.images.broken import BrokenImage, TooLargeImage
-from infomax.images.formats import TIFF, OpenFile, pillow_formats
-from infomax.images.options import ReadingOptions
+from infomax.decoding import codecs, tiff
+from infomax.decoding.broken import BrokenImage, TooLargeImage
+from infomax.decoding.formats import TIFF, OpenFile, pillow_formats
+from infomax.decoding.options import ReadingOptions
 
 _HEAD = 32  # bytes by which formats are told apart
 _SHALLOW = (b"\xff\xd8", b"GIF8", b"BM", b"RIFF")  # formats of 8 bits

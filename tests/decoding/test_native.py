@@ -7,9 +7,9 @@ from threading import Barrier, Thread
 import pytest
 from PIL import Image
 
-from infomax.images.broken import BrokenImage
-from infomax.images.decoding import decode
-from infomax.images.native import _loaded_libtiff, pillow_limit_at_least, without_stderr_lines
+from infomax.decoding.broken import BrokenImage
+from infomax.decoding.image import decode
+from infomax.decoding.native import _loaded_libtiff, pillow_limit_at_least, without_stderr_lines
 from tests.images.conftest import noise, stored
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from infomax.images.broken import BrokenImage, UnreadableImage
-from infomax.images.decoding import center_crop_resize, decode, no_pillow_warnings
-from infomax.images.formats import image_extensions
+from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.formats import image_extensions
+from infomax.decoding.image import center_crop_resize, decode, no_pillow_warnings
 from tests.images.conftest import Pixels, noise, put, stored
 
 
