@@ -16,6 +16,9 @@ from infomax.cli import main
 from infomax.images.folder import ImageFiles, image_folder
 from infomax.images.source import Content, first_folder
 from infomax.recipes import DeepInfoMax, MultiViewInfoMax
+from tests.browser import browser
+
+__all__ = ["browser"]
 
 torch.set_num_threads(1)
 

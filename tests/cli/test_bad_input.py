@@ -220,7 +220,7 @@ def test_names_that_a_terminal_cannot_show(infomax: Infomax, name: str) -> None:
 SETTINGS: dict[str, tuple[list[object], str]] = {
     "unknown recipe": (
         ["--recipe", "cifar"],
-        "unknown recipe 'cifar': choose one of auto, spectral, spectral-fast, multiview-fast, multiview",
+        "unknown recipe 'cifar': choose one of auto, spectral, spectral-fast, spectral-64, spectral-96, multiview-fast",
     ),
     "unknown setting": (["--set", "gama=1"], "no setting 'gama' in dim-cifar10: choose one of size, "),
     "a setting without a value": (["--set", "beta"], "setting beta=: give a value like beta=1.5"),

@@ -1,7 +1,6 @@
 """infomax compare, as a user runs it: the report, its JSON, and input that cannot be compared."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -13,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from playwright.sync_api import Browser, Page
 
 from infomax import InfoMax, __version__
 from infomax.evaluation.comparison import compare
 from infomax.figures.report import write_report
+from tests.browser import needs_chromium
 from tests.cli.conftest import document
 from tests.conftest import Infomax, colored, environment
 
@@ -130,14 +131,8 @@ def test_a_closed_form_is_a_table_of_stages(closed_form: Path) -> None:
     assert "first: too short for a curve" in page
 
 
-def opened(driver: Any, report: Path, width: int, scheme: str, complaints: list[str]) -> Any:
+def opened(browser: Browser, report: Path, width: int, scheme: Any, complaints: list[str]) -> Page:
     """The report in Chromium, with every part unfolded."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on this machine")
-    switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    switches += ["--disable-background-networking", "--disable-component-update"]
-    browser = driver.chromium.launch(executable_path=chromium, args=switches)
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme, offline=True)
     page = context.new_page()
     page.on("console", lambda message: complaints.append(message.text))
@@ -156,33 +151,33 @@ CUT = """[...document.querySelectorAll('td, th, p, dd')].filter((each) => {
 """Texts that reach beyond the window or beyond their place."""
 
 
+@needs_chromium
 @pytest.mark.parametrize("name", ["report", "closed_form"])
-def test_the_page_on_a_screen_and_a_phone(name: str, request: pytest.FixtureRequest) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser: pip install it")
+def test_the_page_on_a_screen_and_a_phone(browser: Browser, name: str, request: pytest.FixtureRequest) -> None:
     report, complaints, inks = request.getfixturevalue(name), list[str](), set()
-    with playwright.sync_playwright() as driver:
-        for width, scheme in ((1440, "light"), (390, "dark")):
-            page = opened(driver, report, width, scheme, complaints)
-            if name == "report":
-                assert page.title() == "first, a<b>&c on test: infomax compare"
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.evaluate(CUT) == []
-            assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
-            assert page.locator("img").count() > 2 * 8 * 8
-            inks.add(page.evaluate("getComputedStyle(document.body).color"))
+    for width, scheme in ((1440, "light"), (390, "dark")):
+        page = opened(browser, report, width, scheme, complaints)
+        if name == "report":
+            assert page.title() == "first, a<b>&c on test: infomax compare"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT) == []
+        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+        assert page.locator("img").count() > 2 * 8 * 8
+        inks.add(page.evaluate("getComputedStyle(document.body).color"))
+        page.context.close()
     assert complaints == []
     assert len(inks) == 2
 
 
+@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_axe_finds_nothing(closed_form: Path, width: int, scheme: str) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser: pip install it")
+def test_axe_finds_nothing(browser: Browser, closed_form: Path, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="it holds axe-core: pip install axe-playwright-python")
-    with playwright.sync_playwright() as driver:
-        page = opened(driver, closed_form, width, scheme, [])
-        page.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text("utf-8"))
-        found = page.evaluate("axe.run()")
+    page = opened(browser, closed_form, width, scheme, [])
+    page.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text("utf-8"))
+    found = page.evaluate("axe.run()")
+    page.context.close()
     assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
     assert len(found["passes"]) > 10
 

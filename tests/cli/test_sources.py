@@ -20,9 +20,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number, pixels in enumerate(colored(24)):
         put(Path(f"disk{number % 2}/photos/{number:02}.png"), stored(pixels))
     rows = [stored(pixels) for pixels in colored(20, seed=1)]
-    for name in ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001"):
+    for seed, name in enumerate(("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")):
         Path("set/data").mkdir(parents=True, exist_ok=True)
-        put_parquet(Path(f"set/data/{name}.parquet"), list(rows), [number % 3 - 1 for number in range(20)], names=True)
+        images = [stored(pixels) for pixels in colored(20, seed=2 + seed)]
+        put_parquet(Path(f"set/data/{name}.parquet"), images, [number % 3 - 1 for number in range(20)], names=True)
     table = {"before": pa.array(rows), "after": pa.array(rows[::-1]), "species": ["cat", "dog"] * 10}
     pq.write_table(pa.table(table), "table.parquet")
     InfoMax(SMALL).fit(colored(40)).save("run")

@@ -21,8 +21,8 @@ def no_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if no extra were installed."""
     monkeypatch.setattr("infomax.decoding.formats._is_installed", lambda _: False)
     known = image_extensions.__wrapped__()
-    for module in ("formats", "folder", "opening"):
-        monkeypatch.setattr(f"infomax.images.{module}.image_extensions", lambda: known)
+    for module in ("decoding.formats", "images.folder", "images.opening"):
+        monkeypatch.setattr(f"infomax.{module}.image_extensions", lambda: known)
 
 
 @pytest.mark.usefixtures("no_extras")

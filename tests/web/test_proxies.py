@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -14,12 +15,11 @@ from playwright.sync_api import Browser, expect
 from infomax import Index, InfoMaxError
 from infomax.web.app import create_app
 from infomax.web.proxies import PublicAddress
+from tests.browser import needs_chromium
 from tests.conftest import Infomax
 from tests.web.conftest import serving
 from tests.web.reverse_proxy import proxy
-from tests.web.test_page import CHROMIUM, browser, loaded, settled, tiles
-
-__all__ = ["browser"]
+from tests.web.test_page import loaded, settled, tiles
 
 OWN = "http://127.0.0.1:8000"
 BROWSER = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}
@@ -37,10 +37,10 @@ class Client:
         self.client = httpx.AsyncClient(transport=transport, base_url=OWN, headers=headers)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return self.loop.run_until_complete(self.client.get(path, **options))
+        return asyncio.run_coroutine_threadsafe(self.client.get(path, **options), self.loop).result(60)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        return self.loop.run_until_complete(self.client.post(path, **options))
+        return asyncio.run_coroutine_threadsafe(self.client.post(path, **options), self.loop).result(60)
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +50,21 @@ def index(template: Path) -> Index:
 
 @pytest.fixture
 def behind(index: Index) -> Iterator[Behind]:
-    """The application behind a proxy, and what the proxy makes of a request's headers."""
+    """The application behind a proxy, and what the proxy makes of a request's headers.
+
+    The loop runs in a thread of its own, because a browser of other tests may have one in this thread.
+    """
     loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
 
     def client(public: str | None, **headers: str) -> Client:
         return Client(loop, create_app(index, public=None if public is None else PublicAddress.parse(public)), headers)
 
     yield client
-    loop.run_until_complete(loop.shutdown_default_executor())
+    asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(60)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
     loop.close()
 
 
@@ -185,7 +192,7 @@ def test_other_public_addresses_are_one_line(infomax: Infomax, template: Path, u
         assert failure.startswith(f"--public-url {url!r} is no address of a page")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="this test needs Chromium")
+@needs_chromium
 @pytest.mark.parametrize("keeps_path", [True, False])
 def test_the_page_works_below_a_path_in_a_browser(
     browser: Browser, template: Path, tmp_path: Path, image: bytes, keeps_path: bool

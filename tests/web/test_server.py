@@ -65,7 +65,7 @@ def test_a_read_only_index_is_served(template: Path, tmp_path: Path, image: byte
         while (answer := client.get("/api/map")).status_code == 202:
             pass
         assert len(answer.json()["ids"]) == 45
-        found = client.post("/api/matches?k=45&approximate=true", content=image)
+        found = client.post("/api/matches?k=45&approximate=true&include_gone=true", content=image)
         assert len(found.json()["matches"]) == 45
     assert sorted((tmp_path / "i").rglob("*")) == files
     for each in (tmp_path / "i", *files):
