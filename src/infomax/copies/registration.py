@@ -148,7 +148,8 @@ def _step(
     solution = torch.linalg.solve(gram / scale[:, :, None] / scale[:, None] + ridge, moment / scale) / scale
     change = (solution[:, 2:] / solution[:, :1].clamp(*GAINS)).clamp(-LARGEST_STEP, LARGEST_STEP)
     identity = torch.eye(2, 3)
-    return identity + (maps + change.reshape(-1, 2, 3) - identity).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+    moved: AffineMaps = identity + (maps + change.reshape(-1, 2, 3) - identity).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+    return moved
 
 
 def _residual(image: _Columns, target: _Columns, overlap: _Columns) -> _Columns:
@@ -164,4 +165,5 @@ def _robust_weights(residual: _Columns, overlap: _Columns, noise: float) -> _Col
     """Weights that fall with the residual, in units of twice its median size plus the noise."""
     size = residual.abs()
     median = size.masked_fill(overlap == 0, torch.nan).nanmedian(1, keepdim=True)[0].nan_to_num(0)
-    return (1 + (size / (2 * median + noise)).square()).square().reciprocal()
+    scaled: torch.Tensor = size / (2 * median + noise)
+    return (1 + scaled.square()).square().reciprocal()

@@ -9,6 +9,7 @@ never makes two images the same. The bounds were set on one half of 2,573 photos
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, groupby
 from typing import NamedTuple
 
@@ -98,18 +99,6 @@ class SamePair:
     framed_a: bool
     framed_b: bool
 
-    def without_frame(self, row: int) -> bool:
-        """Say whether one of both rows was compared without its frame.
-
-        Args:
-            row: The row.
-
-        Returns:
-            Whether it was.
-
-        """
-        return self.framed_a if row == self.a else self.framed_b
-
     def change(self, *, to_first: bool = False) -> str:
         """Say how the second image differs from the first: "", or words such as "mirrored" or "turned, framed".
 
@@ -142,9 +131,12 @@ class _Triple(NamedTuple):
     cut_q: bool
 
 
-def _inverse(how: int) -> int:
-    """Undoes a turn, see `candidates.turn`; whatever mirrors undoes itself."""
-    return how if how >= 4 else -how % 4
+@cache
+def _composed(outer: int, inner: int) -> int:
+    """The turn that does the same as an inner and then an outer turn, see `candidates.turn`."""
+    corners = np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1)
+    turned = turn(turn(corners, inner), outer)
+    return next(how for how in range(8) if np.array_equal(turn(corners, how), turned))
 
 
 class SameImageFinder:
@@ -231,23 +223,18 @@ class SameImageFinder:
         for p, q in self._found:
             copies[p].append(q)
             copies[q].append(p)
-        asked: dict[_Triple, None] = {}
+        asked: dict[tuple[int, int], _Triple] = {}
         for middle, near in copies.items():
             for p, q in combinations(sorted(near)[:MOST_COPIES], 2):
-                legs = self._pair(p, middle), self._pair(middle, q)
-                if (p, q) not in self._found and "" in (legs[0].change(), legs[1].change()):
-                    how = next(
-                        (
-                            _inverse(leg.turns) if back else leg.turns
-                            for leg, back in zip(legs, (p > middle, middle > q), strict=True)
-                            if leg.turns
-                        ),
-                        0,
-                    )
-                    asked.setdefault(_Triple(p, q, middle, how, legs[0].without_frame(p), legs[1].without_frame(q)))
+                if (p, q) in self._found or (p, q) in asked:
+                    continue
+                first, second = self._leg(p, middle), self._leg(middle, q)
+                if not (first.cut_q or second.cut_p):
+                    how = _composed(first.how, second.how)
+                    asked[p, q] = _Triple(p, q, middle, how, first.cut_p, second.cut_q)
         views = _Views(self._miniatures, framed=framed)
         place = {key: view for view, key in enumerate(zip(views.rows.tolist(), views.trimmed.tolist(), strict=True))}
-        for how, group in groupby(sorted(asked), key=lambda triple: triple.how):
+        for how, group in groupby(sorted(asked.values(), key=lambda triple: triple.how), key=lambda triple: triple.how):
             triples = list(group)
             for start in range(0, len(triples), AT_ONCE):
                 part = triples[start : start + AT_ONCE]
@@ -262,8 +249,14 @@ class SameImageFinder:
         onward, to_middle = self._map(triple.middle, triple.q), self._map(triple.p, triple.middle)
         return compose(onward[None], to_middle[None])[0]
 
-    def _pair(self, p: int, q: int) -> SamePair:
-        return self._found[min(p, q), max(p, q)]
+    def _leg(self, p: int, q: int) -> "_Triple":
+        """How q is turned to match p, of a pair that was found in either order."""
+        if p < q:
+            pair = self._found[p, q]
+            return _Triple(p, q, q, pair.turns, pair.framed_a, pair.framed_b)
+        pair = self._found[q, p]
+        inverse = next(how for how in range(8) if _composed(how, pair.turns) == 0)
+        return _Triple(p, q, q, inverse, pair.framed_b, pair.framed_a)
 
     def _map(self, p: int, q: int) -> Float[torch.Tensor, "2 3"]:
         return self._maps[p, q] if p < q else invert(self._maps[q, p][None])[0]

@@ -1,10 +1,11 @@
 """Find groups of duplicates, and blank images, in an index. What is said of a group holds for all its pairs.
 
-Rows of equal bytes are one content. Contents that show the same image are linked, those that agree best first, and then
-those that are near. Complete linkage makes the groups, so no chain does. Files that are gone, and further paths of one
-file, are left out before that.
+Rows of equal bytes are one content. Contents that show the same image are linked, those with the most copies in common
+first, and then those that are near. Two groups become one when all pairs between them are linked, so no chain forms.
+Files that are gone, and further paths of one file, are left out before that.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -185,7 +186,7 @@ class _Contents:
 def _compare(
     contents: _Contents, thumbnails: Thumbnails, options: DuplicateOptions, file: Path | None
 ) -> tuple[dict[Pair, "SamePair"], list[Pair]]:
-    """Pairs of contents that are the same image, and pairs that are only near; each with the closest first."""
+    """Pairs of contents that are the same image, and pairs that are only near. Both are in the order of linkage."""
     if not {"same image", "near"} & set(options.kinds):
         return {}, []
     from infomax.copies.miniatures import Rectangle, load_or_make, square
@@ -204,14 +205,22 @@ def _compare(
     found = SameImageFinder(small, squares).find(
         mirrored=options.mirrored, turned=options.turned, framed=options.framed
     )
-    closest = sorted(found, key=lambda pair: (-pair.agreement, pair.a, pair.b))
-    same = {(pair.a, pair.b): pair for pair in closest}
+    same = {(pair.a, pair.b): pair for pair in _densest_first(found)}
     near: list[tuple[float, int, int]] = []
     if "near" in options.kinds:
         vectors = contents.vectors[[rows[0] for rows in contents.rows]]
         for a, b, cosines in pairs_above(vectors, options.threshold, ImageComparer(small.pixels, small.blank).same):
             near += zip((-cosines).tolist(), a.tolist(), b.tolist(), strict=True)
     return same, [(a, b) for _, a, b in sorted(near) if (a, b) not in same]
+
+
+def _densest_first(found: "Sequence[SamePair]") -> "list[SamePair]":
+    """Pairs with many copies in common first, and then those that agree best, so that large groups stay whole."""
+    copies: dict[int, set[int]] = defaultdict(set)
+    for pair in found:
+        copies[pair.a].add(pair.b)
+        copies[pair.b].add(pair.a)
+    return sorted(found, key=lambda pair: (-len(copies[pair.a] & copies[pair.b]), -pair.agreement, pair.a, pair.b))
 
 
 def _separate_files(contents: _Contents, rows: list[int], counts: Callable[[str], bool] | None) -> list[int]:
