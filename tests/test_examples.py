@@ -46,7 +46,7 @@ def blocks() -> list[str]:
 def test_the_python_of_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a recipe that learns in a second."""
     monkeypatch.chdir(tmp_path)
-    smaller = {"size": 8, "patches": (4,), "grid": 2, "chiral_grid": 2, "atoms": 32, "channels": 8}
+    smaller = {"size": 8, "patches": ("4/2",), "grid": 2, "chiral_grid": 2, "atoms": 32, "channels": 8}
     monkeypatch.setitem(RECIPES, "spectral-fast", RECIPES["spectral-fast"].with_settings(**smaller))
     for number, image in enumerate(colored(30, side=16)):
         put(tmp_path / "photos" / f"{number}.png", image)

@@ -1,9 +1,11 @@
 """Which image of a group is the best, and which of the others may go."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from infomax.cleaning.choice import choose
 from infomax.errors import InfoMaxError
@@ -40,14 +42,22 @@ def test_a_file_that_is_gone_is_neither_kept_nor_moved(tmp_path: Path) -> None:
     Path(best.path).unlink()
     grouped = Group((best, second, third), 0.9, "same image", ("", "mirrored", "framed"))
     [choice] = choose([grouped])
-    assert (choice.best, choice.surplus) == (second, (third,))
-    assert choice.group.changes == ("mirrored", "framed")
-    [choice] = choose([grouped], include_gone=True)
     assert (choice.best, choice.surplus, choice.group) == (second, (third,), grouped)
     Path(third.path).unlink()
-    assert choose([grouped]) == []
-    [choice] = choose([grouped], include_gone=True)
+    [choice] = choose([grouped])
     assert (choice.best, choice.surplus) == (second, ())
+
+
+def test_color_is_better_than_more_bytes(tmp_path: Path) -> None:
+    color, gray = image(tmp_path / "color", size=9), image(tmp_path / "gray", size=90)
+    red, white = (BytesIO(), BytesIO())
+    Image.new("RGB", (20, 20), (200, 60, 60)).save(red, "webp")
+    Image.new("RGB", (20, 20), (200, 200, 200)).save(white, "webp")
+    thumbnails = {color.id: red.getvalue(), gray.id: white.getvalue()}
+    [choice] = choose([group(color, gray)], thumbnails=lambda ids: {each: thumbnails[each] for each in ids})
+    assert choice.best == color
+    [choice] = choose([group(color, gray)])
+    assert choice.best == gray
 
 
 def test_images_of_a_reference_folder_stay_and_are_the_best(tmp_path: Path) -> None:

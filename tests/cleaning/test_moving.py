@@ -173,8 +173,10 @@ def test_one_file_by_several_paths_is_never_moved_as_its_own_duplicate(
     assert (photos / "soft.png").is_symlink()
 
 
-def test_a_link_stays_and_so_does_the_file_that_it_leads_to(new_index: NewIndex, photos: Path, tmp_path: Path) -> None:
-    """The best is another file, so both the link and its target are surplus."""
+def test_a_link_stays_and_the_file_that_it_leads_to_can_go_and_come_back(
+    new_index: NewIndex, photos: Path, tmp_path: Path
+) -> None:
+    """The best is another file. Once the target is indexed too, its row stands for both, and it may go."""
     (photos / "dog" / "one.png").unlink()
     (tmp_path / "disk").mkdir()
     (photos / "cat" / "1.png").rename(tmp_path / "disk" / "1.png")
@@ -186,7 +188,9 @@ def test_a_link_stays_and_so_does_the_file_that_it_leads_to(new_index: NewIndex,
     assert reasons(outcome) == {"1.png": (LINK_REASON, False)}
     index.synchronize(tmp_path / "disk")
     outcome = move_surplus(index, chosen(index), tmp_path / "trash")
-    assert outcome.moves == []
+    assert [move.source for move in outcome.moves] == [tmp_path / "disk" / "1.png"]
+    assert (photos / "cat" / "1.png").is_symlink()
+    undo_moves(tmp_path / "trash")
     assert (photos / "cat" / "1.png").read_bytes() == (photos / "aa.png").read_bytes()
 
 

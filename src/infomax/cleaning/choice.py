@@ -2,14 +2,20 @@
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from io import BytesIO
 from math import inf
 from pathlib import Path, PurePath
 
+import numpy as np
+from PIL import Image
+
 from infomax.errors import InfoMaxError
 from infomax.paths import printable, quoted_path
-from infomax.search.presence import is_gone, native
-from infomax.search.results import Group, IndexedImage
+from infomax.search.presence import native
+from infomax.search.results import Group, IndexedImage, Thumbnails
+
+GRAY = 12  # levels of 255 by which the channels of an image without color differ at most
 
 
 @dataclass(frozen=True)
@@ -33,17 +39,19 @@ def choose(
     *,
     references: Sequence[str | Path] = (),
     across_folders: bool = False,
-    include_gone: bool = False,
+    thumbnails: Thumbnails | None = None,
 ) -> list[GroupChoice]:
-    """Choose the best image of each group: most pixels, then most bytes, then the oldest, then the first path.
+    """Choose the best image of each group: most pixels, then color, then most bytes, the oldest, the first path.
+
+    An image whose file no longer exists is never surplus, and the best only where no file is left.
 
     Args:
         groups: Groups of duplicates, as `Index.duplicates` finds them.
         references: Folders whose images always stay. Only groups with an image from them and another one count, and
             the best is chosen from them.
         across_folders: Whether images of one and the same folder are no duplicates of each other.
-        include_gone: Whether images count whose file no longer exists. They are never surplus, and the best only where
-            no file is left.
+        thumbnails: Maps ids to thumbnails, by which gray copies are told from colored images. Without it they count
+            alike.
 
     Returns:
         A choice for each group that has two images or more left.
@@ -55,14 +63,17 @@ def choose(
     roots = [_reference_root(folder) for folder in references]
     choices = []
     for group in groups:
-        gone = {image.path for image in group.images if is_gone(image.path)}
-        choice = _choose(group if include_gone else _without(group, gone), roots, gone, across_folders=across_folders)
+        gone = {image.path for image in group.images if image.gone}
+        gray = _gray_images(group, thumbnails)
+        choice = _choose(group, roots, gone, gray, across_folders=across_folders)
         if choice is not None:
             choices.append(choice)
     return choices
 
 
-def _choose(group: Group, roots: Sequence[str], gone: Collection[str], *, across_folders: bool) -> GroupChoice | None:
+def _choose(
+    group: Group, roots: Sequence[str], gone: Collection[str], gray: Collection[str], *, across_folders: bool
+) -> GroupChoice | None:
     """Choose the best of one group. None if it is no group by the rules for folders."""
     stay = {image.path for image in group.images if _is_below(image.path, roots)}
     others = [image for image in group.images if image.path not in stay]
@@ -72,7 +83,7 @@ def _choose(group: Group, roots: Sequence[str], gone: Collection[str], *, across
         return None
     best = min(
         (image for image in group.images if not stay or image.path in stay),
-        key=lambda image: (image.path in gone, _worth(image)),
+        key=lambda image: (image.path in gone, _worth(image, image.id in gray)),
     )
     kept_folders = {_folder(image) for image in group.images if image == best or image.path in stay}
     surplus = [
@@ -83,19 +94,23 @@ def _choose(group: Group, roots: Sequence[str], gone: Collection[str], *, across
     return GroupChoice(group, best, tuple(surplus))
 
 
-def _worth(image: IndexedImage) -> tuple[int, int, float, str]:
+def _worth(image: IndexedImage, is_gray: bool) -> tuple[int, bool, int, float, str]:
     """Sorts the best image first."""
-    return -image.width * image.height, -image.size, inf if image.mtime is None else image.mtime, image.path
+    age = inf if image.mtime is None else image.mtime
+    return -image.width * image.height, is_gray, -image.size, age, image.path
 
 
-def _without(group: Group, gone: Collection[str]) -> Group:
-    """A group without the images whose file no longer exists."""
-    if not gone:
-        return group
-    there = [image.path not in gone for image in group.images]
-    images = tuple(image for image, exists in zip(group.images, there, strict=True) if exists)
-    changes = tuple(each for each, exists in zip(group.changes, there, strict=False) if exists)
-    return replace(group, images=images, changes=changes)
+def _gray_images(group: Group, thumbnails: Thumbnails | None) -> set[str]:
+    """Ids of the images without color."""
+    found = {} if thumbnails is None else thumbnails([image.id for image in group.images])
+    return {name for name, content in found.items() if _is_gray(content)}
+
+
+def _is_gray(content: bytes) -> bool:
+    """Whether the channels of a thumbnail are alike, but for what compression adds."""
+    with Image.open(BytesIO(content)) as image:
+        pixels = np.asarray(image.convert("RGB").resize((16, 16)), np.int16)
+    return int(np.ptp(pixels, axis=2).max()) <= GRAY
 
 
 def _folder(image: IndexedImage) -> str:

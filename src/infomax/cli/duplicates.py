@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from infomax.cli.options import IncludeGone, JsonFile
-from infomax.cli.output import one_line, quoted, write_json
+from infomax.cli.output import one_line, print_gone, quoted, write_json
 
 if TYPE_CHECKING:
     from infomax.cleaning.choice import GroupChoice
@@ -86,20 +86,21 @@ def duplicates(
 
     Example: infomax duplicates --index photos.index --keep-both a.jpg b.jpg
     """
-    _refuse_misuse(images, index, keep, move_to, dry_run=dry_run, undo=undo, keep_both=keep_both)
+    reviews = keep_both or decisions or forget is not None
+    _refuse_misuse(images, index, keep, move_to, dry_run=dry_run, undo=undo, keep_both=keep_both, reviews=reviews)
     if undo is not None:
         return _undo(undo, json_file)
     from infomax.search.index import Index
 
     opened = Index.open(index or "")
-    if keep_both or decisions or forget is not None:
+    if reviews:
         return _decide(opened, images if keep_both else None, forget, json_file)
     from infomax.cleaning.choice import choose
 
     copies = {"mirrored": mirrored, "turned": turned, "framed": framed, "include_gone": include_gone}
     groups = opened.duplicates(threshold, _kinds(kinds), **copies)
-    rules: dict[str, Any] = {"across_folders": across_folders, "include_gone": include_gone}
-    choices = choose(groups, references=references or (), **rules)
+    print_gone(len(groups.left_out), groups.missing_roots)
+    choices = choose(groups, references=references or (), across_folders=across_folders, thumbnails=opened.thumbnails)
     return _act(opened, choices, threshold, figure, json_file, move_to, dry_run=dry_run)
 
 
@@ -121,12 +122,17 @@ def _refuse_misuse(
     dry_run: bool,
     undo: Path | None,
     keep_both: bool,
+    reviews: bool,
 ) -> None:
     """Raise a usage error for options that do not go together."""
     if index is None and undo is None:
         raise typer.BadParameter("name the folder of the index", param_hint="--index")
-    if undo is not None and (move_to is not None or keep is not None):
-        raise typer.BadParameter("moves back what --move-to has moved; give one of both", param_hint="--undo")
+    if undo is not None and (move_to is not None or keep is not None or dry_run or reviews):
+        raise typer.BadParameter("moves back what --move-to has moved; give it alone", param_hint="--undo")
+    if reviews and (move_to is not None or keep is not None):
+        raise typer.BadParameter("decisions are reviewed by themselves; move in another call", param_hint="--move-to")
+    if keep_both and len(images or ()) < 2:
+        raise typer.BadParameter("name the two or more images to keep", param_hint="--keep-both")
     if images and not keep_both:
         raise typer.BadParameter("images are given for --keep-both only", param_hint="IMAGE")
     if (keep is None) != (move_to is None):
@@ -146,13 +152,17 @@ def _act(
     dry_run: bool,
 ) -> None:
     """Draw, move, and print the groups."""
+    blank = index.blank_images()
     if figure is not None:
         from infomax.figures.canvas import save_png
         from infomax.figures.groups import draw_groups
 
         save_png(draw_groups(index, choices), figure)
     if json_file != "-":
-        _print_groups(choices, threshold)
+        _print_groups(choices, threshold if any(choice.group.kind == "near" for choice in choices) else None)
+        if blank:
+            images = "1 image is" if len(blank) == 1 else f"{len(blank)} images are"
+            print(f"{images} blank or nearly blank: only equal bytes make these duplicates")
         if figure is not None:
             print(f"the figure is {figure}")
     outcome = None
@@ -162,22 +172,23 @@ def _act(
         outcome = move_surplus(index, choices, move_to, dry_run=dry_run)
     if json_file is not None:
         document: dict[str, Any] = {"threshold": threshold, "groups": [_group(choice) for choice in choices]}
+        document["blank"] = [each.path for each in blank]
         write_json(json_file, document if outcome is None else {**document, **_moves(outcome, dry_run=dry_run)})
     if outcome is not None and move_to is not None:
         _report(outcome, move_to, quiet=json_file == "-", dry_run=dry_run)
 
 
-def _print_groups(choices: "Sequence[GroupChoice]", threshold: float) -> None:
+def _print_groups(choices: "Sequence[GroupChoice]", threshold: float | None) -> None:
     """Print each group, a line for each image."""
     from infomax.cleaning.wording import date_of, size_of
-    from infomax.search.presence import is_gone
 
     for choice in choices:
         group = choice.group
-        print(f"{len(group.images)} images, similarity at least {group.similarity:.6f}, {group.kind}")
+        least = "" if group.kind == "same bytes" else f", similarity at least {group.similarity:.3f}"
+        print(f"{len(group.images)} images, {group.kind}{least}")
         for number, each in enumerate(group.images):
             mark = "best" if each == choice.best else ""
-            gone = "  (gone)" if is_gone(each.path) else ""
+            gone = "  (gone)" if each.gone else ""
             change = f"  ({group.changes[number]})" if number < len(group.changes) and group.changes[number] else ""
             size = f"{each.width} x {each.height}"
             print(
@@ -186,7 +197,7 @@ def _print_groups(choices: "Sequence[GroupChoice]", threshold: float) -> None:
             )
     surplus = [image for choice in choices for image in choice.surplus]
     print(
-        f"{_count(len(choices), 'group')} at a threshold of {threshold}; "
+        f"{_count(len(choices), 'group')}{'' if threshold is None else f' at a threshold of {threshold}'}; "
         f"{_count(len(surplus), 'image')} beside the best ones, {size_of(sum(image.size for image in surplus))}"
     )
 
@@ -254,8 +265,6 @@ def _decide(index: "Index", images: list[Path] | None, forget: str | None, json_
 
 
 def _group(choice: "GroupChoice") -> dict[str, Any]:
-    from infomax.search.presence import is_gone
-
     group = choice.group
     images = [
         {
@@ -275,7 +284,7 @@ def _group(choice: "GroupChoice") -> dict[str, Any]:
         "best": choice.best.path,
         "surplus": [each.path for each in choice.surplus],
         "paths": [each.path for each in group.images],
-        "gone": [each.path for each in group.images if is_gone(each.path)],
+        "gone": [each.path for each in group.images if each.gone],
         "images": images,
     }
 

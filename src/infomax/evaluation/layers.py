@@ -8,11 +8,14 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int8, UInt8
+from PIL import Image
 from torch import Tensor, nn
 
 from infomax.devices import autocast, batches_on, choose_device
 from infomax.model import InfoMax
 from infomax.representation.encoders import Encoder, Representation
+
+BASELINE_SIDE = 32  # pixels
 
 Layer = Literal["conv", "fc", "code"]
 Pixels = UInt8[np.ndarray, "n h w 3"]
@@ -53,14 +56,22 @@ def layer_vectors(model: InfoMax, pixels: Pixels, layer: Layer) -> Float[np.ndar
 def raw_pixels(pixels: Pixels) -> Int8[np.ndarray, "n values"]:
     """Pixels as features: a baseline. With gray at the origin, a cosine sees more than brightness.
 
+    Larger images are reduced to BASELINE_SIDE: finer pixels are no better baseline, and classifiers of them take long.
+
     Args:
-        pixels: Images, shape (n, h, w, 3), uint8.
+        pixels: Square images, shape (n, side, side, 3), uint8.
 
     Returns:
-        Vectors, shape (n, h * w * 3).
+        Vectors, shape (n, values).
 
     """
+    if pixels.shape[1] > BASELINE_SIDE:
+        pixels = np.stack([_smaller(image) for image in pixels])
     return (pixels.reshape(len(pixels), -1) ^ 128).view(np.int8)  # equals pixels - 128
+
+
+def _smaller(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
+    return np.asarray(Image.fromarray(image).resize((BASELINE_SIDE, BASELINE_SIDE), Image.Resampling.BOX))
 
 
 def untrained_vectors(

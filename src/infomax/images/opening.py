@@ -112,6 +112,8 @@ def _open(source: SourceLike, options: ReadingOptions) -> Source:
 
 def _open_named(source: str | Path, options: ReadingOptions) -> Source:
     """Open what a name or a path stands for."""
+    if isinstance(source, str) and not source.strip():
+        raise InfoMaxError("an empty path: name a file or a folder, the current one as ./")
     if isinstance(source, str) and source in NAMED:
         return replace(NAMED[source](), name=source)
     try:
@@ -242,7 +244,7 @@ def _is_missing(path: Path) -> bool:
 def _lines(file: Path) -> list[Path]:
     """Paths in a text file: one a line, relative to its folder. Empty lines, and those that begin with #, are none."""
     text = file.read_text("utf-8-sig", "surrogateescape")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip() and not line.startswith("#")]
     if not lines:
         raise InfoMaxError(f"{quoted_path(file)} names no images: write one path on each line")
     paths = [file.parent / expand_home(line) for line in lines]

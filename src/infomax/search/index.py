@@ -29,7 +29,7 @@ from infomax.search.queries import (
 )
 from infomax.search.ranking import find_matches
 from infomax.search.reader import IndexReader
-from infomax.search.results import Group, GroupKind, IndexedImage, Matches, Outlier
+from infomax.search.results import GroupKind, Groups, IndexedImage, Matches, Outlier
 from infomax.search.roots import PresenceFilter, Roots
 from infomax.search.stores.store import Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
@@ -320,7 +320,7 @@ class Index(IndexReader):
         turned: bool = False,
         framed: bool = False,
         include_gone: bool = False,
-    ) -> list[Group]:
+    ) -> Groups:
         """Find groups of duplicates. What is said of a group holds for all its pairs, and an image is in one group.
 
         Blank images are only grouped when their bytes are equal; `blank_images` lists them. Further paths of one file
@@ -346,7 +346,7 @@ class Index(IndexReader):
         counts = None if include_gone else presence.lets_through
         file = self._folder.miniatures_file
         groups = find_duplicates(self._store, self.dim, self.thumbnails, options, counts, file)
-        return self.decisions.separate(groups, self.hashes)
+        return Groups(self.decisions.separate(groups, self.hashes), presence.left_out, presence.missing_roots)
 
     def blank_images(self) -> list[IndexedImage]:
         """List blank and nearly blank images: one color, a smooth gradient, a page with a few strokes.

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from stat import S_ISDIR
 
 from infomax.paths import printable
 
@@ -33,7 +34,10 @@ def is_gone(path: str) -> bool:
         (True, True, False)
 
     """
-    return _names_a_file(path) and _stat(path) is None
+    if not _names_a_file(path):
+        return False
+    status = _stat(path)
+    return status is None or S_ISDIR(status.st_mode)  # a folder may have taken the place of the file
 
 
 def file_key(path: str) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
+from infomax.constraints import whole_number
 from infomax.decoding.broken import BrokenImage, TooLargeImage
 from infomax.decoding.image import center_crop_resize, no_pillow_warnings
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
@@ -237,9 +238,10 @@ def at_least_one(count: int, name: Literal["k", "n", "limit", "batch"] = "k") ->
         The number.
 
     Raises:
-        InfoMaxError: The number is less than 1.
+        InfoMaxError: The number is no whole number, or less than 1.
 
     """
+    count = whole_number(name, count)
     if count < 1:
         raise InfoMaxError(f"{name} is {count}: ask for 1 or more")
     return count

@@ -201,6 +201,25 @@ class Group:
     changes: tuple[str, ...] = ()
 
 
+@final
+class Groups(list[Group]):
+    """Groups of duplicates: a list of `Group` that also knows what was left out.
+
+    Args:
+        groups: The groups.
+        left_out: Paths of images that would count, but their files are gone.
+        missing_roots: Folders that are missing: images below them count, though their files cannot be seen.
+
+    """
+
+    def __init__(
+        self, groups: Iterable[Group], left_out: Iterable[str] = (), missing_roots: Iterable[str] = ()
+    ) -> None:
+        super().__init__(groups)
+        self.left_out = sorted(left_out)
+        self.missing_roots = sorted(missing_roots)
+
+
 @dataclass(frozen=True)
 class Outlier:
     """An image that is unlike the rest.

@@ -169,10 +169,10 @@ def test_lancedb_is_asked_for_its_version_only_after_a_write(
     long_ago = time.time_ns() - 10**10
     os.utime(store._versions, ns=(long_ago, long_ago))
     number = store.version()
-    table = store._table
-    monkeypatch.setattr(store, "_table", None)
+    table = store._opened
+    monkeypatch.setattr(store, "_opened", None)
     assert store.version() == number
-    monkeypatch.setattr(store, "_table", table)
+    monkeypatch.setattr(store, "_opened", table)
     LanceStore(store.folder).upsert(rows_of(["/later"], cloud(1)))
     assert store.version() > number
 
