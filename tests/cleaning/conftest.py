@@ -69,8 +69,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def same_bytes(index: Index) -> list[Group]:
-    """Groups of images whose content is equal, the largest first."""
-    images = index.page(0, 1000)
+    """Groups of images whose content is equal and whose files are there, the largest first."""
+    images = [image for image in index.page(0, 1000) if not image.gone]
     hashes = index.hashes([image.id for image in images])
     groups = [[each for each in images if hashes[each.id] == content] for content in dict.fromkeys(hashes.values())]
     found = [Group(tuple(group), 1.0, "same bytes") for group in groups if len(group) > 1]

@@ -62,7 +62,7 @@ def test_a_group_is_listed_with_sizes_formats_and_dates(
     assert lines[1].split() == ["best", "8", "x", "8", *size.split(), "PNG", *date.split(), "photos/cat/00.png"]
     assert [line.split()[-1] for line in lines[2:4]] == ["photos/cat/copy.png", "photos/dog/copy.png"]
     assert not any(line.startswith("  best") for line in lines[2:4])
-    assert lines[4].startswith("1 group at a threshold of 0.8; 2 images beside the best ones")
+    assert lines[4].startswith("1 group; 2 images beside the best ones")
     monkeypatch.chdir(copies / "cat")
     lines = infomax("duplicates", "--index", index).stdout.splitlines()
     assert [line.split()[-1] for line in lines[1:4]] == ["00.png", "copy.png", str(copies / "dog" / "copy.png")]

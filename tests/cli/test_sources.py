@@ -23,7 +23,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for seed, name in enumerate(("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")):
         Path("set/data").mkdir(parents=True, exist_ok=True)
         images = [stored(pixels) for pixels in colored(20, seed=2 + seed)]
-        put_parquet(Path(f"set/data/{name}.parquet"), images, [number % 3 - 1 for number in range(20)], names=True)
+        put_parquet(Path(f"set/data/{name}.parquet"), [*images], [number % 3 - 1 for number in range(20)], names=True)
     table = {"before": pa.array(rows), "after": pa.array(rows[::-1]), "species": ["cat", "dog"] * 10}
     pq.write_table(pa.table(table), "table.parquet")
     InfoMax(SMALL).fit(colored(40)).save("run")
@@ -115,6 +115,6 @@ def test_classes_of_minus_one_are_no_labels(infomax: Infomax, here: Path) -> Non
     assert "label" not in embedded(infomax, hidden).column_names
     words = ("evaluate", "--model", "run", "--train", "set/data/train-*.parquet", "-k", 3)
     half = infomax(*words, "--test", "set/data/test-*.parquet")
-    assert half.stdout.startswith("26 training and 13 test vectors of 8 numbers\n")
+    assert half.stdout.startswith("21 images without a label left out\n26 training and 13 test vectors of 8 numbers\n")
     assert "\n2 labels; " in half.stdout
     assert "no labels in both splits" in infomax(*words, "--test", hidden).stdout

@@ -15,7 +15,7 @@ from infomax.paths import printable, quoted_path
 from infomax.search.presence import native
 from infomax.search.results import Group, IndexedImage, Thumbnails
 
-GRAY = 12  # levels of 255 by which the channels of an image without color differ at most
+COLORLESS = 12  # levels of 255 by which the channels of an image without color differ at most
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _is_gray(content: bytes) -> bool:
     """Whether the channels of a thumbnail are alike, but for what compression adds."""
     with Image.open(BytesIO(content)) as image:
         pixels = np.asarray(image.convert("RGB").resize((16, 16)), np.int16)
-    return int(np.ptp(pixels, axis=2).max()) <= GRAY
+    return int(np.ptp(pixels, axis=2).max()) <= COLORLESS
 
 
 def _folder(image: IndexedImage) -> str:

@@ -131,7 +131,7 @@ def _refuse_misuse(
         raise typer.BadParameter("moves back what --move-to has moved; give it alone", param_hint="--undo")
     if reviews and (move_to is not None or keep is not None):
         raise typer.BadParameter("decisions are reviewed by themselves; move in another call", param_hint="--move-to")
-    if keep_both and len(images or ()) < 2:
+    if keep_both and not images:
         raise typer.BadParameter("name the two or more images to keep", param_hint="--keep-both")
     if images and not keep_both:
         raise typer.BadParameter("images are given for --keep-both only", param_hint="IMAGE")
