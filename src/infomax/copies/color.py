@@ -29,6 +29,7 @@ def same_color(
     a: Float[torch.Tensor, "m side side 3"],
     b: Float[torch.Tensor, "m side side 3"],
     overlap: Float[torch.Tensor, "m side side"],
+    tolerance: float = 1.0,
 ) -> Bool[torch.Tensor, " m"]:
     """Compare the colors of pairs of images, pixel by pixel, whatever their brightness.
 
@@ -39,6 +40,7 @@ def same_color(
         a: First images in 0..255, shape (m, side, side, 3).
         b: Second images, registered.
         overlap: Weights of the pixels, shape (m, side, side).
+        tolerance: Factor of the differences that are allowed.
 
     Returns:
         Which pairs have the same colors, shape (m,).
@@ -57,7 +59,8 @@ def same_color(
     angle = cross.angle().clamp(-torch.pi * TURN / 180, torch.pi * TURN / 180)
     rest = _power(y - torch.polar(gain, angle)[:, None] * x, w, total)
     shift = (FADING * torch.maximum(mean_x.abs(), mean_y.abs())).clamp(min=SHIFT)
-    return gray | ((rest <= LEVELS + REST * torch.minimum(size_x, size_y)) & ((mean_x - mean_y).abs() <= shift))
+    small = rest <= tolerance * (LEVELS + REST * torch.minimum(size_x, size_y))
+    return gray | (small & ((mean_x - mean_y).abs() <= tolerance * shift))
 
 
 def _chroma(images: Float[torch.Tensor, "m side side 3"]) -> torch.Tensor:

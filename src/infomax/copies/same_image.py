@@ -36,6 +36,7 @@ class Bounds(NamedTuple):
         detail: Of details at 64 x 64 pixels.
         detail_of_small: The same, where one image is much smaller than that and than the other.
         detail_of_smooth: Of details at 32 x 32 pixels, for images that show no finer ones.
+        color: Factor of the differences of color that are allowed, 1 or more.
 
     """
 
@@ -44,12 +45,13 @@ class Bounds(NamedTuple):
     detail: float
     detail_of_small: float
     detail_of_smooth: float
+    color: float
 
 
-STRICT = Bounds(0.85, 0.92, 0.95, 0.93, 0.985)
+STRICT = Bounds(0.85, 0.92, 0.958, 0.93, 0.985, 1.0)
 """For two images of which nothing else is known."""
 
-SHARED = Bounds(0.75, 0.8, 0.8, 0.8, 0.95)
+SHARED = Bounds(0.75, 0.8, 0.8, 0.8, 0.95, 1.8)
 """For two images that both are the same as a third one, such as a small and a blurred copy of it."""
 
 SMALL_THUMBNAIL = 48
@@ -346,7 +348,7 @@ def verify(
     smooth = parts < SOME_DETAIL
     good = torch.where(smooth, (coarse >= bounds.detail_of_smooth) & (coarse_parts >= SOME_DETAIL), fine >= least)
     good &= overlap.float().mean((1, 2)) >= LEAST_OVERLAP
-    good &= same_color(first, other, mask)
+    good &= same_color(first, other, mask, bounds.color)
     return torch.where(smooth, coarse, fine), good, maps
 
 
