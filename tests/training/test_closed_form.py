@@ -464,3 +464,17 @@ def test_what_is_like_its_mirror_image_is_told_by_chance(seed: int) -> None:
     assert 0.35 < mirror_classification_accuracy(odd) < 0.65
     assert mirror_classification_accuracy(odd + 1) > 0.95
     assert mirror_classification_accuracy(torch.zeros(9, 4)) == 0.5
+
+
+def test_the_words_of_each_kind_are_whitened() -> None:
+    """The variances of the components of real patches, from pixels of 0..1, are 1 but for what whitening adds."""
+    images = textured(200)
+    encoder = LITTLE.encoder()
+    with torch.inference_mode():
+        encoder.prepare(torch.from_numpy(images))
+        planes = encoder.pyramid(torch.from_numpy(images))
+        for words in encoder.codebooks:
+            patches = words._unfold(words._without_color(planes[words.size])).flatten(0, 1)
+            components = (patches - patches.mean(1, keepdim=True) - words.mean) @ words.whitening
+            largest = components.var(0)[-3:]
+            assert ((largest > 0.8) & (largest < 1.1)).all(), (words.size, words.patch, largest)

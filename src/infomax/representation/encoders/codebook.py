@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, unfold
 
@@ -188,12 +188,12 @@ class PatchCodebook(nn.Module):
         return sums.mT.float().reshape(len(planes), boxes.shape[1], grid**2, len(both))
 
     def prepare(
-        self, planes: Num[Tensor, "n 3 h w"], *, whitening: float, similarity: float, generator: torch.Generator
+        self, planes: Float[Tensor, "n 3 h w"], *, whitening: float, similarity: float, generator: torch.Generator
     ) -> None:
         """Compute whitening and atoms from images. With too few different patches the last atoms stay 0.
 
         Args:
-            planes: The images (n, 3, h, w), 0..255.
+            planes: The images (n, 3, h, w), reduced to the side of the codebook, 0..1.
             whitening: Added to the variances of the components.
             similarity: Cosine above which two patches are too near to be two atoms.
             generator: Draws the patches.
@@ -210,13 +210,13 @@ class PatchCodebook(nn.Module):
         atoms = self._distinct(words, similarity)
         self.atoms.zero_()[: len(atoms)] = atoms
 
-    def _sampled(self, planes: Num[Tensor, "n 3 h w"], generator: torch.Generator) -> Float[Tensor, "patches numbers"]:
+    def _sampled(
+        self, planes: Float[Tensor, "n 3 h w"], generator: torch.Generator
+    ) -> Float[Tensor, "patches numbers"]:
         """Draw patches at random places of each image, each less its own mean."""
         each = max(1, min(SAMPLED // len(planes), self.side**2))
         picked = [
-            self._unfold(self._without_color(image[None].float() / 255))[0][
-                torch.randperm(self.side**2, generator=generator)[:each]
-            ]
+            self._unfold(self._without_color(image[None]))[0][torch.randperm(self.side**2, generator=generator)[:each]]
             for image in planes.cpu()
         ]
         patches = torch.cat(picked)
