@@ -29,7 +29,9 @@ from infomax.cli.montage import montage
 from infomax.cli.outliers import outliers
 from infomax.cli.output import warnings_on_stderr
 from infomax.cli.search import search
+from infomax.cli.select import select
 from infomax.cli.serve import serve
+from infomax.cli.tags import tags
 from infomax.errors import InfoMaxError, InfoMaxWarning
 from infomax.paths import expand_home
 
@@ -59,7 +61,7 @@ def _expanding_homes(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for command in (
-    *(fit, embed, montage, index, search, duplicates, outliers, serve),
+    *(fit, embed, montage, index, search, duplicates, outliers, select, tags, serve),
     *(evaluate, compare, explain, estimate_mi, demo),
 ):
     app.command()(_expanding_homes(command))

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,11 @@ from infomax.cli.options import After, Before, Device, IncludeGone, IndexOption,
 from infomax.cli.output import one_line, print_gone, print_warnings, write_json
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
     from infomax.neighbors.distances import Metric
+    from infomax.search.index import Index
     from infomax.search.queries import Conditions
     from infomax.search.results import Match, Matches
 
@@ -34,23 +38,38 @@ def search(
     after: After = None,
     before: Before = None,
     include_gone: IncludeGone = False,
+    together: Annotated[
+        bool, typer.Option("--together", help="Search once, for what all IMAGEs have in common.")
+    ] = False,
+    unlike: Annotated[
+        list[Path] | None, typer.Option("--unlike", metavar="IMAGE", help="Find none like this one; may be repeated.")
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option("--crop", metavar="X,Y,W,H", help="Search by this part of IMAGE, each in 0..1."),
+    ] = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
     ] = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Find the images of an index that are most similar to an image.
+    """Find the images of an index that are most similar to an image. The image itself is not among them.
 
     Example: infomax search cat.jpg --index photos.index -k 9
+
+    Example: infomax search beach.jpg sunset.jpg --together --unlike city.jpg --index photos.index
     """
     from infomax.search.index import Index
 
     opened = Index.open(index, device=device)
     queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
     conditions: Conditions = {"folder": folder, "label": label, "after": after, "before": before}
-    ask = partial(opened.search, k=k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
-    found = [ask(query) for query in queries]
+    options = {"metric": metric, "approximate": approximate, "include_gone": include_gone, **conditions}
+    shaped = _shape(opened, queries, unlike or [], crop, together=together)
+    if len(shaped) == 1 < len(queries):
+        images, queries = [" + ".join(images)], queries[:1]
+    found = [_find(opened, vector, own, k, options) for vector, own in shaped]
     _print_remarks(index, found, conditions)
     if figure is not None:
         from infomax.figures.canvas import save_png
@@ -66,6 +85,37 @@ def search(
         _print_matches(images, found, metric, approximate=approximate)
         if figure is not None:
             print(f"the figure is {figure}")
+
+
+def _shape(
+    index: "Index", queries: "Sequence[bytes | Path]", unlike: "Sequence[Path]", crop: str | None, *, together: bool
+) -> "list[tuple[Float[np.ndarray, ' d'], list[bytes | Path]]]":
+    """The vectors to search with, each with the files that it is made of."""
+    from infomax.search.originals import Crop, combine, cropped
+
+    part = None if crop is None else Crop.parse(crop)
+    options = None if part is None else index.model.reading_options()
+    vectors = [
+        index.embed(query if part is None or options is None else cropped(query, part, options)) for query in queries
+    ]
+    others = [index.embed(each) for each in unlike]
+    if together or others:
+        return [(combine(vectors, others), [*queries, *unlike])]
+    return [(vector, [query]) for vector, query in zip(vectors, queries, strict=True)]
+
+
+def _find(
+    index: "Index", vector: "Float[np.ndarray, ' d']", own: "Sequence[bytes | Path]", k: int, options: dict[str, Any]
+) -> "Matches":
+    """The matches of a vector, without the files that it was made of."""
+    from infomax.search.presence import file_key
+    from infomax.search.results import Matches
+
+    keys = {file_key(str(each.absolute())) for each in own if isinstance(each, Path)} - {None}
+    found = index.search(vector, k + len(keys), **options)
+    others = [each for each in found if not keys or file_key(each.image.path) not in keys][:k]
+    ranked = [replace(each, rank=rank) for rank, each in enumerate(others, 1)]
+    return Matches(ranked, index.thumbnails, left_out=found.left_out, missing_roots=found.missing_roots)
 
 
 def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditions") -> None:

@@ -24,7 +24,6 @@ from infomax.search.queries import (
     plain_query,
     query_pixels,
     query_vector,
-    row_filter,
     valid_metric,
 )
 from infomax.search.ranking import find_matches
@@ -218,7 +217,7 @@ class Index(IndexReader):
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
             include_gone: Whether images count whose file no longer exists.
-            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
+            **conditions: Which images count: `folder`, `label`, `after`, `tag` ..., see `Conditions`.
 
         Returns:
             The matches.
@@ -250,7 +249,7 @@ class Index(IndexReader):
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
             include_gone: Whether images count whose file no longer exists.
-            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
+            **conditions: Which images count: `folder`, `label`, `after`, `tag` ..., see `Conditions`.
 
         Returns:
             The matches.
@@ -286,7 +285,7 @@ class Index(IndexReader):
     ) -> Matches:
         """The images nearest to a vector, and what was left out; `options` are those of `find_matches`."""
         presence = PresenceFilter(Roots.read(self._folder.roots_file))
-        where, files = row_filter(conditions), None if include_gone else presence
+        where, files = self._filter(conditions), None if include_gone else presence
         found = find_matches(self._store, vector, k, valid_metric(metric), where, presence=files, **options)
         left_out, missing = presence.left_out, presence.missing_roots
         return Matches(found, self.thumbnails, left_out=left_out, missing_roots=missing)

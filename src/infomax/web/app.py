@@ -4,23 +4,49 @@ from fastapi import FastAPI
 
 from infomax.search.index import Index
 from infomax.web.errors import failures, install_error_handlers
+from infomax.web.permissions import LOOK_ONLY, Permissions
 from infomax.web.proxies import BelowPath, PublicAddress
+from infomax.web.routes.curation import router as curation_router
+from infomax.web.routes.export import router as export_router
 from infomax.web.routes.images import router as images_router
 from infomax.web.routes.map import router as map_router
 from infomax.web.routes.matches import router as matches_router
+from infomax.web.routes.originals import router as originals_router
+from infomax.web.routes.overview import router as overview_router
 from infomax.web.routes.page import page_router
 from infomax.web.routes.statistics import router as statistics_router
+from infomax.web.routes.tags import router as tags_router
+from infomax.web.routes.trash import router as trash_router
 from infomax.web.security import CrossOriginProtection
 from infomax.web.state import ServerState
 
+ROUTERS = (
+    statistics_router,
+    overview_router,
+    images_router,
+    originals_router,
+    matches_router,
+    map_router,
+    curation_router,
+    tags_router,
+    trash_router,
+    export_router,
+)
 
-def create_app(index: Index, host: str = "127.0.0.1", public: PublicAddress | None = None) -> FastAPI:
+
+def create_app(
+    index: Index,
+    host: str = "127.0.0.1",
+    public: PublicAddress | None = None,
+    permissions: Permissions = LOOK_ONLY,
+) -> FastAPI:
     """Create the web application for an index.
 
     Args:
         index: The index to serve.
         host: Name or address that the server listens at. It decides which Host headers are accepted.
         public: Where a proxy shows the page, if one does.
+        permissions: What the page may do beside looking.
 
     Returns:
         An ASGI application.
@@ -34,11 +60,12 @@ def create_app(index: Index, host: str = "127.0.0.1", public: PublicAddress | No
         redirect_slashes=False,  # only the documented addresses exist
         responses=failures(400, 403, 422),
     )
-    app.state.server = ServerState.of(index)
+    app.state.server = ServerState.of(index, permissions)
     app.add_middleware(CrossOriginProtection, host=host, public=public)
     if public is not None:
         app.add_middleware(BelowPath, path=public.path)  # outermost: what follows knows nothing of the proxy's path
     install_error_handlers(app)
-    for router in (statistics_router, images_router, matches_router, map_router, page_router()):
+    for router in ROUTERS:
         app.include_router(router)
+    app.include_router(page_router())
     return app

@@ -1,7 +1,7 @@
 """Work that many requests share: thumbnails are read together, and one map is computed for all."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
@@ -80,10 +80,10 @@ class StaleWhileRevalidate(Generic[Result]):
 
     def __init__(self, make: Callable[[], Result]) -> None:
         self._make = make
-        self._made: tuple[int, Result] | None = None
+        self._made: tuple[Hashable, Result] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def get(self, version: int, timeout: float) -> Cached[Result] | None:
+    async def get(self, version: Hashable, timeout: float) -> Cached[Result] | None:
         """Get the latest result. Start making a new one if the latest belongs to another version.
 
         Args:
@@ -105,5 +105,5 @@ class StaleWhileRevalidate(Generic[Result]):
                 done.pop().result()
         return None if self._made is None else Cached(self._made[1], self._made[0] == version)
 
-    async def _work(self, version: int) -> None:
+    async def _work(self, version: Hashable) -> None:
         self._made = version, await to_thread.run_sync(self._make, abandon_on_cancel=True)

@@ -13,6 +13,8 @@ from infomax.search.index import Index
 from infomax.search.map import CollectionMap
 from infomax.search.presence import native
 from infomax.search.results import IndexedImage, Match
+from infomax.search.tags import TaggedRows
+from infomax.web.permissions import Permissions
 
 _FileState = Literal["there", "changed", "gone"]
 
@@ -37,12 +39,13 @@ class ImageAnswer(BaseModel):
     camera: str | None = Field(description="Maker and model of the camera, or null if unknown.")
     latitude: float | None = Field(description="Degrees north of the place, or null if unknown.")
     longitude: float | None = Field(description="Degrees east of the place, or null if unknown.")
+    tags: list[str] = Field(description="Tags that people gave it, in order.")
     state: _FileState = Field(description="State of the file now, compared with its state when it was indexed.")
     thumbnail: str = Field(description="Address of the thumbnail below the page. It changes when the image changes.")
 
 
 class PageAnswer(BaseModel):
-    """Some of the images, in the order of their paths."""
+    """Some of the images, in the order that was asked for."""
 
     total: int = Field(description="Number of images that the filters let through.")
     images: list[ImageAnswer] = Field(description="The images from the offset on.")
@@ -64,6 +67,8 @@ class MatchesAnswer(BaseModel):
     vector: str | None = Field(
         description="The features of the query, if it is not an image of the index. A link with them finds the same."
     )
+    like: list[ImageAnswer] = Field(description="Further images that the query is made of.")
+    unlike: list[ImageAnswer] = Field(description="Images that the matches should not be like.")
     metric: Metric = Field(description="Distance between features.")
     exact: bool = Field(description="Whether these are certainly the nearest. An approximate search may miss a few.")
     matches: list[MatchAnswer] = Field(description="The matches, nearest first.")
@@ -84,6 +89,14 @@ class FolderCount(BaseModel):
     images: int = Field(description="Number of images in the folder and its subfolders.")
 
 
+class ScaleAnswer(BaseModel):
+    """How near images are that are paired at random, by cosine distance."""
+
+    shares: list[float] = Field(description="Shares of the pairs, from 0 to 1.")
+    distances: list[float] = Field(description="The distance that each share of the pairs does not exceed.")
+    pairs: int = Field(description="Number of pairs that were measured.")
+
+
 class StatisticsAnswer(BaseModel):
     """Numbers about the index."""
 
@@ -97,6 +110,10 @@ class StatisticsAnswer(BaseModel):
     model: str = Field(description="Fingerprint of the model.")
     bytes: int = Field(description="Size of the index on disk, in bytes.")
     upload_bytes: int = Field(description="Maximum size of an uploaded image, in bytes.")
+    dated: bool = Field(description="Whether it is known of any image when it was taken.")
+    changes: bool = Field(description="Whether the page may tag images, and move them to the trash folder.")
+    originals: bool = Field(description="Whether the page may open the images themselves.")
+    scale: ScaleAnswer | None = Field(description="What distances mean here; null while there are fewer than 2 images.")
 
 
 class MapAnswer(BaseModel):
@@ -118,11 +135,12 @@ class Computing(BaseModel):
     computing: int = Field(description="Number of images on the map.")
 
 
-def image_answer(image: IndexedImage) -> ImageAnswer:
+def image_answer(image: IndexedImage, tagged: TaggedRows) -> ImageAnswer:
     """Describe an image and the present state of its file.
 
     Args:
         image: An image of the index.
+        tagged: The tags of the index.
 
     Returns:
         The image as JSON.
@@ -139,36 +157,40 @@ def image_answer(image: IndexedImage) -> ImageAnswer:
         camera=image.camera,
         latitude=image.latitude,
         longitude=image.longitude,
+        tags=tagged.of(image.id),
         state=_file_state(image),
         thumbnail=_thumbnail_address(image),
     )
 
 
-def match_answer(match: Match) -> MatchAnswer:
+def match_answer(match: Match, tagged: TaggedRows) -> MatchAnswer:
     """Describe a match.
 
     Args:
         match: A result of a search.
+        tagged: The tags of the index.
 
     Returns:
         The match as JSON.
     """
     return MatchAnswer(
-        rank=match.rank, image=image_answer(match.image), distance=match.distance, similarity=match.similarity
+        rank=match.rank, image=image_answer(match.image, tagged), distance=match.distance, similarity=match.similarity
     )
 
 
-def statistics_answer(index: Index, upload_bytes: int) -> StatisticsAnswer:
+def statistics_answer(index: Index, upload_bytes: int, permissions: Permissions) -> StatisticsAnswer:
     """Describe an index.
 
     Args:
         index: The index.
         upload_bytes: Maximum size of an upload, in bytes.
+        permissions: What the page may do.
 
     Returns:
         Numbers about the index as JSON. The count of a folder includes its subfolders.
     """
     statistics = index.statistics()
+    scale = index.distance_scale()
     counts = {folder: count for folder, count in statistics.folders.items() if folder.startswith("/")}
     root = _common_folder(list(counts))
     folders: Counter[str] = Counter()
@@ -191,6 +213,12 @@ def statistics_answer(index: Index, upload_bytes: int) -> StatisticsAnswer:
         model=statistics.model,
         bytes=statistics.bytes,
         upload_bytes=upload_bytes,
+        dated=index.count(after="0001") > 0,
+        changes=permissions.changes,
+        originals=permissions.originals,
+        scale=ScaleAnswer(shares=list(scale.shares), distances=scale.distances.tolist(), pairs=scale.pairs)
+        if scale.pairs
+        else None,
     )
 
 

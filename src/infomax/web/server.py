@@ -9,6 +9,7 @@ import uvicorn
 from infomax.errors import InfoMaxError
 from infomax.search.index import Index
 from infomax.web.app import create_app
+from infomax.web.permissions import LOOK_ONLY, Permissions
 from infomax.web.proxies import PublicAddress
 
 _SHUTDOWN_TIMEOUT = 2  # seconds that running requests have to finish after Ctrl-C
@@ -22,6 +23,7 @@ def serve(
     *,
     device: str = "auto",
     public: PublicAddress | None = None,
+    permissions: Permissions = LOOK_ONLY,
 ) -> None:
     """Serve an index until Ctrl-C.
 
@@ -32,6 +34,7 @@ def serve(
         ready: Function called with the address of the page and the index once the server accepts connections.
         device: Where the model embeds uploads: "auto", "cpu" or "cuda".
         public: Where a proxy shows the page, if one does.
+        permissions: What the page may do beside looking.
 
     Raises:
         InfoMaxError: If the index or its model cannot be used, or the server cannot listen at this host and port.
@@ -40,7 +43,7 @@ def serve(
     index.model  # noqa: B018 - load it before the first upload: it may not be the model of this index
     with _listen(host, port) as listener:
         config = uvicorn.Config(
-            create_app(index, host, public),
+            create_app(index, host, public, permissions),
             log_level="warning",
             access_log=False,
             server_header=False,

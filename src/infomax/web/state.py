@@ -16,8 +16,11 @@ from infomax.devices import cores
 from infomax.search.index import Index
 from infomax.search.map import CollectionMap
 from infomax.web.caching import CoalescedLookup, StaleWhileRevalidate
+from infomax.web.errors import refuse
+from infomax.web.permissions import LOOK_ONLY, Permissions
 from infomax.web.schemas import StatisticsAnswer, statistics_answer
 from infomax.web.uploads import MAX_UPLOAD_BYTES, embed_upload
+from infomax.web.views import CollectionViews
 
 Result = TypeVar("Result")
 
@@ -33,6 +36,9 @@ class ServerState:
         statistics: Numbers about the index.
         searches: Limits the number of concurrent searches to the number of CPU cores. Further searches wait in line.
         embeddings: Lets the model embed one upload at a time.
+        views: What takes long to find out about the collection: duplicates, checks, orders.
+        permissions: What the page may do beside looking.
+        changes: Lets one request write at a time.
     """
 
     index: Index
@@ -41,13 +47,17 @@ class ServerState:
     statistics: StaleWhileRevalidate[StatisticsAnswer]
     searches: CapacityLimiter
     embeddings: CapacityLimiter
+    views: CollectionViews
+    permissions: Permissions
+    changes: CapacityLimiter
 
     @classmethod
-    def of(cls, index: Index) -> "ServerState":
+    def of(cls, index: Index, permissions: Permissions = LOOK_ONLY) -> "ServerState":
         """Create the state of a new server.
 
         Args:
             index: The index to serve.
+            permissions: What the page may do beside looking.
 
         Returns:
             State with empty caches.
@@ -56,9 +66,12 @@ class ServerState:
             index=index,
             thumbnails=CoalescedLookup(index.thumbnails),
             maps=StaleWhileRevalidate(index.map),
-            statistics=StaleWhileRevalidate(lambda: statistics_answer(index, MAX_UPLOAD_BYTES)),
+            statistics=StaleWhileRevalidate(lambda: statistics_answer(index, MAX_UPLOAD_BYTES, permissions)),
             searches=CapacityLimiter(cores()),
             embeddings=CapacityLimiter(1),
+            views=CollectionViews(index),
+            permissions=permissions,
+            changes=CapacityLimiter(1),
         )
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -74,6 +87,22 @@ class ServerState:
             Exception: Whatever `work` raises.
         """
         return await to_thread.run_sync(work, limiter=self.searches)
+
+    async def changing(self, work: Callable[[], Result]) -> Result:
+        """Run work that writes, one at a time.
+
+        Args:
+            work: Function to call in a thread.
+
+        Returns:
+            The result of `work`.
+
+        Raises:
+            HTTPException: 403 where the page may only look.
+        """
+        if not self.permissions.changes:
+            refuse(403, "this page may only look: start it with --allow-changes to tag images and to move them")
+        return await to_thread.run_sync(work, limiter=self.changes)
 
     async def embed(self, body: bytes) -> Float[np.ndarray, " d"]:
         """Embed an uploaded image in a thread once the model is free.

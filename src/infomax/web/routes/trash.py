@@ -1,0 +1,107 @@
+"""The trash folder: images are moved there with a journal, and moved back. Nothing is ever deleted."""
+
+from fastapi import APIRouter, Request
+
+from infomax.cleaning.journal import Journal, Move, MoveState
+from infomax.cleaning.moving import Outcome, move_images, undo_moves
+from infomax.paths import printable
+from infomax.search.index import Index
+from infomax.search.row_writer import id_of
+from infomax.search.tags import TRASHED
+from infomax.web.bodies import ImageIds, Restoration, json_body, read_json
+from infomax.web.errors import failures
+from infomax.web.schemas import image_answer
+from infomax.web.schemas_curation import MovesAnswer, StayingFile, TrashAnswer, TrashedImage
+from infomax.web.state import State
+
+router = APIRouter()
+
+
+@router.get("/api/trash")
+async def get_trash(state: State) -> TrashAnswer:
+    """List the images in the trash folder, the latest first."""
+    return await state.run(lambda: _trash(state))
+
+
+@router.post("/api/trash", openapi_extra=json_body(ImageIds), responses=failures(413, 415))
+async def move_to_trash(state: State, request: Request) -> MovesAnswer:
+    """Move the files of images to the trash folder, with their sidecars. Needs --allow-changes.
+
+    A file that has changed since it was indexed stays, and so does an image in a file of many.
+    """
+    asked = await read_json(request, ImageIds)
+
+    def work() -> MovesAnswer:
+        index = state.index
+        moved = move_images(index, index.images(list(dict.fromkeys(asked.ids))), state.permissions.trash_of(index.path))
+        ids = _ids(moved)
+        index.tag(ids, TRASHED)
+        return _answer(moved, ids)
+
+    return await state.changing(work)
+
+
+@router.post("/api/trash/restore", openapi_extra=json_body(Restoration), responses=failures(413, 415))
+async def restore(state: State, request: Request) -> MovesAnswer:
+    """Move images back from the trash folder. A file that exists again is not replaced. Needs --allow-changes."""
+    asked = await read_json(request, Restoration)
+
+    def work() -> MovesAnswer:
+        folder = state.permissions.trash_of(state.index.path)
+        moved = undo_moves(folder, asked.moves) if Journal(folder).moves else Outcome(folder)
+        ids = _ids(moved)
+        state.index.untag(ids, TRASHED)
+        return _answer(moved, ids)
+
+    return await state.changing(work)
+
+
+def _trash(state: State) -> TrashAnswer:
+    folder = state.permissions.trash_of(state.index.path)
+    journal = Journal(folder)
+    done = [
+        move
+        for number, move in sorted(journal.moves.items(), reverse=True)
+        if move.image is None and journal.states[number] in (MoveState.DONE, MoveState.UNDOING)
+    ]
+    known = {image.id: image for image in state.index.images([_id(move) for move in done])}
+    tagged = state.index.tagged()
+    images = [
+        TrashedImage(
+            move=move.number,
+            path=printable(str(move.source)),
+            size=move.size,
+            image=image_answer(known[_id(move)], tagged) if _id(move) in known else None,
+        )
+        for move in done
+    ]
+    return TrashAnswer(folder=str(folder), images=images)
+
+
+def _id(move: Move) -> str:
+    """Id that the image of a move has in the index."""
+    return id_of(printable(str(move.source)))
+
+
+def _ids(outcome: Outcome) -> list[str]:
+    return [_id(move) for move in outcome.moves if move.image is None]
+
+
+def _answer(outcome: Outcome, ids: list[str]) -> MovesAnswer:
+    return MovesAnswer(
+        folder=str(outcome.folder),
+        moves=[move.number for move in outcome.moves if move.image is None],
+        ids=ids,
+        left=[StayingFile(path=each.path, reason=each.reason) for each in outcome.left],
+    )
+
+
+def reconcile(index: Index, folder_journal: Journal) -> None:
+    """Mark images as trashed that a killed server had moved, but not marked yet.
+
+    Args:
+        index: The index.
+        folder_journal: The journal of the trash folder.
+    """
+    done = [move for number, move in folder_journal.moves.items() if folder_journal.states[number] is MoveState.DONE]
+    index.tag([_id(move) for move in done if move.image is None], TRASHED)
