@@ -1,7 +1,6 @@
 """Answers of the HTTP API as JSON. The classes are also the user documentation in OpenAPI."""
 
 from collections import Counter
-from collections.abc import Sequence
 from os import stat_result
 from pathlib import Path
 from typing import Literal
@@ -10,7 +9,6 @@ from pydantic import BaseModel, Field
 
 from infomax.neighbors.distances import Metric
 from infomax.search.index import Index
-from infomax.search.map import CollectionMap
 from infomax.search.presence import native
 from infomax.search.results import IndexedImage, Match
 from infomax.search.tags import TaggedRows
@@ -116,10 +114,21 @@ class StatisticsAnswer(BaseModel):
     scale: ScaleAnswer | None = Field(description="What distances mean here; null while there are fewer than 2 images.")
 
 
+class ClusterAnswer(BaseModel):
+    """Images that lie together on the map, found without labels."""
+
+    name: str | None = Field(description="Label or folder of at least 80 % of the images, or null.")
+    size: int = Field(description="Number of images.")
+    medoids: list[str] = Field(description="Ids of up to 8 images that stand for the cluster, the most central first.")
+    center: list[float] = Field(description="Position x, y in the middle of the images.")
+    outline: list[list[float]] = Field(description="Closed curves around the images, each as x, y, x, y ...")
+
+
 class MapAnswer(BaseModel):
-    """All images as points of a plane, as columns, in the order of their paths."""
+    """The images as points of a plane, as columns, in the order of their paths."""
 
     current: bool = Field(description="Whether the map shows the present images. If not, a new map is being computed.")
+    images: int = Field(description="Number of images. If there are fewer points, the map is a sample of them.")
     ids: list[str] = Field(description="Id of each image.")
     x: list[float] = Field(description="Horizontal position of each image, in 0..1 from left to right.")
     y: list[float] = Field(description="Vertical position of each image, in 0..1 from top to bottom.")
@@ -127,6 +136,12 @@ class MapAnswer(BaseModel):
     label: list[int] = Field(description="Index into `labels` for each image, or -1 if it has no label.")
     folders: list[str] = Field(description="All folders, in order.")
     folder: list[int] = Field(description="Index into `folders` for each image, or -1 if it has no folder.")
+    clusters: list[ClusterAnswer] = Field(description="All clusters, the largest first.")
+    cluster: list[int] = Field(description="Index into `clusters` for each image, or -1 if it is in none.")
+    outlier: list[float] = Field(description="Rank by distance to the nearest images: 0 is typical, 1 is odd.")
+    taken: list[int | None] = Field(
+        description="When each image was taken, in seconds of local time since 1970, or null. Empty if none is known."
+    )
 
 
 class Computing(BaseModel):
@@ -220,39 +235,6 @@ def statistics_answer(index: Index, upload_bytes: int, permissions: Permissions)
         if scale.pairs
         else None,
     )
-
-
-def map_answer(collection_map: CollectionMap, *, current: bool) -> MapAnswer:
-    """Describe a map as columns, so that tens of thousands of points take only a few megabytes.
-
-    Args:
-        collection_map: The map of the collection.
-        current: Whether the map shows the present images.
-
-    Returns:
-        The map as JSON. Positions have five decimal places.
-    """
-    labels, label = _factorize(collection_map.labels)
-    folders, folder = _factorize([path.rpartition("/")[0] or None for path in collection_map.paths])
-    positions = collection_map.positions.round(5).astype(float).round(5)
-    x, y = positions.T.tolist() if collection_map.ids else ([], [])
-    return MapAnswer(
-        current=current,
-        ids=collection_map.ids,
-        x=x,
-        y=y,
-        labels=labels,
-        label=label,
-        folders=folders,
-        folder=folder,
-    )
-
-
-def _factorize(names: Sequence[str | None]) -> tuple[list[str], list[int]]:
-    """Return the unique names in order, and for each name its index among them, or -1 for None."""
-    unique = sorted({name for name in names if name is not None})
-    indices: dict[str | None, int] = {name: index for index, name in enumerate(unique)} | {None: -1}
-    return unique, [indices[name] for name in names]
 
 
 def _thumbnail_address(image: IndexedImage) -> str:

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from infomax.web.schemas import Computing, MapAnswer, map_answer
+from infomax.web.map_columns import map_answer
+from infomax.web.schemas import Computing, MapAnswer
 from infomax.web.state import State
 
 router = APIRouter()
