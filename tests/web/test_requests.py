@@ -30,8 +30,26 @@ OPERATIONS = [
     ("GET", "/api/matches"),
     ("POST", "/api/matches"),
     ("GET", "/api/map"),
+    ("GET", "/api/overview"),
+    ("GET", "/api/clusters"),
+    ("GET", "/api/originals/{id}"),
+    ("GET", "/api/seen/{id}"),
+    ("GET", "/api/explanations"),
+    ("GET", "/api/duplicates"),
+    ("GET", "/api/outliers"),
+    ("GET", "/api/selection"),
+    ("GET", "/api/checks"),
+    ("GET", "/api/tags"),
+    ("POST", "/api/tags"),
+    ("POST", "/api/hidden"),
+    ("POST", "/api/decisions"),
+    ("DELETE", "/api/decisions/{id}"),
+    ("GET", "/api/trash"),
+    ("POST", "/api/trash"),
+    ("POST", "/api/trash/restore"),
+    ("POST", "/api/export"),
 ]
-WITHOUT_PARAMETERS = ("/api/statistics", "/api/map")
+WITHOUT_PARAMETERS = ("/api/statistics", "/api/map", "/api/overview", "/api/clusters", "/api/tags", "/api/trash")
 """Requests to these addresses are always valid."""
 
 FUZZING = settings(

@@ -65,7 +65,7 @@ def check_images(index: Index) -> Checks:
         return [image.id for image, is_wanted in zip(images, wanted, strict=True) if is_wanted]
 
     is_blank = [image.id in blank for image in images]
-    is_dark = [not empty and look[0] < DARK for empty, look in zip(is_blank, looks, strict=True)]
+    is_dark = [look[0] < DARK for look in looks]
     is_blurred = [not empty and look[1] < BLURRED for empty, look in zip(is_blank, looks, strict=True)]
     return Checks(those(is_blank), those(is_dark), those(is_blurred), those([side < smallest for side in longest]))
 

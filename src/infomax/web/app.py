@@ -7,6 +7,7 @@ from infomax.web.errors import failures, install_error_handlers
 from infomax.web.permissions import LOOK_ONLY, Permissions
 from infomax.web.proxies import BelowPath, PublicAddress
 from infomax.web.routes.curation import router as curation_router
+from infomax.web.routes.explanations import router as explanations_router
 from infomax.web.routes.export import router as export_router
 from infomax.web.routes.images import router as images_router
 from infomax.web.routes.map import router as map_router
@@ -28,6 +29,7 @@ ROUTERS = (
     matches_router,
     map_router,
     curation_router,
+    explanations_router,
     tags_router,
     trash_router,
     export_router,

@@ -142,3 +142,11 @@ class TrashAnswer(BaseModel):
 
     folder: str = Field(description="The folder.")
     images: list[TrashedImage] = Field(description="Images in it, the latest first.")
+
+
+class ExplanationAnswer(BaseModel):
+    """How much each place of two images speaks for the other image, in nats: pointwise mutual information."""
+
+    query: list[list[float]] = Field(description="Rows of places of the first image, by the code of the other.")
+    match: list[list[float]] = Field(description="Rows of places of the other image, by the code of the first.")
+    most: float = Field(description="The largest value, up to its sign, that the images have with themselves.")

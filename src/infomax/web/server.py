@@ -6,6 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
+from infomax.cleaning.trash import mark_trashed
 from infomax.errors import InfoMaxError
 from infomax.search.index import Index
 from infomax.web.app import create_app
@@ -41,6 +42,8 @@ def serve(
     """
     index = Index.open(path, device=device)
     index.model  # noqa: B018 - load it before the first upload: it may not be the model of this index
+    if permissions.changes:
+        mark_trashed(index, permissions.trash_of(index.path))
     with _listen(host, port) as listener:
         config = uvicorn.Config(
             create_app(index, host, public, permissions),

@@ -38,7 +38,7 @@ async def get_images(state: State, asked: Annotated[ImagePage, Query()]) -> Resp
             images = index.page(asked.offset, asked.limit, **asked.conditions())
             total = index.count(**asked.conditions())
         else:
-            chosen = ImageConditions(**asked.model_dump(include=set(ImageConditions.model_fields)))
+            chosen = ImageConditions(**asked.model_dump(include=set(ImageConditions.model_fields), exclude_none=True))
             ids = state.views.ordered(asked.order, asked.seed, chosen, collection_map)
             images, total = index.images(ids[asked.offset : asked.offset + asked.limit]), len(ids)
         answers = [image_answer(image, tagged) for image in images]

@@ -2,11 +2,10 @@
 
 from fastapi import APIRouter, Request
 
-from infomax.cleaning.journal import Journal, Move, MoveState
+from infomax.cleaning.journal import Journal
 from infomax.cleaning.moving import Outcome, move_images, undo_moves
+from infomax.cleaning.trash import id_of_moved, ids_of_moved, trashed_images
 from infomax.paths import printable
-from infomax.search.index import Index
-from infomax.search.row_writer import id_of
 from infomax.search.tags import TRASHED
 from infomax.web.bodies import ImageIds, Restoration, json_body, read_json
 from infomax.web.errors import failures
@@ -34,7 +33,7 @@ async def move_to_trash(state: State, request: Request) -> MovesAnswer:
     def work() -> MovesAnswer:
         index = state.index
         moved = move_images(index, index.images(list(dict.fromkeys(asked.ids))), state.permissions.trash_of(index.path))
-        ids = _ids(moved)
+        ids = ids_of_moved(moved)
         index.tag(ids, TRASHED)
         return _answer(moved, ids)
 
@@ -49,7 +48,7 @@ async def restore(state: State, request: Request) -> MovesAnswer:
     def work() -> MovesAnswer:
         folder = state.permissions.trash_of(state.index.path)
         moved = undo_moves(folder, asked.moves) if Journal(folder).moves else Outcome(folder)
-        ids = _ids(moved)
+        ids = ids_of_moved(moved)
         state.index.untag(ids, TRASHED)
         return _answer(moved, ids)
 
@@ -58,33 +57,16 @@ async def restore(state: State, request: Request) -> MovesAnswer:
 
 def _trash(state: State) -> TrashAnswer:
     folder = state.permissions.trash_of(state.index.path)
-    journal = Journal(folder)
-    done = [
-        move
-        for number, move in sorted(journal.moves.items(), reverse=True)
-        if move.image is None and journal.states[number] in (MoveState.DONE, MoveState.UNDOING)
-    ]
-    known = {image.id: image for image in state.index.images([_id(move) for move in done])}
+    moves = trashed_images(folder)
+    known = {image.id: image for image in state.index.images([id_of_moved(move) for move in moves])}
     tagged = state.index.tagged()
-    images = [
-        TrashedImage(
-            move=move.number,
-            path=printable(str(move.source)),
-            size=move.size,
-            image=image_answer(known[_id(move)], tagged) if _id(move) in known else None,
-        )
-        for move in done
-    ]
+    images = []
+    for move in moves:
+        image = known.get(id_of_moved(move))
+        answer = None if image is None else image_answer(image, tagged)
+        path = printable(str(move.source))
+        images.append(TrashedImage(move=move.number, path=path, size=move.size, image=answer))
     return TrashAnswer(folder=str(folder), images=images)
-
-
-def _id(move: Move) -> str:
-    """Id that the image of a move has in the index."""
-    return id_of(printable(str(move.source)))
-
-
-def _ids(outcome: Outcome) -> list[str]:
-    return [_id(move) for move in outcome.moves if move.image is None]
 
 
 def _answer(outcome: Outcome, ids: list[str]) -> MovesAnswer:
@@ -94,14 +76,3 @@ def _answer(outcome: Outcome, ids: list[str]) -> MovesAnswer:
         ids=ids,
         left=[StayingFile(path=each.path, reason=each.reason) for each in outcome.left],
     )
-
-
-def reconcile(index: Index, folder_journal: Journal) -> None:
-    """Mark images as trashed that a killed server had moved, but not marked yet.
-
-    Args:
-        index: The index.
-        folder_journal: The journal of the trash folder.
-    """
-    done = [move for number, move in folder_journal.moves.items() if folder_journal.states[number] is MoveState.DONE]
-    index.tag([_id(move) for move in done if move.image is None], TRASHED)

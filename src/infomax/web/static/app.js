@@ -32,9 +32,11 @@ const SHOWN = {
   matches: matches.show,
 };
 const TABS = { overview: "Overview", wall: "Wall", map: "Map", duplicates: "Duplicates", outliers: "Outliers", selection: "Select", trash: "Trash" };
+const FILTERED = ["wall", "map", "matches"]; // views that the filters work on
 const REFRESH_INTERVAL = 15_000; // milliseconds between checks whether the index has changed
 
 const view = document.getElementById("view");
+const tools = document.getElementById("view-tools");
 let statistics = null;
 let tags = [];
 let state = parseAddress(location.search);
@@ -67,11 +69,13 @@ async function render({ found = null, focus = false, keep = null, fresh = false 
   try {
     if (fresh || !statistics) await readStatistics();
     fillBar();
+    tools.replaceChildren();
     const preview = history.state?.preview;
     const next = await SHOWN[requested.view](view, requested, {
       ...context,
       signal,
       statistics,
+      tools,
       preview,
       found,
       learned: true,
@@ -102,7 +106,7 @@ async function readStatistics() {
 }
 
 function moveFocusAfterRendering(focus, keep) {
-  if (keep) view.querySelector(`[name=${keep}]:is(:checked, select, [type=checkbox])`)?.focus();
+  if (keep) document.querySelector(`:is(#view, #view-tools) [name=${keep}]:is(:checked, select, [type=checkbox])`)?.focus();
   else if (focus) (view.querySelector(".tile-link") ?? view).focus();
 }
 
@@ -139,6 +143,7 @@ function fillBar() {
   );
   document.querySelector("#views [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   filters.fill(statistics, tags, state);
+  document.getElementById("tools").dataset.filters = FILTERED.includes(state.view);
 }
 
 document.addEventListener("click", (event) => {
@@ -199,6 +204,11 @@ addEventListener("resize", () => {
 });
 
 document.getElementById("keys").addEventListener("click", () => help.open());
+
+document.getElementById("show-filters").addEventListener("click", (event) => {
+  const open = document.getElementById("tools").classList.toggle("open");
+  event.currentTarget.setAttribute("aria-expanded", String(open));
+});
 
 // Another process, or another browser, may have changed images or tags.
 setInterval(async () => {

@@ -29,7 +29,7 @@ export async function showOutliers(view, state, { signal }) {
   return fillList(view, state, title, images, links, "There are none.");
 }
 
-export async function showSelection(view, state, { signal, go }) {
+export async function showSelection(view, state, { signal, go, tools }) {
   const rule = element(
     "label",
     {},
@@ -51,8 +51,8 @@ export async function showSelection(view, state, { signal, go }) {
     ),
   );
   const { images } = await request("api/selection", { n: Math.min(state.n, 1000), by: state.by }, { signal });
-  const bar = element("div", { class: "toolbar" }, rule, count, element("span", { class: "muted" }, RULE_TEXTS[state.by]));
-  return fillList(view, state, "A selection that stands for all", images, bar, "There are no images yet.");
+  tools.replaceChildren(rule, count, element("span", { class: "muted" }, RULE_TEXTS[state.by]));
+  return fillList(view, state, "A selection that stands for all", images, null, "There are no images yet.");
 }
 
 function fillList(view, state, title, images, bar, none) {

@@ -4,6 +4,7 @@ import { findMatches } from "./api.js";
 import { announce, button, element, formatBytes, formatCount, formatNumber, message } from "./elements.js";
 import { isFiltered, K_CHOICES, linkTo, toNeighbors, toWall, withoutFilters } from "./address.js";
 import { cropFrame } from "./crop.js";
+import { explain } from "./explanation.js";
 import { fileName, folderName, grid, thumbnail, tile } from "./images.js";
 import { CHANCE, nearnessBar, shareInWords, shareWithin } from "./scale.js";
 
@@ -38,7 +39,7 @@ export async function show(view, state, { signal, go, statistics, preview, found
 
 function neighbors(found, heading, state, statistics, go) {
   const scale = found.metric === "cosine" ? statistics.scale : null;
-  const tiles = found.matches.map((match) => matchTile(match, state, scale, go));
+  const tiles = found.matches.map((match) => matchTile(match, state, scale, go, found.query && ((image) => explain(found.query, image))));
   const far = scale ? found.matches.findIndex((match) => shareWithin(scale, match.distance) >= CHANCE) : -1;
   if (far >= 0) {
     const line = element("p", { class: "chance" }, "From here on, 1 in 20 images that are paired at random are as near.");
@@ -59,7 +60,7 @@ function neighbors(found, heading, state, statistics, go) {
   );
 }
 
-function matchTile(match, state, scale, go) {
+function matchTile(match, state, scale, go, why) {
   const { image, distance } = match;
   const share = scale && shareWithin(scale, distance);
   const words = scale ? shareInWords(share) : `distance ${distance.toFixed(4)}`;
@@ -69,13 +70,13 @@ function matchTile(match, state, scale, go) {
     { class: "caption", title: number },
     scale ? nearnessBar(share, `${words}, ${number}`) : element("b", {}, distance.toFixed(3)),
     element("span", {}, image.label ?? ""),
-    steer(image, state, go),
+    steer(image, state, go, why),
   );
   return tile(image, state, { caption, description: `${words}, ${number}` });
 }
 
 // Buttons that make the query like an image, or unlike it.
-function steer(image, state, go) {
+function steer(image, state, go, why) {
   const toggle = (name) => () => {
     const other = name === "like" ? "unlike" : "like";
     const ids = new Set(listOf(state[name]));
@@ -87,6 +88,7 @@ function steer(image, state, go) {
     "span",
     { class: "steer" },
     button("+", toggle("like"), { title: "More like this", "aria-label": `More like ${fileName(image)}` }),
+    why && button("?", () => why(image), { title: "Why this matches", "aria-label": `Why ${fileName(image)} matches` }),
     button("−", toggle("unlike"), { title: "Less like this", "aria-label": `Less like ${fileName(image)}` }),
   );
 }

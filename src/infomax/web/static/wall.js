@@ -13,7 +13,7 @@ const MARGIN = "1200px"; // how far from the screen sections are drawn
 const SIZES = { small: 110, medium: 170, large: 260 }; // heights of rows in pixels
 const ORDER_NAMES = { path: "By path", date: "Newest first", likeness: "By likeness", random: "At random" };
 
-export async function show(view, state, { signal, go, statistics }) {
+export async function show(view, state, { signal, go, statistics, tools }) {
   const seed = state.order === "random" ? 7 : null;
   const load = (offset, limit = SECTION) =>
     requestComputed(
@@ -30,9 +30,9 @@ export async function show(view, state, { signal, go, statistics }) {
   }
   const wall = element("div", { class: "wall", role: "group", "aria-label": "Images" });
   const place = element("span", { class: "page-range" });
+  tools.replaceChildren(...toolbar(state, go, place, () => sections.forEach((each) => each.redraw())));
   view.replaceChildren(
     element("h1", { class: "visually-hidden" }, "Images"),
-    toolbar(state, go, place, () => sections.forEach((each) => each.redraw())),
     wall,
   );
   const sections = Array.from({ length: Math.ceil(found.total / SECTION) }, (_, number) =>
@@ -197,7 +197,7 @@ function toolbar(state, go, place, redraw) {
       ),
     ),
   );
-  return element("div", { class: "toolbar" }, order, size, place);
+  return [order, size, place];
 }
 
 function emptyMessage(state, statistics) {
