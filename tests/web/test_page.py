@@ -106,7 +106,7 @@ def test_the_wall_shows_all_images_in_rows_that_fill_the_width(page: Page, serve
 
 def test_the_place_on_the_wall_is_in_the_address(page: Page, served: Served) -> None:
     visit(page, served)
-    page.get_by_label("Tiles").select_option("large")
+    page.locator("[name=tiles]").select_option("large")
     page.mouse.wheel(0, 700)
     page.wait_for_url("**from=**")
     (first,) = query(page)["from"]
@@ -120,7 +120,7 @@ def test_orders(page: Page, served: Served) -> None:
     visit(page, served)
     by_path = names(page)
     for order in ("random", "likeness", "date"):
-        page.get_by_label("Order").select_option(order)
+        page.locator("[name=order]").select_option(order)
         page.wait_for_url(f"**order={order}**")
         settled(page)
         expect(tiles(page)).to_have_count(45)

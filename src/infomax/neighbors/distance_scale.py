@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from infomax.neighbors.distances import directions
 
-SHARES = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+SHARES = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, *(step / 50 for step in range(1, 51)))
 """Shares of random pairs at which the scale is kept."""
 
 SAMPLED = 1500
@@ -30,7 +30,7 @@ class DistanceScale:
     pairs: int
 
     def share_within(self, distance: float) -> float:
-        """The share of random pairs that are as near as this or nearer, by interpolation.
+        """The share of random pairs that are as near as this or nearer, by interpolation; at least one of the pairs.
 
         Args:
             distance: Cosine distance, in 0..2.
@@ -41,7 +41,7 @@ class DistanceScale:
         """
         if not self.pairs:
             return 1.0
-        return float(np.interp(distance, self.distances, self.shares))
+        return max(float(np.interp(distance, self.distances, self.shares)), 1 / self.pairs)
 
 
 def distance_scale(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> DistanceScale:

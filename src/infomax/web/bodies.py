@@ -11,6 +11,8 @@ from infomax.web.requests import ID_PATTERN
 MAX_BODY_BYTES = 16 << 20
 """Maximum size of a body; enough for the ids of 400,000 images."""
 
+_TOO_MANY_BYTES = f"more than {MAX_BODY_BYTES >> 20} MB: send fewer images at a time"
+
 Body = TypeVar("Body", bound=BaseModel)
 
 _Ids = list[str]
@@ -81,11 +83,14 @@ async def read_json(request: Request, model: type[Body]) -> Body:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         refuse(415, "send the body of the request as application/json")
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > MAX_BODY_BYTES:
+        refuse(413, _TOO_MANY_BYTES)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            refuse(413, f"more than {MAX_BODY_BYTES >> 20} MB: send fewer images at a time")
+            refuse(413, _TOO_MANY_BYTES)
     try:
         return model.model_validate_json(bytes(body))
     except ValidationError as error:

@@ -46,7 +46,7 @@ function numbers(facts, state) {
     element(
       "div",
       { class: "counts" },
-      element("h3", {}, title),
+      element("h2", {}, title),
       element(
         "ul",
         {},

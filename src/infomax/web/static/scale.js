@@ -5,9 +5,11 @@ import { element, formatNumber } from "./elements.js";
 export const CHANCE = 0.05; // share of random pairs from which on matches are no longer worth much
 const LEAST = 1e-5; // least share that is told apart
 
-// The share of random pairs within a distance, by interpolation. `scale` is what /api/statistics says.
-export function shareWithin(scale, distance) {
-  const { shares, distances } = scale;
+// The share of random pairs within a distance, by interpolation; never less than one of the pairs that were measured.
+// `scale` is what /api/statistics says.
+export const shareWithin = (scale, distance) => Math.max(interpolated(scale, distance), 1 / scale.pairs);
+
+function interpolated({ shares, distances }, distance) {
   if (distance >= distances.at(-1)) return 1;
   const above = distances.findIndex((each) => each > distance);
   if (above <= 0) return 0;

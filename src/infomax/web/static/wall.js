@@ -175,7 +175,7 @@ function toolbar(state, go, place, redraw) {
     element("span", {}, "Order "),
     element(
       "select",
-      { name: "order", onchange: (event) => go({ ...state, order: event.target.value, from: 0 }, { keep: "order" }) },
+      { name: "order", "aria-label": "Order", onchange: (event) => go({ ...state, order: event.target.value, from: 0 }, { keep: "order" }) },
       ORDERS.map((each) => element("option", { value: each, selected: each === state.order }, ORDER_NAMES[each])),
     ),
   );
@@ -187,6 +187,7 @@ function toolbar(state, go, place, redraw) {
       "select",
       {
         name: "tiles",
+        "aria-label": "Height of the tiles",
         onchange: (event) => {
           localStorage.setItem("tiles", event.target.value);
           redraw();
