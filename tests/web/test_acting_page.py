@@ -274,6 +274,9 @@ def test_why_two_match(page: Page, acting: Acting) -> None:
 
 
 AXE_VIEWS = [
+    *("/", "/?view=wall", "/?near={}", "/?view=duplicates"),
+    *("/?view=outliers", "/?view=selection", "/?view=trash", "/?view=map"),
+]
     "/",
     "/?view=wall",
     "/?near={}",
