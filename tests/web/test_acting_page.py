@@ -277,14 +277,6 @@ AXE_VIEWS = [
     *("/", "/?view=wall", "/?near={}", "/?view=duplicates"),
     *("/?view=outliers", "/?view=selection", "/?view=trash", "/?view=map"),
 ]
-    "/",
-    "/?view=wall",
-    "/?near={}",
-    "/?view=duplicates",
-    "/?view=outliers",
-    "/?view=selection",
-    "/?view=trash",
-]
 
 
 @pytest.mark.parametrize("page", [WIDE, {**WIDE, "color_scheme": "dark"}, PHONE], indirect=True)
