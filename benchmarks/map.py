@@ -88,6 +88,14 @@ def make_app(drawn: CollectionMap) -> Any:
     def get_map() -> Response:
         return Response(answer, media_type="application/json")
 
+    @app.get("/api/map/excluded")
+    def get_excluded() -> dict[str, list[str]]:
+        return {"ids": []}
+
+    @app.get("/api/tags")
+    def get_tags() -> dict[str, list[str]]:
+        return {"tags": []}
+
     @app.get("/api/thumbnails/{name}")
     def get_thumbnail(name: str) -> Response:
         return Response(thumbnails[int(name, 16) % len(thumbnails)], media_type="image/webp")

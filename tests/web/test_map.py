@@ -328,6 +328,20 @@ def test_the_legend_shows_several_groups_and_counts(page: Page) -> None:
     assert plot(page, "dimmed") is None
 
 
+def test_filters_dim_what_they_leave_out(page: Page, collection: tuple[str, Index]) -> None:
+    address, index = collection
+    images = index.page(0, 160)
+    for more, counts in {
+        "&label=red": [each.label == "red" for each in images],
+        "&after=2022": [str(each.taken) >= "2022" for each in images],
+        f"&folder={Path(images[0].path).parent}": [each.label == "blue" for each in images],
+    }.items():
+        visit(page, address, more)
+        assert plot(page, "dimmed && Array.from(document.getElementById('view').plot.dimmed)") == [
+            int(not each) for each in counts
+        ]
+
+
 def test_every_coloring(page: Page) -> None:
     options = page.locator(".legend option").all_inner_texts()
     assert options == ["Cluster", "Label", "Folder", "Date", "Outlier score"]

@@ -28,7 +28,10 @@ export async function show(view, state, context) {
     return { title: "Map" };
   }
   const map = await fetchMap(view, context.signal);
-  return new MapView(view, state, context, map).parts();
+  const { folder, label, tag, after, before, hidden } = state;
+  const filters = { folder, label, tag, after, before, hidden };
+  const { ids } = await request("api/map/excluded", filters, { signal: context.signal });
+  return new MapView(view, state, context, map, ids).parts();
 }
 
 // Get the map. Show a message while the server computes it.
@@ -43,7 +46,7 @@ async function fetchMap(view, signal) {
 }
 
 class MapView {
-  constructor(view, state, { go, signal, statistics }, map) {
+  constructor(view, state, { go, signal, statistics }, map, excluded) {
     Object.assign(this, { state, go, signal, map });
     this.darkScheme = matchMedia("(prefers-color-scheme: dark)");
     this.address = new MapAddress();
@@ -51,7 +54,7 @@ class MapView {
     const { at, color, shown } = this.address.read();
     this.color = color in this.colorings ? color : Object.keys(this.colorings)[0];
     this.shown = shown;
-    this.filtered = filteredOut(state, map);
+    this.filtered = filteredOut(map, excluded);
     this.build(view);
     this.plot.viewport.goTo(at ?? lastPlace);
     this.recolor();
@@ -259,15 +262,10 @@ const button = (text, label, onclick) =>
   element("button", { type: "button", "aria-label": label, title: label, onclick }, text);
 
 // Which points the filters exclude (1) or include (0), or null if all are included.
-function filteredOut(state, map) {
-  if (state.folder === null && state.label === null) return null;
-  const label = map.labels.indexOf(state.label);
-  const isInside = map.folders.map((folder) => folder === state.folder || folder.startsWith(`${state.folder}/`));
-  return Uint8Array.from(map.ids, (_, i) => {
-    const hasLabel = state.label === null || map.label[i] === label;
-    const isInFolder = state.folder === null || (map.folder[i] >= 0 && isInside[map.folder[i]]);
-    return hasLabel && isInFolder ? 0 : 1;
-  });
+function filteredOut(map, excluded) {
+  if (!excluded.length) return null;
+  const ids = new Set(excluded);
+  return Uint8Array.from(map.ids, (id) => (ids.has(id) ? 1 : 0));
 }
 
 // What must be said about the map, or null.
