@@ -268,8 +268,8 @@ def test_names_and_labels_stay_text(page: Page, served: Served) -> None:
     expect(page.locator(".query h1")).to_have_text(f"{EVIL}.png")
     page.locator(".query dd a").first.click()
     expect(page.locator(".page-range")).to_contain_text("of 15")
-    visit(page, served, "/?view=map")
-    expect(page.locator(".legend a")).to_have_text(sorted(LABELS))
+    visit(page, served, "/?view=map&color=label")
+    expect(page.locator(".legend .group-name")).to_have_text(sorted(LABELS))
     assert page.locator("img[src=x]").count() == 0
 
 
@@ -286,12 +286,9 @@ def test_a_folder_is_called_a_folder(browser: Browser, served: Served, tmp_path:
         places = {name.split(", ")[1] for name in names(page)}
         assert places <= {f"in {each}" for each in (*LABELS, "holiday")}
         expect(page.locator("#label")).to_be_hidden()
-        visit(page, here, "/?view=map")
-        expect(page.get_by_role("list", name="Folders").locator("a")).to_have_text(sorted(LABELS))
-        page.get_by_role("link", name="dog", exact=True).click()
-        page.wait_for_url("**folder=**")
-        expect(page.locator(".legend a[aria-current]")).to_have_text("dog")
-        assert query(page)["folder"] == [str(served.photos / "dog")]
+        visit(page, here, "/?view=map&color=folder")
+        folders = page.get_by_role("list", name="Folders").locator(".group-name")
+        expect(folders).to_have_text(sorted(LABELS))
 
 
 def on_the_map(page: Page, point: int) -> tuple[float, float]:
@@ -300,41 +297,6 @@ def on_the_map(page: Page, point: int) -> tuple[float, float]:
     assert box is not None
     x, y = page.evaluate(f"document.getElementById('view').plot.positionOf({point})")
     return box["x"] + x, box["y"] + y
-
-
-def test_the_map(page: Page, served: Served) -> None:
-    visit(page, served, "/?view=map")
-    expect(page.locator("canvas")).to_be_visible()
-    images = served.index.page(0, 45)
-    page.mouse.move(*on_the_map(page, 7))
-    expect(page.locator(".card b")).not_to_have_text("")
-    before = on_the_map(page, 7)
-    scale = page.evaluate("document.getElementById('view').plot.scale")
-    page.mouse.wheel(0, -300)
-    until(page, f"document.getElementById('view').plot.scale > {scale}")
-    after = on_the_map(page, 7)
-    assert max(abs(a - b) for a, b in zip(before, after, strict=True)) < 1  # the point under the pointer stays there
-    page.mouse.down()
-    page.mouse.move(after[0] + 50, after[1] + 20, steps=3)
-    page.mouse.up()
-    moved = on_the_map(page, 7)
-    assert (moved[0] - after[0], moved[1] - after[1]) == pytest.approx((50, 20), abs=1)
-    assert query(page) == {"view": ["map"]}
-    page.mouse.click(*moved)
-    expect(page.locator(".query h1")).to_be_visible()
-    (near,) = query(page)["near"]
-    assert near in {each.id for each in images}
-    page.go_back()
-    page.locator(".legend a").first.click()
-    page.wait_for_url("**label=**")
-    expect(page.locator(".legend a[aria-current]")).to_have_count(1)
-    page.locator("canvas").focus()
-    page.keyboard.press("+")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("0")
-    expect(page.locator(".card")).to_be_visible()
-    page.keyboard.press("Enter")
-    expect(page.locator(".query h1")).to_be_visible()
 
 
 def test_the_keyboard_reaches_everything(page: Page, served: Served) -> None:

@@ -116,7 +116,7 @@ def representatives(
 
 def _peaks(heights: Float[np.ndarray, "s s"]) -> Int[np.ndarray, " s*s"]:
     """For each cell the peak that the steepest way up leads to: each points to its highest neighbor, repeatedly."""
-    padded = np.pad(heights, 1, constant_values=-1)
+    padded = np.pad(heights, 1, constant_values=-np.inf)
     steps = [(0, 0), *((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if (row, column) != (0, 0))]
     around = np.stack([padded[1 + row : 1 + row + SIDE, 1 + column : 1 + column + SIDE] for row, column in steps])
     offsets = np.array([row * SIDE + column for row, column in steps])

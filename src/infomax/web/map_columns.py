@@ -25,13 +25,13 @@ def map_answer(collection_map: CollectionMap, *, current: bool) -> MapAnswer:
         current: Whether the map shows the present images.
 
     Returns:
-        The map as JSON. Positions have four decimal places, ranks three. A map of more than MAX_POINTS images is a
+        The map as JSON. Positions have five decimal places, ranks three. A map of more than MAX_POINTS images is a
         sample of them.
     """
     rows = sample_rows(collection_map.positions, collection_map.outlier, MAX_POINTS)
     labels, label = _factorize([collection_map.labels[row] for row in rows])
     folders, folder = _factorize([collection_map.paths[row].rpartition("/")[0] or None for row in rows])
-    x, y = (_rounded(collection_map.positions[rows, axis], 4) for axis in (0, 1))
+    x, y = (_rounded(collection_map.positions[rows, axis], 5) for axis in (0, 1))
     return MapAnswer(
         current=current,
         images=len(collection_map.ids),

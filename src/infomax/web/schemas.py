@@ -144,6 +144,12 @@ class MapAnswer(BaseModel):
     )
 
 
+class Excluded(BaseModel):
+    """The images of the map that do not count."""
+
+    ids: list[str] = Field(description="Their ids.")
+
+
 class Computing(BaseModel):
     """The first map is being computed. Ask again in a second."""
 
