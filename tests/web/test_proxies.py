@@ -203,7 +203,7 @@ def test_the_page_works_below_a_path_in_a_browser(
     failed: list[Any] = []
     with (
         proxy("/my/pictures", keeps_host=False, keeps_path=keeps_path) as (origin, server),
-        serving(tmp_path / "i", "--public-url", f"{origin}/my/pictures/") as (process, address),
+        serving(tmp_path / "i", "--public-url", f"{origin}/my/pictures/", "--no-token") as (process, address),
     ):
         assert process.stdout is not None
         assert process.stdout.readline() == f"behind a proxy: {origin}/my/pictures/\n"

@@ -17,6 +17,9 @@ from infomax.explore.plan import Plan
 from infomax.progress import announce
 from infomax.search.index import Index
 
+COMMAND = [sys.executable, "-m", "infomax.explore.learner"]
+"""What starts the process that learns."""
+
 STOP_SECONDS = 5.0
 """Seconds that the process has to save in, before it is killed."""
 
@@ -83,7 +86,7 @@ class Learning:
         """
         environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}  # threads that wait must not keep a core busy
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "infomax.explore.learner"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -6,6 +6,7 @@ import { request } from "./api.js";
 import { announce, element, formatCount, message } from "./elements.js";
 
 const INTERVAL = 1000; // milliseconds between two questions
+const WAITING = "Search, neighbors and map are ";
 const PATIENCE = 10_000; // milliseconds between two questions while the server does not answer
 
 const bar = document.getElementById("learning");
@@ -53,7 +54,13 @@ function showProgress() {
   if (!bar.querySelector("progress")) {
     bar.replaceChildren(
       element("progress", { max: 1, "aria-label": "Learning features" }),
-      element("p", {}, element("b", {}), element("span", { class: "stage" }), element("span", { class: "when" })),
+      element(
+        "p",
+        {},
+        element("b", {}),
+        element("span", { class: "stage" }),
+        element("span", { class: "when" }, element("span", { class: "what" }), element("span", { class: "left" })),
+      ),
     );
   }
   const progress = bar.querySelector("progress");
@@ -63,8 +70,9 @@ function showProgress() {
   bar.querySelector("b").textContent =
     latest.state === "learning" ? `Learning features${percent}` : `Updating${percent}`;
   bar.querySelector(".stage").textContent = latest.stage ?? "";
-  bar.querySelector(".when").textContent =
-    latest.state === "learning" ? waitingText() : timeLeft() && `about ${timeLeft()} left`;
+  const left = timeLeft();
+  bar.querySelector(".what").textContent = latest.state === "learning" ? WAITING : "";
+  bar.querySelector(".left").textContent = latest.state === "learning" ? whenReady() : left && `about ${left} left`;
 }
 
 function showRemark(remark) {
@@ -85,15 +93,16 @@ function showRemark(remark) {
 
 function waitingText() {
   if (latest?.state === "failed") return `There is no search: ${latest.error}`;
-  const left = timeLeft();
-  return `Search, neighbors and map are ready ${left ? `in about ${left}` : "soon"}`;
+  return `${WAITING}${whenReady()}`;
 }
+
+const whenReady = () => (timeLeft() ? `ready in about ${timeLeft()}` : "ready soon");
 
 function timeLeft() {
   const seconds = latest?.seconds_left;
   if (seconds === null || seconds === undefined) return "";
   if (seconds >= 90) return formatCount(Math.round(seconds / 60), "minute");
-  return seconds >= 10 ? `${Math.round(seconds / 5) * 5} s` : `${Math.max(1, Math.round(seconds))} s`;
+  return seconds >= 10 ? `${Math.round(seconds / 5) * 5}\u00a0s` : `${Math.max(1, Math.round(seconds))}\u00a0s`;
 }
 
 const toSentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
