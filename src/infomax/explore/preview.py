@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
+from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from infomax.decoding.broken import BrokenImage
@@ -278,7 +279,7 @@ def _with_unknown(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     return table.select(list(columns))
 
 
-def _size_of(data: bytes | Path | np.ndarray[Any, Any]) -> int:
+def _size_of(data: bytes | Path | NDArray[Any]) -> int:
     """Length of an image as it is stored, in bytes; 0 where it cannot be told."""
     if isinstance(data, Path):
         try:
