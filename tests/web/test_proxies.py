@@ -58,8 +58,9 @@ def behind(index: Index) -> Iterator[Behind]:
     thread = Thread(target=loop.run_forever)
     thread.start()
 
-    def client(public: str | None, **headers: str) -> Client:
-        return Client(loop, create_app(index, public=None if public is None else PublicAddress.parse(public)), headers)
+    def client(public: str | None, *, token: str | None = None, **headers: str) -> Client:
+        address = None if public is None else PublicAddress.parse(public)
+        return Client(loop, create_app(index, public=address, token=token), headers)
 
     yield client
     asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(60)

@@ -1,7 +1,7 @@
 """The token in the address: who has it is let in, and gets a cookie; nobody else learns anything."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 
@@ -10,31 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, expect
-from starlette.testclient import TestClient
 
-from infomax import Index
-from infomax.web.app import create_app
 from infomax.web.proxies import PublicAddress
 from infomax.web.server import Access, with_token
 from infomax.web.tokens import REFUSAL, TokenProtection, new_token
 from tests.browser import needs_chromium
 from tests.web.conftest import serving
 from tests.web.reverse_proxy import proxy
+from tests.web.test_proxies import Client, behind, index
+
+__all__ = ["behind", "index"]
 
 TOKEN = "right-token"
 
 
-@pytest.fixture(scope="module")
-def protected(template: Path) -> Iterator[TestClient]:
-    """An application that asks for a token. Its client keeps no cookies of its own."""
-    app = create_app(Index.open(template / "photos.index", device="cpu"), token=TOKEN)
-    with TestClient(app, base_url="http://127.0.0.1") as client:
-        yield client
+@pytest.fixture
+def protected(behind: Callable[..., Client]) -> Client:
+    """An application that asks for a token. Its client keeps no cookies."""
+    return behind(None, token=TOKEN)
 
 
-def test_only_the_token_opens_anything(protected: TestClient) -> None:
+def test_only_the_token_opens_anything(protected: Client) -> None:
     for path in ("/", "/static/app.js", "/api/statistics", "/api/learning", "/openapi.json", "/nowhere"):
-        protected.cookies.clear()
+        protected.client.cookies.clear()
         for query in ("", "?token=", "?token=wrong-token", "?token=right-tokenx", "?token=%ff", "?tokens=right-token"):
             answer = protected.get(path + query)
             assert (answer.status_code, answer.json()) == (403, {"error": REFUSAL})
@@ -43,16 +41,18 @@ def test_only_the_token_opens_anything(protected: TestClient) -> None:
         answer = protected.get(f"{path}?token={TOKEN}")
         assert answer.status_code == (404 if path == "/nowhere" else 200)
         cookie = answer.headers["set-cookie"]
-        assert re.fullmatch(r"infomax-\w+=right-token; Path=/; HttpOnly; SameSite=Strict", cookie)
-        assert protected.get(path).status_code != 403  # the cookie is enough from now on
-        protected.cookies.clear()
+        assert re.fullmatch(r"infomax-\w+=right-token; HttpOnly; SameSite=Strict", cookie)
         name = cookie.partition("=")[0]
+        protected.client.cookies.clear()
+        known = protected.get(path, headers={"cookie": f"a=b; {name}={TOKEN}"})
+        assert known.status_code != 403
+        assert "set-cookie" not in known.headers
         assert protected.get(path, headers={"cookie": f"{name}=wrong-token"}).status_code == 403
         assert protected.get(path, headers={"cookie": f"other={TOKEN}"}).status_code == 403
     assert protected.post("/api/matches", content=b"x").status_code == 403
 
 
-def test_the_guard_against_foreign_pages_stays(protected: TestClient) -> None:
+def test_the_guard_against_foreign_pages_stays(protected: Client) -> None:
     answer = protected.get(f"/?token={TOKEN}", headers={"origin": "https://evil.example"})
     assert (answer.status_code, "a page of another site" in answer.json()["error"]) == (403, True)
     assert protected.get(f"/?token={TOKEN}", headers={"host": "evil.example"}).status_code == 400
@@ -79,8 +79,16 @@ def test_a_page_is_shared_if_others_may_reach_it() -> None:
     public = PublicAddress.parse("https://photos.example.org/images/")
     assert [each.is_shared for each in (Access(), Access("localhost"), Access("::1"))] == [False] * 3
     assert [each.is_shared for each in (Access("0.0.0.0"), Access("nas.local"), Access(public=public))] == [True] * 3
-    secured = TokenProtection(lambda *_: None, TOKEN, public)  # type: ignore[arg-type, return-value]
-    assert secured._set_cookie.endswith("; Path=/images; HttpOnly; SameSite=Strict; Secure")
+
+
+def test_a_cookie_of_https_is_for_https_alone(behind: Callable[..., Client]) -> None:
+    public = "https://photos.example.org/images/"
+    there = behind(public, token=TOKEN, host="photos.example.org").get(f"/images/?token={TOKEN}")
+    assert there.headers["set-cookie"].endswith("; HttpOnly; SameSite=Strict; Secure")
+    here = behind(public, token=TOKEN).get(f"/?token={TOKEN}")
+    assert here.headers["set-cookie"].endswith("; HttpOnly; SameSite=Strict")
+    redirected = behind(public, token=TOKEN).get(f"/images?token={TOKEN}", follow_redirects=False)
+    assert redirected.headers["location"] == f"/images/?token={TOKEN}"
 
 
 @needs_chromium

@@ -144,9 +144,14 @@ class ExploreFolder:
                     time.sleep(WAIT)
             yield
 
-    def start_over(self) -> None:
-        """Remove what a former attempt to learn again has left."""
-        for folder in (self.new_model, self.index_part):
+    def start_over(self, *, model: bool = True) -> None:
+        """Remove what a former attempt to learn again has left.
+
+        Args:
+            model: Whether to remove its model, too, and not the index alone.
+
+        """
+        for folder in (self.index_part, *([self.new_model] if model else [])):
             self._discard(folder)
 
     def replace(self) -> None:

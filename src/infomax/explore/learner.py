@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -31,6 +32,7 @@ from infomax.progress import ProgressReport, announce, listening, staged_progres
 from infomax.recipes import Recipe, resolve_recipe
 from infomax.recipes.registry import AUTO
 from infomax.search.index import Index
+from infomax.search.index_folder import IndexFolder
 from infomax.search.sync import Changes
 from infomax.training.diagnostics import HealthWarning
 from infomax.training.run_folder import Run
@@ -88,15 +90,25 @@ def learn(plan: Plan, tell: Tell) -> None:
             folder.start_over()
         with _bar(plan, run, source) as recipe:
             model = _fit(plan, run, source, recipe) if recipe is not None else InfoMax.load(run.path)
-            place = folder.index_part if again else folder.index
+            place = _place(folder, model.fingerprint)
             index = Index.create(place, model, device=plan.device, progress=True)
             changes = index.synchronize(source, reading=plan.reading(), batch=BATCH)
         count, learned_from = len(index), int(model.config_["data"]["images"])
-        if again:
+        if place != folder.index:
             place.rename(folder.new_index)
             folder.replace()
+        folder.start_over()  # a model that came out the same has no use
         folder.complete(Completion(count, learned_from))
         tell({"event": "ready", "note": _remark(plan, changes, count, learned_from, fitted=recipe is not None)})
+
+
+def _place(folder: ExploreFolder, model: str) -> Path:
+    """Where to index: the index itself if it is of this model or new, else a new one that will take its place."""
+    for place in (folder.index, folder.index_part):
+        if not place.exists() or IndexFolder(place).read_metadata().model == model:
+            return place
+    folder.start_over(model=False)
+    return folder.index_part
 
 
 def _is_of(run: Run, source: Source) -> bool:

@@ -10,7 +10,7 @@ from hmac import compare_digest
 from secrets import token_urlsafe
 from urllib.parse import parse_qs
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,16 +37,16 @@ class TokenProtection:
     Args:
         app: The application to protect.
         token: The token.
-        public: Where a proxy shows the page, if one does: the cookie is for that path, and for https alone if it is.
+        public: Where a proxy shows the page, if one does. A cookie that is set there is for https alone if the page is.
     """
 
     def __init__(self, app: ASGIApp, token: str, public: PublicAddress | None = None) -> None:
         self._app = app
         self._token = token.encode()
         self._cookie = f"infomax-{blake2b(self._token, digest_size=6).hexdigest()}"
-        path = public.path if public is not None and public.path.isascii() and ";" not in public.path else ""
-        secure = "; Secure" if public is not None and public.origin.startswith("https:") else ""
-        self._set_cookie = f"{self._cookie}={token}; Path={path or '/'}; HttpOnly; SameSite=Strict{secure}"
+        # without a path it is for the folder of the page, wherever a proxy shows that
+        self._set_cookie = f"{self._cookie}={token}; HttpOnly; SameSite=Strict"
+        self._secured = public.name if public is not None and public.origin.startswith("https:") else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it with one line."""
@@ -56,7 +56,9 @@ class TokenProtection:
 
             async def send_with_cookie(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    MutableHeaders(scope=message).append("set-cookie", self._set_cookie)
+                    name = Headers(scope=scope).get("host", "").partition(":")[0].lower()
+                    secure = "; Secure" if name == self._secured else ""
+                    MutableHeaders(scope=message).append("set-cookie", f"{self._set_cookie}{secure}")
                 await send(message)
 
             await self._app(scope, receive, send_with_cookie)
