@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from infomax import Index
+from infomax.decoding.image import open_image
 from infomax.errors import InfoMaxError
 from infomax.explore import learner
 from infomax.explore.folder import Completion, ExploreFolder
@@ -83,6 +85,26 @@ def test_it_learns_then_updates_then_advises_and_learns_again(photos: Path, caps
     assert index.fingerprint != first
     assert len(index.tagged().ids("red")) == 2  # tags are of the images; one of the three is gone
     assert sorted(each.name for each in folder.path.iterdir()) == ["complete.json", "index", "learning.json", "model"]
+
+
+def test_each_image_is_decoded_once_and_the_index_is_the_same(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+
+    def opens(data: Any, *options: Any) -> Any:
+        opened.append(data)
+        return open_image(data, *options)
+
+    (photos / "broken.png").write_bytes(b"no image")
+    for module in ("search.thumbnails", "decoding.image"):
+        monkeypatch.setattr(f"infomax.{module}.open_image", opens)
+    run(plan_of(photos))
+    assert len(opened) == 22  # each once, but for the broken one, which is looked at again
+    index = Index(ExploreFolder(photos.parent / "kept").index)
+    other = Index.create(photos.parent / "other", index.model, device="cpu").add(photos)
+    assert index.page() == other.page()
+    ids = [image.id for image in index.page()]
+    assert index.thumbnails(ids) == other.thumbnails(ids)
+    assert np.array_equal(index.vectors()[1], other.vectors()[1])
 
 
 def test_an_interrupted_training_goes_on_and_another_collection_starts_over(

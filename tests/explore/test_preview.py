@@ -13,8 +13,9 @@ from PIL import ExifTags, Image
 from infomax import Index, InfoMax, InfoMaxError
 from infomax.explore import preview as module
 from infomax.explore.preview import Preview, PreviewStore
-from infomax.images import open_source
+from infomax.images import ReadingOptions, open_source
 from infomax.search.stores.store import Store
+from infomax.search.thumbnails import Thumbnail, thumbnail
 from tests.conftest import SMALL, colored
 
 
@@ -59,8 +60,12 @@ def test_each_thumbnail_is_made_once_and_memory_is_bounded(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[object] = []
-    make = module.thumbnail
-    monkeypatch.setattr(module, "thumbnail", lambda data, options: made.append(data) or make(data, options))
+
+    def make(data: Path, options: ReadingOptions) -> Thumbnail:
+        made.append(data)
+        return thumbnail(data, options)
+
+    monkeypatch.setattr(module, "thumbnail", make)
     preview = Preview(open_source(photos), tmp_path / "index")
     ids = [image.id for image in preview.page()]
     assert made == []  # headers are enough for a page

@@ -61,7 +61,7 @@ def test_the_guard_against_foreign_pages_stays(protected: Client) -> None:
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(query=st.binary(max_size=40), cookie=st.binary(max_size=40))
 def test_random_queries_and_cookies_are_refused(query: bytes, cookie: bytes) -> None:
-    protection = TokenProtection(lambda *_: None, TOKEN)  # type: ignore[arg-type, return-value]
+    protection = TokenProtection(lambda *_: None, TOKEN)  # type: ignore[arg-type]
     scope = {"query_string": query, "headers": [(b"cookie", cookie)]}
     assert not protection._brings_token(scope)
     assert not protection._is_known(scope)

@@ -22,6 +22,7 @@ from typing import Any
 
 from infomax.devices import choose_device
 from infomax.errors import InfoMaxError, InfoMaxWarning
+from infomax.explore.decoded import DecodedOnce
 from infomax.explore.folder import Completion, ExploreFolder
 from infomax.explore.plan import QUICK_MINUTES, Plan
 from infomax.images import open_source
@@ -49,8 +50,8 @@ GROWTH = 2.0
 EVENT_INTERVAL = 0.2
 """Seconds between two events of one stage, at least."""
 
-INDEXING_SECONDS = 4e-3
-"""To read an image and make its thumbnail and row, on two cores: the expected share of the bar, no promise."""
+THUMBNAIL_SECONDS, ROW_SECONDS = 2e-3, 1e-3
+"""To make a thumbnail, and the row of an image, on two cores: the expected shares of the bar, no promise."""
 
 BATCH = 250
 """Images that are indexed at a time: what a kill may cost, and how often the bar moves."""
@@ -88,11 +89,13 @@ def learn(plan: Plan, tell: Tell) -> None:
         run = Run(folder.new_model if again else folder.model)
         if again and run.finished and not _is_of(run, source):
             folder.start_over()
-        with _bar(plan, run, source) as recipe:
-            model = _fit(plan, run, source, recipe) if recipe is not None else InfoMax.load(run.path)
+        with DecodedOnce(folder.path) as decoded, _bar(plan, run, source) as recipe:
+            if recipe is not None:
+                decoded.read(source, recipe.size, plan.reading())
+            model = InfoMax.load(run.path) if recipe is None else _fit(plan, run, source, recipe)
             place = _place(folder, model.fingerprint)
             index = Index.create(place, model, device=plan.device, progress=True)
-            changes = index.synchronize(source, reading=plan.reading(), batch=BATCH)
+            changes = index.synchronize(source, reading=plan.reading(), batch=BATCH, find_decoded=decoded.find)
         count, learned_from = len(index), int(model.config_["data"]["images"])
         if place != folder.index:
             place.rename(folder.new_index)
@@ -139,7 +142,8 @@ def _bar(plan: Plan, run: Run, source: Source) -> Iterator[Recipe | None]:
     stages = dict(recipe.stage_seconds(n, device))
     if stages:
         embedding = (recipe.expected_seconds(n, device) or 0.0) - sum(stages.values())
-        stages["indexing"] = max(embedding, 0.0) + n * INDEXING_SECONDS
+        stages["decoding"] += n * THUMBNAIL_SECONDS
+        stages["indexing"] = max(embedding, 0.0) + n * ROW_SECONDS
     with staged_progress(stages) if stages else nullcontext():
         yield recipe
 
