@@ -14,7 +14,7 @@ from infomax.neighbors.clusters import (
     merge_by_ward,
     representatives,
 )
-from infomax.neighbors.density import SIDE
+from infomax.neighbors.density import GRID_SIDE
 from infomax.neighbors.projection import lay_out
 
 Points = NDArray[np.float32]
@@ -71,11 +71,11 @@ def test_the_number_of_clusters(points: int, count: int) -> None:
 
 
 def test_each_cell_belongs_to_the_peak_above_it() -> None:
-    row, column = np.mgrid[:SIDE, :SIDE]
+    row, column = np.mgrid[:GRID_SIDE, :GRID_SIDE]
     heights = np.maximum(50 - np.hypot(row - 30, column - 30), 40 - np.hypot(row - 90, column - 100))
-    peaks = _peaks(heights).reshape(SIDE, SIDE)
-    assert peaks[30, 30] == peaks[10, 50] == 30 * SIDE + 30
-    assert peaks[90, 100] == peaks[127, 127] == 90 * SIDE + 100
+    peaks = _peaks(heights).reshape(GRID_SIDE, GRID_SIDE)
+    assert peaks[30, 30] == peaks[10, 50] == 30 * GRID_SIDE + 30
+    assert peaks[90, 100] == peaks[127, 127] == 90 * GRID_SIDE + 100
     assert len(np.unique(peaks)) == 2
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from infomax.neighbors.distance_scale import SAMPLED, distance_scale
+from infomax.neighbors.distance_scale import SAMPLED_VECTORS, distance_scale
 from infomax.neighbors.distances import directions
 from infomax.neighbors.selection import diverse_rows, typical_rows
 
@@ -56,9 +56,9 @@ def test_the_scale_of_orthogonal_clusters() -> None:
 
 
 def test_the_scale_of_many_vectors_is_that_of_a_sample() -> None:
-    vectors = np.random.default_rng(2).standard_normal((4 * SAMPLED, 32)).astype(np.float32)
+    vectors = np.random.default_rng(2).standard_normal((4 * SAMPLED_VECTORS, 32)).astype(np.float32)
     scale = distance_scale(vectors)
-    assert scale.pairs == SAMPLED * (SAMPLED - 1) // 2
+    assert scale.pairs == SAMPLED_VECTORS * (SAMPLED_VECTORS - 1) // 2
     unit = directions(vectors)
     expected = np.median(1 - (unit[:500] @ unit[-500:].T))
     assert scale.distances[scale.shares.index(0.5)] == pytest.approx(expected, abs=0.005)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from infomax.neighbors.density import SIDE, cell_index, density, from_grid, to_grid
+from infomax.neighbors.density import GRID_SIDE, cell_index, density, from_grid, to_grid
 from infomax.neighbors.spreading import spread
 
 
@@ -16,7 +16,7 @@ def crowded(count: int = 3000) -> NDArray[np.float32]:
 
 def unevenness(points: NDArray[np.float32]) -> float:
     """Variation of the number of points in 8 x 8 cells, relative to its mean."""
-    counts = np.histogram2d(*points.T, bins=8, range=[[0, 1], [0, 1]])[0]
+    counts = np.histogram2d(*points.T, bins=8, range=((0, 1), (0, 1)))[0]
     return float(counts.std() / counts.mean())
 
 
@@ -57,4 +57,4 @@ def test_the_density_counts_points() -> None:
     points = crowded(1000)
     assert density(points, 2.0).sum() == pytest.approx(1000)
     assert from_grid(to_grid(points)) == pytest.approx(points, abs=1e-6)
-    assert cell_index(np.array([[0.5, 0.5]])).tolist() == [SIDE // 2 * SIDE + SIDE // 2]
+    assert cell_index(np.array([[0.5, 0.5]])).tolist() == [GRID_SIDE // 2 * GRID_SIDE + GRID_SIDE // 2]

@@ -7,7 +7,7 @@ import pytest
 
 from infomax import InfoMaxError
 from infomax.search.ordering import walk
-from infomax.search.tags import HIDDEN, LONGEST, TRASHED, Tags, valid_tag
+from infomax.search.tags import HIDDEN, LONGEST_TAG, TRASHED, Tags, valid_tag
 
 
 def test_changes_add_up(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
         Tags(file).entries()
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * (LONGEST + 1), "a\x00b", HIDDEN, TRASHED, "a\u2028b\x1b"])
+@pytest.mark.parametrize("name", ["", "   ", "x" * (LONGEST_TAG + 1), "a\x00b", HIDDEN, TRASHED, "a\u2028b\x1b"])
 def test_names_that_are_no_tags(name: str) -> None:
     with pytest.raises(InfoMaxError, match="give 1 to 100"):
         valid_tag(name)

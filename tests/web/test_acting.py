@@ -313,7 +313,7 @@ def test_selections(acting: Acting) -> None:
         for by in ("diverse", "typical", "odd"):
             found = [each["id"] for each in client.get("/api/selection", params={"n": 5, "by": by}).json()["images"]]
             assert len(set(found)) == 5
-            assert found == [image.id for image in acting.index.select(5, by)]  # type: ignore[arg-type]
+            assert found == [image.id for image in acting.index.select(5, by)]
         odd = [each["id"] for each in client.get("/api/outliers", params={"n": 5}).json()["images"]]
         assert odd == [each.image.id for each in acting.index.outliers(5)]
 

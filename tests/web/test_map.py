@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import uvicorn
 from matplotlib.path import Path as Polygon
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
@@ -95,17 +96,18 @@ def at(page: Page) -> tuple[float, ...]:
 def canvas_box(page: Page) -> dict[str, float]:
     box = page.locator(".map canvas").bounding_box()
     assert box is not None
-    return dict(box)
+    return {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
 
 
-def positions(page: Page) -> np.ndarray[Any, Any]:
+def positions(page: Page) -> NDArray[np.float64]:
     """Where the points are in the window."""
     box = canvas_box(page)
     found = page.evaluate(
         """() => { const { points, viewport } = document.getElementById('view').plot;
         return Array.from(points.x, (x, i) => viewport.toScreen(x, points.y[i])); }"""
     )
-    return np.array(found) + np.array([box["x"], box["y"]])
+    places: NDArray[np.float64] = np.array(found, np.float64) + np.array([box["x"], box["y"]])
+    return places
 
 
 def free_of(page: Page, places: list[list[float]]) -> int:
@@ -447,7 +449,7 @@ def test_the_benchmark_counts_frames(browser: Browser, monkeypatch: pytest.Monke
     while not server.started:
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
-    page = browser.new_page(viewport=WIDE["viewport"])
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
     measured = benchmark.measure(page, f"http://127.0.0.1:{port}", 0.5)
     assert plot(page, "points.length") == 3000
     assert plot(page, "frames") >= 4

@@ -5,7 +5,7 @@ import pytest
 
 from infomax.search.map import Cluster, CollectionMap
 from infomax.web import map_columns
-from infomax.web.map_columns import map_answer, sample_rows
+from infomax.web.map_columns import map_answer, spread_sample
 
 
 def a_map() -> CollectionMap:
@@ -44,9 +44,9 @@ def test_times_are_left_out_where_none_is_known() -> None:
 def test_a_sample_takes_from_each_cell_in_turn() -> None:
     positions = np.array([[0.5, 0.5]] * 4 + [[0.9, 0.1]], np.float32)
     outlier = np.array([0.75, 0, 0.25, 1, 0.5], np.float32)
-    assert sample_rows(positions, outlier, 5).tolist() == [0, 1, 2, 3, 4]
-    assert sample_rows(positions, outlier, 2).tolist() == [1, 4]  # the most typical of each cell
-    assert sample_rows(positions, outlier, 3).tolist() == [1, 2, 4]
+    assert spread_sample(positions, outlier, 5).tolist() == [0, 1, 2, 3, 4]
+    assert spread_sample(positions, outlier, 2).tolist() == [1, 4]  # the most typical of each cell
+    assert spread_sample(positions, outlier, 3).tolist() == [1, 2, 4]
 
 
 def test_a_large_map_is_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:

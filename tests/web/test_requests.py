@@ -24,6 +24,7 @@ EXAMPLES = int(os.environ.get("INFOMAX_FUZZ", "8"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 OPERATIONS = [
     ("GET", "/api/statistics"),
+    ("GET", "/api/learning"),
     ("GET", "/api/images"),
     ("GET", "/api/images/{id}"),
     ("GET", "/api/thumbnails/{id}"),
@@ -49,7 +50,15 @@ OPERATIONS = [
     ("POST", "/api/trash/restore"),
     ("POST", "/api/export"),
 ]
-WITHOUT_PARAMETERS = ("/api/statistics", "/api/map", "/api/overview", "/api/clusters", "/api/tags", "/api/trash")
+WITHOUT_PARAMETERS = (
+    "/api/statistics",
+    "/api/map",
+    "/api/overview",
+    "/api/clusters",
+    "/api/tags",
+    "/api/trash",
+    "/api/learning",
+)
 """Requests to these addresses are always valid."""
 
 FUZZING = settings(

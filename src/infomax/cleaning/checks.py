@@ -24,7 +24,7 @@ Of 400 photos at 128 pixels none has less than 0.078, and of the same photos blu
 TINY = 64
 """Pixels of the longer side below which an image is tiny, unless most of the collection is."""
 
-READ_AT_ONCE = 256
+THUMBNAILS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def _looks(index: Index, ids: Sequence[str]) -> Float[np.ndarray, "n 2"]:
     """Brightness and sharpness of each image; a missing one is bright and sharp."""
     found: list[tuple[float, float]] = []
     with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(ids), READ_AT_ONCE):
-            part = ids[start : start + READ_AT_ONCE]
+        for start in range(0, len(ids), THUMBNAILS_AT_ONCE):
+            part = ids[start : start + THUMBNAILS_AT_ONCE]
             thumbnails = index.thumbnails(part)
             found += pool.map(lambda each, contents=thumbnails: _look(contents.get(each)), part)
     return np.array(found, np.float64).reshape(-1, 2)

@@ -21,36 +21,44 @@ if TYPE_CHECKING:
     from infomax.search.results import Match, Matches
 
 
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files to search with; - reads stdin.")]
+MatchCount = Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")]
+Approximate = Annotated[
+    bool, typer.Option("--approximate", help="Search a large index faster; may miss a few matches.")
+]
+FolderName = Annotated[
+    str | None, typer.Option("--folder", metavar="FOLDER", help="Only find images below this folder.")
+]
+LabelName = Annotated[str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")]
+TagName = Annotated[str | None, typer.Option("--tag", metavar="NAME", help="Only find images with this tag.")]
+Together = Annotated[bool, typer.Option("--together", help="Search once, for what all IMAGEs have in common.")]
+Unlike = Annotated[
+    list[Path] | None, typer.Option("--unlike", metavar="IMAGE", help="Find none like this one; may be repeated.")
+]
+CropOption = Annotated[
+    str | None, typer.Option("--crop", metavar="X,Y,W,H", help="Search by this part of IMAGE, each in 0..1.")
+]
+MatchesFigure = Annotated[
+    Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
+]
+
+
 def search(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files to search with; - reads stdin.")],
+    images: Images,
     index: IndexOption,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")] = 10,
+    k: MatchCount = 10,
     metric: MetricName = "cosine",
-    approximate: Annotated[
-        bool, typer.Option("--approximate", help="Search a large index faster; may miss a few matches.")
-    ] = False,
-    folder: Annotated[
-        str | None, typer.Option("--folder", metavar="FOLDER", help="Only find images below this folder.")
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")
-    ] = None,
+    approximate: Approximate = False,
+    folder: FolderName = None,
+    label: LabelName = None,
+    tag: TagName = None,
     after: After = None,
     before: Before = None,
     include_gone: IncludeGone = False,
-    together: Annotated[
-        bool, typer.Option("--together", help="Search once, for what all IMAGEs have in common.")
-    ] = False,
-    unlike: Annotated[
-        list[Path] | None, typer.Option("--unlike", metavar="IMAGE", help="Find none like this one; may be repeated.")
-    ] = None,
-    crop: Annotated[
-        str | None,
-        typer.Option("--crop", metavar="X,Y,W,H", help="Search by this part of IMAGE, each in 0..1."),
-    ] = None,
-    figure: Annotated[
-        Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
-    ] = None,
+    together: Together = False,
+    unlike: Unlike = None,
+    crop: CropOption = None,
+    figure: MatchesFigure = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
@@ -64,7 +72,7 @@ def search(
 
     opened = Index.open(index, device=device)
     queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
-    conditions: Conditions = {"folder": folder, "label": label, "after": after, "before": before}
+    conditions: Conditions = {"folder": folder, "label": label, "tag": tag, "after": after, "before": before}
     options = {"metric": metric, "approximate": approximate, "include_gone": include_gone, **conditions}
     shaped = _shape(opened, queries, unlike or [], crop, together=together)
     if len(shaped) == 1 < len(queries):
@@ -122,9 +130,9 @@ def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditi
     """Say on stderr why there are no matches or fewer, and which files are missing."""
     left_out = {path for matches in found for path in matches.left_out}
     if not any(found) and not left_out:
-        named = conditions["folder"] or conditions["label"]
+        named = conditions["folder"] or conditions["label"] or conditions["tag"]
         timed = conditions["after"] or conditions["before"]
-        which = " of that folder or label" if named else ""
+        which = " of that folder, label or tag" if named else ""
         print_warnings([f"{index} holds no images{which}{' taken at that time' if timed else ''}"])
     print_gone(len(left_out), sorted({root for matches in found for root in matches.missing_roots}))
 

@@ -7,10 +7,12 @@ belong together is decided where the map is least faithful, by the features. `do
 methods. Nothing is drawn at random.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Float, Int
 
-from infomax.neighbors.density import SIDE, bandwidth, cell_index, density
+from infomax.neighbors.density import GRID_SIDE, bandwidth, cell_index, density
 
 FEWEST_POINTS = 40
 """Collections smaller than this have no clusters: one sees them at a glance."""
@@ -51,7 +53,7 @@ def cluster_count(points: int) -> int:
         3 for 40 points, 12 for 900, and at most MOST_CLUSTERS.
 
     """
-    return min(MOST_CLUSTERS, round(0.4 * points**0.5))
+    return min(MOST_CLUSTERS, round(0.4 * math.sqrt(points)))
 
 
 def merge_by_ward(
@@ -83,7 +85,8 @@ def merge_by_ward(
         kept[kept == second] = first
         costs[first] = costs[:, first] = _costs(first, sizes, means)
         costs[second] = costs[:, second] = np.inf
-    return kept[groups]
+    merged: Int[np.ndarray, " n"] = kept[groups]
+    return merged
 
 
 def representatives(
@@ -118,9 +121,11 @@ def _peaks(heights: Float[np.ndarray, "s s"]) -> Int[np.ndarray, " s*s"]:
     """For each cell the peak that the steepest way up leads to: each points to its highest neighbor, repeatedly."""
     padded = np.pad(heights, 1, constant_values=-np.inf)
     steps = [(0, 0), *((row, column) for row in (-1, 0, 1) for column in (-1, 0, 1) if (row, column) != (0, 0))]
-    around = np.stack([padded[1 + row : 1 + row + SIDE, 1 + column : 1 + column + SIDE] for row, column in steps])
-    offsets = np.array([row * SIDE + column for row, column in steps])
-    above: Int[np.ndarray, " s*s"] = np.arange(SIDE * SIDE) + offsets[around.argmax(0).ravel()]
+    around = np.stack(
+        [padded[1 + row : 1 + row + GRID_SIDE, 1 + column : 1 + column + GRID_SIDE] for row, column in steps]
+    )
+    offsets = np.array([row * GRID_SIDE + column for row, column in steps])
+    above: Int[np.ndarray, " s*s"] = np.arange(GRID_SIDE * GRID_SIDE) + offsets[around.argmax(0).ravel()]
     while not np.array_equal(above, above[above]):
         above = above[above]
     return above
@@ -129,7 +134,9 @@ def _peaks(heights: Float[np.ndarray, "s s"]) -> Int[np.ndarray, " s*s"]:
 def _costs(group: int, sizes: Float[np.ndarray, " g"], means: Float[np.ndarray, "g c"]) -> Float[np.ndarray, " g"]:
     """What Ward's criterion charges for merging a group with each other; infinite with itself and with empty ones."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        costs = ((means - means[group]) ** 2).sum(1) * sizes[group] * sizes / (sizes[group] + sizes)
+        costs: Float[np.ndarray, " g"] = (
+            ((means - means[group]) ** 2).sum(1) * sizes[group] * sizes / (sizes[group] + sizes)
+        )
     costs[(sizes == 0) | (np.arange(len(sizes)) == group)] = np.inf
     return costs
 

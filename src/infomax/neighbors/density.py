@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-SIDE = 128
+GRID_SIDE = 128
 """Cells along each side of the grid. Time and memory hardly depend on the number of points."""
 
-MARGIN = 0.08
+MAP_MARGIN = 0.08
 """Part of the grid that stays empty on each side of the unit square, so that no outline is cut off."""
 
 
@@ -17,10 +17,10 @@ def to_grid(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         points: Positions in 0..1, shape (n, 2).
 
     Returns:
-        Positions in cells, in 0..SIDE, shape (n, 2), float64. Cell (0, 0) covers 0..1 on both axes.
+        Positions in cells, in 0..GRID_SIDE, shape (n, 2), float64. Cell (0, 0) covers 0..1 on both axes.
 
     """
-    return (MARGIN + (1 - 2 * MARGIN) * points.astype(np.float64)) * SIDE
+    return (MAP_MARGIN + (1 - 2 * MAP_MARGIN) * points.astype(np.float64)) * GRID_SIDE
 
 
 def from_grid(cells: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
@@ -33,7 +33,7 @@ def from_grid(cells: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
         Positions, shape (n, 2), float64.
 
     """
-    positions: Float[np.ndarray, "n 2"] = (cells / SIDE - MARGIN) / (1 - 2 * MARGIN)
+    positions: Float[np.ndarray, "n 2"] = (cells / GRID_SIDE - MAP_MARGIN) / (1 - 2 * MAP_MARGIN)
     return positions
 
 
@@ -47,8 +47,8 @@ def cell_index(points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
         Index of the cell in the flattened grid, shape (n,).
 
     """
-    row, column = np.clip(to_grid(points).astype(np.int64), 0, SIDE - 1).T
-    index: Int[np.ndarray, " n"] = row * SIDE + column
+    row, column = np.clip(to_grid(points).astype(np.int64), 0, GRID_SIDE - 1).T
+    index: Int[np.ndarray, " n"] = row * GRID_SIDE + column
     return index
 
 
@@ -65,7 +65,7 @@ def bandwidth(count: int) -> float:
         Standard deviation of the kernel, in cells.
 
     """
-    return float(0.065 * count ** (-1 / 6) * (1 - 2 * MARGIN) * SIDE)
+    return float(0.065 * count ** (-1 / 6) * (1 - 2 * MAP_MARGIN) * GRID_SIDE)
 
 
 def density(points: Float[np.ndarray, "n 2"], deviation: float) -> Float[np.ndarray, "s s"]:
@@ -76,11 +76,11 @@ def density(points: Float[np.ndarray, "n 2"], deviation: float) -> Float[np.ndar
         deviation: Standard deviation of the kernel, in cells.
 
     Returns:
-        Points per cell, shape (SIDE, SIDE), float64. The first axis is that of the first coordinate.
+        Points per cell, shape (GRID_SIDE, GRID_SIDE), float64. The first axis is that of the first coordinate.
 
     """
     from scipy.ndimage import gaussian_filter
 
-    counts = np.bincount(cell_index(points), minlength=SIDE * SIDE).reshape(SIDE, SIDE)
+    counts = np.bincount(cell_index(points), minlength=GRID_SIDE * GRID_SIDE).reshape(GRID_SIDE, GRID_SIDE)
     smoothed: Float[np.ndarray, "s s"] = gaussian_filter(counts.astype(np.float64), deviation)
     return smoothed

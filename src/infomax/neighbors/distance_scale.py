@@ -10,7 +10,7 @@ from infomax.neighbors.distances import directions
 SHARES = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, *(step / 50 for step in range(1, 51)))
 """Shares of random pairs at which the scale is kept."""
 
-SAMPLED = 1500
+SAMPLED_VECTORS = 1500
 """Vectors that are paired with each other; a million pairs."""
 
 
@@ -48,7 +48,7 @@ def distance_scale(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Distance
     """Measure the distances of random pairs of a collection.
 
     Args:
-        vectors: Vectors, shape (n, d). Of more than SAMPLED a random part is taken.
+        vectors: Vectors, shape (n, d). Of more than SAMPLED_VECTORS a random part is taken.
         seed: Seed of the choice.
 
     Returns:
@@ -56,8 +56,8 @@ def distance_scale(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Distance
 
     """
     count = len(vectors)
-    if count > SAMPLED:
-        vectors = vectors[np.sort(np.random.default_rng(seed).choice(count, SAMPLED, replace=False))]
+    if count > SAMPLED_VECTORS:
+        vectors = vectors[np.sort(np.random.default_rng(seed).choice(count, SAMPLED_VECTORS, replace=False))]
     unit = directions(vectors)
     pairs = 1 - (unit @ unit.T)[np.triu_indices(len(unit), 1)]
     if not len(pairs):

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float, Int
 
-from infomax.neighbors.density import SIDE, bandwidth, cell_index, density, from_grid
+from infomax.neighbors.density import GRID_SIDE, bandwidth, cell_index, density, from_grid
 
 SMOOTHING = 1.4
 """Standard deviation of the kernel, relative to that with which clusters were found: lines are smoother than facts."""
@@ -17,7 +17,7 @@ SMALLEST_PIECE = 0.04
 """Pieces of an outline with less than this part of the largest one's area are left out."""
 
 VERTEX_DISTANCE = 1.5
-"""Cells between the vertices of an outline. Whoever draws it joins them by a smooth curve."""
+"""Cells between the vertices of an outline. A drawing joins them by a smooth curve."""
 
 Curves = list[Float[np.ndarray, "v 2"]]
 """Closed curves in positions, first vertices not repeated."""
@@ -35,7 +35,9 @@ def inside_clusters(points: Float[np.ndarray, "n 2"], cluster: Int[np.ndarray, "
 
     """
     heights, levels = _heights(points, cluster)
-    own = heights.reshape(len(levels), SIDE * SIDE)[cluster, cell_index(points)] if len(levels) else np.zeros(0)
+    own = (
+        heights.reshape(len(levels), GRID_SIDE * GRID_SIDE)[cluster, cell_index(points)] if len(levels) else np.zeros(0)
+    )
     kept = cluster.copy()
     if len(levels):
         kept[own < levels[cluster]] = -1
@@ -67,7 +69,7 @@ def _heights(
 ) -> tuple[Float[np.ndarray, "k s s"], Float[np.ndarray, " k"]]:
     """The density of each cluster, and its lowest level within the outline."""
     count = int(cluster.max(initial=-1)) + 1
-    heights, levels = np.zeros((count, SIDE, SIDE)), np.zeros(count)
+    heights, levels = np.zeros((count, GRID_SIDE, GRID_SIDE)), np.zeros(count)
     for each in range(count):
         members = points[cluster == each]
         heights[each] = density(members, SMOOTHING * bandwidth(len(points)))

@@ -8,15 +8,15 @@ folded, so neighbors stay neighbors and groups stay whole.
 import numpy as np
 from jaxtyping import Float
 
-from infomax.neighbors.density import SIDE, density, from_grid, to_grid
+from infomax.neighbors.density import GRID_SIDE, density, from_grid, to_grid
 
 BACKGROUND = 0.35
 """Density added everywhere, in units of the mean: the more, the more of the gaps between groups remains."""
 
-SMOOTHING = 1.5
+DENSITY_SMOOTHING = 1.5
 """Standard deviation of the kernel of the first density, in cells."""
 
-START, END, GROWTH = 0.5, SIDE * SIDE / 8, 1.25
+START, END, STEP_GROWTH = 0.5, GRID_SIDE * GRID_SIDE / 8, 1.25
 """Times of the diffusion in squared cells. Each step is as long as a quarter of the time so far."""
 
 
@@ -40,14 +40,15 @@ def spread(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
     cells = to_grid(points)
     time = START
     while time < END:
-        step = time * (GROWTH - 1)
+        step = time * (STEP_GROWTH - 1)
         middle = cells + diffusion.velocity(cells, time) * (step / 2)
-        cells = np.clip(cells + diffusion.velocity(middle, time + step / 2) * step, 0, SIDE)
+        cells = np.clip(cells + diffusion.velocity(middle, time + step / 2) * step, 0, GRID_SIDE)
         time += step
     low, high = from_grid(cells).min(0), from_grid(cells).max(0)
     extent = high - low
     moved = np.divide(from_grid(cells) - low, extent, out=np.full(cells.shape, 0.5), where=extent > 1e-9)
-    return np.clip(moved, 0, 1).astype(np.float32)
+    spread: Float[np.ndarray, "n 2"] = np.clip(moved, 0, 1).astype(np.float32)
+    return spread
 
 
 class _Diffusion:
@@ -56,9 +57,9 @@ class _Diffusion:
     def __init__(self, points: Float[np.ndarray, "n 2"]) -> None:
         from scipy.fft import dctn
 
-        counts = density(points, SMOOTHING)
+        counts = density(points, DENSITY_SMOOTHING)
         self._waves = dctn(counts / counts.mean() + BACKGROUND, norm="ortho")
-        squared = (np.pi * np.arange(SIDE) / SIDE) ** 2
+        squared = (np.pi * np.arange(GRID_SIDE) / GRID_SIDE) ** 2
         self._decay = squared[:, None] + squared
 
     def velocity(self, cells: Float[np.ndarray, "n 2"], time: float) -> Float[np.ndarray, "n 2"]:

@@ -30,6 +30,7 @@ from infomax.search.ranking import find_matches
 from infomax.search.reader import IndexReader
 from infomax.search.results import GroupKind, Groups, IndexedImage, Matches, Outlier
 from infomax.search.roots import PresenceFilter, Roots
+from infomax.search.scan import FindDecoded, nothing_decoded
 from infomax.search.stores.store import Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
 
@@ -149,6 +150,7 @@ class Index(IndexReader):
         dry_run: bool = False,
         batch: int = COMMIT_BATCH,
         reading: ReadingOptions | None = None,
+        find_decoded: FindDecoded = nothing_decoded,
     ) -> Changes:
         """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
 
@@ -161,6 +163,7 @@ class Index(IndexReader):
             dry_run: Only report what would be done; write nothing.
             batch: Images that are embedded and committed at a time.
             reading: What to leave out of the source, and how large an image may be.
+            find_decoded: Finds images that were decoded before as the model takes them.
 
         Returns:
             Numbers of images added, updated, unchanged, moved, removed and gone, and the images skipped.
@@ -185,6 +188,7 @@ class Index(IndexReader):
             batch=batch,
             progress=self.progress,
             options=options,
+            find_decoded=find_decoded,
         )
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)

@@ -20,7 +20,7 @@ from infomax.neighbors.projection import lay_out
 from infomax.neighbors.spreading import spread
 from infomax.search.stores.store import Store, schema, vectors_of
 
-FORMAT = "2"
+MAP_FORMAT = "2"
 """Version of the file. A file of another version is computed anew."""
 
 AGREEMENT = 0.8
@@ -197,7 +197,7 @@ def _read(file: Path, digest: str) -> _Computed | None:
     """What a file holds; None where it is missing, damaged, of another version, or made of other rows."""
     try:
         with safe_open(file, "np") as stored:
-            if (stored.metadata() or {}) != {"format": FORMAT, "rows": digest}:
+            if (stored.metadata() or {}) != {"format": MAP_FORMAT, "rows": digest}:
                 return None
             names = ("positions", "outlier", "cluster", "medoids")
             return _Computed(*(stored.get_tensor(name) for name in names))
@@ -209,4 +209,4 @@ def _write(file: Path, digest: str, computed: _Computed) -> None:
     """Write a map, as a whole or not at all. Raises OSError where that fails."""
     arrays = {name: np.ascontiguousarray(array) for name, array in vars(computed).items()}
     with written_atomically(file) as out:
-        out.write(save(arrays, {"format": FORMAT, "rows": digest}))
+        out.write(save(arrays, {"format": MAP_FORMAT, "rows": digest}))

@@ -13,10 +13,10 @@ from infomax.search.stores.store import Filter, Store
 Order = Literal["path", "date", "likeness", "random"]
 """Path: as a file manager has it. Date: newest first. Likeness: along a walk on the map. Random: by a seed."""
 
-LEVELS = 10
+WALK_LEVELS = 10
 """Levels of the curve along which the map is walked: cells of a thousandth of its side."""
 
-READ_AT_ONCE = 100_000
+ROWS_AT_ONCE = 100_000
 
 
 def ordered_ids(
@@ -37,7 +37,7 @@ def ordered_ids(
     """
     rows: list[tuple[str, str | None, float | None]] = []
     columns = ["id", "taken", "mtime"]
-    while len(part := store.page(len(rows), READ_AT_ONCE, columns, where)):
+    while len(part := store.page(len(rows), ROWS_AT_ONCE, columns, where)):
         rows += zip(*(part.column(name).to_pylist() for name in columns), strict=True)
     if order == "random":
         rows.sort(key=lambda row: blake2b(f"{seed}:{row[0]}".encode(), digest_size=8).digest())
@@ -70,7 +70,7 @@ def walk(positions: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
         [0, 2, 3, 1]
 
     """
-    side = 1 << LEVELS
+    side = 1 << WALK_LEVELS
     x, y = np.clip((positions * side).astype(np.int64), 0, side - 1).T
     length = np.zeros(len(positions), np.int64)
     half = side >> 1

@@ -36,11 +36,13 @@ class IndexReader:
     """The images of an index, read from its rows. `Index` adds the model: search, synchronization and the rest.
 
     Attributes:
+        path: Folder of the index.
         dim: Dimension of the vectors.
         fingerprint: Fingerprint of the model.
 
     """
 
+    path: Path
     dim: int
     fingerprint: str
     _folder: IndexFolder

@@ -8,7 +8,7 @@ from functools import partial
 from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
@@ -71,8 +71,20 @@ class ScanResult:
     is_known: bool = False
 
 
+FindDecoded: TypeAlias = Callable[[str], DecodedImage | None]
+"""Finds an image that was decoded before, by the digest of its content; None for others."""
+
+
+def nothing_decoded(_digest: str) -> None:
+    """Find no image: none was decoded before."""
+
+
 def scan(
-    listing: Listing, comparison: RowComparison, size: int | None, options: ReadingOptions = DEFAULT_OPTIONS
+    listing: Listing,
+    comparison: RowComparison,
+    size: int | None,
+    options: ReadingOptions = DEFAULT_OPTIONS,
+    find_decoded: FindDecoded = nothing_decoded,
 ) -> Generator[ScanResult, None, None]:
     """Read all images that may have changed, in order, by one thread per core.
 
@@ -81,6 +93,7 @@ def scan(
         comparison: Differences between the listing and the index.
         size: Side of the decoded squares in pixels. None to decode nothing; then the pixels are empty.
         options: How images are read.
+        find_decoded: Finds images that need not be decoded again.
 
     Yields:
         One result per image in `comparison.changed`.
@@ -88,7 +101,7 @@ def scan(
     """
 
     def inspect_chunk(chunk: Sequence[tuple[int, Content]]) -> list[ScanResult]:
-        return [_inspect(content, listing, position, comparison, decoded) for position, content in chunk]
+        return [_inspect(content, listing, position, comparison, decoded, find_decoded) for position, content in chunk]
 
     decoded = None if size is None else partial(decode_views, size=size, options=options)
     contents = zip(comparison.changed, listing.source.read(comparison.changed), strict=True)
@@ -104,7 +117,12 @@ def scan(
 
 
 def _inspect(
-    content: Content, listing: Listing, position: int, comparison: RowComparison, decoded: _Decode | None
+    content: Content,
+    listing: Listing,
+    position: int,
+    comparison: RowComparison,
+    decoded: _Decode | None,
+    find_decoded: FindDecoded,
 ) -> ScanResult:
     path = listing.paths[position]
     label = None if content.label is None else printable(content.label)
@@ -112,21 +130,32 @@ def _inspect(
     try:
         if isinstance(content.data, BrokenImage):
             raise content.data
-        digest, length = _content_hash(content.data)
+        digest, length = content_digest(content.data)
         if digest == comparison.hashes.get(path):
             return found(digest, length, None)
         if digest in comparison.lost:
             return found(digest, length, None, is_known=True)
-        image = _NOT_DECODED if decoded is None else DecodedImage(*decoded(content.data))
+        if decoded is None:
+            return found(digest, length, _NOT_DECODED)
+        image = find_decoded(digest) or DecodedImage(*decoded(content.data))
         return found(digest, length, image)
     except BrokenImage as broken:
         return found("", 0, broken)
 
 
-def _content_hash(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
-    """Digest of an image's content as it is stored, and its length in bytes.
+def content_digest(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
+    """Digest the content of an image as it is stored.
 
-    Raises BrokenImage if it is not a regular file, UnreadableImage if it cannot be read.
+    Args:
+        data: The content, the path of its file, or pixels.
+
+    Returns:
+        The digest (BLAKE2b, 32 hexadecimal digits), and the length of the content in bytes.
+
+    Raises:
+        BrokenImage: It is not a regular file.
+        UnreadableImage: It cannot be read.
+
     """
     if isinstance(data, np.ndarray):
         digest = blake2b(str(data.shape).encode(), digest_size=16)

@@ -22,7 +22,7 @@ from infomax.search.stores.store import Store
 HIDDEN, TRASHED = "\x00hidden", "\x00trashed"
 """Marks of images that the page leaves out. No tag of a user can have these names."""
 
-LONGEST = 100
+LONGEST_TAG = 100
 """Characters of a tag at most."""
 
 Hash = str
@@ -43,8 +43,8 @@ def valid_tag(name: str) -> str:
 
     """
     tag = " ".join(name.split())
-    if not 0 < len(tag) <= LONGEST or not tag.isprintable():
-        raise InfoMaxError(f"a tag of {len(tag)} characters: give 1 to {LONGEST}, such as 'holiday', on one line")
+    if not 0 < len(tag) <= LONGEST_TAG or not tag.isprintable():
+        raise InfoMaxError(f"a tag of {len(tag)} characters: give 1 to {LONGEST_TAG}, such as 'holiday', on one line")
     return tag
 
 

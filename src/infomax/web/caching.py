@@ -18,10 +18,12 @@ class CoalescedLookup(Generic[Result]):
 
     Args:
         look_up: Function from ids to the results of those that exist. It runs in a thread.
+        at_once: Ids that are looked up together, at most; None for all that wait.
     """
 
-    def __init__(self, look_up: Callable[[list[str]], dict[str, Result]]) -> None:
+    def __init__(self, look_up: Callable[[list[str]], dict[str, Result]], at_once: int | None = None) -> None:
         self._look_up = look_up
+        self._at_once = at_once
         self._waiting: dict[str, asyncio.Future[Result | None]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -44,7 +46,8 @@ class CoalescedLookup(Generic[Result]):
 
     async def _work(self) -> None:
         while self._waiting:
-            waiting, self._waiting = self._waiting, {}
+            ids = list(self._waiting)[: self._at_once]
+            waiting = {id_: self._waiting.pop(id_) for id_ in ids}
             try:
                 found = await to_thread.run_sync(self._look_up, list(waiting))
             except Exception as error:

@@ -28,7 +28,7 @@ def map_answer(collection_map: CollectionMap, *, current: bool) -> MapAnswer:
         The map as JSON. Positions have five decimal places, ranks three. A map of more than MAX_POINTS images is a
         sample of them.
     """
-    rows = sample_rows(collection_map.positions, collection_map.outlier, MAX_POINTS)
+    rows = spread_sample(collection_map.positions, collection_map.outlier, MAX_POINTS)
     labels, label = _factorize([collection_map.labels[row] for row in rows])
     folders, folder = _factorize([collection_map.paths[row].rpartition("/")[0] or None for row in rows])
     x, y = (_rounded(collection_map.positions[rows, axis], 5) for axis in (0, 1))
@@ -49,7 +49,7 @@ def map_answer(collection_map: CollectionMap, *, current: bool) -> MapAnswer:
     )
 
 
-def sample_rows(
+def spread_sample(
     positions: Float[np.ndarray, "n 2"], outlier: Float[np.ndarray, " n"], count: int
 ) -> Int[np.ndarray, " m"]:
     """Choose images for a map that is too large to be drawn as a whole.

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from infomax.neighbors.distances import Metric
-from infomax.search.index import Index
 from infomax.search.presence import native
+from infomax.search.reader import IndexReader
 from infomax.search.results import IndexedImage, Match
 from infomax.search.tags import TaggedRows
 from infomax.web.permissions import Permissions
@@ -98,7 +98,7 @@ class ScaleAnswer(BaseModel):
 class StatisticsAnswer(BaseModel):
     """Numbers about the index."""
 
-    name: str = Field(description="Name of the index folder.")
+    name: str = Field(description="Name of the collection, or of the index folder.")
     images: int = Field(description="Number of images.")
     gone: int = Field(description="Number of images whose file was gone when the images last changed.")
     root: str | None = Field(description="The lowest folder that contains all image files.")
@@ -150,6 +150,21 @@ class Excluded(BaseModel):
     ids: list[str] = Field(description="Their ids.")
 
 
+class LearningAnswer(BaseModel):
+    """How far the learning of features is."""
+
+    state: Literal["none", "learning", "ready", "failed"] = Field(
+        description="none: the index is complete, and nothing is learned. learning: there are no features yet, and "
+        "what needs them is refused with status 409. ready: there are. failed: there will be none."
+    )
+    stage: str | None = Field(description="What is being done, or null. It may go on when ready: an update, say.")
+    part: float | None = Field(description="Part of the work that is done, 0 to 1, or null if unknown.")
+    seconds_left: float | None = Field(description="Seconds that the rest will take, or null if unknown.")
+    images: int = Field(description="Number of images that are shown.")
+    error: str | None = Field(description="Why it failed and what to do, in one line, or null.")
+    note: str | None = Field(description="What may be done to have better features, in one line, or null.")
+
+
 class Computing(BaseModel):
     """The first map is being computed. Ask again in a second."""
 
@@ -199,13 +214,16 @@ def match_answer(match: Match, tagged: TaggedRows) -> MatchAnswer:
     )
 
 
-def statistics_answer(index: Index, upload_bytes: int, permissions: Permissions) -> StatisticsAnswer:
+def statistics_answer(
+    index: IndexReader, upload_bytes: int, permissions: Permissions, name: str | None = None
+) -> StatisticsAnswer:
     """Describe an index.
 
     Args:
         index: The index.
         upload_bytes: Maximum size of an upload, in bytes.
         permissions: What the page may do.
+        name: Name of the collection; None for that of the folder of the index.
 
     Returns:
         Numbers about the index as JSON. The count of a folder includes its subfolders.
@@ -222,7 +240,7 @@ def statistics_answer(index: Index, upload_bytes: int, permissions: Permissions)
                 break
             folders[ancestor] += count
     return StatisticsAnswer(
-        name=index.path.resolve().name,
+        name=index.path.resolve().name if name is None else name,
         images=statistics.images,
         gone=statistics.gone,
         root=root,

@@ -79,7 +79,7 @@ class OverviewAnswer(BaseModel):
     first_skipped: list[SkippedFile] = Field(description="The first fifty of them, with reasons.")
 
 
-class ClusterAnswer(BaseModel):
+class ClusterSummary(BaseModel):
     """A cluster of similar images, found without labels."""
 
     name: str | None = Field(description="A label or folder that most of its images share, or null.")
@@ -90,7 +90,7 @@ class ClusterAnswer(BaseModel):
 class ClustersAnswer(BaseModel):
     """The clusters of the collection, the largest first."""
 
-    clusters: list[ClusterAnswer] = Field(description="The clusters.")
+    clusters: list[ClusterSummary] = Field(description="The clusters.")
 
 
 class TagsAnswer(BaseModel):

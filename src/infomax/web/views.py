@@ -8,6 +8,7 @@ from infomax.cleaning.choice import GroupChoice, choose
 from infomax.search.index import Index
 from infomax.search.map import CollectionMap
 from infomax.search.ordering import Order, walk
+from infomax.search.reader import IndexReader
 from infomax.search.tags import HIDDEN, TRASHED
 from infomax.web.caching import StaleWhileRevalidate
 from infomax.web.requests import ImageConditions
@@ -27,10 +28,10 @@ class CollectionViews:
         checks: Images that are blank, dark, blurred or tiny.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: IndexReader) -> None:
         self._index = index
         self.duplicates: StaleWhileRevalidate[list[GroupChoice]] = StaleWhileRevalidate(self._find_duplicates)
-        self.checks: StaleWhileRevalidate[Checks] = StaleWhileRevalidate(lambda: check_images(index))
+        self.checks: StaleWhileRevalidate[Checks] = StaleWhileRevalidate(self._check)
         self._orders: OrderedDict[object, list[str]] = OrderedDict()
 
     def ordered(
@@ -58,7 +59,12 @@ class CollectionViews:
                 self._orders.popitem(last=False)
         return self._orders[key]
 
+    def _check(self) -> Checks:
+        assert isinstance(self._index, Index)  # a preview is not asked
+        return check_images(self._index)
+
     def _find_duplicates(self) -> list[GroupChoice]:
         left_out = self._index.tagged().ids(HIDDEN, TRASHED)
+        assert isinstance(self._index, Index)  # a preview is not asked
         found = choose(self._index.duplicates(), thumbnails=self._index.thumbnails)
         return [each for each in found if sum(image.id not in left_out for image in each.group.images) > 1]

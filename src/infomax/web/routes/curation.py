@@ -39,12 +39,12 @@ async def get_duplicates(state: State, offset: Offset = 0, limit: Count = 50) ->
 
     The answer has status 202 while they are being looked for.
     """
-    found = await state.views.duplicates.get(state.index.changes, _TIMEOUT)
+    found = await state.views.duplicates.get(state.searchable().changes, _TIMEOUT)
     if found is None:
         return await _still(state)
 
     def work() -> str:
-        tagged = state.index.tagged()
+        tagged = state.searchable().tagged()
         left_out = tagged.ids(HIDDEN, TRASHED)
         groups = [_group(choice, tagged, left_out) for choice in found.result]
         groups = [group for group in groups if len(group.images) > 1]
@@ -61,10 +61,10 @@ async def keep_all(state: State, request: Request) -> DecisionAnswer:
     asked = await read_json(request, ImageIds)
 
     def work() -> DecisionAnswer:
-        paths = [image.path for image in state.index.images(asked.ids)]
+        paths = [image.path for image in state.searchable().images(asked.ids)]
         if len(set(paths)) < 2:
             refuse(422, "a decision needs two images of this index or more")
-        return DecisionAnswer(id=state.index.keep_both(paths).id)
+        return DecisionAnswer(id=state.searchable().keep_both(paths).id)
 
     return await state.changing(work)
 
@@ -78,7 +78,7 @@ async def forget_decision(
 
     def work() -> Changed:
         try:
-            return Changed(changed=state.index.decisions.forget(id))
+            return Changed(changed=state.searchable().decisions.forget(id))
         except InfoMaxError as error:
             return refuse(404, str(error))
 
@@ -100,15 +100,15 @@ async def get_selection(state: State, n: Count = 100, by: Rule = "diverse") -> L
 @router.get("/api/checks", response_model=ChecksAnswer, responses=Still)
 async def get_checks(state: State, limit: Count = 200) -> Response:
     """List images that are blank, dark, blurred or tiny. The answer has status 202 while they are being looked for."""
-    found = await state.views.checks.get(state.index.changes, _TIMEOUT)
+    found = await state.views.checks.get(state.searchable().changes, _TIMEOUT)
     if found is None:
         return await _still(state)
 
     def work() -> str:
         names: tuple[Literal["blank", "dark", "blurred", "tiny"], ...] = ("blank", "dark", "blurred", "tiny")
-        tagged = state.index.tagged()
+        tagged = state.searchable().tagged()
         ids = {name: getattr(found.result, name) for name in names}
-        images = {name: _answers(state.index.images(ids[name][:limit]), tagged) for name in names}
+        images = {name: _answers(state.searchable().images(ids[name][:limit]), tagged) for name in names}
         counts = {name: len(ids[name]) for name in names}
         return ChecksAnswer(**images, counts=counts).model_dump_json()
 
@@ -116,12 +116,12 @@ async def get_checks(state: State, limit: Count = 200) -> Response:
 
 
 async def _still(state: State) -> Response:
-    return JSONResponse({"computing": await state.run(state.index.count)}, 202)
+    return JSONResponse({"computing": await state.run(state.searchable().count)}, 202)
 
 
 async def _listed(state: State, by: Literal["diverse", "typical", "odd"], n: int) -> Listed:
     def work() -> Listed:
-        return Listed(images=_answers(state.index.select(n, by, visible=True), state.index.tagged()))
+        return Listed(images=_answers(state.searchable().select(n, by, visible=True), state.searchable().tagged()))
 
     return await state.run(work)
 

@@ -31,10 +31,11 @@ _Id = Annotated[str, Query(pattern=f"^{ID_PATTERN.pattern}$", description="Id of
 @router.get("/api/seen/{id}", response_class=Response, responses={200: {"content": {"image/png": {}}}, **failures(404)})
 async def get_seen(state: State, id: ImageId) -> Response:  # noqa: A002 - the name in the address
     """Get an image as the model sees it: the central square, at the size that it takes."""
+    index = state.searchable()
 
     def work() -> Response:
         file = BytesIO()
-        Image.fromarray(_seen(state.index, id)).save(file, "png")
+        Image.fromarray(_seen(index, id)).save(file, "png")
         return Response(file.getvalue(), media_type="image/png")
 
     return await state.run(work)
@@ -43,11 +44,11 @@ async def get_seen(state: State, id: ImageId) -> Response:  # noqa: A002 - the n
 @router.get("/api/explanations", responses=failures(404))
 async def get_explanation(state: State, id: _Id, other: _Id) -> ExplanationAnswer:  # noqa: A002
     """Say how much each place of two images speaks for the other image, in nats."""
+    index = state.searchable()
 
     def work() -> ExplanationAnswer:
         from infomax.evaluation.explanation import explain
 
-        index = state.index
         query, match = _seen(index, id), _seen(index, other)
         try:
             maps = explain(index.model, query, match, _references(index))

@@ -25,15 +25,17 @@ async def get_images(state: State, asked: Annotated[ImagePage, Query()]) -> Resp
 
     The answer has status 202 while the map, which the order by likeness needs, is being computed.
     """
-    collection_map = None
+    collection_map, index = None, state.index
+    if asked.order in ("date", "likeness") or asked.after or asked.before:
+        index = state.searchable()  # a preview has read no dates
     if asked.order == "likeness":
-        found = await state.maps.get(state.index.version, _TIMEOUT)
+        found = await state.maps.get(index.version, _TIMEOUT)
         if found is None:
-            return JSONResponse({"computing": await state.run(state.index.count)}, 202)
+            return JSONResponse({"computing": await state.run(index.count)}, 202)
         collection_map = found.result
 
     def work() -> str:
-        index, tagged = state.index, state.index.tagged()
+        tagged = index.tagged()
         if asked.order == "path":
             images = index.page(asked.offset, asked.limit, **asked.conditions())
             total = index.count(**asked.conditions())
@@ -52,8 +54,9 @@ async def get_image(state: State, id: ImageId) -> ImageAnswer:  # noqa: A002 - t
     """Get one image."""
 
     def work() -> ImageAnswer:
-        image = state.index.image(id)
-        return image_answer(image, state.index.tagged()) if image is not None else refuse(404, UNKNOWN_ID)
+        index = state.index
+        image = index.image(id)
+        return image_answer(image, index.tagged()) if image is not None else refuse(404, UNKNOWN_ID)
 
     return await state.run(work)
 

@@ -21,7 +21,7 @@ async def get_map(state: State) -> Response:
 
     The answer has status 202 while the first map is being computed.
     """
-    found = await state.maps.get(state.index.version, _TIMEOUT)
+    found = await state.maps.get(state.searchable().version, _TIMEOUT)
     if found is None:
         return JSONResponse({"computing": await state.run(state.index.count)}, 202)
     content = await state.run(lambda: map_answer(found.result, current=found.is_current).model_dump_json())

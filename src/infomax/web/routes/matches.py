@@ -38,11 +38,12 @@ async def get_matches(state: State, search: Annotated[SearchByLink, Query()]) ->
     Give either `id` or `vector`, and further images as `like` and `unlike`. The images that the query is made of are
     not among the matches.
     """
+    index = state.searchable()
     match search.id, search.vector:
         case str(id_), None:
-            return await state.run(lambda: _matches_of_image(state.index, id_, search))
+            return await state.run(lambda: _matches_of_image(index, id_, search))
         case None, str(text):
-            return await state.run(lambda: _matches_of_link(state.index, text, search))
+            return await state.run(lambda: _matches_of_link(index, text, search))
         case _:
             return refuse(422, "give either id or vector, to say what to look for")
 
@@ -52,9 +53,10 @@ async def find_matches_of_upload(
     state: State, request: Request, search: Annotated[SearchOptions, Query()]
 ) -> MatchesAnswer:
     """Find the images nearest to an uploaded image. The server decodes the upload in memory and does not keep it."""
+    index = state.searchable()
     body = await read_upload(request)
-    features = await state.embed(body)
-    return await state.run(lambda: _matches_of_features(state.index, features, search))
+    features = await state.embed(body, index)
+    return await state.run(lambda: _matches_of_features(index, features, search))
 
 
 def _matches_of_image(index: Index, id_: str, search: SearchByLink) -> MatchesAnswer:

@@ -69,7 +69,7 @@ def _as_it_is(data: object) -> tuple[bytes, str] | None:
 
 def _encoded(data: object, state: State) -> bytes:
     """A WebP of an image that is decoded here."""
-    with open_image(data, LARGEST_SIDE, state.index.model.reading_options()) as opened:  # type: ignore[arg-type]
+    with open_image(data, LARGEST_SIDE, state.reading()) as opened:  # type: ignore[arg-type]
         image = to_rgb(opened.image)
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     file = BytesIO()

@@ -14,8 +14,8 @@ from infomax.search.results import IndexedImage
 from infomax.search.tags import HIDDEN, TRASHED
 from infomax.web.schemas import Computing, image_answer
 from infomax.web.schemas_curation import (
-    ClusterAnswer,
     ClustersAnswer,
+    ClusterSummary,
     NamedCount,
     OverviewAnswer,
     SkippedFile,
@@ -37,7 +37,7 @@ _SHOWN_SKIPPED = 50
 @router.get("/api/overview")
 async def get_overview(state: State) -> OverviewAnswer:
     """Count images by format, size, year, camera and tag, and list files that were left out."""
-    return await state.run(lambda: overview_answer(state.index))
+    return await state.run(lambda: overview_answer(state.searchable()))
 
 
 @router.get("/api/clusters", response_model=ClustersAnswer, responses={202: {"model": Computing}})
@@ -46,17 +46,17 @@ async def get_clusters(state: State) -> Response:
 
     The answer has status 202 while the map, which they are found on, is being computed.
     """
-    found = await state.maps.get(state.index.version, _TIMEOUT)
+    found = await state.maps.get(state.searchable().version, _TIMEOUT)
     if found is None:
-        return JSONResponse({"computing": await state.run(state.index.count)}, 202)
+        return JSONResponse({"computing": await state.run(state.searchable().count)}, 202)
 
     def work() -> str:
-        tagged = state.index.tagged()
+        tagged = state.searchable().tagged()
         clusters = [
-            ClusterAnswer(
+            ClusterSummary(
                 name=cluster.name,
                 size=cluster.size,
-                medoids=[image_answer(image, tagged) for image in state.index.images(cluster.medoids)],
+                medoids=[image_answer(image, tagged) for image in state.searchable().images(cluster.medoids)],
             )
             for cluster in found.result.clusters
         ]

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from infomax.errors import InfoMaxError
-from infomax.search.index import Index
+from infomax.search.reader import IndexReader
 from infomax.search.tags import HIDDEN, valid_tag
 from infomax.web.bodies import HiddenChange, TagChange, json_body, read_json
 from infomax.web.errors import failures, refuse
@@ -29,8 +29,9 @@ async def change_tags(state: State, request: Request) -> TagsAnswer:
         refuse(422, str(error))
 
     def work() -> TagsAnswer:
-        act = state.index.untag if change.remove else state.index.tag
-        return _answer(state.index, act(change.ids, tag))
+        index = state.searchable()
+        act = index.untag if change.remove else index.tag
+        return _answer(index, act(change.ids, tag))
 
     return await state.changing(work)
 
@@ -39,10 +40,14 @@ async def change_tags(state: State, request: Request) -> TagsAnswer:
 async def change_hidden(state: State, request: Request) -> Changed:
     """Leave images out of the page, or show them again. Needs --allow-changes."""
     change = await read_json(request, HiddenChange)
-    act = state.index.tag if change.hidden else state.index.untag
-    return await state.changing(lambda: Changed(changed=act(change.ids, HIDDEN)))
+
+    def work() -> Changed:
+        index = state.searchable()
+        return Changed(changed=(index.tag if change.hidden else index.untag)(change.ids, HIDDEN))
+
+    return await state.changing(work)
 
 
-def _answer(index: Index, changed: int) -> TagsAnswer:
+def _answer(index: IndexReader, changed: int) -> TagsAnswer:
     counts = index.tagged().counts()
     return TagsAnswer(tags=[NamedCount(name=tag, images=count) for tag, count in counts.items()], changed=changed)

@@ -31,7 +31,7 @@ async def move_to_trash(state: State, request: Request) -> MovesAnswer:
     asked = await read_json(request, ImageIds)
 
     def work() -> MovesAnswer:
-        index = state.index
+        index = state.searchable()
         moved = move_images(index, index.images(list(dict.fromkeys(asked.ids))), state.permissions.trash_of(index.path))
         ids = ids_of_moved(moved)
         index.tag(ids, TRASHED)
@@ -46,20 +46,20 @@ async def restore(state: State, request: Request) -> MovesAnswer:
     asked = await read_json(request, Restoration)
 
     def work() -> MovesAnswer:
-        folder = state.permissions.trash_of(state.index.path)
+        folder = state.permissions.trash_of(state.searchable().path)
         moved = undo_moves(folder, asked.moves) if Journal(folder).moves else Outcome(folder)
         ids = ids_of_moved(moved)
-        state.index.untag(ids, TRASHED)
+        state.searchable().untag(ids, TRASHED)
         return _answer(moved, ids)
 
     return await state.changing(work)
 
 
 def _trash(state: State) -> TrashAnswer:
-    folder = state.permissions.trash_of(state.index.path)
+    folder = state.permissions.trash_of(state.searchable().path)
     moves = trashed_images(folder)
-    known = {image.id: image for image in state.index.images([id_of_moved(move) for move in moves])}
-    tagged = state.index.tagged()
+    known = {image.id: image for image in state.searchable().images([id_of_moved(move) for move in moves])}
+    tagged = state.searchable().tagged()
     images = []
     for move in moves:
         image = known.get(id_of_moved(move))

@@ -9,7 +9,7 @@ export async function request(path, parameters = {}, options = {}) {
   }
   const response = await answer(query.size ? `${path}?${query}` : path, options);
   const content = await response.json().catch(() => ({ error: `the server answered with status ${response.status}` }));
-  if (!response.ok) throw new Error(toSentence(content.error));
+  if (!response.ok) throw Object.assign(new Error(toSentence(content.error)), { status: response.status });
   return content;
 }
 

@@ -7,6 +7,7 @@ import { element, formatCount, message, showError } from "./elements.js";
 import { createFilters } from "./filters.js";
 import { createHelp } from "./help.js";
 import { focusedTile, moveFocus, toggle } from "./images.js";
+import { lacksFeatures, waitingMessage, watchLearning } from "./learning.js";
 import { createLightbox } from "./lightbox.js";
 import { clearSelection, selectedIds } from "./selection.js";
 import { listenForImages } from "./upload.js";
@@ -78,7 +79,7 @@ async function render({ found = null, focus = false, keep = null, fresh = false 
       tools,
       preview,
       found,
-      learned: true,
+      learned: !lacksFeatures(),
       open: (image) => lightbox.show(image),
     });
     if (signal.aborted) {
@@ -111,6 +112,11 @@ function moveFocusAfterRendering(focus, keep) {
 }
 
 function showFailure(error) {
+  if (error.status === 409 && lacksFeatures()) {
+    showError("");
+    view.replaceChildren(waitingMessage(element("a", { href: linkTo(toWall(state)) }, "Back to the images")));
+    return;
+  }
   showError(error.message);
   if (!view.childElementCount || state.view !== view.dataset.view) {
     view.dataset.view = state.view;
@@ -197,6 +203,13 @@ addEventListener("popstate", () => {
   render();
 });
 
+// The token of the first address is in a cookie from now on: nobody should see it in the address, or send it on.
+function dropToken() {
+  const parameters = new URLSearchParams(location.search);
+  if (!parameters.has("token")) return;
+  history.replaceState(history.state, "", linkTo(state));
+}
+
 let lastWidth = innerWidth;
 addEventListener("resize", () => {
   if (innerWidth !== lastWidth) currentView.resize?.();
@@ -218,6 +231,11 @@ setInterval(async () => {
   if (JSON.stringify([statistics.images, tags]) !== before && state.view === "wall" && !scrollY) render();
 }, REFRESH_INTERVAL);
 
+// Features have been learned behind the page: what needs them can be shown now.
+document.addEventListener("features-ready", () => render({ fresh: true }));
+
 showActions(context);
 listenForImages({ go, currentState: () => state, currentStatistics: () => statistics });
+dropToken();
+watchLearning();
 render();

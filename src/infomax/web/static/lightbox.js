@@ -9,8 +9,8 @@ const STEP = 1.25; // of the wheel and of the keys
 // `context` has similar(image), which shows its neighbors, moved(image), closed(), and originals: whether files may be
 // opened. Returns { show(image), close() }.
 export function createLightbox(context) {
-  const picture = element("img", { alt: "", draggable: "false" });
-  const stage = element("div", { class: "stage" }, picture);
+  const photo = element("img", { alt: "", draggable: "false" });
+  const stage = element("div", { class: "stage" }, photo);
   const name = element("h2", {});
   const facts = element("p", {});
   const dialog = element(
@@ -98,7 +98,7 @@ export function createLightbox(context) {
 
   function setView(next) {
     view = next;
-    picture.style.setProperty("transform", `translate(${view.x}px, ${view.y}px) scale(${view.scale})`);
+    photo.style.setProperty("transform", `translate(${view.x}px, ${view.y}px) scale(${view.scale})`);
     stage.classList.toggle("zoomed", view.scale > 1);
   }
 
@@ -116,10 +116,10 @@ export function createLightbox(context) {
     shown = image;
     const version = image.thumbnail.includes("?") ? image.thumbnail.slice(image.thumbnail.indexOf("?")) : "";
     const small = `.${image.thumbnail}`;
-    picture.onerror = () => picture.src !== new URL(small, location.href).href && (picture.src = small);
-    picture.src = context.originals() ? `./api/originals/${image.id}${version}` : small;
-    picture.alt = fileName(image);
-    picture.classList.toggle("pixelated", Math.max(image.width, image.height) <= 256);
+    photo.onerror = () => photo.src !== new URL(small, location.href).href && (photo.src = small);
+    photo.src = context.originals() ? `./api/originals/${image.id}${version}` : small;
+    photo.alt = fileName(image);
+    photo.classList.toggle("pixelated", Math.max(image.width, image.height) <= 256);
     name.textContent = fileName(image);
     facts.textContent = [
       `${formatNumber(image.width)} × ${formatNumber(image.height)}`,
