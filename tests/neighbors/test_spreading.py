@@ -16,7 +16,8 @@ def crowded(count: int = 3000) -> NDArray[np.float32]:
 
 def unevenness(points: NDArray[np.float32]) -> float:
     """Variation of the number of points in 8 x 8 cells, relative to its mean."""
-    counts = np.histogram2d(*points.T, bins=8, range=((0, 1), (0, 1)))[0]
+    x, y = points.T.astype(np.float64)
+    counts = np.histogram2d(x, y, bins=8, range=[[0.0, 1.0], [0.0, 1.0]])[0]
     return float(counts.std() / counts.mean())
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from infomax.search.results import Match, Matches
 
 
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files to search with; - reads stdin.")]
+QueryImages = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files to search with; - reads stdin.")]
 MatchCount = Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")]
 Approximate = Annotated[
     bool, typer.Option("--approximate", help="Search a large index faster; may miss a few matches.")
@@ -44,7 +44,7 @@ MatchesFigure = Annotated[
 
 
 def search(
-    images: Images,
+    images: QueryImages,
     index: IndexOption,
     k: MatchCount = 10,
     metric: MetricName = "cosine",
