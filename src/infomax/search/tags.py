@@ -60,15 +60,36 @@ class TaggedRows:
     rows: Mapping[str, Mapping[Id, Id]]
 
     def ids(self, *tags: str) -> frozenset[Id]:
-        """Ids of the rows that have any of some tags."""
+        """Collect the rows that have any of some tags.
+
+        Args:
+            *tags: Tags.
+
+        Returns:
+            Ids of the rows.
+
+        """
         return frozenset(each for tag in tags for each in self.rows.get(tag, ()))
 
     def counts(self) -> dict[str, int]:
-        """Number of rows of each tag of the user, in order of the names."""
+        """Count the rows of each tag of the user.
+
+        Returns:
+            Numbers by tag, in order of the names.
+
+        """
         return {tag: len(self.rows[tag]) for tag in sorted(self.rows) if tag.isprintable() and self.rows[tag]}
 
     def of(self, id: Id) -> list[str]:  # noqa: A002
-        """Tags of the user that a row has, in order."""
+        """List the tags of the user that a row has.
+
+        Args:
+            id: Id of the row.
+
+        Returns:
+            The tags, in order.
+
+        """
         return self._tags_of.get(id, [])
 
     @cached_property
