@@ -17,7 +17,7 @@ SMALLEST_PIECE = 0.04
 """Pieces of an outline with less than this part of the largest one's area are left out."""
 
 VERTEX_DISTANCE = 1.5
-"""Cells between the vertices of an outline. Whoever draws it joins them by a smooth curve."""
+"""Cells between the vertices of an outline. Drawings join them by a smooth curve."""
 
 Curves = list[Float[np.ndarray, "v 2"]]
 """Closed curves in positions, first vertices not repeated."""
