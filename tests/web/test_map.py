@@ -45,6 +45,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
         Image.fromarray(pixels).save(file, exif=exif)
     model = InfoMax(SMALL, device="cpu").fit(colored(40))
     index = Index.create(folder / "photos.index", model, device="cpu").add(labeled(folder / "photos"))
+    index.map()  # is kept in its file
     with serving(index.path) as (_, address):
         yield address, index
 

@@ -35,11 +35,9 @@ def inside_clusters(points: Float[np.ndarray, "n 2"], cluster: Int[np.ndarray, "
 
     """
     heights, levels = _heights(points, cluster)
-    own = (
-        heights.reshape(len(levels), GRID_SIDE * GRID_SIDE)[cluster, cell_index(points)] if len(levels) else np.zeros(0)
-    )
     kept = cluster.copy()
     if len(levels):
+        own = heights.reshape(len(levels), GRID_SIDE * GRID_SIDE)[cluster, cell_index(points)]
         kept[own < levels[cluster]] = -1
     return kept
 

@@ -72,7 +72,7 @@ def spread_sample(
     order = np.lexsort((outlier, cell))
     starts = np.searchsorted(cell[order], cell[order])
     place_in_cell = np.arange(len(order)) - starts
-    rows: Int[np.ndarray, " m"] = np.sort(order[np.argsort(place_in_cell, kind="stable")[:count]])
+    rows: Int[np.ndarray, " m"] = np.sort(order[np.lexsort((outlier[order], place_in_cell))[:count]])
     return rows
 
 
