@@ -16,7 +16,7 @@ from infomax.decoding.image import open_image
 from infomax.errors import InfoMaxError
 from infomax.explore import learner
 from infomax.explore.folder import Completion, ExploreFolder
-from infomax.explore.learning import Learning, LearningStatus
+from infomax.explore.learning import LearningProcess, LearningStatus
 from infomax.explore.plan import Plan
 from infomax.images import ReadingOptions
 from tests.conftest import colored, environment
@@ -159,7 +159,7 @@ def test_failures_are_events_of_one_line(tmp_path: Path, cache: Path) -> None:
 
 
 def test_status_follows_the_events(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    learning = Learning(plan_of(photos))
+    learning = LearningProcess(plan_of(photos))
     assert learning.status == LearningStatus("learning", stage="starting")
     assert not learning._take({"event": "progress", "stage": "training", "part": 0.5, "left": 40.0}, lambda _: None)
     status = learning.status

@@ -29,7 +29,7 @@ PATIENCE = 120.0
 SLOW_LEARNER = """
 import os, time
 import infomax.images.loading as loading
-from infomax.explore.learner import main
+from infomax.explore.learner import learn_as_told
 from infomax.search.row_writer import RowWriter
 from infomax.training.trainer import Trainer
 
@@ -45,7 +45,7 @@ Trainer.train_step = slowly("training", Trainer.train_step)
 RowWriter.write = slowly("indexing", RowWriter.write)
 import infomax.explore.learner as learner
 learner.BATCH = 2
-main()
+learn_as_told()
 """
 """The process that learns, so slow in one of its phases that there is time to stop it there."""
 

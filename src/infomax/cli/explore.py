@@ -26,7 +26,7 @@ from infomax.cli.options import (
 from infomax.cli.serve import leave, page_access, print_address
 
 if TYPE_CHECKING:
-    from infomax.explore.learning import Learning
+    from infomax.explore.learning import LearningProcess
     from infomax.explore.plan import Plan
     from infomax.search.reader import IndexReader
     from infomax.web.permissions import Permissions
@@ -130,12 +130,12 @@ def _serve(plan: "Plan", access: "Access", permissions: "Permissions", *, open_b
     """Serve the collection, and learn behind it, until Ctrl-C."""
     from infomax.decoding.image import no_pillow_warnings
     from infomax.explore.folder import collection_name
-    from infomax.explore.learning import Learning
+    from infomax.explore.learning import LearningProcess
     from infomax.web.app import create_app
     from infomax.web.server import serve
 
     shown, is_complete = _open(plan)
-    learning = Learning(plan, ready=is_complete)
+    learning = LearningProcess(plan, ready=is_complete)
     app = create_app(
         *(shown, access.host, access.public, permissions),
         token=access.token,
@@ -172,7 +172,7 @@ def _open(plan: "Plan") -> "tuple[IndexReader, bool]":
     return Preview(source, folder.index, plan.reading()), False
 
 
-def _stop(learning: "Learning") -> None:
+def _stop(learning: "LearningProcess") -> None:
     if learning.status.stage is not None:
         print("infomax: stopping; the same command goes on from here", file=sys.stderr, flush=True)
     learning.stop()

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from infomax.decoding.exif import ImageMetadata
 from infomax.decoding.options import ReadingOptions
 from infomax.images import load_images
-from infomax.images.source import Source
-from infomax.search.scan import DecodedImage, content_digest
+from infomax.images.source import Source, content_digest
+from infomax.search.scan import DecodedImage
 from infomax.search.thumbnails import Thumbnail, decode_views
 
 LARGEST_STORE = 4 << 30

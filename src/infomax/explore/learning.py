@@ -49,7 +49,7 @@ class LearningStatus:
     note: str | None = None
 
 
-class Learning:
+class LearningProcess:
     """A child process that learns, in a process group of its own.
 
     Args:

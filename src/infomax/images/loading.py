@@ -84,9 +84,7 @@ def load_images(
     progress: bool = False,
     decode: Decode = center_crop_resize,
 ) -> LoadedImages:
-    """Load all images of a source as squares of one size.
-
-    Images that were decoded before come from the cache. Only a few are held in memory, unless the source is in memory.
+    """Load all images of a source as squares of one size; those that were decoded before come from the cache.
 
     Args:
         source: Anything that `open_source` takes: folder, file, quoted glob, name, images in memory, or a list.

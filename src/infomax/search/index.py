@@ -152,9 +152,7 @@ class Index(IndexReader):
         reading: ReadingOptions | None = None,
         find_decoded: FindDecoded = nothing_decoded,
     ) -> Changes:
-        """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
-
-        An interruption costs at most one batch. A renamed file keeps its row. skipped.csv lists skipped images.
+        """Embed the new and changed images of a SOURCE; an interruption costs at most one batch.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.

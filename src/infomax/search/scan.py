@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,12 +13,11 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
-from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.broken import BrokenImage
 from infomax.decoding.exif import ImageMetadata
-from infomax.decoding.image import regular_file_size
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
-from infomax.images.source import Content
+from infomax.images.source import Content, content_digest
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison
 from infomax.search.thumbnails import Thumbnail, decode_views
@@ -141,36 +139,6 @@ def _inspect(
         return found(digest, length, image)
     except BrokenImage as broken:
         return found("", 0, broken)
-
-
-def content_digest(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
-    """Digest the content of an image as it is stored.
-
-    Args:
-        data: The content, the path of its file, or pixels.
-
-    Returns:
-        The digest (BLAKE2b, 32 hexadecimal digits), and the length of the content in bytes.
-
-    Raises:
-        BrokenImage: It is not a regular file.
-        UnreadableImage: It cannot be read.
-
-    """
-    if isinstance(data, np.ndarray):
-        digest = blake2b(str(data.shape).encode(), digest_size=16)
-        digest.update(np.ascontiguousarray(data).data)
-        return digest.hexdigest(), data.nbytes
-    if isinstance(data, bytes):
-        return blake2b(data, digest_size=16).hexdigest(), len(data)
-    try:
-        length = regular_file_size(data)
-        with data.open("rb") as file:
-            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest(), length
-    except FileNotFoundError:
-        raise BrokenImage("there is no such file, or it is a link to nothing") from None
-    except OSError as error:
-        raise UnreadableImage(f"cannot be read: {error.strerror}") from None
 
 
 # stands for a new or changed image if nothing is decoded

@@ -77,9 +77,7 @@ def synchronize(
     options: ReadingOptions = DEFAULT_OPTIONS,
     find_decoded: FindDecoded = nothing_decoded,
 ) -> Changes:
-    """Make the rows of a store match the images of a source. Rows of other sources stay as they are.
-
-    An image has one row, whatever paths lead to it. A row whose file is gone goes over to a new path of its content.
+    """Make the rows of a store match the images of a source, one row an image; rows of other sources stay.
 
     Args:
         store: Rows of the index.
@@ -103,9 +101,8 @@ def synchronize(
 
     """
     at_least_one(batch, "batch")
-    listing = _list(source, options, prune=prune)
+    listing, writer = _list(source, options, prune=prune), RowWriter(store, embed, model)
     comparison = compare_rows(store, listing, roots)
-    writer = RowWriter(store, embed, model)
     results = scan(listing, comparison, None if dry_run else size, options, find_decoded)
     bar = progress_bar("indexing", len(listing.paths), done=comparison.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):

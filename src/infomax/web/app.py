@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from infomax.explore.learning import Learning
+from infomax.explore.learning import LearningProcess
 from infomax.search.reader import IndexReader
 from infomax.web.errors import failures, install_error_handlers
 from infomax.web.permissions import LOOK_ONLY, Permissions
@@ -48,7 +48,7 @@ def create_app(
     *,
     token: str | None = None,
     name: str | None = None,
-    learning: Learning | None = None,
+    learning: LearningProcess | None = None,
 ) -> FastAPI:
     """Create the web application for an index.
 

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from infomax.cleaning.trash import mark_trashed
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
-from infomax.explore.learning import Learning
+from infomax.explore.learning import LearningProcess
 from infomax.progress import duration
 from infomax.search.index import Index
 from infomax.search.map import CollectionMap
@@ -67,7 +67,7 @@ class ServerState:
         permissions: Permissions = LOOK_ONLY,
         *,
         name: str | None = None,
-        learning: Learning | None = None,
+        learning: LearningProcess | None = None,
     ) -> None:
         self._name = name
         self.permissions = permissions
