@@ -377,7 +377,9 @@ def test_screenshots_for_the_readme(browser: Browser, served: Served, tmp_path: 
             page = stack.enter_context(context).new_page()
             page.goto(address + path.format(one))
             # computing the map of a large index takes minutes
-            page.wait_for_selector("canvas, #view:not([aria-busy]) img", timeout=500_000)
+            shown_first = page.locator("#view canvas, #view .tile-link, #view .strip a").filter(visible=True).first
+            shown_first.wait_for(timeout=500_000 if shown else TIMEOUT)
+            expect(page.locator(".spinner")).to_have_count(0, timeout=500_000 if shown else TIMEOUT)
             loaded(page)
             page.wait_for_timeout(500)  # until images have faded in
             page.screenshot(path=folder / f"{name}.png")
