@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch.nn.functional import avg_pool2d, pad
 
+from infomax.copies.candidates import gray
 from infomax.copies.color import same_color
-from infomax.copies.registration import CLIPPED, AffineMaps, GrayImages, register, sample
+from infomax.copies.registration import CLIPPED, AffineMaps, GrayImages, identity_maps, register, sample
 
 VERIFIED_SIDE = 64
 """Pixels of both sides at which two images are verified."""
@@ -51,6 +52,34 @@ class Bounds(NamedTuple):
     detail_of_smooth: float
     color: float
     parts: int
+
+
+def register_miniatures(
+    a: UInt8[np.ndarray, "m 32 32 3"], b: UInt8[np.ndarray, "m 32 32 3"], bounds: Bounds
+) -> tuple[Int[np.ndarray, " kept"], Float[torch.Tensor, "kept 2 3"]]:
+    """Register miniatures, and find the pairs whose outlines agree.
+
+    Args:
+        a: Miniatures of the first images, shape (m, 32, 32, 3).
+        b: Miniatures of the second images, shape (m, 32, 32, 3).
+        bounds: How well they must agree.
+
+    Returns:
+        Which pairs agree, and their maps from the first to the second images, shape (kept, 2, 3).
+
+    """
+    fixed, moving, maps = gray(a), gray(b), identity_maps(len(a))
+    kept = np.arange(len(a))
+    for reduction, steps, noise, least in ((4, 4, 30.0, 0.0), (2, 4, 4.0, bounds.rough), (1, 3, 2.0, bounds.outline)):
+        maps = register(fixed, moving, maps, reduction, steps, noise)
+        if least:
+            some, other = (avg_pool2d(each[:, None], reduction)[:, 0] for each in (fixed, moving))
+            warped, overlap = sample(other[:, None], maps)
+            outline, parts = agreement(*match_clipping(some, warped[:, 0], overlap.float()), overlap.float(), 3.0)
+            good = (outline >= least) & (parts >= bounds.parts / 2)
+            fixed, moving, maps = fixed[good], moving[good], maps[good]
+            kept = kept[good.numpy()]
+    return kept, maps
 
 
 def verify(

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from itertools import combinations, groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from torch.nn.functional import avg_pool2d
 
-from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, agreement, match_clipping, verify
+from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
 from infomax.copies.candidates import candidate_pairs, gray, turn
 from infomax.copies.drawings import LARGEST_SIDE, likely_drawings, same_drawing
-from infomax.copies.miniatures import UNCUT, Miniatures, Rectangle
-from infomax.copies.registration import AffineMaps, compose, identity_maps, invert, register, sample
+from infomax.copies.miniatures import Miniatures, Rectangle
+from infomax.copies.registration import AffineMaps, compose, invert
+from infomax.copies.trimmed import TrimmedViews
 
 STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.96, 0.985, 1.0, SOME_DETAIL)
 """For two images of which nothing else is known."""
@@ -40,9 +40,6 @@ SMALL_THUMBNAIL = 48
 MUCH = 1.5
 """Ratio of the sides of two thumbnails from which on the smaller one shows less detail."""
 
-FRAME_EDGE = 5
-"""Pixels within a frame that its edge still shows in."""
-
 AT_ONCE = 500
 DRAWINGS_AT_ONCE = 50
 MOST_SQUARES = 5000
@@ -53,6 +50,9 @@ MOST_COPIES = 64
 
 Squares = Callable[[Sequence[int], Sequence[Rectangle], int], UInt8[np.ndarray, "n side side 3"]]
 """Maps rows, a box for each, and a side in pixels to squares of that side made from their thumbnails."""
+
+
+_Chosen: TypeAlias = Int[np.ndarray, " m"]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class SameImageFinder:
             The pairs, each once. They do not depend on the order of the images.
 
         """
-        views = _Views(self._miniatures, framed=framed)
+        views = TrimmedViews(self._miniatures, framed=framed)
         for how in range(8):
             if (turned or how % 4 == 0) and (mirrored or how < 4):
                 for a, b in candidate_pairs(views.pixels, views.pixels if how == 0 else turn(views.pixels, how)):
@@ -168,7 +168,7 @@ class SameImageFinder:
             return replace(pair, a=a, b=b)
         return SamePair(b, a, pair.agreement, _inverse(pair.turns), pair.framed_b, pair.framed_a)
 
-    def _verify_new(self, views: "_Views", a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], how: int) -> None:
+    def _verify_new(self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int) -> None:
         """Verify candidates, views of different rows that are not known to be the same."""
         rows = zip(views.rows[a].tolist(), views.rows[b].tolist(), strict=True)
         new = np.array([p != q and (p, q) not in self._found for p, q in rows], np.bool_)
@@ -177,7 +177,7 @@ class SameImageFinder:
         for part in (~waiting, waiting):
             self._verify_by_copies(views, a[part], b[part], how)
 
-    def _waiting(self, views: "_Views", a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+    def _waiting(self, views: TrimmedViews, a: _Chosen, b: _Chosen) -> Bool[np.ndarray, " m"]:
         """Which pairs may have a copy in common once the others are verified; that saves their registration."""
         pairs = list(zip(views.rows[a].tolist(), views.rows[b].tolist(), strict=True))
         before: dict[int, set[int]] = defaultdict(set)
@@ -187,7 +187,7 @@ class SameImageFinder:
             before[q] |= {p for p in self._plain_copies[q] if p < q}
         return np.array([not before[p].isdisjoint(before[q]) for p, q in pairs], np.bool_)
 
-    def _verify_by_copies(self, views: "_Views", a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], how: int) -> None:
+    def _verify_by_copies(self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int) -> None:
         """Verify pairs of views, where a common copy vouches for them by weaker bounds and with its map."""
         maps: list[Float[torch.Tensor, "2 3"] | None] = [None] * len(a)
         if how == 0:
@@ -205,9 +205,9 @@ class SameImageFinder:
 
     def _verify_all(
         self,
-        views: "_Views",
-        a: Int[np.ndarray, " m"],
-        b: Int[np.ndarray, " m"],
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
         how: int,
         maps: AffineMaps | None,
         bounds: Bounds,
@@ -224,9 +224,9 @@ class SameImageFinder:
 
     def _verify(
         self,
-        views: "_Views",
-        a: Int[np.ndarray, " m"],
-        b: Int[np.ndarray, " m"],
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
         how: int,
         maps: AffineMaps | None,
         bounds: Bounds,
@@ -235,7 +235,7 @@ class SameImageFinder:
         if bounds is DRAWN:
             a, b, maps = self._likely_drawings(views, a, b, how)
         elif maps is None:
-            kept, maps = _register_miniatures(views.pixels[a], turn(views.pixels[b], how), bounds)
+            kept, maps = register_miniatures(views.pixels[a], turn(views.pixels[b], how), bounds)
             a, b = a[kept], b[kept]
         if not len(a):
             return
@@ -260,14 +260,14 @@ class SameImageFinder:
                     self._plain_copies[pair.b].add(pair.a)
 
     def _likely_drawings(
-        self, views: "_Views", a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], how: int
+        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int
     ) -> tuple[Int[np.ndarray, " likely"], Int[np.ndarray, " likely"], AffineMaps]:
         """Pairs of drawings that agree as miniatures and at `VERIFIED_SIDE` pixels, and their maps."""
         pixels, others = views.pixels[a], turn(views.pixels[b], how)
         likely, maps = likely_drawings(pixels, others)
         rest = np.flatnonzero(~likely.numpy())
         if len(rest):  # a photo with a clear sky passes for a drawing, and may be cropped in any way
-            kept, registered = _register_miniatures(pixels[rest], others[rest], STRICT)
+            kept, registered = register_miniatures(pixels[rest], others[rest], STRICT)
             likely[rest[kept]], maps[rest[kept]] = True, registered
         a, b, maps = a[likely.numpy()], b[likely.numpy()], maps[likely]
         if len(a):
@@ -278,9 +278,9 @@ class SameImageFinder:
 
     def _same_drawings(
         self,
-        views: "_Views",
-        a: Int[np.ndarray, " m"],
-        b: Int[np.ndarray, " m"],
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
         how: int,
         maps: AffineMaps,
         likely: Bool[torch.Tensor, " m"],
@@ -299,7 +299,7 @@ class SameImageFinder:
                 same[rows] = same_drawing(gray(first), gray(turn(second, how)), maps[rows])[0]
         return same
 
-    def _larger(self, views: "_Views", chosen: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 3"]:
+    def _larger(self, views: TrimmedViews, chosen: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 3"]:
         """Squares of `VERIFIED_SIDE` pixels; a thumbnail is decoded once, however often its view is chosen."""
         each, place = np.unique(chosen, return_inverse=True)
         keys = list(zip(views.rows[each].tolist(), views.boxes(each), strict=True))
@@ -329,7 +329,7 @@ class SameImageFinder:
                 if not (first.cut_q or second.cut_p):
                     how = _composed(first.how, second.how)
                     asked[p, q] = _Triple(p, q, middle, how, first.cut_p, second.cut_q)
-        views = _Views(self._miniatures, framed=framed)
+        views = TrimmedViews(self._miniatures, framed=framed)
         place = {key: view for view, key in enumerate(zip(views.rows.tolist(), views.trimmed.tolist(), strict=True))}
         for (how, plain), group in groupby(sorted(asked.values(), key=_Triple.kind), key=_Triple.kind):
             triples = list(group)
@@ -361,53 +361,3 @@ def _order_of_content(miniatures: Miniatures) -> Int[np.ndarray, " n"]:
         for pixels, side in zip(miniatures.pixels, miniatures.sides.tolist(), strict=True)
     ]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
-
-
-class _Views:
-    """Images that are not blank, whole and perhaps without their frames, as one list in the order of the rows."""
-
-    def __init__(self, miniatures: Miniatures, *, framed: bool) -> None:
-        whole = np.flatnonzero(~miniatures.blank)
-        cut = np.flatnonzero(~miniatures.blank & miniatures.framed) if framed else whole[:0]
-        order = np.argsort(np.concatenate([whole, cut]), kind="stable")
-        self.rows: Int[np.ndarray, " views"] = np.concatenate([whole, cut])[order]
-        self.trimmed: Bool[np.ndarray, " views"] = order >= len(whole)
-        self.framed: Bool[np.ndarray, " views"] = miniatures.framed[self.rows] & ~self.trimmed
-        pixels = miniatures.pixels[self.rows]
-        pixels[self.trimmed] = miniatures.trimmed[self.rows[self.trimmed]]
-        self.pixels: UInt8[np.ndarray, "views 32 32 3"] = pixels
-        self._boxes = miniatures.boxes[self.rows]
-
-    def boxes(self, views: Int[np.ndarray, " m"]) -> list[Rectangle]:
-        """What is compared of each image."""
-        return [tuple(self._boxes[view].tolist()) if self.trimmed[view] else UNCUT for view in views]
-
-    def inside(self, views: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 1"]:
-        """1 within the frames, well away from their edges, and 0 elsewhere."""
-        inside = np.zeros((len(views), VERIFIED_SIDE, VERIFIED_SIDE, 1), np.uint8)
-        for mask, (left, top, right, bottom) in zip(inside, self._boxes[views].tolist(), strict=True):
-            mask[_edge(top) : VERIFIED_SIDE - _edge(1 - bottom), _edge(left) : VERIFIED_SIDE - _edge(1 - right)] = 1
-        return inside
-
-
-def _edge(part: float) -> int:
-    """Pixels from the side of a square to well within a frame that takes a part of it."""
-    return round(part * VERIFIED_SIDE) + FRAME_EDGE if part > 0 else 0
-
-
-def _register_miniatures(
-    a: UInt8[np.ndarray, "m 32 32 3"], b: UInt8[np.ndarray, "m 32 32 3"], bounds: Bounds
-) -> tuple[Int[np.ndarray, " kept"], Float[torch.Tensor, "kept 2 3"]]:
-    """Register miniatures, and find the pairs whose outlines agree."""
-    fixed, moving, maps = gray(a), gray(b), identity_maps(len(a))
-    kept = np.arange(len(a))
-    for reduction, steps, noise, least in ((4, 4, 30.0, 0.0), (2, 4, 4.0, bounds.rough), (1, 3, 2.0, bounds.outline)):
-        maps = register(fixed, moving, maps, reduction, steps, noise)
-        if least:
-            some, other = (avg_pool2d(each[:, None], reduction)[:, 0] for each in (fixed, moving))
-            warped, overlap = sample(other[:, None], maps)
-            outline, parts = agreement(*match_clipping(some, warped[:, 0], overlap.float()), overlap.float(), 3.0)
-            good = (outline >= least) & (parts >= bounds.parts / 2)
-            fixed, moving, maps = fixed[good], moving[good], maps[good]
-            kept = kept[good.numpy()]
-    return kept, maps
