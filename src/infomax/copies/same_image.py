@@ -25,10 +25,10 @@ from infomax.copies.miniatures import Miniatures, Rectangle
 from infomax.copies.registration import AffineMaps, compose, invert
 from infomax.copies.trimmed import TrimmedViews
 
-STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.96, 0.985, 1.0, SOME_DETAIL)
+STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.975, 0.985, 1.0, SOME_DETAIL)
 """For two images of which nothing else is known."""
 
-SHARED = Bounds(0.6, 0.7, 0.65, 0.65, 0.95, 0.95, 1.8, SOME_DETAIL)
+SHARED = Bounds(0.6, 0.7, 0.9, 0.85, 0.975, 0.975, 2.5, SOME_DETAIL)
 """For two images that both are the same as a third one, such as a small and a blurred copy of it."""
 
 DRAWN = Bounds(0.7, 0.7, 0.7, 0.6, 0.7, 0.0, 1.0, 0)
