@@ -89,6 +89,8 @@ def verify(
     small: Bool[np.ndarray, " m"],
     inside: Float[torch.Tensor, "m side side"],
     bounds: Bounds,
+    *,
+    by_channel: bool = False,
 ) -> tuple[Float[torch.Tensor, " m"], Bool[torch.Tensor, " m"], AffineMaps]:
     """Compare the details and the colors of registered images.
 
@@ -99,6 +101,7 @@ def verify(
         small: Whether one image of a pair is much smaller than its square, shape (m,).
         inside: 1 for pixels of the first images that count, 0 for others.
         bounds: How well they must agree.
+        by_channel: Whether red, green and blue have been clipped one by one, as in a brightened image of strong colors.
 
     Returns:
         How well the details agree; which pairs are the same; and the refined maps.
@@ -106,10 +109,14 @@ def verify(
     """
     first, second = (torch.from_numpy(each).permute(0, 3, 1, 2).contiguous().float() for each in (a, b))
     fixed = _luma(first)
-    maps = register(fixed, _luma(second), maps, 1, 2, 2.0, stride=2)
+    maps = register(fixed, _luma(second), maps, 1, 3, 2.0, stride=2)
     other, overlap = sample(second, maps)
     mask = overlap.float() * inside
-    x, y = match_clipping(fixed, _luma(other), mask)
+    if by_channel:
+        channels = match_clipping(first.flatten(0, 1), other.flatten(0, 1), mask.repeat_interleave(3, 0))
+        x, y = (_luma(each.unflatten(0, (-1, 3))) for each in channels)
+    else:
+        x, y = match_clipping(fixed, _luma(other), mask)
     fine, parts = agreement(_band(x), _band(y), mask, 2.0)
     x, y, halved = (avg_pool2d(each[:, None], 2)[:, 0] for each in (x, y, mask))
     coarse, coarse_parts = agreement(_band(x), _band(y), halved, 2.0)

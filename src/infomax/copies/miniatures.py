@@ -31,8 +31,11 @@ BLANK_SHARE = 0.006
 BLANK_LEVELS = 12
 """Largest difference, in levels of 255, of a pixel that belongs to the ground."""
 
-DRAWN_SHARE = 0.24
+DRAWN_SHARE = 0.2
 """Least share of pixels of a drawing, a page or a screen that are its ground, as even as only drawn ones are."""
+
+GROUND_LEVELS = 3
+"""Largest difference, in levels of 255, of a pixel of a drawn ground from its color. A clear sky differs by more."""
 
 EVEN_LEVELS = 0.8
 """Largest difference, in levels of 255, of neighboring pixels of an even ground."""
@@ -216,7 +219,7 @@ def is_drawn(pixels: UInt8[np.ndarray, "h w 3"]) -> bool:
     gray = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     across, down = np.abs(np.diff(gray, axis=1))[:-1], np.abs(np.diff(gray, axis=0))[:, :-1]
     even = (across <= EVEN_LEVELS) & (down <= EVEN_LEVELS)
-    even &= ~_is_beside(pixels - _ground(pixels))[:-1, :-1]
+    even &= ~_is_beside(pixels - _ground(pixels), GROUND_LEVELS)[:-1, :-1]
     return bool(even.sum() >= DRAWN_SHARE * max(even.size, 1))
 
 
@@ -225,9 +228,9 @@ def _ground(pixels: UInt8[np.ndarray, "h w 3"]) -> NDArray[np.int16]:
     return np.array([np.bincount(pixels[..., c].ravel(), minlength=256).argmax() for c in range(3)], np.int16)
 
 
-def _is_beside(differences: NDArray[Any]) -> Bool[np.ndarray, "h w"]:
+def _is_beside(differences: NDArray[Any], levels: int = BLANK_LEVELS) -> Bool[np.ndarray, "h w"]:
     """Which pixels differ from the ground in some channel."""
-    red, green, blue = (np.abs(differences[..., channel]) > BLANK_LEVELS for channel in range(3))
+    red, green, blue = (np.abs(differences[..., channel]) > levels for channel in range(3))
     return red | green | blue
 
 

@@ -40,6 +40,9 @@ SMALL_THUMBNAIL = 48
 MUCH = 1.5
 """Ratio of the sides of two thumbnails from which on the smaller one shows less detail."""
 
+NEARLY = 0.85
+"""Agreement of details from which on two images that are not the same are compared in other ways, too."""
+
 AT_ONCE = 500
 DRAWINGS_AT_ONCE = 50
 MOST_SQUARES = 5000
@@ -247,6 +250,14 @@ class SameImageFinder:
         both = (views.framed[a] & views.framed[b])[:, None, None, None]
         mask = torch.from_numpy(np.where(both, inside, 1)[..., 0]).float()
         agreement, same, maps = verify(first, second, maps, small, mask, bounds)
+        again = (~same & (agreement >= NEARLY)).nonzero()[:, 0]
+        for swapped, by_channel in ((True, False), (False, True), (True, True)):
+            i = again.numpy()
+            if len(i):
+                pair = (second[i], first[i], invert(maps[i])) if swapped else (first[i], second[i], maps[i])
+                agreement[i], same[i], found = verify(*pair, small[i], mask[i], bounds, by_channel=by_channel)
+                maps[i] = invert(found) if swapped else found
+                again = again[~same[i]]
         if bounds is DRAWN:
             same &= self._same_drawings(views, a, b, how, maps, same)
         for i in same.nonzero()[:, 0].tolist():
