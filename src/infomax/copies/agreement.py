@@ -114,7 +114,7 @@ def verify(
     mask = overlap.float() * inside
     if by_channel:
         channels = match_clipping(first.flatten(0, 1), other.flatten(0, 1), mask.repeat_interleave(3, 0))
-        x, y = (_luma(each.unflatten(0, (-1, 3))) for each in channels)
+        x, y = (_luma(each.reshape(first.shape)) for each in channels)
     else:
         x, y = match_clipping(fixed, _luma(other), mask)
     fine, parts = agreement(_band(x), _band(y), mask, 2.0)

@@ -26,7 +26,7 @@ Half of a part overlaps the next one. A letter shows in the smaller parts, and t
 CONTRAST = 8.0
 """Standard deviation, in levels of 255, from which on a part shows something."""
 
-RELATIVE_CONTRAST = 0.35
+RELATIVE_CONTRAST = 0.25
 """The same, relative to the parts of most contrast: beside black letters, the noise of an encoder is nothing."""
 
 FADED = 0.25

@@ -231,7 +231,8 @@ def _ground(pixels: UInt8[np.ndarray, "h w 3"]) -> NDArray[np.int16]:
 def _is_beside(differences: NDArray[Any], levels: int = BLANK_LEVELS) -> Bool[np.ndarray, "h w"]:
     """Which pixels differ from the ground in some channel."""
     red, green, blue = (np.abs(differences[..., channel]) > levels for channel in range(3))
-    return red | green | blue
+    beside: Bool[np.ndarray, "h w"] = red | green | blue
+    return beside
 
 
 def inner_box(pixels: UInt8[np.ndarray, "h w 3"]) -> Rectangle:

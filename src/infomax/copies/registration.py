@@ -95,7 +95,7 @@ def sample(
     """
     side = images.shape[-1]
     sampled, inside = _sample_at(images, maps, _grid(side).reshape(-1, 3))
-    return sampled.unflatten(2, (side, side)), inside.unflatten(1, (side, side))
+    return sampled.reshape(*sampled.shape[:2], side, side), inside.reshape(-1, side, side)
 
 
 def compose(outer: AffineMaps, inner: AffineMaps) -> AffineMaps:
@@ -168,7 +168,7 @@ def _step(
     weights = overlap * _robust_weights(_residual(image, target, overlap), overlap, noise)
     rows = torch.empty(len(image), 8, len(grid))
     rows[:, 0], rows[:, 1] = image, 1
-    torch.mul(slopes[:, :, None], grid.T, out=rows[:, 2:].unflatten(1, (2, 3)))
+    torch.mul(slopes[:, :, None], grid.T, out=rows[:, 2:].view(-1, 2, 3, len(grid)))
     weighted = rows * weights[:, None]
     gram, moment = weighted @ rows.mT, (weighted @ target[..., None])[..., 0]
     scale = gram.diagonal(dim1=1, dim2=2).clamp(min=1e-6).sqrt()

@@ -163,8 +163,8 @@ def _ends(values: NDArray[Any]) -> Range:
 def _without_outliers(samples: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
     """Leave out images of one value, and a few images that use quite another range than most."""
     ranges = np.array([_ends(each) for each in samples])
-    varied = np.flatnonzero(ranges[:, 0] < ranges[:, 1])
-    if not len(varied):
+    varied = np.flatnonzero(ranges[:, 0] < ranges[:, 1]).tolist()
+    if not varied:
         return samples
     low, high = np.median(ranges[varied], axis=0)
     reach = _FAR * np.median(ranges[varied, 1] / 2 - ranges[varied, 0] / 2) * 2  # a difference could overflow
