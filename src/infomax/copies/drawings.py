@@ -14,7 +14,7 @@ from infomax.copies.agreement import box, match_clipping
 from infomax.copies.candidates import gray
 from infomax.copies.registration import AffineMaps, GrayImages, identity_maps, register, sample
 
-LARGEST_SIDE = 256
+DRAWING_SIDE = 256
 """Pixels of both sides at which drawings are compared, unless a thumbnail is smaller."""
 
 LEAST_AGREEMENT = {12: 0.68, 8: 0.3}
@@ -23,7 +23,7 @@ LEAST_AGREEMENT = {12: 0.68, 8: 0.3}
 Half of a part overlaps the next one. A letter shows in the smaller parts, and the larger ones do not mind some blur.
 """
 
-CONTRAST = 8.0
+PART_CONTRAST = 8.0
 """Standard deviation, in levels of 255, from which on a part shows something."""
 
 RELATIVE_CONTRAST = 0.25
@@ -94,7 +94,7 @@ def same_drawing(
     same = (gains <= GAIN) & (gains >= 1 / GAIN)
     x, y = match_clipping(first, warped[:, 0], mask)
     for part, bound in LEAST_AGREEMENT.items():
-        if part == max(LEAST_AGREEMENT) or first.shape[-1] == LARGEST_SIDE:
+        if part == max(LEAST_AGREEMENT) or first.shape[-1] == DRAWING_SIDE:
             least, numbers = _least_agreement(x, y, mask, part)
             same &= (least >= bound) & (numbers >= some_parts)
     return same, maps
@@ -115,7 +115,7 @@ def _least_agreement(
     correlation = torch.where(smaller < FADED * larger, 0, correlation)
     whole = w > 0.9 * part**2
     most = (larger * whole).quantile(0.95, 1, keepdim=True)
-    shows = whole & (larger > (RELATIVE_CONTRAST * most).clamp(min=CONTRAST))
+    shows = whole & (larger > (RELATIVE_CONTRAST * most).clamp(min=PART_CONTRAST))
     return correlation.masked_fill(~shows, 1).amin(1), shows.sum(1)
 
 

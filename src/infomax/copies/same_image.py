@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
 from infomax.copies.candidates import candidate_pairs, gray, turn
-from infomax.copies.drawings import LARGEST_SIDE, likely_drawings, same_drawing
+from infomax.copies.drawings import DRAWING_SIDE, likely_drawings, same_drawing
 from infomax.copies.miniatures import Miniatures, Rectangle
 from infomax.copies.registration import AffineMaps, compose, invert
 from infomax.copies.trimmed import TrimmedViews
@@ -299,7 +299,7 @@ class SameImageFinder:
         """Compare drawings at the resolution of the smaller thumbnail."""
         same = torch.zeros(len(a), dtype=torch.bool)
         least = np.minimum(self._miniatures.sides[views.rows[a]], self._miniatures.sides[views.rows[b]])
-        sides = np.select([least > LARGEST_SIDE / 2, least > LARGEST_SIDE / 4], [LARGEST_SIDE, LARGEST_SIDE // 2], 64)
+        sides = np.select([least > DRAWING_SIDE / 2, least > DRAWING_SIDE / 4], [DRAWING_SIDE, DRAWING_SIDE // 2], 64)
         for side in np.unique(sides[likely.numpy()]).tolist():
             every = np.flatnonzero(likely.numpy() & (sides == side))
             for rows in np.array_split(every, -(-len(every) // DRAWINGS_AT_ONCE)):
