@@ -31,6 +31,7 @@ OPERATIONS = [
     ("GET", "/api/matches"),
     ("POST", "/api/matches"),
     ("GET", "/api/map"),
+    ("GET", "/api/map/excluded"),
     ("GET", "/api/overview"),
     ("GET", "/api/clusters"),
     ("GET", "/api/originals/{id}"),
