@@ -99,7 +99,7 @@ def test_random_requests_get_documented_answers(
 
 @pytest.fixture(scope="module")
 def changing(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.schemas.BaseSchema]:
-    """The interface of a server that may write, with an index of its own. Its images are missing, and stay so."""
+    """The interface of a server that may write, with an index of its own. Random ids belong to no image."""
     folder = tmp_path_factory.mktemp("changing")
     shutil.copytree(template / "photos.index", folder / "photos.index")
     with serving(folder / "photos.index", "--allow-changes", "--trash", str(folder / "trash")) as (_, address):
