@@ -1,11 +1,17 @@
 """One test suite for all critics."""
 
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_t, norm
+from scipy.stats import t as student_t
 from torch import Tensor, nn
 
 from infomax.information.critics import Concatenated, Cosine, Critic
-from infomax.information.estimation.critics import GaussianCritic, ResidualCritic
+from infomax.information.estimation.closed_forms import GaussianCritic, StudentCritic
+from infomax.information.estimation.critics import OnColumns, ResidualCritic
 from tests.information.laws import CRITICS
 
 
@@ -18,10 +24,22 @@ def build(name: str) -> Critic:
     if name in CRITICS:
         return CRITICS[name](3, 2).double()
     x, y = features(50, 3, seed=2), features(50, 2, seed=3)
-    return (GaussianCritic if name == "gaussian" else ResidualCritic)(x, y + x[:, :2]).double()
+    return CLOSED_FORMS[name](x, y + x[:, :2]).double()
 
 
-@pytest.fixture(params=[*CRITICS, "gaussian", "residual"])
+CLOSED_FORMS: dict[str, Callable[[Tensor, Tensor], Critic]] = {
+    "gaussian": GaussianCritic,
+    "one canonical pair": lambda x, y: GaussianCritic(x, y, rank=1),
+    "radial": lambda x, y: GaussianCritic(x, y, radii=3),
+    "student": lambda x, y: StudentCritic(x, y, 3.0, copula=False),
+    "t copula": lambda x, y: StudentCritic(x, y, 3.0),
+    "residual": lambda x, y: ResidualCritic(x, y, StudentCritic(x, y, 3.0)),
+    "residual of radial": lambda x, y: ResidualCritic(x, y, GaussianCritic(x, y, radii=3)),
+    "on columns": lambda x, y: OnColumns(GaussianCritic(x, y[:, 1:]), 1),
+}
+
+
+@pytest.fixture(params=[*CRITICS, *CLOSED_FORMS])
 def critic(request: pytest.FixtureRequest) -> Critic:
     return build(request.param)
 
@@ -57,7 +75,7 @@ def test_scores_keep_the_number_type(critic: Critic, dtype: torch.dtype) -> None
     assert critic.to(dtype)(features(5, 3).to(dtype), features(5, 2).to(dtype)).dtype == dtype
 
 
-@pytest.mark.parametrize("name", [*CRITICS, "gaussian", "residual"])
+@pytest.mark.parametrize("name", [*CRITICS, *CLOSED_FORMS])
 def test_the_same_seed_gives_the_same_critic(name: str) -> None:
     x, y = features(5, 3), features(5, 2, seed=1)
     assert torch.equal(build(name)(x, y), build(name)(x, y))
@@ -116,6 +134,49 @@ def test_the_gaussian_critic_is_the_log_density_ratio() -> None:
     assert difference.std() < 1e-3  # the ridge of 1e-6, and buffers kept in float32
 
 
+def test_the_student_critic_is_the_log_density_ratio() -> None:
+    """Up to a constant, it equals the log density ratio of SciPy's multivariate t with the dispersion it has found."""
+    scale = torch.from_numpy((3.0 / np.random.default_rng(0).chisquare(3.0, (4000, 1))) ** 0.5)
+    z = features(4000, 5) @ features(5, 5, seed=1) * scale
+    critic = StudentCritic(z[:, :3], z[:, 3:], 3.0, copula=False).double()
+    dispersion = torch.linalg.inv(_joined(critic)).numpy()
+    wanted = (features(5, 5, seed=1).T @ features(5, 5, seed=1)).numpy()
+    assert abs(dispersion - wanted).max() < 0.1 * wanted.max()
+    joint, x, y = (
+        multivariate_t(np.zeros(len(part)), part, df=3.0).logpdf(z[:50, columns].numpy())
+        for part, columns in zip(
+            (dispersion, dispersion[:3, :3], dispersion[3:, 3:]), (slice(5), slice(3), slice(3, 5)), strict=True
+        )
+    )
+    difference = critic(z[:50, :3], z[:50, 3:]).numpy() - (joint - x - y)
+    assert difference.std() < 1e-3
+
+
+def _joined(critic: StudentCritic) -> Tensor:
+    """The inverse dispersion of both sides."""
+    upper = torch.cat([critic.x_form, critic.cross / 2], 1)
+    return torch.cat([upper, torch.cat([critic.cross.T / 2, critic.y_form], 1)])
+
+
+def test_the_t_copula_reads_normal_scores_as_student_quantiles() -> None:
+    """Quantiles of normal scores are the variables themselves; so both forms score alike."""
+    z = torch.from_numpy(student_t(3.0).ppf(norm.cdf(features(500, 3).clamp(-3, 3).numpy())))
+    scores = torch.from_numpy(norm.ppf(student_t(3.0).cdf(z.numpy())))
+    copula = StudentCritic(scores[:, :1], scores[:, 1:], 3.0).double()
+    plain = StudentCritic(z[:, :1], z[:, 1:], 3.0, copula=False).double()
+    torch.testing.assert_close(copula(scores[:, :1], scores[:, 1:]), plain(z[:, :1], z[:, 1:]), atol=2e-3, rtol=1e-3)
+
+
+def test_few_canonical_pairs_are_the_largest() -> None:
+    x = features(2000, 3)
+    y = torch.stack([0.9 * x[:, 1] + 0.4 * features(2000, 1, seed=5)[:, 0], features(2000, 1, seed=6)[:, 0]], 1)
+    one, all_pairs = GaussianCritic(x, y, rank=1), GaussianCritic(x, y)
+    assert torch.equal(all_pairs.of_rank(1).cross, one.cross)
+    assert len(one.cross) == 1
+    assert abs(np.corrcoef(one.canonical_x(x.float())[:, 0], x[:, 1])[0, 1]) > 0.99
+    assert float(GaussianCritic(x, y, rank=0)(x.float(), y.float()).abs().max()) == 0
+
+
 def _blocks(correlation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return correlation, correlation[:3, :3], correlation[3:, 3:]
 
@@ -123,4 +184,4 @@ def _blocks(correlation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def test_the_residual_starts_at_zero() -> None:
     critic, x, y = build("residual"), features(5, 3), features(5, 2, seed=1)
     assert isinstance(critic, ResidualCritic)
-    torch.testing.assert_close(critic(x, y), critic.gaussian(x, y))
+    torch.testing.assert_close(critic(x, y), critic.closed_form(x, y))

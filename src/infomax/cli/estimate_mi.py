@@ -1,7 +1,8 @@
 """estimate-mi: mutual information of paired samples."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,35 +13,109 @@ from infomax.errors import InfoMaxError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+KindName = Literal["continuous", "discrete", "categorical", "mixed", "censored"]
+
+
+Bound = Annotated[
+    str | None,
+    typer.Option("--bound", metavar="NAME", help="Estimator; the most accurate one is chosen if left out."),
+]
+Given = Annotated[
+    Path | None,
+    typer.Option("--given", metavar="Z.npy", help="Estimate the information of X and Y given these samples of Z."),
+]
+Blocks = Annotated[
+    str | None,
+    typer.Option(
+        "--blocks", metavar="ROWS|auto", help="The rows are a series: hold out blocks of so many neighbors together."
+    ),
+]
+Permutations = Annotated[
+    int, typer.Option("--permutations", metavar="N", min=0, help="Also test for independence by N permutations.")
+]
+MissingRows = Annotated[
+    Literal["refuse", "drop"], typer.Option("--missing", help="Rows with NaN: an error, or dropped and counted.")
+]
+XKind = Annotated[KindName | None, typer.Option("--x-kind", help="Kind of the columns of X; found if left out.")]
+YKind = Annotated[KindName | None, typer.Option("--y-kind", help="Kind of the columns of Y; found if left out.")]
+Figure = Annotated[
+    Path | None,
+    typer.Option(
+        "--figure", metavar="FILE.png", help="Draw samples by pointwise information, and the bound by sample size."
+    ),
+]
+
 
 def estimate_mi(
     x: Annotated[Path, typer.Argument(metavar="X.npy", help="Samples of X, shape (n,) or (n, d).")],
     y: Annotated[Path, typer.Argument(metavar="Y.npy", help="Samples of Y; row i belongs to row i of X.")],
-    bound: Annotated[
-        str | None,
-        typer.Option("--bound", metavar="NAME", help="Estimator; the most accurate one is chosen if left out."),
-    ] = None,
+    bound: Bound = None,
+    given: Given = None,
+    blocks: Blocks = None,
+    permutations: Permutations = 0,
+    missing: MissingRows = "refuse",
+    x_kind: XKind = None,
+    y_kind: YKind = None,
+    figure: Figure = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
 ) -> None:
     """Estimate the mutual information of paired samples, in nats.
 
-    Example: infomax estimate-mi x.npy y.npy
+    Example: infomax estimate-mi x.npy y.npy --permutations 999
     """
-    from dataclasses import asdict
-
-    from infomax.information import estimate_mi as estimate
+    from infomax import information
 
     samples = [_load_array(file) for file in (x, y)]
+    common: dict[str, Any] = {"seed": seed, "blocks": _rows_of_a_block(blocks), "missing": missing}
     try:
-        found = estimate(*samples, bound=bound, seed=seed)
+        if given is not None:
+            _refuse_with_given(bound, permutations, x_kind, y_kind, figure)
+            found = information.conditional_mi(*samples, _load_array(given), **common)
+        else:
+            kinds = {"x_kind": x_kind, "y_kind": y_kind}
+            found = information.estimate_mi(*samples, bound=bound, permutations=permutations, **kinds, **common)
+        if figure is not None:
+            _draw(samples, common, figure)
     except ValueError as error:
-        raise InfoMaxError(f"{x}, {y}: {error}") from None
+        files = ", ".join(str(file) for file in (x, y, given) if file is not None)
+        raise InfoMaxError(f"{files}: {error}") from None
     print_warnings(found.warnings)
+    files_and_size = {"x": str(x), "y": str(y), **({"given": str(given)} if given else {}), "samples": len(samples[0])}
     if json_file is not None:
-        write_json(json_file, {"x": str(x), "y": str(y), "samples": len(samples[0]), "unit": "nats", **asdict(found)})
+        write_json(json_file, {**files_and_size, "unit": "nats", **asdict(found), "normalized": found.normalized})
     if json_file != "-":
         print(f"{found.value:.4f} nats, standard error {found.standard_error:.4f} (by {found.bound})")
+        if found.p_value is not None:
+            print(f"p = {found.p_value:.4g} for independence, by {permutations} permutations")
+        if figure is not None:
+            print(f"the figure is {figure}")
+
+
+def _rows_of_a_block(blocks: str | None) -> int | str | None:
+    if blocks is None or blocks == "auto":
+        return blocks
+    if not blocks.isdecimal():
+        raise InfoMaxError(f"--blocks is {blocks!r}: give the rows of a block, or auto")
+    return int(blocks)
+
+
+def _refuse_with_given(*options: object) -> None:
+    """Raise an error for options that make no sense with --given; none may be set."""
+    if any(options):
+        raise InfoMaxError("--given goes with --blocks, --missing, --seed and --json alone: leave the others out")
+
+
+def _draw(samples: "list[NDArray[Any]]", common: dict[str, Any], figure: Path) -> None:
+    """Write the figure of pointwise values and of the bound by sample size."""
+    from infomax.figures.pointwise import draw_pointwise
+    from infomax.files import written_atomically
+    from infomax.information import bound_by_sample_size, pointwise_mi
+
+    values = pointwise_mi(*samples, **common)
+    curve = bound_by_sample_size(*samples, seed=common["seed"], missing=common["missing"])
+    with written_atomically(figure, "wb") as out:
+        out.write(draw_pointwise(*samples, values, curve))
 
 
 def _load_array(path: Path) -> "NDArray[Any]":

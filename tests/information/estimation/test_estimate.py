@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.information import all_pairs, donsker_varadhan, estimate_mi, pointwise_mi
 from infomax.information import distributions as known
+from infomax.information import estimate_mi, pointwise_mi
 from infomax.information.estimation import cross_fit
-from infomax.information.estimation import estimate as module
+from infomax.information.estimation.closed_forms import GaussianCritic
 from infomax.information.estimation.cross_fit import CrossFit
-from infomax.information.estimation.estimate import _NEAREST_NEIGHBORS, ESTIMATORS
+from infomax.information.estimation.estimate import ESTIMATORS
+from infomax.information.estimation.folds import random_folds
 from infomax.information.estimation.preprocessing import normal_scores
+from infomax.information.estimation.reading import NEAREST_NEIGHBORS, by_bound
+from infomax.information.estimation.selection import choose_forms
 
 
 @pytest.fixture
@@ -40,33 +43,6 @@ def test_near_the_truth(few_steps: None, task: known.Known, tolerance: float) ->
     """2000 samples of one fixed seed. Over seeds the errors have a spread of a third of the tolerance."""
     found = estimate_mi(*task.sample(2000))
     assert abs(found.value - task.mutual_information) < tolerance
-
-
-def estimate_of(name: str, *blocks: float, systematic: float = 0.0) -> module._Estimate:
-    return module._Estimate(name, torch.tensor(blocks, dtype=torch.float64), (), systematic)
-
-
-def test_slack_that_chance_explains_is_not_added() -> None:
-    """Neither a difference within its standard error nor a negative one: the bound stays, with a larger error."""
-    bound = estimate_of("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, systematic=0.3)
-    for blocks in ((0.9, 1.15, 0.9, 1.15), (0.5, 0.4, 0.6, 0.5)):
-        neighbors = estimate_of("neighbors", *blocks)
-        found = module._add_slack(bound, neighbors)
-        assert (found.name, found.value) == ("donsker-varadhan", 1.0)
-        difference = neighbors.blocks - bound.blocks
-        seen, chance = max(0.0, float(difference.mean())), module._standard_error(difference)
-        assert found.standard_error == pytest.approx(math.hypot(0.3, seen, chance))
-
-
-def test_a_clear_slack_is_added() -> None:
-    """s - sigma^2 / s of the slack s is added on the blocks of both; the error is then that of the neighbors."""
-    bound = estimate_of("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, 5.0, systematic=0.3)
-    neighbors = estimate_of(_NEAREST_NEIGHBORS, 1.4, 1.6, 1.4, 1.6, systematic=0.1)
-    found = module._add_slack(bound, neighbors)
-    chance = module._standard_error(neighbors.blocks - 1)
-    assert found.name == _NEAREST_NEIGHBORS
-    assert found.value == pytest.approx(1.5 - chance**2 / 0.5)
-    assert found.systematic == pytest.approx(math.hypot(0.1, chance), rel=0.05)
 
 
 @pytest.mark.parametrize("bound", ESTIMATORS)
@@ -120,8 +96,10 @@ def test_mixed_columns_are_not_replaced_by_ranks(few_steps: None) -> None:
     """Ranks blur the information in directions of little variance, as the last line shows."""
     x, y = known.mixed_normal(6, 6, 2.5, seed=5).sample(2000)
     assert abs(estimate_mi(x, y).value - 2.5) < 0.12
-    scores = normal_scores(x), normal_scores(y)
-    assert module._by_bound(CrossFit(*scores, 3), "donsker-varadhan").value < 2.4
+    a, b = normal_scores(x), normal_scores(y)
+    folds = random_folds(len(a), 3)
+    gaussians = [GaussianCritic(a[fold.training], b[fold.training]) for fold in folds]
+    assert by_bound(CrossFit(a, b, folds, gaussians), "donsker-varadhan").value < 2.4
 
 
 def test_ties_in_several_columns_are_broken(few_steps: None) -> None:
@@ -133,27 +111,10 @@ def test_ties_in_several_columns_are_broken(few_steps: None) -> None:
 
 def test_heavy_tails_are_replaced_by_ranks() -> None:
     x, y = (part.exp().exp() for part in known.sparse_normal(2, 1.0).sample(500))
-    for form, side in zip(module._choose_transforms(x, y, 3), (x, y), strict=True):
+    choice = choose_forms(x, y, random_folds(500, 3))
+    for form, side in ((choice.x, x), (choice.y, y)):
         assert torch.equal(form.argsort(0), side.argsort(0))
         assert form.abs().max() < 4
-
-
-def test_in_many_dimensions_the_gain_over_the_gaussian_is_a_systematic_error() -> None:
-    gaussian = 0.7
-    gained, lost = (estimate_of("donsker-varadhan", gaussian + gain, systematic=0.4) for gain in (0.3, -0.3))
-    assert module._doubt_gain(gained, gaussian).systematic == pytest.approx(0.5)
-    assert module._doubt_gain(lost, gaussian).systematic == pytest.approx(0.4)
-    assert module._doubt_gain(gained, gaussian).value == gained.value
-
-
-def test_the_gaussian_bound_is_that_of_the_closed_form_alone(few_steps: None) -> None:
-    x, y = (part.float() for part in known.sparse_normal(4, 1.0).sample(300))
-    fit = CrossFit(x, y, 3)
-    blocks = [
-        donsker_varadhan(*all_pairs(critic.gaussian, x[fold.held_out], y[fold.held_out]))
-        for fold, critic in zip(fit.folds, fit.critics, strict=True)
-    ]
-    assert fit.gaussian_bound() == pytest.approx(float(torch.stack(blocks).mean()), abs=1e-6)
 
 
 def test_monotone_transformations_change_nothing(few_steps: None) -> None:
@@ -176,7 +137,7 @@ def test_warnings_give_reasons_for_doubt(few_steps: None) -> None:
     found = estimate_mi(x, x, bound="donsker-varadhan")
     assert any(warning.startswith("near the ceiling") for warning in found.warnings)
     assert any(warning.startswith("unstable partition function") for warning in found.warnings)
-    assert any("critic is not tight" in warning for warning in estimate_mi(*ring(), bound=_NEAREST_NEIGHBORS).warnings)
+    assert any("critic is not tight" in warning for warning in estimate_mi(*ring(), bound=NEAREST_NEIGHBORS).warnings)
 
 
 def ring() -> tuple[np.ndarray, np.ndarray]:

@@ -1,21 +1,13 @@
-"""Preprocessing of samples; bad input is tested where the user meets it, in test_estimate.py."""
+"""Transformations of columns to a common scale."""
 
-import numpy as np
 import pytest
 import torch
 
-from infomax.information.estimation.preprocessing import candidate_transforms, normal_scores, validate_samples, whitened
+from infomax.information.estimation.preprocessing import candidate_transforms, normal_scores, whitened
 
 
 def columns(n: int = 500, d: int = 4) -> torch.Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-
-
-def test_constant_columns_are_dropped_with_a_note() -> None:
-    x = np.stack([np.ones(60), np.arange(60.0)], 1)
-    kept, other, notes = validate_samples(x, np.arange(60))
-    assert kept.shape == other.shape == (60, 1)
-    assert notes == ("x has 1 constant columns, dropped: a constant carries no information",)
 
 
 def test_normal_scores_are_quantiles_in_the_order_of_the_values() -> None:

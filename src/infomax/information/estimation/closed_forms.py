@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from infomax.information.critics import Critic
 from infomax.information.transformations import Columns
 
-_RIDGE = 1e-6  # added to unit variances, so that duplicate columns raise no error
+_RIDGE = (
+    1e-6  # by which a correlation stays below 1, and which dispersions get, so that duplicate columns raise no error
+)
+_LEAST_VARIANCE = 1e-8  # added to variances of directions, for those that are redundant
 _INNER, _OUTER = -1.5, 2.8  # normal scores of the radius at the first and the last hat function
 _SCATTER_STEPS = 30  # of the fixed point for the dispersion of a Student-t distribution
 _GRID = torch.linspace(-6, 6, 4097, dtype=torch.float64)  # normal scores at which Student-t quantiles are tabulated
@@ -45,13 +48,10 @@ class GaussianCritic(Critic):
         a, b = ((radial(z.double(), radii) - m) @ r for z, m, r in ((x, x_mean, x_root), (y, y_mean, y_root)))
         u, rho, vh = torch.linalg.svd(a.T @ b / len(a), full_matrices=False)
         rho = rho[:rank].clamp(max=1 - _RIDGE)
-        self.x_mean, self.y_mean = nn.Buffer(x_mean.float()), nn.Buffer(y_mean.float())
-        self.x_axes, self.y_axes = (
-            nn.Buffer((x_root @ u[:, :rank]).float()),
-            nn.Buffer((y_root @ vh.T[:, :rank]).float()),
-        )
-        self.cross = nn.Buffer((rho / (1 - rho.square())).float())
-        self.own = nn.Buffer((-0.5 * rho.square() / (1 - rho.square())).float())
+        self.x_mean, self.y_mean = nn.Buffer(x_mean), nn.Buffer(y_mean)  # in float64, for correlations near 1
+        self.x_axes, self.y_axes = nn.Buffer(x_root @ u[:, :rank]), nn.Buffer(y_root @ vh.T[:, :rank])
+        self.cross = nn.Buffer(rho / (1 - rho.square()))
+        self.own = nn.Buffer(-0.5 * rho.square() / (1 - rho.square()))
 
     def of_rank(self, rank: int) -> "GaussianCritic":
         """Keep only the largest canonical correlations.
@@ -79,7 +79,7 @@ class GaussianCritic(Critic):
             The variables, of variance 1, those with the largest correlation first.
 
         """
-        out: Tensor = (radial(x, self.radii) - self.x_mean) @ self.x_axes
+        out: Tensor = (radial(x, self.radii) - self.x_mean.to(x.dtype)) @ self.x_axes.to(x.dtype)
         return out
 
     def canonical_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch k"]:
@@ -92,19 +92,19 @@ class GaussianCritic(Critic):
             The variables, of variance 1, those with the largest correlation first.
 
         """
-        out: Tensor = (radial(y, self.radii) - self.y_mean) @ self.y_axes
+        out: Tensor = (radial(y, self.radii) - self.y_mean.to(y.dtype)) @ self.y_axes.to(y.dtype)
         return out
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch h"]:
         """Concatenate the factor of b in the cross term, the quadratic term of a, and 1."""
         a = self.canonical_x(x)
-        own = a.square() @ self.own.unsqueeze(1)
-        return torch.cat([a * self.cross, own, torch.ones_like(own)], -1)
+        own = a.square() @ self.own.unsqueeze(1).to(a.dtype)
+        return torch.cat([a * self.cross.to(a.dtype), own, torch.ones_like(own)], -1)
 
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch h"]:
         """Concatenate b, 1, and the quadratic term of b."""
         b = self.canonical_y(y)
-        own = b.square() @ self.own.unsqueeze(1)
+        own = b.square() @ self.own.unsqueeze(1).to(b.dtype)
         return torch.cat([b, torch.ones_like(own), own], -1)
 
     def score(self, u: Float[Tensor, "*#batch h"], v: Float[Tensor, "*#batch h"]) -> Float[Tensor, "*batch"]:
@@ -159,7 +159,7 @@ def _whitening(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tens
     scale = torch.where(scale > 0, scale, 1.0)  # a column that is constant here
     z = (z - mean) / scale
     values, vectors = torch.linalg.eigh(z.T @ z / len(z))
-    return mean, (vectors * (values.clamp(min=0) + _RIDGE).rsqrt()) @ vectors.T / scale.unsqueeze(1)
+    return mean, (vectors * (values.clamp(min=0) + _LEAST_VARIANCE).rsqrt()) @ vectors.T / scale.unsqueeze(1)
 
 
 def _of_rank(matrix: Float[Tensor, "d d"], x_dim: int, rank: int | None) -> Float[Tensor, "d d"]:

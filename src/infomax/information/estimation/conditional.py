@@ -22,7 +22,7 @@ from infomax.information.estimation.estimate import (
 from infomax.information.estimation.folds import Fold, split_rows
 from infomax.information.estimation.preprocessing import candidate_transforms
 from infomax.information.estimation.reading import Reading, add_fitting_loss, add_slack, by_bound, by_ksg, doubt_gain
-from infomax.information.estimation.samples import Missing, PairedSamples, Samples, pair_samples
+from infomax.information.estimation.samples import PairedSamples, Samples, pair_samples
 from infomax.information.estimation.selection import choose_closed_form, held_out_bound
 from infomax.information.transformations import Columns
 
@@ -35,7 +35,7 @@ def conditional_mi(
     folds: int = DEFAULT_FOLDS,
     seed: int = 0,
     blocks: Blocks = None,
-    missing: Missing = "refuse",
+    missing: str = "refuse",
 ) -> MutualInformation:
     """Estimate the information of x and y given z: I(X;Y|Z) = I(X;Y,Z) - I(X;Z), in nats.
 

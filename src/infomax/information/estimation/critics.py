@@ -23,17 +23,21 @@ class ResidualCritic(Critic):
     columns. Where the closed form has canonical variables of expanded columns, it sees these, too.
 
     Args:
-        closed_form: The closed form.
         x: Samples of x, for the number of their columns.
         y: Samples of y.
+        closed_form: The closed form. None fits a Gaussian to the samples.
 
     """
 
-    def __init__(self, closed_form: Critic, x: Columns, y: Columns) -> None:
+    def __init__(self, x: Columns, y: Columns, closed_form: Critic | None = None) -> None:
         super().__init__()
-        self.closed_form = closed_form
+        self.closed_form = GaussianCritic(x, y) if closed_form is None else closed_form
         self.network = Separable(
-            self._encode_x(x[:1]).shape[1], self._encode_y(y[:1]).shape[1], hidden=64, layers=3, rank=_RANK
+            self._encode_x(x[:1].float()).shape[1],
+            self._encode_y(y[:1].float()).shape[1],
+            hidden=64,
+            layers=3,
+            rank=_RANK,
         )
         for parameter in self.network.g[-1].parameters():
             nn.init.zeros_(parameter)

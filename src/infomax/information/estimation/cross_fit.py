@@ -47,7 +47,7 @@ class CrossFit:
 
     def __init__(self, x: Columns, y: Columns, folds: list[Fold], closed_forms: Sequence[Critic]) -> None:
         self.x, self.y, self.folds = x, y, folds
-        self.critics = [ResidualCritic(closed_form, x, y) for closed_form in closed_forms]
+        self.critics = [ResidualCritic(x, y, closed_form) for closed_form in closed_forms]
         self._train()
         self.log_partitions = self._log_partitions(self.critics)
         ratios, least = self._log_ratios(self.critics, self.log_partitions), least_log_ratio(len(x))

@@ -44,7 +44,7 @@ from infomax.information.estimation.reading import (
     doubt_gain,
     spread,
 )
-from infomax.information.estimation.samples import Kind, Kinds, Missing, PairedSamples, Samples, pair_samples
+from infomax.information.estimation.samples import Kinds, PairedSamples, Samples, pair_samples
 from infomax.information.estimation.selection import choose_forms
 from infomax.information.estimation.series import inflated_error, is_sorted, series_blocks, variance_inflation
 from infomax.information.transformations import Columns
@@ -91,8 +91,8 @@ class MutualInformation:
     folds: tuple[float, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     p_value: float | None = None
-    x_kinds: tuple[Kind, ...] = ()
-    y_kinds: tuple[Kind, ...] = ()
+    x_kinds: tuple[str, ...] = ()
+    y_kinds: tuple[str, ...] = ()
 
     @property
     def normalized(self) -> float:
@@ -109,7 +109,7 @@ def estimate_mi(
     seed: int = 0,
     blocks: Blocks = None,
     permutations: int = 0,
-    missing: Missing = "refuse",
+    missing: str = "refuse",
     x_kind: Kinds = None,
     y_kind: Kinds = None,
 ) -> MutualInformation:
@@ -155,7 +155,7 @@ def pointwise_mi(
     folds: int = DEFAULT_FOLDS,
     seed: int = 0,
     blocks: Blocks = None,
-    missing: Missing = "refuse",
+    missing: str = "refuse",
 ) -> Float[np.ndarray, " n"]:
     """Estimate log p(x_i, y_i) / (p(x_i) p(y_i)) of each pair, by a critic that was not trained on it.
 
@@ -307,9 +307,10 @@ def _most_accurate(fit: CrossFit, held_out: Reading, *, neighbors: bool) -> Read
 
     In a series, the nearest neighbors are those in time, so they are not read.
     """
+    dims = fit.x.shape[1] + fit.y.shape[1]
     closed_form, closed_form_training = fit.closed_form_bounds()
     fitted = add_fitting_loss(held_out, closed_form, closed_form_training)
-    if neighbors and fit.x.shape[1] + fit.y.shape[1] <= MOST_DIMENSIONS_FOR_NEIGHBORS:
+    if neighbors and dims <= MOST_DIMENSIONS_FOR_NEIGHBORS:
         return add_slack(fitted, by_ksg(fit.x, fit.y, fit.held_out_blocks()))
     forms = [critic.closed_form for critic in fit.critics]
     bent = any(not isinstance(form, GaussianCritic) or form.radii > 1 for form in forms)

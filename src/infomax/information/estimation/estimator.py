@@ -4,7 +4,7 @@ from inspect import signature
 from typing import Any
 
 from infomax.information.estimation.estimate import DEFAULT_FOLDS, Blocks, MutualInformation, estimate_mi
-from infomax.information.estimation.samples import Kinds, Missing, Samples
+from infomax.information.estimation.samples import Kinds, Samples
 
 
 class InformationEstimator:
@@ -43,7 +43,7 @@ class InformationEstimator:
         seed: int = 0,
         blocks: Blocks = None,
         permutations: int = 0,
-        missing: Missing = "refuse",
+        missing: str = "refuse",
         x_kind: Kinds = None,
         y_kind: Kinds = None,
     ) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from infomax.information.estimation.estimate import DEFAULT_FOLDS, Blocks, MutualInformation, estimate_mi
-from infomax.information.estimation.samples import Missing, Samples
+from infomax.information.estimation.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def mutual_info_matrix(
     folds: int = DEFAULT_FOLDS,
     seed: int = 0,
     blocks: Blocks = None,
-    missing: Missing = "refuse",
+    missing: str = "refuse",
 ) -> MutualInformationMatrix:
     """Estimate the mutual information of each pair of columns.
 

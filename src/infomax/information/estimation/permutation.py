@@ -7,10 +7,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from infomax.information.estimation.preprocessing import normal_scores
-from infomax.information.estimation.samples import Missing, PairedSamples, Samples, pair_samples
+from infomax.information.estimation.samples import PairedSamples, Samples, pair_samples
+from infomax.information.estimation.series import series_blocks
 from infomax.information.transformations import Columns
 
 _WAVES = 5  # cosines of the ranks of a column
+_FEWEST_BLOCKS = 2
 _MOST_PAIRS = 10  # columns of a side, up to which products of two columns are looked at, too
 
 
@@ -20,7 +22,8 @@ def permutation_test(
     *,
     permutations: int = 999,
     seed: int = 0,
-    missing: Missing = "refuse",
+    blocks: int | None = None,
+    missing: str = "refuse",
 ) -> float:
     """Test whether the rows of x and y are independent, without an estimate of their information.
 
@@ -33,6 +36,7 @@ def permutation_test(
         y: Samples, as for estimate_mi.
         permutations: Number of permutations.
         seed: Seed of all random numbers.
+        blocks: For a series, the rows of a block; whole blocks are then permuted.
         missing: As for estimate_mi.
 
     Returns:
@@ -52,7 +56,9 @@ def permutation_test(
         raise ValueError(f"permutations is {permutations}: give 1 or more, 999 say")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return permutation_p_value(pair_samples(x, y, missing=missing), permutations)
+        pairs = pair_samples(x, y, missing=missing, keep_copies=blocks is not None)
+        series = None if blocks is None else series_blocks(len(pairs.rows), _FEWEST_BLOCKS, length=blocks)
+        return permutation_p_value(pairs, permutations, series)
 
 
 def permutation_p_value(pairs: PairedSamples, permutations: int, series: Int[Tensor, " n"] | None = None) -> float:

@@ -6,7 +6,7 @@ import torch
 
 from infomax.information.estimation.estimate import DEFAULT_FOLDS, cross_fit, validate_choices
 from infomax.information.estimation.reading import by_bound
-from infomax.information.estimation.samples import FEWEST_SAMPLES, Missing, Samples, pair_samples
+from infomax.information.estimation.samples import FEWEST_SAMPLES, Samples, pair_samples
 
 _HALVINGS = 3  # the smallest part has an eighth of the samples
 
@@ -38,7 +38,7 @@ class SampleSizeCurve:
 
 
 def bound_by_sample_size(
-    x: Samples, y: Samples, *, folds: int = DEFAULT_FOLDS, seed: int = 0, missing: Missing = "refuse"
+    x: Samples, y: Samples, *, folds: int = DEFAULT_FOLDS, seed: int = 0, missing: str = "refuse"
 ) -> SampleSizeCurve:
     """Measure the held-out bound on an eighth, a quarter, half and all of the samples, as far as 50 are left.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -17,9 +16,10 @@ _MOST_COPIES = 20  # of each row on average, and of one row if the samples are f
 _LEAST_ATOM = 0.05  # fraction of rows with one value, from which on a column of floats is mixed or censored
 
 Samples = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."] | Sequence[object]  # (n,) or (n, d)
-Kind = Literal["continuous", "discrete", "categorical", "mixed", "censored"]
-Kinds = Kind | Sequence[Kind] | None  # of all columns, of each column, or unknown
-Missing = Literal["refuse", "drop"]
+Kinds = str | Sequence[str] | None  # of all columns, of each column, or unknown
+
+KINDS = ("continuous", "discrete", "categorical", "mixed", "censored")
+MISSING = ("refuse", "drop")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PairedSamples:
     rows: Int[Tensor, " n"]
     place: Int[Tensor, " given"]
     columns: tuple[tuple[int, ...], tuple[int, ...]]
-    kinds: tuple[tuple[Kind, ...], tuple[Kind, ...]]
+    kinds: tuple[tuple[str, ...], tuple[str, ...]]
     notes: tuple[str, ...]
 
     @property
@@ -55,7 +55,7 @@ def pair_samples(
     x: Samples,
     y: Samples,
     *,
-    missing: Missing = "refuse",
+    missing: str = "refuse",
     x_kind: Kinds = None,
     y_kind: Kinds = None,
     keep_copies: bool = False,
@@ -79,8 +79,8 @@ def pair_samples(
         ValueError: Shapes, types or values that are not samples, or fewer than 50 rows. The message is one line.
 
     """
-    if missing not in get_args(Missing):
-        raise ValueError(f"missing is {missing!r}: choose one of {', '.join(get_args(Missing))}")
+    if missing not in MISSING:
+        raise ValueError(f"missing is {missing!r}: choose one of {', '.join(MISSING)}")
     (x_columns, x_kinds), (y_columns, y_kinds) = (
         _columns(side, name, kind, missing) for side, name, kind in ((x, "x", x_kind), (y, "y", y_kind))
     )
@@ -156,7 +156,7 @@ def _unique(rows: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "u d"], Int[Tenso
 
 
 def _missing_rows(
-    x: Float[Tensor, "n dx"], y: Float[Tensor, "n dy"], complete: Bool[Tensor, " n"], missing: Missing
+    x: Float[Tensor, "n dx"], y: Float[Tensor, "n dy"], complete: Bool[Tensor, " n"], missing: str
 ) -> Iterator[str]:
     """Refuse missing values, or say how many rows they take along."""
     for name, side in (("x", x), ("y", y)):
@@ -170,9 +170,7 @@ def _missing_rows(
         yield f"{len(complete) - left} of {len(complete)} rows have missing values, dropped"
 
 
-def _columns(
-    samples: Samples, name: str, kind: Kinds, missing: Missing
-) -> tuple[Float[Tensor, "n d"], tuple[Kind, ...]]:
+def _columns(samples: Samples, name: str, kind: Kinds, missing: str) -> tuple[Float[Tensor, "n d"], tuple[str, ...]]:
     """The samples in float64, (n, d), masked values as NaN, and the kind of each column."""
     numbers, by_dtype = _numbers(samples, name, kind == "categorical", missing)
     if numbers.ndim not in (1, 2):
@@ -183,13 +181,13 @@ def _columns(
     if kind is None:
         return columns, tuple(by_dtype or _kind_of(column) for column in columns.T)
     kinds = (kind,) * columns.shape[1] if isinstance(kind, str) else tuple(kind)
-    if len(kinds) != columns.shape[1] or not {*kinds} <= {*get_args(Kind)}:
-        wanted = f"one or {columns.shape[1]} of {', '.join(get_args(Kind))}"
+    if len(kinds) != columns.shape[1] or not {*kinds} <= {*KINDS}:
+        wanted = f"one or {columns.shape[1]} of {', '.join(KINDS)}"
         raise ValueError(f"the kind of {name} is {kind!r}: give {wanted}")
     return columns, kinds
 
 
-def _numbers(samples: Samples, name: str, texts: bool, missing: Missing) -> tuple[Tensor, Kind | None]:
+def _numbers(samples: Samples, name: str, texts: bool, missing: str) -> tuple[Tensor, str | None]:
     """The samples in float64, any shape, and their kind where the dtype says it. Masked values become NaN."""
     if isinstance(samples, Tensor):
         if samples.is_complex():
@@ -208,7 +206,7 @@ def _numbers(samples: Samples, name: str, texts: bool, missing: Missing) -> tupl
     return torch.from_numpy(numbers), None if array.dtype.kind == "f" else "discrete"
 
 
-def _mask(samples: object, name: str, missing: Missing) -> Shaped[np.ndarray, "..."] | None:
+def _mask(samples: object, name: str, missing: str) -> Shaped[np.ndarray, "..."] | None:
     """The mask of a masked array, or of a list of them; None if nothing is masked. The numbers under it are no data."""
     parts = samples if isinstance(samples, list | tuple) else [samples]
     masked = sum(int(np.ma.getmaskarray(part).sum()) for part in parts if isinstance(part, np.ma.MaskedArray))
@@ -222,7 +220,7 @@ def _mask(samples: object, name: str, missing: Missing) -> Shaped[np.ndarray, ".
     return np.stack(masks) if isinstance(samples, list | tuple) else masks[0]
 
 
-def _kind_of(column: Float[Tensor, " n"]) -> Kind:
+def _kind_of(column: Float[Tensor, " n"]) -> str:
     """Kind of a column of floats, by its most frequent value."""
     finite = column[column.isfinite()]
     if not len(finite):
