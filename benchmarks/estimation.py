@@ -23,7 +23,9 @@ import numpy as np
 import torch
 from sklearn.feature_selection import mutual_info_regression
 
+import bmi_tasks
 import fresh_tasks
+import unseen_tasks
 from _common import argument_parser, machine, table_head, table_row
 from infomax.information import distributions as k
 from infomax.information import estimate_mi
@@ -136,7 +138,7 @@ def main() -> None:
     columns = ["kind", "task", "truth", "mean", "error", "standard error", "covered", "cpu s", "wall s", "estimator"]
     columns += ["scikit-learn", "torch-mist"]
     print(table_head(columns), flush=True)
-    for kind, task in (*tasks(), *fresh_tasks.tasks()):
+    for kind, task in (*tasks(), *fresh_tasks.tasks(), *bmi_tasks.tasks(), *unseen_tasks.tasks()):
         if options.tasks in f"{kind} {task.name}":
             line = row(kind, task, options.samples, options.seeds, options.peer_python, options.peer_seeds)
             print(line, flush=True)

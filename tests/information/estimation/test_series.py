@@ -1,5 +1,7 @@
 """Series: dependence in time is noticed, and blocks keep neighbors together."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -58,8 +60,9 @@ def test_dependence_in_time_is_said_and_counts_in_the_error(kind: str) -> None:
     found = estimate_mi(x, y)
     (warning,) = (each for each in found.warnings if each.startswith("rows depend on their neighbors"))
     blocked = estimate_mi(x, y, blocks="auto")
-    assert f"give {blocked.value:.2f}" in warning
-    assert found.standard_error >= abs(found.value - blocked.value) - 0.02
+    said = float(re.search(r"rows give (\S+) \+-", warning)[1])  # type: ignore[index]
+    assert abs(said - blocked.value) < 0.06  # other folds
+    assert found.standard_error >= abs(found.value - said) - 0.01
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

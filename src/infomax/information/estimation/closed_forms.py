@@ -46,7 +46,7 @@ class GaussianCritic(Critic):
         self.radii = radii
         (x_mean, x_root), (y_mean, y_root) = (_whitening(radial(z.double(), radii)) for z in (x, y))
         a, b = ((radial(z.double(), radii) - m) @ r for z, m, r in ((x, x_mean, x_root), (y, y_mean, y_root)))
-        u, rho, vh = torch.linalg.svd(a.T @ b / len(a), full_matrices=False)
+        u, rho, vh = torch.linalg.svd(a.T @ b / (len(a) - 1), full_matrices=False)
         rho = rho[:rank].clamp(max=1 - _RIDGE)
         self.x_mean, self.y_mean = nn.Buffer(x_mean), nn.Buffer(y_mean)  # in float64, for correlations near 1
         self.x_axes, self.y_axes = nn.Buffer(x_root @ u[:, :rank]), nn.Buffer(y_root @ vh.T[:, :rank])
@@ -155,10 +155,10 @@ def radial(z: Float[Tensor, "*batch d"], radii: int) -> Float[Tensor, "*batch k"
 
 def _whitening(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"]]:
     """The mean, and the matrix that makes centered columns uncorrelated with variance 1."""
-    mean, scale = z.mean(0), z.std(0, correction=0)
+    mean, scale = z.mean(0), z.std(0)
     scale = torch.where(scale > 0, scale, 1.0)  # a column that is constant here
     z = (z - mean) / scale
-    values, vectors = torch.linalg.eigh(z.T @ z / len(z))
+    values, vectors = torch.linalg.eigh(z.T @ z / (len(z) - 1))
     return mean, (vectors * (values.clamp(min=0) + _LEAST_VARIANCE).rsqrt()) @ vectors.T / scale.unsqueeze(1)
 
 
