@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KindName = Literal["continuous", "discrete", "categorical", "mixed", "censored"]
 
 
-Bound = Annotated[
+BoundName = Annotated[
     str | None,
     typer.Option("--bound", metavar="NAME", help="Estimator; the most accurate one is chosen if left out."),
 ]
@@ -49,7 +49,7 @@ Figure = Annotated[
 def estimate_mi(
     x: Annotated[Path, typer.Argument(metavar="X.npy", help="Samples of X, shape (n,) or (n, d).")],
     y: Annotated[Path, typer.Argument(metavar="Y.npy", help="Samples of Y; row i belongs to row i of X.")],
-    bound: Bound = None,
+    bound: BoundName = None,
     given: Given = None,
     blocks: Blocks = None,
     permutations: Permutations = 0,

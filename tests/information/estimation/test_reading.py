@@ -11,7 +11,7 @@ from infomax.information.estimation.reading import (
     add_fitting_loss,
     add_slack,
     doubt_gain,
-    spread,
+    error_of_mean,
 )
 
 
@@ -27,7 +27,7 @@ def test_slack_that_chance_explains_is_not_added() -> None:
         found = add_slack(bound, neighbors)
         assert (found.name, found.value) == ("donsker-varadhan", 1.0)
         difference = neighbors.blocks - bound.blocks
-        seen, chance = max(0.0, float(difference.mean())), spread(difference)
+        seen, chance = max(0.0, float(difference.mean())), error_of_mean(difference)
         assert found.standard_error == pytest.approx(math.hypot(0.3, seen, chance))
 
 
@@ -36,7 +36,7 @@ def test_a_clear_slack_is_added() -> None:
     bound = reading_of("donsker-varadhan", 1.0, 1.0, 1.0, 1.0, 5.0, systematic=0.3)
     neighbors = reading_of(NEAREST_NEIGHBORS, 1.4, 1.6, 1.4, 1.6, systematic=0.1)
     found = add_slack(bound, neighbors)
-    chance = spread(neighbors.blocks - 1)
+    chance = error_of_mean(neighbors.blocks - 1)
     assert found.name == NEAREST_NEIGHBORS
     assert found.value == pytest.approx(1.5 - chance**2 / 0.5)
     assert found.systematic == pytest.approx(math.hypot(0.1, chance), rel=0.05)

@@ -133,7 +133,7 @@ def expanded_columns(columns: int, radii: int) -> int:
 def radial(z: Float[Tensor, "*batch d"], radii: int) -> Float[Tensor, "*batch k"]:
     """Expand columns to their products with hat functions of the radius, and all but one of these functions.
 
-    The hats are evenly spaced on the normal score of the squared radius (Wilson & Hilferty 1931), as a normal variable
+    The hats are evenly spread on the normal score of the squared radius (Wilson & Hilferty 1931), as a normal variable
     has it. They lie more to the outside, where the radius itself changes more.
 
     Args:

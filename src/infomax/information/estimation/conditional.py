@@ -15,7 +15,7 @@ from infomax.information.estimation.cross_fit import CrossFit
 from infomax.information.estimation.estimate import (
     DEFAULT_FOLDS,
     MOST_DIMENSIONS_FOR_NEIGHBORS,
-    Blocks,
+    BlockRows,
     MutualInformation,
     series_of,
     validate_choices,
@@ -37,13 +37,12 @@ def conditional_mi(
     *,
     folds: int = DEFAULT_FOLDS,
     seed: int = 0,
-    blocks: Blocks = None,
+    blocks: BlockRows = None,
     missing: str = "refuse",
 ) -> MutualInformation:
     """Estimate the information of x and y given z: I(X;Y|Z) = I(X;Y,Z) - I(X;Z), in nats.
 
-    Both terms are read on the same folds, so chance cancels. The critic of (y, z) may start from that of z, and then
-    finds nothing in y that is already in z.
+    Both terms are read on the same folds. The critic of (y, z) may start from that of z.
 
     Args:
         x: Samples, array or tensor of shape (n,) or (n, dx), n >= 50.

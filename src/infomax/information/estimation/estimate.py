@@ -42,7 +42,7 @@ from infomax.information.estimation.reading import (
     by_bound,
     by_ksg,
     doubt_gain,
-    spread,
+    error_of_mean,
 )
 from infomax.information.estimation.samples import Kinds, PairedSamples, Samples, pair_samples
 from infomax.information.estimation.selection import choose_forms
@@ -54,7 +54,7 @@ MOST_DIMENSIONS_FOR_NEIGHBORS = 6
 _FEWEST_EFFECTIVE_NEGATIVES = 100
 _ROWS_NAMED = 5
 
-Blocks = int | Literal["auto"] | None  # rows of a block of a series; None for rows that are no series
+BlockRows = int | Literal["auto"] | None  # rows of a block of a series; None for rows that are no series
 
 # What `bound` may be in estimate_mi.
 ESTIMATORS = ("donsker-varadhan", "nwj", "infonce", "smile", NEAREST_NEIGHBORS)
@@ -107,7 +107,7 @@ def estimate_mi(
     bound: str | None = None,
     folds: int = DEFAULT_FOLDS,
     seed: int = 0,
-    blocks: Blocks = None,
+    blocks: BlockRows = None,
     permutations: int = 0,
     missing: str = "refuse",
     x_kind: Kinds = None,
@@ -154,7 +154,7 @@ def pointwise_mi(
     *,
     folds: int = DEFAULT_FOLDS,
     seed: int = 0,
-    blocks: Blocks = None,
+    blocks: BlockRows = None,
     missing: str = "refuse",
 ) -> Float[np.ndarray, " n"]:
     """Estimate log p(x_i, y_i) / (p(x_i) p(y_i)) of each pair, by a critic that was not trained on it.
@@ -210,7 +210,7 @@ def validate_choices(bound: str | None, folds: int) -> None:
         raise ValueError(f"folds is {folds}: choose 2 to 10")
 
 
-def series_of(pairs: PairedSamples, folds: int, blocks: Blocks) -> Int[Tensor, " n"] | None:
+def series_of(pairs: PairedSamples, folds: int, blocks: BlockRows) -> Int[Tensor, " n"] | None:
     """Cut the samples into blocks, if they are a series.
 
     Args:
@@ -248,7 +248,7 @@ def cross_fit(x: Columns, y: Columns, folds: int, series: Int[Tensor, " n"] | No
     return CrossFit(choice.x, choice.y, splits, choice.critics(splits))
 
 
-def _estimate(pairs: PairedSamples, bound: str | None, folds: int, blocks: Blocks) -> MutualInformation:
+def _estimate(pairs: PairedSamples, bound: str | None, folds: int, blocks: BlockRows) -> MutualInformation:
     """The estimate; without blocks, rows that depend on their neighbors in time are noticed."""
     if pairs.empty:
         name = bound or donsker_varadhan.name
@@ -288,7 +288,9 @@ def _read(
         chosen = held_out if bound is not None else _most_accurate(fit, held_out, neighbors=series is None)
     error = chosen.standard_error
     if series is not None:
-        error = math.hypot(chosen.systematic, max(spread(chosen.blocks), inflated_error(fit.log_ratios(), series)))
+        error = math.hypot(
+            chosen.systematic, max(error_of_mean(chosen.blocks), inflated_error(fit.log_ratios(), series))
+        )
     ceiling = math.log(len(scoring_blocks(fit.folds[0].held_out)[0]) if chosen.name == "infonce" else n)
     odd = _odd_rows(pairs.rows[fit.contradicting])
     return MutualInformation(
@@ -340,7 +342,7 @@ def _warnings(fit: CrossFit, chosen: Reading, held_out: Reading, ceiling: float)
     if effective < _FEWEST_EFFECTIVE_NEGATIVES and is_bound:
         yield f"unstable partition function: it rests on about {effective:.0f} of a block's negative pairs"
     values = torch.tensor(held_out.fold_values)
-    if is_bound and float(values.std()) > 4 * math.sqrt(len(values)) * spread(held_out.blocks):
+    if is_bound and float(values.std()) > 4 * math.sqrt(len(values)) * error_of_mean(held_out.blocks):
         yield f"the folds disagree: {', '.join(f'{value:.2f}' for value in values)} nats"
     gap = chosen.value - held_out.value
     if gap > 0.1:

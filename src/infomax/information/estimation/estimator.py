@@ -3,7 +3,7 @@
 from inspect import signature
 from typing import Any
 
-from infomax.information.estimation.estimate import DEFAULT_FOLDS, Blocks, MutualInformation, estimate_mi
+from infomax.information.estimation.estimate import DEFAULT_FOLDS, BlockRows, MutualInformation, estimate_mi
 from infomax.information.estimation.samples import Kinds, Samples
 
 
@@ -41,7 +41,7 @@ class InformationEstimator:
         bound: str | None = None,
         folds: int = DEFAULT_FOLDS,
         seed: int = 0,
-        blocks: Blocks = None,
+        blocks: BlockRows = None,
         permutations: int = 0,
         missing: str = "refuse",
         x_kind: Kinds = None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from infomax.information.estimation.estimate import DEFAULT_FOLDS, Blocks, MutualInformation, estimate_mi
+from infomax.information.estimation.estimate import DEFAULT_FOLDS, BlockRows, MutualInformation, estimate_mi
 from infomax.information.estimation.samples import Samples
 
 
@@ -38,7 +38,7 @@ def mutual_info_matrix(
     *,
     folds: int = DEFAULT_FOLDS,
     seed: int = 0,
-    blocks: Blocks = None,
+    blocks: BlockRows = None,
     missing: str = "refuse",
 ) -> MutualInformationMatrix:
     """Estimate the mutual information of each pair of columns.

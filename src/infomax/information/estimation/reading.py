@@ -44,10 +44,10 @@ class Reading:
     @property
     def standard_error(self) -> float:
         """The spread over blocks and the systematic error together."""
-        return math.hypot(spread(self.blocks), self.systematic)
+        return math.hypot(error_of_mean(self.blocks), self.systematic)
 
 
-def spread(blocks: Float[Tensor, " blocks"]) -> float:
+def error_of_mean(blocks: Float[Tensor, " blocks"]) -> float:
     """Compute the standard error of the mean of blocks.
 
     Args:
@@ -122,7 +122,7 @@ def add_slack(bound: Reading, neighbors: Reading) -> Reading:
 
     """
     difference = neighbors.blocks - bound.blocks[: len(neighbors.blocks)]
-    slack, error = max(0.0, float(difference.mean())), spread(difference)
+    slack, error = max(0.0, float(difference.mean())), error_of_mean(difference)
     believed = 1 - (error / slack) ** 2 if slack > error else 0.0
     doubted = (1 - believed) * math.hypot(bound.systematic, slack)
     systematic = math.hypot(believed * neighbors.systematic, doubted, error)

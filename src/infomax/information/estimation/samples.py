@@ -18,8 +18,8 @@ _LEAST_ATOM = 0.05  # fraction of rows with one value, from which on a column of
 Samples = Shaped[np.ndarray, "..."] | Shaped[Tensor, "..."] | Sequence[object]  # (n,) or (n, d)
 Kinds = str | Sequence[str] | None  # of all columns, of each column, or unknown
 
-KINDS = ("continuous", "discrete", "categorical", "mixed", "censored")
-MISSING = ("refuse", "drop")
+COLUMN_KINDS = ("continuous", "discrete", "categorical", "mixed", "censored")
+MISSING_CHOICES = ("refuse", "drop")
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ def pair_samples(
         x: Samples of x, shape (n,) or (n, dx): numbers, or texts, which are categories.
         y: Samples of y, shape (n,) or (n, dy).
         missing: What happens to rows with NaN, infinite or masked values.
-        x_kind: Kind of all columns of x, or of each. None decides by dtype and values: integers and booleans are
-            discrete, texts are categories, and floats of which one value fills 5 % of the rows are mixed, or censored
-            if it is the smallest or largest.
+        x_kind: Kind of all columns of x, or of each. None decides by dtype and values.
         y_kind: Kind of the columns of y.
         keep_copies: Whether copies of rows stay, as a series needs.
 
@@ -79,8 +77,8 @@ def pair_samples(
         ValueError: Shapes, types or values that are not samples, or fewer than 50 rows. The message is one line.
 
     """
-    if missing not in MISSING:
-        raise ValueError(f"missing is {missing!r}: choose one of {', '.join(MISSING)}")
+    if missing not in MISSING_CHOICES:
+        raise ValueError(f"missing is {missing!r}: choose one of {', '.join(MISSING_CHOICES)}")
     (x_columns, x_kinds), (y_columns, y_kinds) = (
         _columns(side, name, kind, missing) for side, name, kind in ((x, "x", x_kind), (y, "y", y_kind))
     )
@@ -90,10 +88,7 @@ def pair_samples(
     notes = [*_missing_rows(x_columns, y_columns, complete, missing)]
     given = torch.arange(len(complete))
     x_varies, y_varies = (_varying(side[complete]) for side in (x_columns, y_columns))
-    for name, varies in (("x", x_varies), ("y", y_varies)):
-        if not varies.all():
-            dropped = int((~varies).sum())
-            notes.append(f"{name} has {dropped} constant columns, dropped: a constant carries no information")
+    notes += _constant_columns(x=x_varies, y=y_varies)
     a, b = x_columns[complete][:, x_varies], y_columns[complete][:, y_varies]
     columns = tuple(x_varies.nonzero().flatten().tolist()), tuple(y_varies.nonzero().flatten().tolist())
     kinds = tuple(x_kinds[k] for k in columns[0]), tuple(y_kinds[k] for k in columns[1])
@@ -104,6 +99,13 @@ def pair_samples(
     places = torch.full_like(given, -1)
     places[complete] = place
     return PairedSamples(a[kept], b[kept], given[complete][kept], places, columns, kinds, (*notes, *copies))
+
+
+def _constant_columns(**varies: Bool[Tensor, " _"]) -> Iterator[str]:
+    """How many columns of each side are dropped as constant."""
+    for name, kept in varies.items():
+        if not kept.all():
+            yield f"{name} has {int((~kept).sum())} constant columns, dropped: a constant carries no information"
 
 
 def _varying(columns: Float[Tensor, "n d"]) -> Bool[Tensor, " d"]:
@@ -181,8 +183,8 @@ def _columns(samples: Samples, name: str, kind: Kinds, missing: str) -> tuple[Fl
     if kind is None:
         return columns, tuple(by_dtype or _kind_of(column) for column in columns.T)
     kinds = (kind,) * columns.shape[1] if isinstance(kind, str) else tuple(kind)
-    if len(kinds) != columns.shape[1] or not {*kinds} <= {*KINDS}:
-        wanted = f"one or {columns.shape[1]} of {', '.join(KINDS)}"
+    if len(kinds) != columns.shape[1] or not {*kinds} <= {*COLUMN_KINDS}:
+        wanted = f"one or {columns.shape[1]} of {', '.join(COLUMN_KINDS)}"
         raise ValueError(f"the kind of {name} is {kind!r}: give {wanted}")
     return columns, kinds
 
@@ -221,7 +223,7 @@ def _mask(samples: object, name: str, missing: str) -> Shaped[np.ndarray, "..."]
 
 
 def _kind_of(column: Float[Tensor, " n"]) -> str:
-    """Kind of a column of floats, by its most frequent value."""
+    """Kind of a column of floats, by its most frequent value: censored if that is the smallest or largest."""
     finite = column[column.isfinite()]
     if not len(finite):
         return "continuous"

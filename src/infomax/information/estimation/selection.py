@@ -23,7 +23,7 @@ _CLEAR_GAIN = 0.003  # nats: less does not pay for a form of another kind
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenForms:
     """A scale of each side and a closed form.
 
     Attributes:
@@ -52,7 +52,7 @@ class Choice:
         return [self.fit(self.x[fold.training], self.y[fold.training]) for fold in folds]
 
 
-def choose_forms(x: Columns, y: Columns, folds: list[Fold]) -> Choice:
+def choose_forms(x: Columns, y: Columns, folds: list[Fold]) -> ChosenForms:
     """Choose the scale of each side and the closed form, by the highest held-out bound.
 
     A Gaussian chooses between normal scores and whitened columns, and Student-t distributions are tried on both scales.
@@ -80,7 +80,7 @@ def choose_forms(x: Columns, y: Columns, folds: list[Fold]) -> Choice:
     return _clearly_better(chosen, students)
 
 
-def choose_closed_form(x: Columns, y: Columns, folds: list[Fold], *, copula: bool | None) -> Choice:
+def choose_closed_form(x: Columns, y: Columns, folds: list[Fold], *, copula: bool | None) -> ChosenForms:
     """Choose the closed form on a given scale.
 
     It is the Gaussian, with as many canonical pairs as serve it, unless canonical variables that change with the radius
@@ -96,25 +96,25 @@ def choose_closed_form(x: Columns, y: Columns, folds: list[Fold], *, copula: boo
         The choice.
 
     """
-    gaussian = _with_best_rank(Choice(0.0, x, y, GaussianCritic), folds)
+    gaussian = _with_best_rank(ChosenForms(0.0, x, y, GaussianCritic), folds)
     others = [_with_best_rank(replace(gaussian, fit=fit), folds) for fit in _expansions(gaussian)]
     if copula is not None:
         others += _students(x, y, folds, copula=copula)
     return _clearly_better(gaussian, others)
 
 
-def _clearly_better(first: Choice, others: Iterable[Choice]) -> Choice:
+def _clearly_better(first: ChosenForms, others: Iterable[ChosenForms]) -> ChosenForms:
     """The best of the others, if it is better than the first by more than a trifle."""
     best = max(others, key=lambda each: each.bound, default=first)
     return best if best.bound > first.bound + _CLEAR_GAIN else first
 
 
-def _students(x: Columns, y: Columns, folds: list[Fold], *, copula: bool) -> Iterator[Choice]:
+def _students(x: Columns, y: Columns, folds: list[Fold], *, copula: bool) -> Iterator[ChosenForms]:
     for degrees in _DEGREES:
         yield _measure(x, y, partial(StudentCritic, degrees=degrees, copula=copula), folds)
 
 
-def _expansions(choice: Choice) -> Iterator[FitClosedForm]:
+def _expansions(choice: ChosenForms) -> Iterator[FitClosedForm]:
     """Gaussians whose canonical variables change with the radius, where there are several columns."""
     widths = [side.shape[1] for side in (choice.x, choice.y)]
     for radii in _RADII:
@@ -122,12 +122,12 @@ def _expansions(choice: Choice) -> Iterator[FitClosedForm]:
             yield partial(GaussianCritic, radii=radii)
 
 
-def _measure(x: Columns, y: Columns, fit: FitClosedForm, folds: list[Fold]) -> Choice:
-    choice = Choice(0.0, x, y, fit)
+def _measure(x: Columns, y: Columns, fit: FitClosedForm, folds: list[Fold]) -> ChosenForms:
+    choice = ChosenForms(0.0, x, y, fit)
     return replace(choice, bound=held_out_bound(choice.critics(folds), x, y, folds))
 
 
-def _with_best_rank(choice: Choice, folds: list[Fold]) -> Choice:
+def _with_best_rank(choice: ChosenForms, folds: list[Fold]) -> ChosenForms:
     """The choice of a Gaussian with as many canonical pairs as serve the held-out bound best."""
     critics = [each for each in choice.critics(folds) if isinstance(each, GaussianCritic)]
     full = min(len(each.cross) for each in critics)

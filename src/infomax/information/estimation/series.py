@@ -75,7 +75,7 @@ def series_blocks(n: int, folds: int, *, length: int | None = None, inflation: f
         The number of each row's block.
 
     Raises:
-        ValueError: Blocks shorter than a row, or fewer than folds.
+        ValueError: BlockRows shorter than a row, or fewer than folds.
 
     """
     longest = n // folds
