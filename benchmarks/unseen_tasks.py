@@ -53,7 +53,9 @@ def spectrum(name: str, x_dim: int, y_dim: int, correlations: list[float]) -> Kn
     for i, rho in enumerate(correlations):
         covariance[i, x_dim + i] = covariance[x_dim + i, i] = rho
     generator = torch.Generator().manual_seed(7)
-    turn = torch.block_diag(*(torch.linalg.qr(normals(d, d, generator)).Q for d in (x_dim, y_dim)))
+    turn = torch.block_diag(  # type: ignore[no-untyped-call]
+        *(torch.linalg.qr(normals(d, d, generator)).Q for d in (x_dim, y_dim))
+    )
     return k.normal(turn @ covariance @ turn.T, x_dim, name)
 
 

@@ -79,7 +79,7 @@ def shirt(random: np.random.Generator) -> Image.Image:
     draw = ImageDraw.Draw(image)
     draw.polygon([*outline, (25, 100)], (70, 90, 160))
     for _ in range(6):
-        x, y = random.integers(80, 140), random.integers(115, 250)
+        x, y = int(random.integers(80, 140)), int(random.integers(115, 250))
         draw.rectangle((x, y, x + 20, y + 14), (235, 200, 60))
     return image
 

@@ -71,10 +71,10 @@ def estimate_mi(
     try:
         if given is not None:
             _refuse_with_given(bound, permutations, x_kind, y_kind, figure)
-            found = information.conditional_mi(*samples, _load_array(given), **common)
+            found = information.conditional_mi(samples[0], samples[1], _load_array(given), **common)
         else:
-            kinds = {"x_kind": x_kind, "y_kind": y_kind}
-            found = information.estimate_mi(*samples, bound=bound, permutations=permutations, **kinds, **common)
+            asked: dict[str, Any] = {"bound": bound, "permutations": permutations, "x_kind": x_kind, "y_kind": y_kind}
+            found = information.estimate_mi(samples[0], samples[1], **asked, **common)
         if figure is not None:
             _draw(samples, common, figure)
     except ValueError as error:
@@ -115,7 +115,7 @@ def _draw(samples: "list[NDArray[Any]]", common: dict[str, Any], figure: Path) -
     values = pointwise_mi(*samples, **common)
     curve = bound_by_sample_size(*samples, seed=common["seed"], missing=common["missing"])
     with written_atomically(figure, "wb") as out:
-        out.write(draw_pointwise(*samples, values, curve))
+        out.write(draw_pointwise(samples[0], samples[1], values, curve))
 
 
 def _load_array(path: Path) -> "NDArray[Any]":

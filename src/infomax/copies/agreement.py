@@ -125,8 +125,8 @@ def verify(
     by_coarse = (coarse >= bounds.detail_of_smooth) & (coarse_parts >= bounds.parts)
     good = torch.where(smooth, by_coarse, (fine >= least) & (coarse >= bounds.coarse))
     good &= overlap.float().mean((1, 2)) >= LEAST_OVERLAP
-    colors = (avg_pool2d(each, 2).permute(0, 2, 3, 1) for each in (first, other))
-    good &= same_color(*colors, halved, bounds.color)
+    one, two = (avg_pool2d(each, 2).permute(0, 2, 3, 1) for each in (first, other))
+    good &= same_color(one, two, halved, bounds.color)
     return torch.where(smooth, coarse, fine), good, maps
 
 

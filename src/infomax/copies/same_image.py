@@ -254,8 +254,8 @@ class SameImageFinder:
         for swapped, by_channel in ((True, False), (False, True), (True, True)):
             i = again.numpy()
             if len(i):
-                pair = (second[i], first[i], invert(maps[i])) if swapped else (first[i], second[i], maps[i])
-                agreement[i], same[i], found = verify(*pair, small[i], mask[i], bounds, by_channel=by_channel)
+                views_of_i = (second[i], first[i], invert(maps[i])) if swapped else (first[i], second[i], maps[i])
+                agreement[i], same[i], found = verify(*views_of_i, small[i], mask[i], bounds, by_channel=by_channel)
                 maps[i] = invert(found) if swapped else found
                 again = again[~same[i]]
         if bounds is DRAWN:

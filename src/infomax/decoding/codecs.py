@@ -90,7 +90,7 @@ def open_heif(file: OpenFile) -> Image.Image:
         raise MissingExtraImage("HEIF", HEIF.remedy)
     from pillow_heif import HeifImageFile
 
-    image: Image.Image = HeifImageFile(file)
+    image: Image.Image = HeifImageFile(file)  # type: ignore[no-untyped-call, unused-ignore]
     return image
 
 

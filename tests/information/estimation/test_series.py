@@ -1,10 +1,12 @@
 """Series: dependence in time is noticed, and blocks keep neighbors together."""
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from infomax.information import estimate_mi
 from infomax.information.estimation import cross_fit
@@ -18,14 +20,14 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_fit, "CHECK_EVERY", 10)
 
 
-def autoregression(coefficient: float, n: int, seed: int) -> np.ndarray:
+def autoregression(coefficient: float, n: int, seed: int) -> NDArray[np.float64]:
     noise = np.random.default_rng(seed).normal(size=n)
     for k in range(1, n):
         noise[k] += coefficient * noise[k - 1]
     return noise
 
 
-def columns(values: np.ndarray) -> torch.Tensor:
+def columns(values: NDArray[np.float64]) -> torch.Tensor:
     return torch.from_numpy(values).reshape(len(values), -1)
 
 
@@ -44,7 +46,7 @@ def test_rows_that_are_no_series_are_not_noticed(kind: str) -> None:
     assert variance_inflation(columns(x), columns(x if kind == "equal" else y)) == 1
 
 
-SERIES = {
+SERIES: dict[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
     "walk": lambda generator: generator.normal(size=(2, 600)).cumsum(1),
     "season": lambda generator: (
         np.sin(np.arange(600) / 9 + np.array([[0.0], [1.0]])) + 0.5 * generator.normal(size=(2, 600))

@@ -65,8 +65,8 @@ class GaussianCritic(Critic):
         """
         out = copy(self)
         out._buffers = dict(self._buffers)
-        out.x_axes, out.y_axes = self.x_axes[:, :rank], self.y_axes[:, :rank]
-        out.cross, out.own = self.cross[:rank], self.own[:rank]
+        out.x_axes, out.y_axes = nn.Buffer(self.x_axes[:, :rank]), nn.Buffer(self.y_axes[:, :rank])
+        out.cross, out.own = nn.Buffer(self.cross[:rank]), nn.Buffer(self.own[:rank])
         return out
 
     def canonical_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch k"]:

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,15 +85,18 @@ def conditional_mi(
 
 def _side_by_side(y: Samples, z: Samples) -> tuple[Samples, int]:
     """The columns of y, then those of z, in one masked array; and the number of those of y."""
-    columns = []
+    columns: list[np.ma.MaskedArray[Any, Any]] = []
     for name, side in (("y", y), ("z", z)):
-        array = np.ma.asarray(side.detach().cpu().numpy() if isinstance(side, torch.Tensor) else side)
+        array: np.ma.MaskedArray[Any, Any] = np.ma.asarray(
+            side.detach().cpu().numpy() if isinstance(side, torch.Tensor) else side
+        )
         if array.ndim not in (1, 2):
             raise ValueError(f"{name} has shape {array.shape}: give (n,) or (n, columns)")
         columns.append(array.reshape(len(array), -1))
     if len(columns[0]) != len(columns[1]):
         raise ValueError(f"y has {len(columns[0])} rows and z {len(columns[1])}: give as many of both")
-    return np.ma.concatenate(columns, 1), columns[0].shape[1]
+    joined: np.ma.MaskedArray[Any, Any] = np.ma.concatenate(columns, 1)  # type: ignore[no-untyped-call]
+    return joined, columns[0].shape[1]
 
 
 def _read(pairs: PairedSamples, of_y: int, folds: list[Fold], *, neighbors: bool) -> Reading:
@@ -135,8 +139,8 @@ def _scales(x: Columns, y: Columns, z: Columns, folds: list[Fold]) -> tuple[Colu
         critics = [GaussianCritic(sides[0][fold.training], both[fold.training]) for fold in folds]
         return held_out_bound(critics, sides[0], both, folds)
 
-    forms = [candidate_transforms(side) if side.shape[1] else (side.float(),) for side in (x, y, z)]
-    return max(itertools.product(*forms), key=bound)
+    xs, ys, zs = (candidate_transforms(side) if side.shape[1] else (side.float(),) for side in (x, y, z))
+    return max(itertools.product(xs, ys, zs), key=bound)
 
 
 def _warnings(pairs: PairedSamples, reading: Reading) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -75,7 +76,7 @@ def mutual_info_matrix(
 
 def _columns(x: Samples) -> Iterator[Samples]:
     """The columns of a table, one by one, masks kept."""
-    table = x if hasattr(x, "ndim") else np.ma.asarray(x)
+    table: Any = x if hasattr(x, "ndim") else np.ma.asarray(x)
     if table.ndim != 2:
         raise ValueError(f"x has shape {tuple(table.shape)}: give (n, columns)")
     return (table[:, k] for k in range(table.shape[1]))

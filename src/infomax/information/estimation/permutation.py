@@ -90,7 +90,7 @@ def _permutation(n: int, series: Int[Tensor, " n"] | None) -> Int[Tensor, " n"]:
     """A random order of the rows, or of the blocks of a series, shifted by a random number of rows."""
     if series is None:
         return torch.randperm(n)
-    blocks = torch.arange(n).split(series.bincount().tolist())
+    blocks = torch.split(torch.arange(n), series.bincount().tolist())
     order = torch.cat([blocks[k] for k in torch.randperm(len(blocks)).tolist()])
     return order.roll(int(torch.randint(n, ())))
 

@@ -93,7 +93,8 @@ def pair_samples(
     columns = tuple(x_varies.nonzero().flatten().tolist()), tuple(y_varies.nonzero().flatten().tolist())
     kinds = tuple(x_kinds[k] for k in columns[0]), tuple(y_kinds[k] for k in columns[1])
     repeats = x_kind is not None and y_kind is not None and "continuous" not in {*kinds[0], *kinds[1]}
-    kept, place, copies = given[: len(a)], given[: len(a)], ()
+    kept, place = given[: len(a)], given[: len(a)]
+    copies: tuple[str, ...] = ()
     if not (keep_copies or repeats or a.numel() == 0 or b.numel() == 0):
         kept, place, copies = distinct_rows(a, b)
     places = torch.full_like(given, -1)
@@ -227,7 +228,7 @@ def _kind_of(column: Float[Tensor, " n"]) -> str:
     finite = column[column.isfinite()]
     if not len(finite):
         return "continuous"
-    values, counts = finite.unique(return_counts=True)
+    values, counts = torch.unique(finite, return_counts=True)
     if len(values) <= FEWEST_SAMPLES and len(values) < _LEAST_ATOM * len(finite):
         return "discrete"
     top = int(counts.argmax())

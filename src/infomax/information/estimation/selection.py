@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from infomax.information.critics import Critic
 from infomax.information.estimation.closed_forms import GaussianCritic, StudentCritic, expanded_columns
@@ -72,7 +73,7 @@ def choose_forms(x: Columns, y: Columns, folds: list[Fold]) -> ChosenForms:
         return choose_closed_form(normal_scores(x), normal_scores(y), folds, copula=True)
     sides = candidate_transforms(x), candidate_transforms(y)
     scales = list(itertools.product(*sides))
-    best_x, best_y = max(scales, key=lambda each: _measure(*each, GaussianCritic, folds).bound)
+    best_x, best_y = max(scales, key=lambda each: _measure(each[0], each[1], GaussianCritic, folds).bound)
     chosen = choose_closed_form(best_x, best_y, folds, copula=None)
     students = [*_students(*scales[0], folds, copula=True)]
     if min(map(len, sides)) > 1:
@@ -136,7 +137,8 @@ def _with_best_rank(choice: ChosenForms, folds: list[Fold]) -> ChosenForms:
         bound = held_out_bound([each.of_rank(rank) for each in critics], choice.x, choice.y, folds)
         falls = 0 if bound > best.bound else falls + 1
         if bound > best.bound:
-            best = replace(choice, bound=bound, fit=partial(choice.fit, rank=rank))
+            fit: Any = choice.fit  # that of a Gaussian, which takes a rank
+            best = replace(choice, bound=bound, fit=partial(fit, rank=rank))
         if falls == _FALLS:
             break
     return best
