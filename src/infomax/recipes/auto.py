@@ -87,7 +87,7 @@ def resolve_recipe(
         choice = Choice(find_recipe(recipe), "")
     _refuse_settings_of_others(choice.recipe, settings or {})
     found = choice.recipe.with_settings(**settings) if settings else choice.recipe
-    return Choice(found if epochs is None else found.with_epochs(epochs), choice.reason)
+    return Choice((found if epochs is None else found.with_epochs(epochs)).completed(), choice.reason)
 
 
 def choose_recipe(source: Source, device: torch.device, minutes: float = MINUTES) -> Choice:

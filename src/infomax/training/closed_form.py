@@ -177,6 +177,7 @@ class ClosedFormTrainer(MomentsTrainer):
         if not any(codebook.atoms.any() for codebook in self.encoder.codebooks):
             raise InfoMaxError("every image is of one color: there is nothing to learn from; choose other images")
 
+
 def _in_twos(moments: list[PairMoments]) -> Iterator[tuple[PairMoments, PairMoments]]:
     """Pair the moments of the symmetric and the antisymmetric part of each kind of patch."""
     return zip(moments[::2], moments[1::2], strict=True)

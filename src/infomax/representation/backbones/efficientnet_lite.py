@@ -1,14 +1,13 @@
 """EfficientNet-lite0 (Tan & Le 2019, arXiv 1905.11946; the variant for phones) with its batch norms folded away.
 
-It is small (3.4 million weights without the classifier), fast on a CPU, and under the Apache license. A frozen net needs
-no batch norm: each is a factor and a shift, which the convolution before it takes over.
+It is small (3.4 million weights without the classifier), fast on a CPU, and under the Apache license. A frozen net
+needs no batch norm: each is a factor and a shift, which the convolution before it takes over.
 """
 
 from collections.abc import Mapping
 from itertools import chain
 from typing import final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu6

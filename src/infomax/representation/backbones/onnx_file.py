@@ -1,6 +1,7 @@
 """A net from an ONNX file, run by ONNX Runtime on the CPU: pip install 'infomax[onnx]'."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -32,7 +33,7 @@ class OnnxFile:
         if takes_bytes:
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         described = {"size": size or 224, "mean": mean, "std": std, "sha256": digest, "options": options}
-        return OpenedNet(NetDescription(library="onnx", name=path + mark + output, **described), net)
+        return OpenedNet(NetDescription(library="onnx", name=Path(path).name + mark + output, **described), net)
 
     def build(self, description: NetDescription) -> nn.Module:
         """Make room for the file, which comes with the weights of the model."""

@@ -1,4 +1,4 @@
-"""Features of an image from the output of any net: its class token beside its mean patch token, or its mean position."""
+"""Features of an image from the output of any net: class token beside mean patch token, or the mean position."""
 
 import math
 from collections.abc import Mapping

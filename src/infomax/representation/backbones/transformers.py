@@ -1,6 +1,7 @@
-"""Pretrained nets of Hugging Face transformers, such as DINOv2, DINOv3 and SigLIP 2: pip install 'infomax[transformers]'.
+"""Pretrained nets of Hugging Face transformers, such as DINOv2, DINOv3 and SigLIP 2.
 
-Weights are read from safetensors alone, and no code of a repository is run.
+The package is an extra: pip install 'infomax[transformers]'. Weights are read from safetensors alone, and no code of a
+repository is run.
 """
 
 from importlib import import_module
@@ -57,10 +58,10 @@ class Transformers:
         """Make the net with random weights, from its configuration."""
         library = _library(description.name)
         try:
-            config = dict(description.options["config"])
+            config = {name: value for name, value in description.options["config"].items() if name != "model_type"}
             made = library.AutoConfig.for_model(description.options["model_type"], **config)
             model = library.AutoModel.from_config(made, trust_remote_code=False)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise InfoMaxError(f"backbone transformers:{description.name}: cannot be made again ({error})") from None
         return _TransformersNet(getattr(model, "vision_model", model))
 
