@@ -4,13 +4,16 @@ from typing import final
 
 import torch
 from jaxtyping import Float, Num
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from infomax.representation.backbones.description import NetDescription
 from infomax.representation.backbones.frozen import IMAGES_AT_ONCE, FrozenNet
 from infomax.representation.backbones.registry import build_backbone
 from infomax.representation.encoders.projections import CodeProjection
 from infomax.representation.encoders.representation import Encoder, Representation
+from infomax.representation.encoders.spectral import SpectralEncoder
+from infomax.representation.resampling import reduced
 
 
 @final
@@ -21,7 +24,9 @@ class BackboneEncoder(Encoder):
     so that `load_state_dict` makes the net again from nothing else.
 
     Args:
-        dim: Numbers in the code.
+        dim: Numbers in the code of the head.
+        spectral: An encoder in closed form, whose code is to stand beside that of the head; None for the head alone.
+        weight: Length of that code, where the code of the head has length 1.
 
     """
 
@@ -29,9 +34,10 @@ class BackboneEncoder(Encoder):
     head: CodeProjection
     roots: Tensor
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, spectral: SpectralEncoder | None = None, weight: float = 0.5) -> None:
         super().__init__()
-        self.dim = dim
+        self.head_dim, self.spectral, self.weight = dim, spectral, weight
+        self.dim = dim if spectral is None else dim + spectral.dim
         self.register_buffer("roots", torch.tensor(False))
 
     def attach(self, net: FrozenNet) -> None:
@@ -42,7 +48,7 @@ class BackboneEncoder(Encoder):
 
         """
         self.net, self.channels = net, net.description.channels
-        self.head = CodeProjection(net.description.numbers, self.dim)
+        self.head = CodeProjection(net.description.numbers, self.head_dim)
 
     def prepare(self, images: Num[Tensor, "n h w 3"]) -> None:
         """See whether the summary has numbers below 0; where it has none, as after a ReLU, their roots are taken."""
@@ -52,7 +58,28 @@ class BackboneEncoder(Encoder):
         """Represent images of values 0..255, a few at a time."""
         parts = [self.net(part) for part in torch.split(images, IMAGES_AT_ONCE[images.device.type])]
         summaries, local = torch.cat([part.summary for part in parts]), torch.cat([part.local for part in parts])
-        return Representation(local, self.head(self._transformed(summaries)), None, parts[0].grid)
+        code = self.head(self._transformed(summaries))
+        if self.spectral is not None:
+            code = self._joined(code, self.spectral(self.reduced(images)).mean)
+        return Representation(local, code, None, parts[0].grid)
+
+    def reduced(self, images: Num[Tensor, "n h w 3"]) -> Num[Tensor, "n s s 3"]:
+        """Reduce images to the side that the encoder in closed form takes.
+
+        Args:
+            images: Values 0..255.
+
+        Returns:
+            The reduced images, rounded.
+
+        """
+        assert self.spectral is not None
+        planes = images.permute(0, 3, 1, 2).float()
+        return reduced(planes, self.spectral.size).round().permute(0, 2, 3, 1)
+
+    def _joined(self, head: Float[Tensor, "n d"], spectral: Float[Tensor, "n s"]) -> Float[Tensor, "n dim"]:
+        """Put both codes side by side, each at its length: the cosine is then the weighted mean of both cosines."""
+        return torch.cat([normalize(head, dim=1), self.weight * normalize(spectral, dim=1)], 1)
 
     def numbers(self, images: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n numbers"]:
         """Compute the numbers that the code is made of: the summary, or its roots.
@@ -66,17 +93,9 @@ class BackboneEncoder(Encoder):
         """
         return self._transformed(self.net.summaries(images))
 
-    def code(self, images: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n dim"]:
-        """Compute the code alone, all images at once and in float32: for export.
-
-        Args:
-            images: Values 0..255.
-
-        Returns:
-            The code.
-
-        """
-        return self.head(self._transformed(self.net(images, exact=True).summary))
+    def exportable(self) -> nn.Module:
+        """Make a module that maps images of values 0..255 to codes, all at once and in float32."""
+        return _BackboneCode(self)
 
     def _transformed(self, summaries: Float[Tensor, "n numbers"]) -> Float[Tensor, "n numbers"]:
         """Take the square root where no number is below 0 (Perronnin et al. 2010): a few large ones count less."""
@@ -94,3 +113,21 @@ class BackboneEncoder(Encoder):
 
         """
         self.attach(build_backbone(NetDescription.from_tensor(state)))
+
+
+@final
+class _BackboneCode(nn.Module):
+    """Pixels to code in float32, without a look at what the weights are."""
+
+    def __init__(self, encoder: BackboneEncoder) -> None:
+        super().__init__()
+        self.net, self.head, self.roots = encoder.net, encoder.head, bool(encoder.roots)
+        self.spectral = None if encoder.spectral is None else encoder.spectral.exportable()
+        self.encoder = encoder
+
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Tensor:
+        summary = self.net(images, exact=True).summary
+        code: Tensor = self.head(summary.clamp(min=0).sqrt() if self.roots else summary)
+        if self.spectral is not None:
+            code = self.encoder._joined(code, self.spectral(self.encoder.reduced(images)))
+        return code
