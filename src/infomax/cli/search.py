@@ -10,15 +10,22 @@ import typer
 
 from infomax.cli.options import After, Before, Device, IncludeGone, IndexOption, JsonFile, MetricName
 from infomax.cli.output import one_line, print_gone, print_warnings, write_json
+from infomax.errors import InfoMaxError
+from infomax.paths import expand_home
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from infomax.neighbors.distances import Metric
     from infomax.search.queries import Conditions
     from infomax.search.results import Match, Matches
 
 
 def search(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files to search with; - reads stdin.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE", help="Image files to search with, or .npy files of one vector; - reads stdin."),
+    ],
     index: IndexOption,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")] = 10,
     metric: MetricName = "cosine",
@@ -47,7 +54,7 @@ def search(
     from infomax.search.index import Index
 
     opened = Index.open(index, device=device)
-    queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
+    queries = [_query(each) for each in images]
     conditions: Conditions = {"folder": folder, "label": label, "after": after, "before": before}
     ask = partial(opened.search, k=k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
     found = [ask(query) for query in queries]
@@ -66,6 +73,26 @@ def search(
         _print_matches(images, found, metric, approximate=approximate)
         if figure is not None:
             print(f"the figure is {figure}")
+
+
+def _query(name: str) -> "bytes | Path | NDArray[Any]":
+    """What to search with: the content of stdin, a vector in a .npy file, or an image file."""
+    if name == "-":
+        return sys.stdin.buffer.read()
+    if name.endswith(".npy"):
+        import numpy as np
+
+        try:
+            with expand_home(name).open("rb") as file:
+                array = np.load(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InfoMaxError(
+                f"{name} cannot be searched with ({error}): give a vector that numpy.save wrote"
+            ) from None
+        if array.dtype.kind == "f" and array.ndim == 1:
+            found: NDArray[Any] = array
+            return found
+    return Path(name)
 
 
 def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditions") -> None:

@@ -52,7 +52,7 @@ class Backbone(Recipe):
         weights: A file of its weights, safetensors or tensors alone; empty for its own.
         sha256: Digest that this file must have; empty where it is not known.
         dim: Numbers in the code. Any number of the first of them is a code, too.
-        spectral: A recipe in closed form whose code makes the second half: spectral-64, say; empty for none.
+        spectral: A recipe in closed form whose code makes the second half: spectral-64, say; or none.
         spectral_weight: Length of that code, where the code of the head has length 1.
         images: Images from which the code is found, at most.
         rounds: How many times, at most, fewer images are repeated in other views to make up for it.
@@ -72,8 +72,8 @@ class Backbone(Recipe):
     weights: str = ""
     sha256: str = ""
     dim: Annotated[int, AtLeast(1)] = 256
-    spectral: Annotated[str, OneOf(("", *CLOSED_FORMS))] = ""
-    spectral_weight: Annotated[float, positive(0.5)] = 0.5
+    spectral: Annotated[str, OneOf(lambda: ("none", *CLOSED_FORMS))] = "none"
+    spectral_weight: Annotated[float, positive(0.75)] = 0.75
     images: Annotated[int, AtLeast(1)] = 2_000
     rounds: Annotated[int, AtLeast(1)] = 2
     crops: Annotated[int, AtLeast(1)] = 3
@@ -85,7 +85,7 @@ class Backbone(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.spectral and self.dim < 2:
+        if self.spectral != "none" and self.dim < 2:
             raise InfoMaxError(f"dim is {self.dim}: use 2 or more where a closed form makes half of the code")
 
     @property
@@ -104,7 +104,7 @@ class Backbone(Recipe):
 
     def encoder(self) -> BackboneEncoder:
         """Make a new encoder, which has no net yet: `fit` opens the net, and a fitted model carries it."""
-        spectral = self._closed_form.encoder() if self.spectral else None
+        spectral = self._closed_form.encoder() if self.spectral != "none" else None
         return BackboneEncoder(self.dim - (self.dim // 2 if spectral else 0), spectral, self.spectral_weight)
 
     def objective(self) -> None:

@@ -154,7 +154,7 @@ class RowWriter:
             "hash": [result.hash for result, _ in decoded],
             "version": [result.version for result, _ in decoded],
             "size": [result.size for result, _ in decoded],
-            "mtime": [_mtime_of(result.version) for result, _ in decoded],
+            "mtime": [mtime_of(result.version) for result, _ in decoded],
             "width": [image.thumbnail.width for _, image in decoded],
             "height": [image.thumbnail.height for _, image in decoded],
             "label": [result.label for result, _ in decoded],
@@ -191,7 +191,7 @@ class RowWriter:
 def _refreshed(rows: pa.Table, results: Sequence[ScanResult]) -> pa.Table:
     """Rows with what may differ between files of the same content."""
     rows = _with_column(rows, "version", [result.version for result in results])
-    rows = _with_column(rows, "mtime", [_mtime_of(result.version) for result in results])
+    rows = _with_column(rows, "mtime", [mtime_of(result.version) for result in results])
     rows = _with_column(rows, "inode", [result.inode for result in results])
     return _with_column(rows, "label", [result.label for result in results])
 
@@ -202,7 +202,15 @@ def _with_column(rows: pa.Table, name: str, values: Sequence[object]) -> pa.Tabl
     return rows.set_column(rows.schema.get_field_index(name), field, pa.array(values, field.type))
 
 
-def _mtime_of(version: str) -> float | None:
-    """Time of the last change, in seconds since 1970, from a version `size:nanoseconds`. None if it has none."""
+def mtime_of(version: str) -> float | None:
+    """Time of the last change of a file.
+
+    Args:
+        version: Its version, `size:nanoseconds`.
+
+    Returns:
+        Seconds since 1970; None where the version says none.
+
+    """
     _, colon, nanoseconds = version.partition(":")
     return int(nanoseconds) / 1e9 if colon else None

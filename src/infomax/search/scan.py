@@ -112,7 +112,7 @@ def _inspect(
     try:
         if isinstance(content.data, BrokenImage):
             raise content.data
-        digest, length = _content_hash(content.data)
+        digest, length = content_hash(content.data)
         if digest == comparison.hashes.get(path):
             return found(digest, length, None)
         if digest in comparison.lost:
@@ -123,10 +123,18 @@ def _inspect(
         return found("", 0, broken)
 
 
-def _content_hash(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
+def content_hash(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
     """Digest of an image's content as it is stored, and its length in bytes.
 
-    Raises BrokenImage if it is not a regular file, UnreadableImage if it cannot be read.
+    Args:
+        data: The content, the path of its file, or pixels.
+
+    Returns:
+        The digest, 32 hexadecimal digits, and the length.
+
+    Raises:
+        BrokenImage: It is not a regular file, or cannot be read, which is UnreadableImage.
+
     """
     if isinstance(data, np.ndarray):
         digest = blake2b(str(data.shape).encode(), digest_size=16)

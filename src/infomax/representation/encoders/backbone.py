@@ -34,7 +34,7 @@ class BackboneEncoder(Encoder):
     head: CodeProjection
     roots: Tensor
 
-    def __init__(self, dim: int, spectral: SpectralEncoder | None = None, weight: float = 0.5) -> None:
+    def __init__(self, dim: int, spectral: SpectralEncoder | None = None, weight: float = 0.75) -> None:
         super().__init__()
         self.head_dim, self.spectral, self.weight = dim, spectral, weight
         self.dim = dim if spectral is None else dim + spectral.dim
@@ -58,10 +58,23 @@ class BackboneEncoder(Encoder):
         """Represent images of values 0..255, a few at a time."""
         parts = [self.net(part) for part in torch.split(images, IMAGES_AT_ONCE[images.device.type])]
         summaries, local = torch.cat([part.summary for part in parts]), torch.cat([part.local for part in parts])
-        code = self.head(self._transformed(summaries))
+        code = self.code_of(summaries)
         if self.spectral is not None:
             code = self._joined(code, self.spectral(self.reduced(images)).mean)
         return Representation(local, code, None, parts[0].grid)
+
+    def code_of(self, summaries: Float[Tensor, "n numbers"]) -> Float[Tensor, "n d"]:
+        """Compute the code of the head from summaries of the net.
+
+        Args:
+            summaries: What the net says of each image.
+
+        Returns:
+            The code, without that of a closed form beside it.
+
+        """
+        code: Tensor = self.head(self._transformed(summaries))
+        return code
 
     def reduced(self, images: Num[Tensor, "n h w 3"]) -> Num[Tensor, "n s s 3"]:
         """Reduce images to the side that the encoder in closed form takes.
