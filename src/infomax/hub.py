@@ -59,8 +59,8 @@ class Shareable:
         self,
         folder: str | Path,
         *,
-        license: str | None = None,
-        scores: str | Path | None = None,  # noqa: A002
+        license: str | None = None,  # noqa: A002
+        scores: str | Path | None = None,
     ) -> None:
         """Write the model with a card, as a repository of the hub has them.
 
@@ -107,9 +107,7 @@ class Shareable:
             self.save_pretrained(folder, license=license, scores=scores)
             try:
                 hub.create_repo(repository, private=private, exist_ok=True)
-                done = hub.upload_folder(
-                    repo_id=repository, folder_path=folder, commit_message="Upload an infomax model"
-                )
+                done = hub.upload_folder(repo_id=repository, folder_path=folder, commit_message="Upload a model")
             except Exception as error:  # the hub raises kinds of several packages, of the network among them
                 raise InfoMaxError(f"cannot upload to {repository} ({_reason(error)}): check name and login") from None
         return str(done)
@@ -157,26 +155,25 @@ def card(config: Mapping[str, Any], license: str | None, scores: Mapping[str, fl
 
 
 def _read_scores(file: Path) -> dict[str, float]:
-    """The accuracies in a document of `infomax evaluate`, by their names with dots."""
+    """The accuracies of a document of `infomax evaluate`, by what they are called in a table."""
+    wrong = f"scores {quoted_path(file)} are no result: give a file that infomax evaluate --json wrote"
     try:
         document = json.loads(file.read_text("utf-8"))
+        knn = document["knn"]
+        found = {
+            f"{knn['k']} nearest neighbors by cosine": knn["cosine"],
+            "linear classifier": document.get("linear"),
+            "raw pixels, nearest neighbors": document.get("pixels", {}).get("knn"),
+        }
+        return {
+            f"{name}, {document['n_test']} test images of {document['classes']} classes": float(value)
+            for name, value in found.items()
+            if value is not None
+        }
     except OSError as error:
         raise InfoMaxError(f"scores {quoted_path(file)}: {error.strerror}: give a file of evaluate --json") from None
-    except ValueError as error:
-        raise InfoMaxError(
-            f"scores {quoted_path(file)} are no JSON ({error}): give a file of evaluate --json"
-        ) from None
-    found: dict[str, float] = {}
-
-    def collect(value: Any, name: str) -> None:
-        if isinstance(value, Mapping):
-            for key, each in value.items():
-                collect(each, f"{name} {key}".strip() if key != "accuracy" else name or key)
-        elif isinstance(value, float) and 0 <= value <= 1 and "accuracy" in (*name.split(), "accuracy"):
-            found[name] = value
-
-    collect(document, "")
-    return found
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InfoMaxError(wrong) from None
 
 
 def _download(name: str, revision: str | None) -> Path:

@@ -46,7 +46,7 @@ Vectors = Annotated[
 Fingerprint = Annotated[
     str, typer.Option("--fingerprint", metavar="NAME", help="With --vectors: the name of the model that made them.")
 ]
-Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE...", help=SOURCE_HELP)]
+Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
 
 
 def index(

@@ -60,10 +60,13 @@ def search(
     found = [ask(query) for query in queries]
     _print_remarks(index, found, conditions)
     if figure is not None:
+        drawn = [query for query in queries if isinstance(query, bytes | Path)]
+        if len(drawn) < len(queries):
+            raise InfoMaxError("a vector cannot be drawn: leave --figure out, or search with images")
         from infomax.figures.canvas import save_png
         from infomax.figures.matches import draw_matches
 
-        save_png(draw_matches(opened, queries, found, metric), figure)
+        save_png(draw_matches(opened, drawn, found, metric), figure)
     if json_file is not None:
         answer = {"metric": metric, "approximate": approximate}
         pairs = zip(images, found, strict=True)

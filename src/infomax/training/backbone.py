@@ -29,6 +29,7 @@ STAGES = ("comparing mirror images", "comparing views", "solving for views")
 """Stages of a training, as the progress bar names them."""
 
 BATCH_IMAGES = 32  # images between two looks at the clock: a large net takes a second for so many views
+SEEN = 64  # images by which the net is seen to give no numbers below 0
 MIRRORED = 300  # images that are compared with their mirror images
 CHIRAL = 0.7  # accuracy of telling images from their mirror images, above which the collection is chiral
 
@@ -122,7 +123,9 @@ class BackboneTrainer(MomentsTrainer):
         self.use(pixels)
         with catch_signals() as self._stop, torch.inference_mode():
             self.encoder.to(self.context.device).eval()
-            self.encoder.prepare(self._images(np.sort(self.order[:MIRRORED])))
+            seen = self._images(np.sort(self.order[:SEEN]))
+            self._refuse_alike_if(bool((seen == seen[0]).all()))
+            self.encoder.prepare(seen)
             saved = self._resume()
             self.encoder.to(self.context.device).eval()
             accuracy = self._mirror_test()
