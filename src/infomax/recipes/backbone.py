@@ -80,7 +80,7 @@ class Backbone(Recipe):
     min_crop_area: Annotated[float, InRange("give a fraction above 0, 0.35 say", 0.0, 1.0, open_low=True)] = 0.35
     color: Annotated[float, FRACTION] = 0.75
     mirror: Annotated[str, OneOf(MIRROR)] = "auto"
-    ridge: Annotated[float, not_negative(0.3)] = 0.3
+    ridge: Annotated[float, not_negative(1.0)] = 1.0
     power: Annotated[float, FINITE] = 1.0
 
     def __post_init__(self) -> None:
