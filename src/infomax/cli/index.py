@@ -70,9 +70,7 @@ def index(
     Example: infomax index photos --model run --index photos.index
     """
     if vectors is not None:
-        refused = {"--model": model, "--prune": prune, "--dry-run": dry_run, "--device": device != "auto"}
-        if wrong := [name for name, given in refused.items() if given]:
-            raise typer.BadParameter(f"--vectors and {wrong[0]} do not go together", param_hint="--vectors")
+        _refuse_together({"--model": model, "--prune": prune, "--dry-run": dry_run, "--device": device != "auto"})
         _index_vectors(vectors, index, fingerprint, sources or [], exclude, max_pixels, json_file)
         return
     if not sources:
@@ -101,6 +99,12 @@ def index(
     if json_file != "-":
         counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _refuse_together(options: dict[str, object]) -> None:
+    """Refuse options that say nothing of vectors from outside."""
+    if wrong := [name for name, given in options.items() if given]:
+        raise typer.BadParameter(f"--vectors and {wrong[0]} do not go together", param_hint="--vectors")
 
 
 def _index_vectors(

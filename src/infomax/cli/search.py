@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from infomax.neighbors.distances import Metric
+    from infomax.search.index import Index
     from infomax.search.queries import Conditions
     from infomax.search.results import Match, Matches
 
@@ -60,13 +61,7 @@ def search(
     found = [ask(query) for query in queries]
     _print_remarks(index, found, conditions)
     if figure is not None:
-        drawn = [query for query in queries if isinstance(query, bytes | Path)]
-        if len(drawn) < len(queries):
-            raise InfoMaxError("a vector cannot be drawn: leave --figure out, or search with images")
-        from infomax.figures.canvas import save_png
-        from infomax.figures.matches import draw_matches
-
-        save_png(draw_matches(opened, drawn, found, metric), figure)
+        _draw(opened, queries, found, metric, figure)
     if json_file is not None:
         answer = {"metric": metric, "approximate": approximate}
         pairs = zip(images, found, strict=True)
@@ -96,6 +91,23 @@ def _query(name: str) -> "bytes | Path | NDArray[Any]":
             found: NDArray[Any] = array
             return found
     return Path(name)
+
+
+def _draw(
+    opened: "Index",
+    queries: "Sequence[bytes | Path | NDArray[Any]]",
+    found: "Sequence[Matches]",
+    metric: "Metric",
+    figure: Path,
+) -> None:
+    """Draw the matches into a file. Raises InfoMaxError for a query that is a vector."""
+    from infomax.figures.canvas import save_png
+    from infomax.figures.matches import draw_matches
+
+    drawn = [query for query in queries if isinstance(query, bytes | Path)]
+    if len(drawn) < len(queries):
+        raise InfoMaxError("a vector cannot be drawn: leave --figure out, or search with images")
+    save_png(draw_matches(opened, drawn, found, metric), figure)
 
 
 def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditions") -> None:

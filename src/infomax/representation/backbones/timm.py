@@ -33,7 +33,7 @@ class Timm:
         load_weights(net.model, found.tensors, f"timm:{name}")
         size = int(defaults["input_size"][-1])
         mean, std = (tuple(255.0 * float(value) for value in defaults[key]) for key in ("mean", "std"))
-        described = {"size": size, "mean": mean, "std": std, "prefix_tokens": net.prefix_tokens}
+        described: dict[str, Any] = {"size": size, "mean": mean, "std": std, "prefix_tokens": net.prefix_tokens}
         return OpenedNet(NetDescription(library="timm", name=name, sha256=found.sha256, **described), net)
 
     def build(self, description: NetDescription) -> nn.Module:

@@ -34,7 +34,7 @@ class Torchvision:
         load_weights(model, tensors, f"torchvision:{name}")
         size = int(getattr(published.transforms(), "crop_size", [224])[0])
         mean, std = IMAGENET
-        description = {"size": size, "mean": mean, "std": std, "sha256": digest}
+        description: dict[str, Any] = {"size": size, "mean": mean, "std": std, "sha256": digest}
         return OpenedNet(NetDescription(library="torchvision", name=name, **description), _without_classifier(model))
 
     def build(self, description: NetDescription) -> nn.Module:

@@ -43,7 +43,7 @@ class Transformers:
             digest = found.sha256
         elif sha256:
             raise InfoMaxError("sha256 is that of a file: give the file by weights=FILE")
-        config = net.model.config
+        config: Any = net.model.config
         described = _preparation(preparation, config)
         options = {"model_type": config.model_type, "config": _plain(config.to_diff_dict())}
         prefix = _prefix_tokens(net.model)
@@ -97,7 +97,7 @@ def _place(name: str) -> str:
 
 def _preparation(settings: dict[str, Any], config: Any) -> dict[str, Any]:
     """Size and normalization, as the repository says them."""
-    given = settings.get("crop_size") if settings.get("do_center_crop", True) else None
+    given: Any = settings.get("crop_size") if settings.get("do_center_crop", True) else None
     given = given or settings.get("size") or getattr(config, "image_size", 224)
     if isinstance(given, dict):
         given = given.get("height") or given.get("shortest_edge") or getattr(config, "image_size", 224)
@@ -107,7 +107,7 @@ def _preparation(settings: dict[str, Any], config: Any) -> dict[str, Any]:
     mean = [0.0] * 3 if plain else settings.get("image_mean", [0.5] * 3)
     std = [1.0] * 3 if plain else settings.get("image_std", [0.5] * 3)
     return {
-        "size": int(size),
+        "size": int(size or 224),
         "mean": tuple(scale * float(value) for value in mean),
         "std": tuple(scale * float(value) for value in std),
     }
