@@ -32,14 +32,8 @@ class OnnxFile:
         size, takes_bytes = net.input_size, net.takes_bytes
         if takes_bytes:
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        described: dict[str, Any] = {
-            "size": size or 224,
-            "mean": mean,
-            "std": std,
-            "sha256": digest,
-            "options": options,
-        }
-        return OpenedNet(NetDescription(library="onnx", name=Path(path).name + mark + output, **described), net)
+        found: dict[str, Any] = {"size": size or 224, "mean": mean, "std": std, "sha256": digest, "options": options}
+        return OpenedNet(NetDescription(library="onnx", name=Path(path).name + mark + output, **found), net)
 
     def build(self, description: NetDescription) -> nn.Module:
         """Make room for the file, which comes with the weights of the model."""
