@@ -29,7 +29,7 @@ FLOORS = [
     {"recipes"},
     {"model"},
     {"evaluation", "export", "search"},
-    {"cleaning"},
+    {"cleaning", "explore"},
     {"figures", "web"},
     {"cli"},
 ]
@@ -145,7 +145,16 @@ def test_what_is_heavy_is_not_loaded(tmp_path: Path, cache: Path, use: str) -> N
     assert heavy(USES[use], HEAVY, tmp_path, cache) == []
 
 
-HELP = ["--help", "--version", "fit --help", "search --help", "duplicates --help", "serve --help", "evaluate --help"]
+HELP = [
+    "--help",
+    "--version",
+    "fit --help",
+    "search --help",
+    "duplicates --help",
+    "serve --help",
+    "explore --help",
+    "evaluate --help",
+]
 
 
 @pytest.mark.parametrize("words", HELP)

@@ -37,7 +37,7 @@ TREES = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
 INHERITED = methods_of_bases(list(TREES.values()))
 PROTOCOLS = {
     "Constraint": {"AtLeast", "InRange", "OneOf"},
-    "Store": {"LanceStore", "Snapshot"},
+    "Store": {"LanceStore", "Snapshot", "PreviewStore"},
     "Source": {"ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows", "ItemRows", "SeveralSources"},
 }
 """Protocols document the methods of the classes that fulfill them."""

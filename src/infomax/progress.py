@@ -1,7 +1,8 @@
 """Progress on stderr: what is done, how far it is, how long it still takes. Stdout stays clean.
 
 A single piece of work draws a bar by `progress_bar`. Work in stages opens `staged_progress` with the seconds that each
-stage is expected to take; the bars that are asked for meanwhile become stages of that one bar.
+stage is expected to take; the bars that are asked for meanwhile become stages of that one bar. `listening` tells the
+same to a function, so that a page in the browser can show it.
 """
 
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, final
 
@@ -19,6 +21,52 @@ Advance = Callable[[int], None]
 
 TICK = 0.5  # seconds between two moves of a bar whose work cannot say how far it is
 NOTE_SECONDS = 30.0  # seconds between two lines where stderr is not a terminal that a bar could be drawn on
+
+
+@dataclass(frozen=True)
+class ProgressReport:
+    """How far work is.
+
+    Attributes:
+        stage: What is being done, in a few words.
+        part: Part of the work that is done, 0 to 1; None where nobody can say.
+        seconds_left: Seconds that the rest will take; None where nobody can say.
+
+    """
+
+    stage: str
+    part: float | None = None
+    seconds_left: float | None = None
+
+
+Listener = Callable[[ProgressReport], None]
+"""Takes reports as work goes on, possibly from another thread."""
+
+_LISTENER: ContextVar[Listener | None] = ContextVar("progress listener", default=None)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Report the progress of all work in a block to a function, beside the bar that is drawn.
+
+    Args:
+        listener: Called at each step; it should return at once.
+
+    Yields:
+        Nothing.
+
+    Example:
+        >>> with listening(lambda report: print(report.stage, report.part)), progress_bar("reading", 4) as advance:
+        ...     advance(1)
+        reading 0.0
+        reading 0.25
+
+    """
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
 
 
 def announce(text: str, *, shown: bool) -> None:
@@ -67,7 +115,13 @@ def progress_bar(
         return
     with _bar(unit) as progress:
         task = progress.add_task(what, total=total, completed=done)
-        yield lambda count: progress.advance(task, count)
+        tell = _teller(what, total, done)
+
+        def advance_bar(count: int) -> None:
+            progress.advance(task, count)
+            tell(count)
+
+        yield advance_bar
 
 
 @contextmanager
@@ -92,7 +146,26 @@ def busy(what: str, *, shown: bool = True) -> Iterator[None]:
         return
     with _bar("", counted=False) as progress:
         progress.add_task(what, total=None)
+        if (listener := _LISTENER.get()) is not None:
+            listener(ProgressReport(what))
         yield
+
+
+def _teller(what: str, total: int, done: int) -> Advance:
+    """Report to the listener, if there is one, how far a single bar is."""
+    listener, began, count = _LISTENER.get(), time.monotonic(), done
+    if listener is None:
+        return lambda _: None
+
+    def tell(more: int) -> None:
+        nonlocal count
+        count += more
+        pace = (time.monotonic() - began) / (count - done) if count > done else None
+        left = None if pace is None else pace * max(total - count, 0)
+        listener(ProgressReport(what, min(count / max(total, 1), 1.0), left))
+
+    tell(0)
+    return tell
 
 
 @contextmanager
@@ -130,6 +203,7 @@ class _Staged:
         self._task = progress.add_task(self._names[0], total=sum(stages.values()), worked=0.0)
         self._began = self._noted = time.monotonic()
         self._completed = self._worked = 0.0  # in all, and of that by this process
+        self._listener = _LISTENER.get()  # a thread that reports would not find it
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[float], None]]:
@@ -149,14 +223,16 @@ class _Staged:
         self._completed = max(completed, self._completed)
         title = f"{number + 1} of {len(self._names)}: {name}"
         self._progress.update(self._task, description=title, completed=self._completed, worked=self._worked)
-        self._note(title)
+        now, total = time.monotonic(), sum(self.stages.values())
+        left = _seconds_left(now - self._began, self._worked, self._completed, total)
+        if self._listener is not None:
+            self._listener(ProgressReport(name, self._completed / total if total else None, left))
+        self._note(title, now, left)
 
-    def _note(self, title: str) -> None:
-        now = time.monotonic()
+    def _note(self, title: str, now: float, left: float) -> None:
         if self._progress.console.is_terminal or now - self._noted < NOTE_SECONDS:
             return
         self._noted = now
-        left = _seconds_left(now - self._began, self._worked, self._completed, sum(self.stages.values()))
         announce(f"{title}, about {duration(left)} left", shown=True)
 
 

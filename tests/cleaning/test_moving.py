@@ -311,7 +311,7 @@ def test_two_processes_do_not_move_at_once(new_index: NewIndex, photos: Path, tm
     before = tree(photos)
     with locked_folder(trash, ""), pytest.raises(InfoMaxError, match=r"another process moves files of .*trash"):
         move_surplus(index, choices, trash)
-    with locked_folder(index.path, ""), pytest.raises(InfoMaxError, match="another process moves duplicates"):
+    with locked_folder(index.path, ""), pytest.raises(InfoMaxError, match="another process moves images"):
         move_surplus(index, choices, tmp_path / "other")
     assert tree(photos) == before
     move_surplus(index, choices, trash)

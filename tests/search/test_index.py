@@ -18,7 +18,7 @@ from infomax import Index, InfoMax, InfoMaxError
 from infomax.neighbors.distances import Metric
 from infomax.search.display import decode_tiles
 from infomax.search.index_folder import IndexFolder
-from infomax.search.queries import UnusableQuery, valid_metric
+from infomax.search.queries import Conditions, UnusableQuery, valid_metric
 from tests.conftest import colored, labeled
 from tests.search.conftest import NewIndex, filled, paths, save
 from tests.search.memory import MemoryStore, brute_force, cloud
@@ -92,8 +92,12 @@ def test_filters_select_images(new_index: NewIndex) -> None:
     names = filled(index, vectors, labels)
     below = [row for row, name in enumerate(names) if name.startswith("/p/1/")]
     quoted = [row for row in below if labels[row] == "it's"]
-    for rows, filters in ((below, {"folder": "/p/1/"}), (quoted, {"folder": "/p/1", "label": "it's"})):
-        found = index.search(vectors[0], 10, **filters)  # type: ignore[arg-type]
+    choices: list[tuple[list[int], Conditions]] = [
+        (below, {"folder": "/p/1/"}),
+        (quoted, {"folder": "/p/1", "label": "it's"}),
+    ]
+    for rows, filters in choices:
+        found = index.search(vectors[0], 10, **filters)
         assert paths(found) == [
             path for path, _ in brute_force(vectors[0], [names[row] for row in rows], vectors[rows], 10, "cosine")
         ]

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from infomax import Index, InfoMax
-from infomax.neighbors.projection import project
+from infomax.neighbors.projection import Layout, lay_out
 from infomax.search import map as mapping
 from tests.conftest import colored
 
@@ -19,11 +19,11 @@ def test_a_map_is_computed_once_and_again_when_rows_have_changed(
 ) -> None:
     computed: list[int] = []
 
-    def counted(vectors: Vectors) -> Vectors:
+    def counted(vectors: Vectors) -> Layout:
         computed.append(len(vectors))
-        return project(vectors)
+        return lay_out(vectors)
 
-    monkeypatch.setattr(mapping, "project", counted)
+    monkeypatch.setattr(mapping, "lay_out", counted)
     index = Index.create(tmp_path / "index", model, device="cpu")
     assert index.map().ids == []
     index.add(colored(12))

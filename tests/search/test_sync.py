@@ -93,7 +93,7 @@ def test_a_touched_image_is_not_embedded_again(index: Index, photos: Path, embed
         hashed += 1
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infomax.search.scan._content_hash", no_hash)
+        patch.setattr("infomax.search.scan.content_digest", no_hash)
         index.add(photos)
     assert hashed == 0
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from infomax import InfoMax
 from infomax.errors import InfoMaxError
+from infomax.images import open_source
 from infomax.information.closed_form import PairMoments, canonical_directions
 from infomax.recipes import BACKBONE, Backbone, Spectral
 from infomax.recipes import backbone as recipe_module
@@ -184,7 +185,11 @@ def test_fit_index_search_and_explain_on_the_command_line(tmp_path: Path, infoma
     assert infomax("index", tmp_path / "photos", "--model", run, "--index", index).code == 0
     found = infomax("search", tmp_path / "photos" / "3.png", "--index", index, "-k", 1, "--json", "-")
     (match,) = json.loads(found.stdout)["matches"]
-    assert (Path(match["path"]).name, match["rank"]) == ("3.png", 1)
+    codes = InfoMax.load(run, device="cpu").transform(tmp_path / "photos")
+    rows = [each.key for each in open_source(tmp_path / "photos").entries]
+    cosines = codes @ codes[rows.index("3.png")] / np.linalg.norm(codes, axis=1)
+    cosines[rows.index("3.png")] = -2
+    assert Path(match["path"]).name == rows[int(cosines.argmax())]
     photos = (tmp_path / "photos" / "1.png", tmp_path / "photos" / "2.png")
     failure = infomax("explain", *photos, "--model", run, "--out", tmp_path / "match.png").failure
     assert "compares whole images and has no local critic" in failure

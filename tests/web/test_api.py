@@ -385,15 +385,9 @@ def test_the_page_loads_nothing_from_other_hosts_and_is_cached(client: httpx.Cli
 
 def test_the_api_is_documented(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
-    assert set(document["paths"]) == {
-        "/api/statistics",
-        "/api/images",
-        "/api/images/{id}",
-        "/api/thumbnails/{id}",
-        "/api/matches",
-        "/api/map",
-    }
-    assert "application/octet-stream" in json.dumps(document["paths"]["/api/matches"]["post"]["requestBody"])
+    bodies = {path: json.dumps(methods["post"]) for path, methods in document["paths"].items() if "post" in methods}
+    assert "application/octet-stream" in bodies.pop("/api/matches")
+    assert all("application/json" in body and "properties" in body for body in bodies.values())
 
 
 def test_every_parameter_and_field_is_described(client: httpx.Client) -> None:

@@ -58,8 +58,9 @@ def behind(index: Index) -> Iterator[Behind]:
     thread = Thread(target=loop.run_forever)
     thread.start()
 
-    def client(public: str | None, **headers: str) -> Client:
-        return Client(loop, create_app(index, public=None if public is None else PublicAddress.parse(public)), headers)
+    def client(public: str | None, *, token: str | None = None, **headers: str) -> Client:
+        address = None if public is None else PublicAddress.parse(public)
+        return Client(loop, create_app(index, public=address, token=token), headers)
 
     yield client
     asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(60)
@@ -203,7 +204,7 @@ def test_the_page_works_below_a_path_in_a_browser(
     failed: list[Any] = []
     with (
         proxy("/my/pictures", keeps_host=False, keeps_path=keeps_path) as (origin, server),
-        serving(tmp_path / "i", "--public-url", f"{origin}/my/pictures/") as (process, address),
+        serving(tmp_path / "i", "--public-url", f"{origin}/my/pictures/", "--no-token") as (process, address),
     ):
         assert process.stdout is not None
         assert process.stdout.readline() == f"behind a proxy: {origin}/my/pictures/\n"

@@ -24,14 +24,41 @@ EXAMPLES = int(os.environ.get("INFOMAX_FUZZ", "8"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 OPERATIONS = [
     ("GET", "/api/statistics"),
+    ("GET", "/api/learning"),
     ("GET", "/api/images"),
     ("GET", "/api/images/{id}"),
     ("GET", "/api/thumbnails/{id}"),
     ("GET", "/api/matches"),
     ("POST", "/api/matches"),
     ("GET", "/api/map"),
+    ("GET", "/api/overview"),
+    ("GET", "/api/clusters"),
+    ("GET", "/api/originals/{id}"),
+    ("GET", "/api/seen/{id}"),
+    ("GET", "/api/explanations"),
+    ("GET", "/api/duplicates"),
+    ("GET", "/api/outliers"),
+    ("GET", "/api/selection"),
+    ("GET", "/api/checks"),
+    ("GET", "/api/tags"),
+    ("POST", "/api/tags"),
+    ("POST", "/api/hidden"),
+    ("POST", "/api/decisions"),
+    ("DELETE", "/api/decisions/{id}"),
+    ("GET", "/api/trash"),
+    ("POST", "/api/trash"),
+    ("POST", "/api/trash/restore"),
+    ("POST", "/api/export"),
 ]
-WITHOUT_PARAMETERS = ("/api/statistics", "/api/map")
+WITHOUT_PARAMETERS = (
+    "/api/statistics",
+    "/api/map",
+    "/api/overview",
+    "/api/clusters",
+    "/api/tags",
+    "/api/trash",
+    "/api/learning",
+)
 """Requests to these addresses are always valid."""
 
 FUZZING = settings(

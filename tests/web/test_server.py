@@ -34,7 +34,7 @@ def test_a_failure_to_serve_is_one_line(infomax: Infomax, tmp_path: Path, templa
 
 def test_other_machines_have_access_only_with_host_and_a_warning(template: Path, tmp_path: Path) -> None:
     copytree(template / "photos.index", tmp_path / "i")
-    with serving(tmp_path / "i", "--host", "0.0.0.0") as (process, address):
+    with serving(tmp_path / "i", "--host", "0.0.0.0", "--no-token") as (process, address):
         port = address.rpartition(":")[2]
         assert process.stderr is not None
         assert "there is no password" in process.stderr.readline()

@@ -2,9 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import final
@@ -97,19 +97,55 @@ def move_surplus(index: Index, choices: Sequence[GroupChoice], folder: str | Pat
     """
     place = Path(folder).absolute()
     _refuse_unusable(index, place)
+    worth = [choice for choice in choices if choice.surplus]
+    images = [image for choice in worth for image in choice.group.images]
+    surplus = [image for choice in worth for image in choice.surplus]
     if dry_run:
-        return _Mover(index, choices, Journal(place), Outcome(place)).run(dry_run=True)
-    place.mkdir(parents=True, exist_ok=True)
-    busy = "another process moves duplicates of this index: wait for it"
-    with locked_folder(index.path, busy), _open_journal(place, MoveState.DONE) as (journal, outcome):
-        return _Mover(index, choices, journal, outcome).run(dry_run=False)
+        return _move_groups(_Mover(index, images, surplus, Journal(place), Outcome(place)), worth, dry_run=True)
+    with _moving(index, place) as (journal, outcome):
+        return _move_groups(_Mover(index, images, surplus, journal, outcome), worth, dry_run=False)
 
 
-def undo_moves(folder: str | Path) -> Outcome:
+def move_images(index: Index, images: Sequence[IndexedImage], folder: str | Path) -> Outcome:
+    """Move images into a folder, below their whole paths, sidecars along with them; see `move_surplus`.
+
+    Args:
+        index: The index of the images.
+        images: The images. One that has changed since it was indexed stays, and so does a row of a file of many.
+        folder: The folder to move to, made if need be.
+
+    Returns:
+        What was moved, and what stays for which reason.
+
+    Raises:
+        InfoMaxError: The folder is unusable, or another process moves files of it or of the index.
+        OSError: The journal cannot be written.
+
+    """
+    place = Path(folder).absolute()
+    _refuse_unusable(index, place)
+    with _moving(index, place) as (journal, outcome):
+        mover = _Mover(index, images, images, journal, outcome)
+        for image in images:
+            mover.move(image, dry_run=False)
+        return outcome
+
+
+@contextmanager
+def _moving(index: Index, folder: Path) -> Iterator[tuple[Journal, Outcome]]:
+    """Make and lock the folder to move to, and lock the index."""
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = "another process moves images of this index: wait for it"
+    with locked_folder(index.path, busy), _open_journal(folder, MoveState.DONE) as opened:
+        yield opened
+
+
+def undo_moves(folder: str | Path, only: Collection[int] | None = None) -> Outcome:
     """Move everything back that was moved into a folder. A file that exists again is not replaced.
 
     Args:
         folder: The folder that was moved to, or the journal in it.
+        only: Numbers of the moves of images to undo, their sidecars along with them; None for all.
 
     Returns:
         What was moved back, and what stays in the folder for which reason.
@@ -124,7 +160,11 @@ def undo_moves(folder: str | Path) -> Outcome:
     if not Journal(place).moves:
         raise InfoMaxError(f"{quoted_path(folder)} has no undo file: give the folder that --move-to named")
     with _open_journal(place, MoveState.UNDONE) as (journal, outcome):
-        done = [move for number, move in journal.moves.items() if journal.states[number] is MoveState.DONE]
+        done = [
+            move
+            for number, move in journal.moves.items()
+            if journal.states[number] is MoveState.DONE and (only is None or (move.image or number) in only)
+        ]
         # the latest first, so that a file that was moved twice gets its latest content; an image before its sidecars
         for move in sorted(done, key=lambda move: (-(move.image or move.number), move.number)):
             _move_back(journal, move, outcome)
@@ -183,6 +223,21 @@ def _remove_empty_folders(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
+def _move_groups(mover: "_Mover", choices: Sequence[GroupChoice], *, dry_run: bool) -> Outcome:
+    """Move the surplus of each group whose best image is there, or only check that."""
+    moved_from = 0
+    for choice in choices:
+        try:
+            mover.check_kept(choice.best)
+        except _StaysError as reason:
+            told = f"the image to keep, {quoted_path(choice.best.path)}, {reason}"
+            mover.outcome.left.extend(Left(image.path, told) for image in choice.surplus)
+            continue
+        moved = [mover.move(image, dry_run=dry_run) for image in choice.surplus]
+        moved_from += any(moved)
+    return replace(mover.outcome, groups=moved_from)
+
+
 class _StaysError(Exception):
     """Why a file is not moved."""
 
@@ -193,53 +248,45 @@ class _StaysError(Exception):
 
 @final
 class _Mover:
-    """Moves the surplus of some choices, one group after the other."""
+    """Moves images, each with its sidecars. `images` are all that it is asked about, and `leaving` those to move."""
 
-    def __init__(self, index: Index, choices: Sequence[GroupChoice], journal: Journal, outcome: Outcome) -> None:
-        self._choices = [choice for choice in choices if choice.surplus]
-        self._journal = journal
-        self._outcome = outcome
+    def __init__(
+        self,
+        index: Index,
+        images: Sequence[IndexedImage],
+        leaving: Sequence[IndexedImage],
+        journal: Journal,
+        outcome: Outcome,
+    ) -> None:
+        self.journal = journal
+        self.outcome = outcome
         self._moved_before = {move.source for move in outcome.moves}
-        images = [image for choice in self._choices for image in choice.group.images]
         self._hashes = index.hashes([image.id for image in images])
-        self._leaving = {Path(native(image.path)) for choice in self._choices for image in choice.surplus}
+        self._leaving = {Path(native(image.path)) for image in leaving}
         self._keys = Counter(key for image in images if not _is_row(image) and (key := file_key(image.path)))
         self._targets: set[Path] = set()
         self._number = max(journal.moves, default=0)
 
-    def run(self, *, dry_run: bool) -> Outcome:
-        """Check and move, or only check."""
-        moved_from = 0
-        for choice in self._choices:
-            try:
-                self._check_kept(choice.best)
-            except _StaysError as reason:
-                told = f"the image to keep, {quoted_path(choice.best.path)}, {reason}"
-                self._outcome.left.extend(Left(image.path, told) for image in choice.surplus)
-                continue
-            surplus = [image for image in choice.surplus if Path(native(image.path)) not in self._moved_before]
-            moved = [self._move(image, dry_run=dry_run) for image in surplus]
-            moved_from += any(moved) or len(surplus) < len(choice.surplus)
-        return Outcome(self._journal.folder, self._outcome.moves, self._outcome.left, moved_from)
-
-    def _move(self, image: IndexedImage, *, dry_run: bool) -> bool:
-        """Move an image and its sidecars, or say why they stay."""
+    def move(self, image: IndexedImage, *, dry_run: bool) -> bool:
+        """Move an image and its sidecars, or say why they stay. One that a killed process had begun with is moved."""
         path = Path(native(image.path))
+        if path in self._moved_before:
+            return True
         try:
             self._check_movable(image)
             planned = [self._plan(path)]
         except _StaysError as reason:
-            self._outcome.left.append(Left(image.path, str(reason), reason.failed))
+            self.outcome.left.append(Left(image.path, str(reason), reason.failed))
             return False
         for sidecar in sidecars_of(path, self._leaving):
             try:
                 planned.append(self._plan(sidecar, planned[0].number))
             except _StaysError as reason:
-                self._outcome.left.append(Left(printable(str(sidecar)), str(reason)))
+                self.outcome.left.append(Left(printable(str(sidecar)), str(reason)))
         if dry_run:
-            self._outcome.moves.extend(planned)
+            self.outcome.moves.extend(planned)
             return True
-        self._journal.plan(planned)
+        self.journal.plan(planned)
         return self._make(planned)
 
     def _plan(self, path: Path, image: int | None = None) -> Move:
@@ -255,21 +302,21 @@ class _Mover:
         """Move an image, and then its sidecars. They stay if it has to stay."""
         for move in planned:
             try:
-                self._journal.make(move)
+                self.journal.make(move)
             except OSError as error:
-                self._outcome.left.append(Left(printable(str(move.source)), _told(error)))
+                self.outcome.left.append(Left(printable(str(move.source)), _told(error)))
                 if move.image is None:
                     for sidecar in planned[1:]:
-                        self._journal.mark(sidecar.number, MoveState.FAILED)
+                        self.journal.mark(sidecar.number, MoveState.FAILED)
                     return False
             else:
-                self._outcome.moves.append(move)
+                self.outcome.moves.append(move)
         return True
 
     def _free_target(self, path: Path) -> Path:
         """The whole path below the folder; with a number if an earlier file of this path is there."""
         drive = path.drive.replace(":", "").strip("\\/").replace("\\", "/")
-        target = wanted = self._journal.folder / drive / path.relative_to(path.anchor)
+        target = wanted = self.journal.folder / drive / path.relative_to(path.anchor)
         number = 2
         while target in self._targets or os.path.lexists(target):
             target = wanted.with_name(f"{wanted.stem} ({number}){wanted.suffix}")
@@ -277,7 +324,7 @@ class _Mover:
         self._targets.add(target)
         return target
 
-    def _check_kept(self, image: IndexedImage) -> None:
+    def check_kept(self, image: IndexedImage) -> None:
         """Raise _StaysError unless the image to keep is there as it was indexed."""
         if not os.path.isabs(image.path):  # noqa: PTH117 - of a str
             raise _StaysError("is no file that can be checked")

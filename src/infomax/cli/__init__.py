@@ -23,6 +23,7 @@ from infomax.cli.embed import embed
 from infomax.cli.estimate_mi import estimate_mi
 from infomax.cli.evaluate import evaluate
 from infomax.cli.explain import explain
+from infomax.cli.explore import explore
 from infomax.cli.export import export
 from infomax.cli.fit import fit
 from infomax.cli.index import index
@@ -30,7 +31,9 @@ from infomax.cli.montage import montage
 from infomax.cli.outliers import outliers
 from infomax.cli.output import warnings_on_stderr
 from infomax.cli.search import search
+from infomax.cli.select import select
 from infomax.cli.serve import serve
+from infomax.cli.tags import tags
 from infomax.errors import InfoMaxError, InfoMaxWarning
 from infomax.paths import expand_home
 
@@ -60,7 +63,7 @@ def _expanding_homes(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for command in (
-    *(fit, embed, montage, index, search, duplicates, outliers, serve),
+    *(explore, fit, embed, montage, index, search, duplicates, outliers, select, tags, serve),
     *(evaluate, compare, explain, export, estimate_mi, demo),
 ):
     app.command()(_expanding_homes(command))

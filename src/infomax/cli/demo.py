@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infomax.cli.options import Host, Port
-from infomax.cli.serve import serve_index
+from infomax.cli.serve import page_access, serve_index
 
 
 def demo(
@@ -49,4 +49,4 @@ def demo(
         folder = out / "digits.index"
         rmtree(folder, ignore_errors=True)
         Index.create(folder, model).add("digits")
-        serve_index(folder, host, port, "auto")
+        serve_index(folder, page_access(host, port, None, no_token=False), "auto")

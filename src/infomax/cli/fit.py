@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infomax.cli.loading import open_sources, reading_options
-from infomax.cli.options import Bands, Device, Exclude, ImageColumn, LabelColumn, MaxPixels, Seed, SourceArgument
+from infomax.cli.options import (
+    Bands,
+    Device,
+    Exclude,
+    ImageColumn,
+    LabelColumn,
+    MaxPixels,
+    Seed,
+    Settings,
+    SourceArgument,
+)
 from infomax.cli.output import health_warnings_on_stderr, print_left_out, quoted
 from infomax.errors import InfoMaxError
 
@@ -27,10 +37,6 @@ Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the im
 Minutes = Annotated[
     float | None,
     typer.Option("--minutes", help="Time that auto may take on a CPU to learn from SOURCE and embed it; by default 5."),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
 ]
 BoundOption = Annotated[
     str | None,

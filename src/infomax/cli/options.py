@@ -61,9 +61,32 @@ IncludeGone = Annotated[bool, typer.Option("--include-gone", help="Also images w
 
 IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
 Host = Annotated[
-    str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines, without a password.")
+    str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines, which need the token.")
 ]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+PublicUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--public-url",
+        metavar="URL",
+        help="Address of the page behind a proxy, such as https://photos.example.org/images/.",
+    ),
+]
+NoToken = Annotated[
+    bool,
+    typer.Option(
+        "--no-token",
+        help="Let in everybody who can reach the page; by default they need the printed address.",
+    ),
+]
+AllowChanges = Annotated[
+    bool,
+    typer.Option("--allow-changes", help="Let the page tag images and move them to a trash folder, never delete."),
+]
+NoOriginals = Annotated[bool, typer.Option("--no-originals", help="Show thumbnails only, never the files themselves.")]
+TrashFolder = Annotated[
+    Path | None, typer.Option("--trash", metavar="DIR", help="Folder for --allow-changes [default: INDEX.trash].")
+]
 Train = Annotated[
     str,
     typer.Option("--train", metavar="SOURCE", help="Labeled images, from which neighbors vote and classifiers learn."),
@@ -80,4 +103,9 @@ OptionalTest = Annotated[
 ]
 OptionalNeighbors = Annotated[
     int | None, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.", show_default="20")
+]
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
 ]

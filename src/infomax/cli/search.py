@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -14,51 +14,76 @@ from infomax.errors import InfoMaxError
 from infomax.paths import expand_home
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    import numpy as np
+    from jaxtyping import Float
 
     from infomax.neighbors.distances import Metric
     from infomax.search.index import Index
     from infomax.search.queries import Conditions
     from infomax.search.results import Match, Matches
 
+    SearchedWith: TypeAlias = "bytes | Path | Float[np.ndarray, ' d']"
+
+
+QueryImages = Annotated[
+    list[str], typer.Argument(metavar="IMAGE", help="Image files, or vectors in .npy files; - reads stdin.")
+]
+MatchCount = Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")]
+Approximate = Annotated[
+    bool, typer.Option("--approximate", help="Search a large index faster; may miss a few matches.")
+]
+FolderName = Annotated[
+    str | None, typer.Option("--folder", metavar="FOLDER", help="Only find images below this folder.")
+]
+LabelName = Annotated[str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")]
+TagName = Annotated[str | None, typer.Option("--tag", metavar="NAME", help="Only find images with this tag.")]
+Together = Annotated[bool, typer.Option("--together", help="Search once, for what all IMAGEs have in common.")]
+Unlike = Annotated[
+    list[Path] | None, typer.Option("--unlike", metavar="IMAGE", help="Find none like this one; may be repeated.")
+]
+CropOption = Annotated[
+    str | None, typer.Option("--crop", metavar="X,Y,W,H", help="Search by this part of IMAGE, each in 0..1.")
+]
+MatchesFigure = Annotated[
+    Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
+]
+
 
 def search(
-    images: Annotated[
-        list[str],
-        typer.Argument(metavar="IMAGE", help="Image files to search with, or .npy files of one vector; - reads stdin."),
-    ],
+    images: QueryImages,
     index: IndexOption,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")] = 10,
+    k: MatchCount = 10,
     metric: MetricName = "cosine",
-    approximate: Annotated[
-        bool, typer.Option("--approximate", help="Search a large index faster; may miss a few matches.")
-    ] = False,
-    folder: Annotated[
-        str | None, typer.Option("--folder", metavar="FOLDER", help="Only find images below this folder.")
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option("--label", metavar="NAME", help="Only find images with this label.")
-    ] = None,
+    approximate: Approximate = False,
+    folder: FolderName = None,
+    label: LabelName = None,
+    tag: TagName = None,
     after: After = None,
     before: Before = None,
     include_gone: IncludeGone = False,
-    figure: Annotated[
-        Path | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the matches into this file.")
-    ] = None,
+    together: Together = False,
+    unlike: Unlike = None,
+    crop: CropOption = None,
+    figure: MatchesFigure = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Find the images of an index that are most similar to an image.
+    """Find the images of an index that are most similar to an image. The image itself is not among them.
 
     Example: infomax search cat.jpg --index photos.index -k 9
+
+    Example: infomax search beach.jpg sunset.jpg --together --unlike city.jpg --index photos.index
     """
     from infomax.search.index import Index
 
     opened = Index.open(index, device=device)
     queries = [_query(each) for each in images]
-    conditions: Conditions = {"folder": folder, "label": label, "after": after, "before": before}
-    ask = partial(opened.search, k=k, metric=metric, approximate=approximate, include_gone=include_gone, **conditions)
-    found = [ask(query) for query in queries]
+    conditions: Conditions = {"folder": folder, "label": label, "tag": tag, "after": after, "before": before}
+    options = {"metric": metric, "approximate": approximate, "include_gone": include_gone, **conditions}
+    shaped = _shape(opened, queries, unlike or [], crop, together=together)
+    if len(shaped) == 1 < len(queries):
+        images, queries = [" + ".join(images)], queries[:1]
+    found = [_find(opened, vector, own, k, options) for vector, own in shaped]
     _print_remarks(index, found, conditions)
     if figure is not None:
         _draw(opened, queries, found, metric, figure)
@@ -73,7 +98,7 @@ def search(
             print(f"the figure is {figure}")
 
 
-def _query(name: str) -> "bytes | Path | NDArray[Any]":
+def _query(name: str) -> "SearchedWith":
     """What to search with: the content of stdin, a vector in a .npy file, or an image file."""
     if name == "-":
         return sys.stdin.buffer.read()
@@ -84,21 +109,15 @@ def _query(name: str) -> "bytes | Path | NDArray[Any]":
             with expand_home(name).open("rb") as file:
                 array = np.load(file, allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise InfoMaxError(
-                f"{name} cannot be searched with ({error}): give a vector that numpy.save wrote"
-            ) from None
+            raise InfoMaxError(f"{name} cannot be searched with ({error}): give what numpy.save wrote") from None
         if array.dtype.kind == "f" and array.ndim == 1:
-            found: NDArray[Any] = array
-            return found
+            vector: Float[np.ndarray, " d"] = array
+            return vector
     return Path(name)
 
 
 def _draw(
-    opened: "Index",
-    queries: "Sequence[bytes | Path | NDArray[Any]]",
-    found: "Sequence[Matches]",
-    metric: "Metric",
-    figure: Path,
+    opened: "Index", queries: "Sequence[SearchedWith]", found: "Sequence[Matches]", metric: "Metric", figure: Path
 ) -> None:
     """Draw the matches into a file. Raises InfoMaxError for a query that is a vector."""
     from infomax.figures.canvas import save_png
@@ -110,13 +129,49 @@ def _draw(
     save_png(draw_matches(opened, drawn, found, metric), figure)
 
 
+def _shape(
+    index: "Index", queries: "Sequence[SearchedWith]", unlike: "Sequence[Path]", crop: str | None, *, together: bool
+) -> "list[tuple[Float[np.ndarray, ' d'], list[SearchedWith]]]":
+    """The vectors to search with, each with the files that it is made of."""
+    from infomax.search.originals import Crop, combine, cropped
+
+    part = None if crop is None else Crop.parse(crop)
+    options = None if part is None else index.model.reading_options()
+    vectors = [
+        index.embed(
+            query
+            if part is None or options is None or not isinstance(query, bytes | Path)
+            else cropped(query, part, options)
+        )
+        for query in queries
+    ]
+    others = [index.embed(each) for each in unlike]
+    if together or others:
+        return [(combine(vectors, others), [*queries, *unlike])]
+    return [(vector, [query]) for vector, query in zip(vectors, queries, strict=True)]
+
+
+def _find(
+    index: "Index", vector: "Float[np.ndarray, ' d']", own: "Sequence[SearchedWith]", k: int, options: dict[str, Any]
+) -> "Matches":
+    """The matches of a vector, without the files that it was made of."""
+    from infomax.search.presence import file_key
+    from infomax.search.results import Matches
+
+    keys = {file_key(str(each.absolute())) for each in own if isinstance(each, Path)} - {None}
+    found = index.search(vector, k + len(keys), **options)
+    others = [each for each in found if not keys or file_key(each.image.path) not in keys][:k]
+    ranked = [replace(each, rank=rank) for rank, each in enumerate(others, 1)]
+    return Matches(ranked, index.thumbnails, left_out=found.left_out, missing_roots=found.missing_roots)
+
+
 def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditions") -> None:
     """Say on stderr why there are no matches or fewer, and which files are missing."""
     left_out = {path for matches in found for path in matches.left_out}
     if not any(found) and not left_out:
-        named = conditions["folder"] or conditions["label"]
+        named = conditions["folder"] or conditions["label"] or conditions["tag"]
         timed = conditions["after"] or conditions["before"]
-        which = " of that folder or label" if named else ""
+        which = " of that folder, label or tag" if named else ""
         print_warnings([f"{index} holds no images{which}{' taken at that time' if timed else ''}"])
     print_gone(len(left_out), sorted({root for matches in found for root in matches.missing_roots}))
 

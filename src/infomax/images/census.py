@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infomax.decoding.formats import remedy_for
-from infomax.images.exclusion import HIDDEN
+from infomax.images.exclusion import HIDDEN_FILES
 
 _KINDS_NAMED = 8  # kinds of other files that a line names
 
@@ -97,7 +97,7 @@ def census_lines(counts: Mapping[str, Any]) -> list[str]:
         named.append(f"{sum(count for _, count in rest)} of {len(rest)} other kinds")
     if named:
         lines.append(f"not looked at: {', '.join(named)}")
-    excluded = sorted(counts["excluded"].items(), key=lambda item: (item[0] == HIDDEN, -item[1], item[0]))
+    excluded = sorted(counts["excluded"].items(), key=lambda item: (item[0] == HIDDEN_FILES, -item[1], item[0]))
     if excluded:
         lines.append(f"excluded: {', '.join(_described(pattern, count) for pattern, count in excluded)}")
     return lines
@@ -118,7 +118,7 @@ def extension_of(name: str) -> str:
 
 
 def _described(pattern: str, count: int) -> str:
-    if pattern == HIDDEN:
+    if pattern == HIDDEN_FILES:
         return f"{count} hidden"
     return f"{count} in {pattern}" if count else f"nothing matches {pattern!r}"
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-HIDDEN = ".*"
+HIDDEN_FILES = ".*"
 """Pattern of hidden files and folders; macOS's `._IMG_1.jpg`, `.thumbnails` and `.Trash-1000` among them."""
 
 DEFAULT_EXCLUDES = (
-    HIDDEN,
+    HIDDEN_FILES,
     *("@eaDir", "#recycle", "#snapshot", "@tmp", "@SynoResource"),  # Synology
     *("@Recycle", "@Recently-Snapshot", "@__thumb"),  # QNAP
     *("$RECYCLE.BIN", "System Volume Information", "lost+found", "__MACOSX"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,9 @@ from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar
 
 _CHUNK = 16  # images given to a thread at a time
+
+Decode: TypeAlias = Callable[[bytes | Path | NDArray[np.uint8], int, ReadingOptions], NDArray[np.uint8]]
+"""Makes the square of an image, (size, size, 3), as `center_crop_resize` does."""
 
 # Bytes of an image below which decoding spends most of its time in Python. Threads would only compete for the lock.
 _SMALL = 1 << 14
@@ -78,10 +82,9 @@ def load_images(
     cache: Path | None = None,
     workers: int | None = None,
     progress: bool = False,
+    decode: Decode = center_crop_resize,
 ) -> LoadedImages:
-    """Load all images of a source as squares of one size.
-
-    Images that were decoded before come from the cache. Only a few are held in memory, unless the source is in memory.
+    """Load all images of a source as squares of one size; those that were decoded before come from the cache.
 
     Args:
         source: Anything that `open_source` takes: folder, file, quoted glob, name, images in memory, or a list.
@@ -90,6 +93,7 @@ def load_images(
         cache: Folder of the cache. By default $INFOMAX_CACHE, else ~/.cache/infomax.
         workers: Number of threads. By default one per core.
         progress: Whether to draw a progress bar on stderr.
+        decode: Makes the square of an image that is not in the cache, and may keep what else it finds in the file.
 
     Returns:
         The images.
@@ -116,7 +120,7 @@ def load_images(
             scale = options.depth_scale or measure_depth(found, options)
             build = BuildInfo(size, scale, measured=options.depth_scale is None)
             with progress_bar("decoding", len(found.entries), shown=progress) as advance:
-                images = _count_progress(_prepare(found, known, build, workers or cores(), options), advance)
+                images = _count_progress(_prepare(found, known, build, workers or cores(), options, decode), advance)
                 known = write_cache(folder, images, build) if folder else collect_in_memory(images, build)
     return _load_cached(known, found.census(), replace(options, depth_scale=known.info.depth_scale))
 
@@ -220,14 +224,19 @@ def _load_cached(cached: CachedImages, census: Census, options: ReadingOptions) 
 
 
 def _prepare(
-    source: Source, known: CachedImages | None, build: BuildInfo, workers: int, options: ReadingOptions
+    source: Source,
+    known: CachedImages | None,
+    build: BuildInfo,
+    workers: int,
+    options: ReadingOptions,
+    decode: Decode,
 ) -> Iterator[PreparedImage]:
     """Yield all images in order, from the cache if possible. Raises InfoMaxError at the end if none was decoded."""
     if known is not None and known.info.depth_scale != build.depth_scale:
         known = None
     to_decode = [i for i, entry in enumerate(source.entries) if known is None or not known.has(entry)]
     reading = replace(options, depth_scale=build.depth_scale)
-    fresh = _decode(source, to_decode, build.size, workers, reading)
+    fresh = _decode(source, to_decode, build.size, workers, reading, decode)
     n_decoded, first_failure = 0, ""
     for entry in source.entries:
         image = known.get(entry) if known is not None and known.has(entry) else next(fresh)
@@ -244,15 +253,22 @@ def _prepare(
 
 
 def _decode(
-    source: Source, wanted: Sequence[int], size: int, workers: int, options: ReadingOptions
+    source: Source,
+    wanted: Sequence[int],
+    size: int,
+    workers: int,
+    options: ReadingOptions,
+    make: Decode = center_crop_resize,
 ) -> Iterator[PreparedImage]:
     """Decode some entries, in order. Large images go to threads: Pillow releases the lock to decode and resize."""
     contents = zip((source.entries[i] for i in wanted), source.read(wanted), strict=True)
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[Callable[[], list[PreparedImage]]] = deque()
         while chunk := list(islice(contents, _CHUNK)):
-            decode = partial(_decode_chunk, chunk, size, options)
-            is_small = sum(_stored_bytes(content) for _, content in chunk) < _SMALL * len(chunk)
+            decode = partial(_decode_chunk, chunk, size, options, make)
+            is_small = make is center_crop_resize and sum(
+                _stored_bytes(content) for _, content in chunk
+            ) < _SMALL * len(chunk)
             pending.append(decode if is_small else pool.submit(decode).result)
             if len(pending) > 2 * workers:
                 yield from pending.popleft()()
@@ -260,8 +276,13 @@ def _decode(
             yield from decode_rest()
 
 
-def _decode_chunk(chunk: Sequence[tuple[Entry, Content]], size: int, options: ReadingOptions) -> list[PreparedImage]:
-    return [PreparedImage(entry, _label(content), _pixels_or_error(content, size, options)) for entry, content in chunk]
+def _decode_chunk(
+    chunk: Sequence[tuple[Entry, Content]], size: int, options: ReadingOptions, make: Decode
+) -> list[PreparedImage]:
+    return [
+        PreparedImage(entry, _label(content), _pixels_or_error(content, size, options, make))
+        for entry, content in chunk
+    ]
 
 
 def _label(content: Content) -> str | None:
@@ -269,11 +290,13 @@ def _label(content: Content) -> str | None:
     return content.folder if content.label is None else content.label
 
 
-def _pixels_or_error(content: Content, size: int, options: ReadingOptions) -> NDArray[np.uint8] | BrokenImage:
+def _pixels_or_error(
+    content: Content, size: int, options: ReadingOptions, make: Decode
+) -> NDArray[np.uint8] | BrokenImage:
     if isinstance(content.data, BrokenImage):
         return content.data
     try:
-        return center_crop_resize(content.data, size, options)
+        return make(content.data, size, options)
     except BrokenImage as broken:
         return broken
 

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infomax.decoding.broken import BrokenImage
+from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.image import regular_file_size
 from infomax.images.census import Census
 
 
@@ -121,6 +123,36 @@ class Source(Protocol):
             Pixels (n, size, size, 3), read-only, or None if the images must be decoded or resized.
 
         """
+
+
+def content_digest(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
+    """Digest the content of an image as it is stored.
+
+    Args:
+        data: The content, the path of its file, or pixels.
+
+    Returns:
+        The digest (BLAKE2b, 32 hexadecimal digits), and the length of the content in bytes.
+
+    Raises:
+        BrokenImage: It is not a regular file.
+        UnreadableImage: It cannot be read.
+
+    """
+    if isinstance(data, np.ndarray):
+        digest = blake2b(str(data.shape).encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(data).data)
+        return digest.hexdigest(), data.nbytes
+    if isinstance(data, bytes):
+        return blake2b(data, digest_size=16).hexdigest(), len(data)
+    try:
+        length = regular_file_size(data)
+        with data.open("rb") as file:
+            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest(), length
+    except FileNotFoundError:
+        raise BrokenImage("there is no such file, or it is a link to nothing") from None
+    except OSError as error:
+        raise UnreadableImage(f"cannot be read: {error.strerror}") from None
 
 
 def file_version(path: Path) -> str:

@@ -12,7 +12,7 @@ which from the product of marginals (negatives). A bound is a pure function of t
 | priors         | divergences of codes from a prior: in closed form (Gaussian) or by an adversary                |
 | closed_form    | the optimum of the Pearson chi2 bound without gradient descent: canonical directions           |
 | ascent         | the loop of gradient ascent that trains critics                                                |
-| estimation     | mutual information of samples: preprocessing, critics, cross-fitting, nearest neighbors        |
+| estimation     | mutual information of samples, also given others, by pairs of columns and by sample size       |
 | distributions  | joint distributions with known mutual information, to test estimates against                   |
 
 The package follows Su Jianlin (2018), https://kexue.fm/archives/6024, cited as Su (2018) with equation numbers, and the
@@ -32,7 +32,12 @@ from infomax.information.divergences import (
     TOTAL_VARIATION,
     Divergence,
 )
+from infomax.information.estimation.conditional import conditional_mi
 from infomax.information.estimation.estimate import MutualInformation, estimate_mi, pointwise_mi
+from infomax.information.estimation.estimator import InformationEstimator
+from infomax.information.estimation.matrix import MutualInformationMatrix, mutual_info_matrix
+from infomax.information.estimation.permutation import permutation_test
+from infomax.information.estimation.sample_size import SampleSizeCurve, bound_by_sample_size
 from infomax.information.pairs import PAIRINGS, Pairing, all_pairs, derangement, lower_bound
 from infomax.information.priors import PRIORS, AdversarialPrior, GaussianPrior, Prior
 
@@ -56,18 +61,25 @@ __all__ = [
     "Critic",
     "Divergence",
     "GaussianPrior",
+    "InformationEstimator",
     "MutualInformation",
+    "MutualInformationMatrix",
     "Pairing",
     "Prior",
+    "SampleSizeCurve",
     "Separable",
     "all_pairs",
+    "bound_by_sample_size",
+    "conditional_mi",
     "derangement",
     "donsker_varadhan",
     "estimate_mi",
     "f_divergence",
     "infonce",
     "lower_bound",
+    "mutual_info_matrix",
     "nwj",
+    "permutation_test",
     "pointwise_mi",
     "smile",
 ]

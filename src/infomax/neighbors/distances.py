@@ -44,3 +44,22 @@ def exact_distances(
         return apart, 1 - apart
     moved = x - y
     return np.sqrt(np.vecdot(moved, moved)).round(DIGITS), 1 - apart
+
+
+def directions(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Scale vectors to length 1, in float32. Vectors of zeros stay.
+
+    Args:
+        vectors: Vectors, shape (n, d).
+
+    Returns:
+        Unit vectors, shape (n, d), float32.
+
+    Example:
+        >>> directions(np.array([[3, 4], [0, 0]], np.float64)).tolist()
+        [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
+
+    """
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Float[np.ndarray, "n d"] = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return unit

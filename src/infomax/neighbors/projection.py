@@ -9,13 +9,15 @@ principal components, which set its large-scale structure. Every point moves at 
 suffice.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from infomax.information.bounds import infonce
-from infomax.neighbors.knn import neighbors
+from infomax.neighbors.knn import Neighbors, neighbors
 
 COMPONENTS = 32
 """Principal components in which neighbors are searched; the rest is mostly noise and costs time."""
@@ -30,6 +32,22 @@ PAIRS_PER_STEP, FEWEST, MOST = 1 << 20, 16, 256
 
 LAYOUT_STEPS, RATE = 400, 0.3
 """Steps of Adam, and its learning rate at the start, in units of the initial layout; it falls linearly to 0."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Vectors as points of the plane, and what was computed on the way there.
+
+    Attributes:
+        positions: Positions in 0..1, shape (n, 2), float32; the larger extent of the layout is 1.
+        components: Leading principal components of the unit vectors, shape (n, c), float32.
+        remoteness: Mean distance to the nearest neighbors, among the anchors and in these components, shape (n,).
+
+    """
+
+    positions: Float[np.ndarray, "n 2"]
+    components: Float[np.ndarray, "n c"]
+    remoteness: Float[np.ndarray, " n"]
 
 
 def project(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarray, "n 2"]:
@@ -49,14 +67,31 @@ def project(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Float[np.ndarra
         Damrich, Böhm, Hamprecht & Kobak (2023), "From t-SNE to UMAP with contrastive learning", ICLR.
 
     """
+    return lay_out(vectors, seed).positions
+
+
+def lay_out(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Layout:
+    """Lay out vectors in the plane as `project` does, and keep what was computed on the way.
+
+    Args:
+        vectors: Vectors, shape (n, d); n may be 0.
+        seed: Seed of the random draws.
+
+    Returns:
+        The layout. Fewer than three vectors have components and remoteness of 0.
+
+    """
     if len(vectors) < 3:
-        return np.array([[0, 0.5], [1, 0.5]], np.float32)[: len(vectors)]
+        positions = np.array([[0, 0.5], [1, 0.5]], np.float32)[: len(vectors)]
+        return Layout(positions, np.zeros((len(vectors), 2), np.float32), np.zeros(len(vectors), np.float32))
     components = _principal_components(vectors, min(COMPONENTS, vectors.shape[1]))
     generator = torch.Generator().manual_seed(seed)
     anchors = torch.randperm(len(vectors), generator=generator)[:ANCHORS].sort().values
-    near = anchors[torch.from_numpy(_nearest_anchors(components, anchors.numpy()))]
+    found = _nearest_anchors(components, anchors.numpy())
+    near = anchors[torch.from_numpy(found.indices)]
     start = torch.from_numpy(components[:, :2])
-    return _scaled_to_unit_square(_layout(start / start.std().clamp_min(1e-12), near, generator).numpy())
+    points = _layout(start / start.std().clamp_min(1e-12), near, generator).numpy()
+    return Layout(_scaled_to_unit_square(points), components, found.distances.mean(1, dtype=np.float64))
 
 
 def _principal_components(vectors: Float[np.ndarray, "n d"], count: int) -> Float[np.ndarray, "n c"]:
@@ -71,15 +106,16 @@ def _principal_components(vectors: Float[np.ndarray, "n d"], count: int) -> Floa
     return np.pad(found, ((0, 0), (0, max(0, 2 - found.shape[1]))))
 
 
-def _nearest_anchors(points: Float[np.ndarray, "n c"], anchors: Int[np.ndarray, " a"]) -> Int[np.ndarray, "n k"]:
-    """For each point, the positions in `anchors` of its nearest anchors, itself left out."""
+def _nearest_anchors(points: Float[np.ndarray, "n c"], anchors: Int[np.ndarray, " a"]) -> Neighbors:
+    """For each point its nearest anchors, itself left out: positions in `anchors`, and distances."""
     position = np.full(len(points), -1)
     position[anchors] = np.arange(len(anchors))
     count = min(MAP_NEIGHBORS, len(anchors) - 1)
-    found = np.empty((len(points), count), np.int64)
+    found = Neighbors(np.empty((len(points), count), np.int64), np.empty((len(points), count), np.float32))
     for rows, leave_out in ((anchors, np.arange(len(anchors))), (np.flatnonzero(position < 0), None)):
         if len(rows):
-            found[rows] = neighbors(points[rows], points[anchors], count, "euclidean", leave_out=leave_out).indices
+            near = neighbors(points[rows], points[anchors], count, "euclidean", leave_out=leave_out)
+            found.indices[rows], found.distances[rows] = near.indices, near.distances
     return found
 
 

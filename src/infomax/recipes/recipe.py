@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from infomax.constraints import validate_fields, validate_type
 from infomax.errors import InfoMaxError
+from infomax.progress import staged_progress
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
 from infomax.training.context import TrainingContext
@@ -114,7 +115,20 @@ class Recipe(ABC):
         assert objective is not None
         Trainer(encoder, objective, schedule, context).fit(pixels, labels)
 
-    def progress(self, n: int, device: torch.device, *, shown: bool) -> AbstractContextManager[None]:  # noqa: ARG002
+    def stage_seconds(self, n: int, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
+        """Estimate how long each stage of a training takes, decoding first.
+
+        Args:
+            n: How many images there are.
+            device: Where the training computes.
+
+        Returns:
+            Seconds by the name of the stage, in order; none where the training has no stages.
+
+        """
+        return {}
+
+    def progress(self, n: int, device: torch.device, *, shown: bool) -> AbstractContextManager[None]:
         """Draw one bar over all stages of a training, where it has several.
 
         Args:
@@ -126,7 +140,7 @@ class Recipe(ABC):
             A context in which the stages find the bar.
 
         """
-        return nullcontext()
+        return staged_progress(self.stage_seconds(n, device) if shown else {}, shown=shown)
 
     def expected_seconds(self, n: int, device: torch.device) -> float | None:  # noqa: ARG002
         """Estimate how long it takes to learn from a collection and to embed it.

@@ -10,7 +10,6 @@ Measured on CIFAR-10's test images (weighted vote of the 20 nearest training cod
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, ClassVar, final
@@ -22,7 +21,6 @@ from jaxtyping import UInt8
 from infomax.constraints import FINITE, AtLeast, InRange, OneOf, not_negative
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
-from infomax.progress import staged_progress
 from infomax.recipes.recipe import Recipe
 from infomax.representation.encoders import Encoder, SpectralEncoder
 from infomax.representation.encoders.codebook import PatchKind, PatchSettings
@@ -186,9 +184,9 @@ class Spectral(Recipe):
         )
         trainer.fit(pixels)
 
-    def progress(self, n: int, device: torch.device, *, shown: bool) -> AbstractContextManager[None]:
-        """Draw one bar over decoding and all stages of the closed form."""
-        return staged_progress(self._stage_seconds(n, *_measured_speed(self, device)) if shown else {}, shown=shown)
+    def stage_seconds(self, n: int, device: torch.device) -> dict[str, float]:
+        """Estimate the time of decoding and of each stage of the closed form, by the speed of this machine."""
+        return self._stage_seconds(n, *_measured_speed(self, device))
 
     def expected_seconds(self, n: int, device: torch.device) -> float | None:
         """Estimate the time from the size of each stage and the speed of this machine; None on a GPU."""

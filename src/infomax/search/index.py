@@ -24,13 +24,13 @@ from infomax.search.queries import (
     plain_query,
     query_pixels,
     query_vector,
-    row_filter,
     valid_metric,
 )
 from infomax.search.ranking import find_matches
 from infomax.search.reader import IndexReader
 from infomax.search.results import GroupKind, Groups, IndexedImage, Matches, Outlier
 from infomax.search.roots import PresenceFilter, Roots
+from infomax.search.scan import FindDecoded, nothing_decoded
 from infomax.search.stores.store import Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
 from infomax.search.vectors import GivenVectors, add_vectors, vector_of
@@ -168,10 +168,9 @@ class Index(IndexReader):
         dry_run: bool = False,
         batch: int = COMMIT_BATCH,
         reading: ReadingOptions | None = None,
+        find_decoded: FindDecoded = nothing_decoded,
     ) -> Changes:
-        """Embed the images of a SOURCE that are new or changed; with `prune` also remove those that have vanished.
-
-        An interruption costs at most one batch. A renamed file keeps its row. skipped.csv lists skipped images.
+        """Embed the new and changed images of a SOURCE; an interruption costs at most one batch.
 
         Args:
             source: Images: a folder, files, parquet files, arrays, or a name.
@@ -180,6 +179,7 @@ class Index(IndexReader):
             dry_run: Only report what would be done; write nothing.
             batch: Images that are embedded and committed at a time.
             reading: What to leave out of the source, and how large an image may be.
+            find_decoded: Finds images that were decoded before as the model takes them.
 
         Returns:
             Numbers of images added, updated, unchanged, moved, removed and gone, and the images skipped.
@@ -204,6 +204,7 @@ class Index(IndexReader):
             batch=batch,
             progress=self.progress,
             options=options,
+            find_decoded=find_decoded,
         )
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)
@@ -236,7 +237,7 @@ class Index(IndexReader):
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
             include_gone: Whether images count whose file no longer exists.
-            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
+            **conditions: Which images count: `folder`, `label`, `after`, `tag` ..., see `Conditions`.
 
         Returns:
             The matches.
@@ -268,7 +269,7 @@ class Index(IndexReader):
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
             include_gone: Whether images count whose file no longer exists.
-            **conditions: Which images count: `folder`, `label`, `after` and `before`, see `Conditions`.
+            **conditions: Which images count: `folder`, `label`, `after`, `tag` ..., see `Conditions`.
 
         Returns:
             The matches.
@@ -304,7 +305,7 @@ class Index(IndexReader):
     ) -> Matches:
         """The images nearest to a vector, and what was left out; `options` are those of `find_matches`."""
         presence = PresenceFilter(Roots.read(self._folder.roots_file))
-        where, files = row_filter(conditions), None if include_gone else presence
+        where, files = self._filter(conditions), None if include_gone else presence
         found = find_matches(self._store, vector, k, valid_metric(metric), where, presence=files, **options)
         left_out, missing = presence.left_out, presence.missing_roots
         return Matches(found, self.thumbnails, left_out=left_out, missing_roots=missing)

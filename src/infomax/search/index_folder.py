@@ -6,6 +6,7 @@
     skipped.csv      what the last synchronization left out, and why
     roots.json       the folders that were indexed, each with the mount point of its disk
     decisions.jsonl  images that were reviewed and are to be kept, though they look the same
+    tags.jsonl       words that people gave to images, and which images the page leaves out
     map.safetensors  the images as points of a plane, once they have been asked for; made again when rows change
     miniatures.safetensors  the thumbnails at 32 x 32 pixels, once duplicates have been asked for
 
@@ -89,6 +90,7 @@ class IndexFolder:
         self.skipped_file = self.path / "skipped.csv"
         self.roots_file = self.path / "roots.json"
         self.decisions_file = self.path / "decisions.jsonl"
+        self.tags_file = self.path / "tags.jsonl"
         self.map_file = self.path / "map.safetensors"
         self.miniatures_file = self.path / "miniatures.safetensors"
 

@@ -1,7 +1,7 @@
 """What an index is asked with: an image or a vector, and which images count."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path, PurePath
@@ -21,6 +21,7 @@ from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pix
 from infomax.neighbors.distances import Metric
 from infomax.paths import expand_home, printable, quoted_path
 from infomax.search.stores.store import Filter
+from infomax.search.tags import HIDDEN, TRASHED, TaggedRows
 
 LARGEST = 1e15
 """Largest number in a vector: no model gives larger ones, and their squares would overflow float32."""
@@ -149,6 +150,8 @@ class Conditions(TypedDict, total=False):
         after: Only images taken at this time or later: a year, month, day or time in ISO 8601, such as "2024-05", or a
             date. The local time of the place counts.
         before: Only images taken before this time. Images without a time are left out by `after` and `before`.
+        tag: Only images with this tag.
+        visible: Whether images that were hidden, or moved to the trash of the page, are left out.
 
     """
 
@@ -156,13 +159,16 @@ class Conditions(TypedDict, total=False):
     label: str | None
     after: str | date | None
     before: str | date | None
+    tag: str | None
+    visible: bool
 
 
-def row_filter(conditions: Conditions) -> Filter:
+def row_filter(conditions: Conditions, tagged: Callable[[], TaggedRows]) -> Filter:
     """Make the filter for images that meet all conditions.
 
     Args:
         conditions: The conditions.
+        tagged: Finds the tags of the index; only called where a condition needs them.
 
     Returns:
         The filter for a store.
@@ -179,6 +185,8 @@ def row_filter(conditions: Conditions) -> Filter:
         None if label is None else printable(label),
         time_bound(conditions.get("after"), "after"),
         time_bound(conditions.get("before"), "before"),
+        None if (tag := conditions.get("tag")) is None else tagged().ids(tag),
+        tagged().ids(HIDDEN, TRASHED) if conditions.get("visible") else frozenset(),
     )
 
 

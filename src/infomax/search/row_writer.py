@@ -203,14 +203,18 @@ def _with_column(rows: pa.Table, name: str, values: Sequence[object]) -> pa.Tabl
 
 
 def mtime_of(version: str) -> float | None:
-    """Time of the last change of a file.
+    """Read the time of the last change from the version of an entry.
 
     Args:
-        version: Its version, `size:nanoseconds`.
+        version: The version, `size:nanoseconds` for a file. A row of a table that names a file has that file's, too.
 
     Returns:
-        Seconds since 1970; None where the version says none.
+        Seconds since 1970; None if the version has no time.
+
+    Example:
+        >>> mtime_of("1024:1500000000 absent"), mtime_of("")
+        (1.5, None)
 
     """
-    _, colon, nanoseconds = version.partition(":")
+    _, colon, nanoseconds = version.partition(" ")[0].partition(":")
     return int(nanoseconds) / 1e9 if colon else None

@@ -5,21 +5,19 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b, file_digest
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
-from infomax.decoding.broken import BrokenImage, UnreadableImage
+from infomax.decoding.broken import BrokenImage
 from infomax.decoding.exif import ImageMetadata
-from infomax.decoding.image import regular_file_size
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
-from infomax.images.source import Content
+from infomax.images.source import Content, content_digest
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison
 from infomax.search.thumbnails import Thumbnail, decode_views
@@ -71,8 +69,20 @@ class ScanResult:
     is_known: bool = False
 
 
+FindDecoded: TypeAlias = Callable[[str], DecodedImage | None]
+"""Finds an image that was decoded before, by the digest of its content; None for others."""
+
+
+def nothing_decoded(_digest: str) -> None:
+    """Find no image: none was decoded before."""
+
+
 def scan(
-    listing: Listing, comparison: RowComparison, size: int | None, options: ReadingOptions = DEFAULT_OPTIONS
+    listing: Listing,
+    comparison: RowComparison,
+    size: int | None,
+    options: ReadingOptions = DEFAULT_OPTIONS,
+    find_decoded: FindDecoded = nothing_decoded,
 ) -> Generator[ScanResult, None, None]:
     """Read all images that may have changed, in order, by one thread per core.
 
@@ -81,6 +91,7 @@ def scan(
         comparison: Differences between the listing and the index.
         size: Side of the decoded squares in pixels. None to decode nothing; then the pixels are empty.
         options: How images are read.
+        find_decoded: Finds images that need not be decoded again.
 
     Yields:
         One result per image in `comparison.changed`.
@@ -88,7 +99,7 @@ def scan(
     """
 
     def inspect_chunk(chunk: Sequence[tuple[int, Content]]) -> list[ScanResult]:
-        return [_inspect(content, listing, position, comparison, decoded) for position, content in chunk]
+        return [_inspect(content, listing, position, comparison, decoded, find_decoded) for position, content in chunk]
 
     decoded = None if size is None else partial(decode_views, size=size, options=options)
     contents = zip(comparison.changed, listing.source.read(comparison.changed), strict=True)
@@ -104,7 +115,12 @@ def scan(
 
 
 def _inspect(
-    content: Content, listing: Listing, position: int, comparison: RowComparison, decoded: _Decode | None
+    content: Content,
+    listing: Listing,
+    position: int,
+    comparison: RowComparison,
+    decoded: _Decode | None,
+    find_decoded: FindDecoded,
 ) -> ScanResult:
     path = listing.paths[position]
     label = None if content.label is None else printable(content.label)
@@ -112,44 +128,17 @@ def _inspect(
     try:
         if isinstance(content.data, BrokenImage):
             raise content.data
-        digest, length = content_hash(content.data)
+        digest, length = content_digest(content.data)
         if digest == comparison.hashes.get(path):
             return found(digest, length, None)
         if digest in comparison.lost:
             return found(digest, length, None, is_known=True)
-        image = _NOT_DECODED if decoded is None else DecodedImage(*decoded(content.data))
+        if decoded is None:
+            return found(digest, length, _NOT_DECODED)
+        image = find_decoded(digest) or DecodedImage(*decoded(content.data))
         return found(digest, length, image)
     except BrokenImage as broken:
         return found("", 0, broken)
-
-
-def content_hash(data: bytes | Path | NDArray[Any]) -> tuple[str, int]:
-    """Digest of an image's content as it is stored, and its length in bytes.
-
-    Args:
-        data: The content, the path of its file, or pixels.
-
-    Returns:
-        The digest, 32 hexadecimal digits, and the length.
-
-    Raises:
-        BrokenImage: It is not a regular file, or cannot be read, which is UnreadableImage.
-
-    """
-    if isinstance(data, np.ndarray):
-        digest = blake2b(str(data.shape).encode(), digest_size=16)
-        digest.update(np.ascontiguousarray(data).data)
-        return digest.hexdigest(), data.nbytes
-    if isinstance(data, bytes):
-        return blake2b(data, digest_size=16).hexdigest(), len(data)
-    try:
-        length = regular_file_size(data)
-        with data.open("rb") as file:
-            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest(), length
-    except FileNotFoundError:
-        raise BrokenImage("there is no such file, or it is a link to nothing") from None
-    except OSError as error:
-        raise UnreadableImage(f"cannot be read: {error.strerror}") from None
 
 
 # stands for a new or changed image if nothing is decoded

@@ -28,7 +28,7 @@ from infomax.search.queries import at_least_one
 from infomax.search.roots import NOWHERE, Roots
 from infomax.search.row_comparison import Listing, RowComparison, compare_rows, list_images
 from infomax.search.row_writer import ContentReuse, Embed, Reuse, RowWriter
-from infomax.search.scan import ScanResult, scan
+from infomax.search.scan import FindDecoded, ScanResult, nothing_decoded, scan
 from infomax.search.stores.store import Store
 
 COMMIT_BATCH = 500  # images that are embedded and committed at a time
@@ -75,10 +75,9 @@ def synchronize(
     batch: int = COMMIT_BATCH,
     progress: bool = False,
     options: ReadingOptions = DEFAULT_OPTIONS,
+    find_decoded: FindDecoded = nothing_decoded,
 ) -> Changes:
-    """Make the rows of a store match the images of a source. Rows of other sources stay as they are.
-
-    An image has one row, whatever paths lead to it. A row whose file is gone goes over to a new path of its content.
+    """Make the rows of a store match the images of a source, one row an image; rows of other sources stay.
 
     Args:
         store: Rows of the index.
@@ -92,6 +91,7 @@ def synchronize(
         batch: Images that are embedded and committed at a time.
         progress: Whether to draw a progress bar.
         options: What to leave out, and how images are read.
+        find_decoded: Finds images that were decoded before, at this size and by these options.
 
     Returns:
         The changes.
@@ -101,9 +101,9 @@ def synchronize(
 
     """
     at_least_one(batch, "batch")
-    listing = _list(source, options, prune=prune)
+    listing, writer = _list(source, options, prune=prune), RowWriter(store, embed, model)
     comparison = compare_rows(store, listing, roots)
-    writer, results = RowWriter(store, embed, model), scan(listing, comparison, None if dry_run else size, options)
+    results = scan(listing, comparison, None if dry_run else size, options, find_decoded)
     bar = progress_bar("indexing", len(listing.paths), done=comparison.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):
         counter = _process(results, comparison, None if dry_run else writer, batch, advance)

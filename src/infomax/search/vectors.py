@@ -20,7 +20,7 @@ from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike, write_skipped
-from infomax.images.source import file_version
+from infomax.images.source import content_digest, file_version
 from infomax.paths import expand_home, printable, quoted_path
 from infomax.progress import progress_bar
 from infomax.search.index_folder import IndexFolder
@@ -28,7 +28,7 @@ from infomax.search.presence import file_key
 from infomax.search.queries import LARGEST
 from infomax.search.row_writer import id_of, mtime_of
 from infomax.search.rows import contents_at, fetch_hashes
-from infomax.search.scan import DecodedImage, ScanResult, content_hash
+from infomax.search.scan import DecodedImage, ScanResult
 from infomax.search.stores.store import Store, schema, vector_column, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes
 from infomax.search.thumbnails import Thumbnail, decode_views
@@ -155,7 +155,7 @@ def _inspect(name: str, label: str | None, options: ReadingOptions) -> ScanResul
     try:
         if key is None:
             raise BrokenImage("there is no such file here")
-        digest, length = content_hash(file)
+        digest, length = content_digest(file)
         return found(digest, length, DecodedImage(*decode_views(file, _SQUARE, options)))
     except BrokenImage as broken:
         return found("", 0, broken)

@@ -1,7 +1,7 @@
 """Work that many requests share: thumbnails are read together, and one map is computed for all."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
@@ -18,10 +18,12 @@ class CoalescedLookup(Generic[Result]):
 
     Args:
         look_up: Function from ids to the results of those that exist. It runs in a thread.
+        at_once: Ids that are looked up together, at most; None for all that wait.
     """
 
-    def __init__(self, look_up: Callable[[list[str]], dict[str, Result]]) -> None:
+    def __init__(self, look_up: Callable[[list[str]], dict[str, Result]], at_once: int | None = None) -> None:
         self._look_up = look_up
+        self._at_once = at_once
         self._waiting: dict[str, asyncio.Future[Result | None]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -44,7 +46,8 @@ class CoalescedLookup(Generic[Result]):
 
     async def _work(self) -> None:
         while self._waiting:
-            waiting, self._waiting = self._waiting, {}
+            ids = list(self._waiting)[: self._at_once]
+            waiting = {id_: self._waiting.pop(id_) for id_ in ids}
             try:
                 found = await to_thread.run_sync(self._look_up, list(waiting))
             except Exception as error:
@@ -80,10 +83,10 @@ class StaleWhileRevalidate(Generic[Result]):
 
     def __init__(self, make: Callable[[], Result]) -> None:
         self._make = make
-        self._made: tuple[int, Result] | None = None
+        self._made: tuple[Hashable, Result] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def get(self, version: int, timeout: float) -> Cached[Result] | None:
+    async def get(self, version: Hashable, timeout: float) -> Cached[Result] | None:
         """Get the latest result. Start making a new one if the latest belongs to another version.
 
         Args:
@@ -105,5 +108,5 @@ class StaleWhileRevalidate(Generic[Result]):
                 done.pop().result()
         return None if self._made is None else Cached(self._made[1], self._made[0] == version)
 
-    async def _work(self, version: int) -> None:
+    async def _work(self, version: Hashable) -> None:
         self._made = version, await to_thread.run_sync(self._make, abandon_on_cancel=True)

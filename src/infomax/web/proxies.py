@@ -85,7 +85,8 @@ class BelowPath:
         if scope["type"] == "http" and self._path:
             address: str = scope["path"]
             if address == self._path:  # without the slash, relative addresses would begin one level above
-                await RedirectResponse(f"{self._path}/", 308)(scope, receive, send)
+                query = scope["query_string"].decode("latin-1")  # it may hold the token
+                await RedirectResponse(f"{self._path}/{query and '?'}{query}", 308)(scope, receive, send)
                 return
             if address.startswith(f"{self._path}/"):
                 shorter = address.removeprefix(self._path)

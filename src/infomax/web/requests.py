@@ -1,6 +1,7 @@
 """Parameters of requests. All of them are checked before any work starts."""
 
 import binascii
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -11,11 +12,18 @@ from jaxtyping import Float
 from pydantic import AfterValidator, BaseModel, Field
 
 from infomax.neighbors.distances import Metric
-from infomax.search.queries import time_bound
+from infomax.search.ordering import Order
+from infomax.search.queries import Conditions, time_bound
+from infomax.search.tags import HIDDEN
 from infomax.web.errors import refuse
 
-_ID_PATTERN = "^[0-9a-f]{32}$"
+ID_PATTERN = re.compile("[0-9a-f]{32}")
+"""What ids of images look like."""
+
+_ID_PATTERN = f"^{ID_PATTERN.pattern}$"
 _MAX_FEATURE = 1e15  # no model gives features this large, and the square of a larger one can overflow float32
+
+_ID_LIST = f"^{ID_PATTERN.pattern}(,{ID_PATTERN.pattern}){{0,63}}$"
 
 ImageId = Annotated[str, Path(pattern=_ID_PATTERN, description="Id of an image in the index.")]
 ThumbnailVersion = Annotated[
@@ -42,27 +50,69 @@ TimeFilter = Annotated[
 ]
 
 
-class SearchOptions(BaseModel):
+TagFilter = Annotated[str | None, Query(max_length=400, description="Only images with this tag.")]
+
+
+class ImageConditions(BaseModel):
+    """Which images count on the page. Hidden and trashed ones do not, unless only hidden ones are asked for.
+
+    Attributes:
+        folder: Only images in this folder and its subfolders.
+        label: Only images with this label.
+        tag: Only images with this tag.
+        after: Only images taken at this time or later.
+        before: Only images taken before this time.
+        hidden: Only images that were hidden.
+    """
+
+    folder: FolderFilter = None
+    label: LabelFilter = None
+    tag: TagFilter = None
+    after: TimeFilter = None
+    before: TimeFilter = None
+    hidden: bool = Field(False, description="Only images that were hidden, instead of all others.")
+
+    def conditions(self) -> Conditions:
+        """Return the conditions as keyword arguments for the methods of `Index`."""
+        return {
+            "folder": folder_path(self.folder),
+            "label": self.label,
+            "tag": HIDDEN if self.hidden else self.tag,
+            "after": self.after,
+            "before": self.before,
+            "visible": not self.hidden,
+        }
+
+
+class ImagePage(ImageConditions):
+    """Which images to list, and in which order.
+
+    Attributes:
+        offset: Number of images to skip.
+        limit: Maximum number of images.
+        order: The order.
+        seed: Seed of the random order.
+    """
+
+    offset: Offset = 0
+    limit: Limit = 100
+    order: Order = Field("path", description="By path, date (newest first), likeness (along the map), or random.")
+    seed: int = Field(0, ge=0, le=10**9, description="Seed of the random order.")
+
+
+class SearchOptions(ImageConditions):
     """Options of a search.
 
     Attributes:
         k: Number of matches.
         metric: Distance between features.
         approximate: Whether a faster search may miss a few matches.
-        folder: Only images in this folder and its subfolders.
-        label: Only images with this label.
-        after: Only images taken at this time or later.
-        before: Only images taken before this time.
         include_gone: Whether images count whose file no longer exists.
     """
 
     k: int = Field(20, ge=1, le=1000, description="Number of matches. The answer has fewer if there are fewer images.")
     metric: Metric = Field("cosine", description="Distance between the features of two images.")
     approximate: bool = Field(False, description="Search faster in a large index. A few matches may be missing.")
-    folder: FolderFilter = None
-    label: LabelFilter = None
-    after: TimeFilter = None
-    before: TimeFilter = None
     include_gone: bool = Field(False, description="Also find images whose file no longer exists.")
 
     def index_options(self) -> dict[str, Any]:
@@ -71,11 +121,8 @@ class SearchOptions(BaseModel):
             "k": self.k,
             "metric": self.metric,
             "approximate": self.approximate,
-            "folder": folder_path(self.folder),
-            "label": self.label,
-            "after": self.after,
-            "before": self.before,
             "include_gone": self.include_gone,
+            **self.conditions(),
         }
 
 
@@ -83,6 +130,11 @@ class SearchByLink(SearchOptions):
     """Options and query of a search that fits into a link."""
 
     id: str | None = Field(None, pattern=_ID_PATTERN, description="Id of an image in the index.")
+    crop: str | None = Field(
+        None, max_length=80, description="With id: only this part of it: left, top, width, height in 0..1."
+    )
+    like: str | None = Field(None, pattern=_ID_LIST, description="Further images that matches should be like.")
+    unlike: str | None = Field(None, pattern=_ID_LIST, description="Images that matches should not be like.")
     vector: str | None = Field(None, description="Features, as in the field `vector` of an answer with matches.")
 
 

@@ -1,7 +1,6 @@
 """Answers of the HTTP API as JSON. The classes are also the user documentation in OpenAPI."""
 
 from collections import Counter
-from collections.abc import Sequence
 from os import stat_result
 from pathlib import Path
 from typing import Literal
@@ -9,10 +8,11 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from infomax.neighbors.distances import Metric
-from infomax.search.index import Index
-from infomax.search.map import CollectionMap
 from infomax.search.presence import native
+from infomax.search.reader import IndexReader
 from infomax.search.results import IndexedImage, Match
+from infomax.search.tags import TaggedRows
+from infomax.web.permissions import Permissions
 
 _FileState = Literal["there", "changed", "gone"]
 
@@ -37,12 +37,13 @@ class ImageAnswer(BaseModel):
     camera: str | None = Field(description="Maker and model of the camera, or null if unknown.")
     latitude: float | None = Field(description="Degrees north of the place, or null if unknown.")
     longitude: float | None = Field(description="Degrees east of the place, or null if unknown.")
+    tags: list[str] = Field(description="Tags that people gave it, in order.")
     state: _FileState = Field(description="State of the file now, compared with its state when it was indexed.")
     thumbnail: str = Field(description="Address of the thumbnail below the page. It changes when the image changes.")
 
 
 class PageAnswer(BaseModel):
-    """Some of the images, in the order of their paths."""
+    """Some of the images, in the order that was asked for."""
 
     total: int = Field(description="Number of images that the filters let through.")
     images: list[ImageAnswer] = Field(description="The images from the offset on.")
@@ -64,6 +65,8 @@ class MatchesAnswer(BaseModel):
     vector: str | None = Field(
         description="The features of the query, if it is not an image of the index. A link with them finds the same."
     )
+    like: list[ImageAnswer] = Field(description="Further images that the query is made of.")
+    unlike: list[ImageAnswer] = Field(description="Images that the matches should not be like.")
     metric: Metric = Field(description="Distance between features.")
     exact: bool = Field(description="Whether these are certainly the nearest. An approximate search may miss a few.")
     matches: list[MatchAnswer] = Field(description="The matches, nearest first.")
@@ -84,10 +87,18 @@ class FolderCount(BaseModel):
     images: int = Field(description="Number of images in the folder and its subfolders.")
 
 
+class ScaleAnswer(BaseModel):
+    """How near images are that are paired at random, by cosine distance."""
+
+    shares: list[float] = Field(description="Shares of the pairs, from 0 to 1.")
+    distances: list[float] = Field(description="The distance that each share of the pairs does not exceed.")
+    pairs: int = Field(description="Number of pairs that were measured.")
+
+
 class StatisticsAnswer(BaseModel):
     """Numbers about the index."""
 
-    name: str = Field(description="Name of the index folder.")
+    name: str = Field(description="Name of the collection, or of the index folder.")
     images: int = Field(description="Number of images.")
     gone: int = Field(description="Number of images whose file was gone when the images last changed.")
     root: str | None = Field(description="The lowest folder that contains all image files.")
@@ -97,12 +108,27 @@ class StatisticsAnswer(BaseModel):
     model: str = Field(description="Fingerprint of the model.")
     bytes: int = Field(description="Size of the index on disk, in bytes.")
     upload_bytes: int = Field(description="Maximum size of an uploaded image, in bytes.")
+    dated: bool = Field(description="Whether it is known of any image when it was taken.")
+    changes: bool = Field(description="Whether the page may tag images, and move them to the trash folder.")
+    originals: bool = Field(description="Whether the page may open the images themselves.")
+    scale: ScaleAnswer | None = Field(description="What distances mean here; null while there are fewer than 2 images.")
+
+
+class ClusterAnswer(BaseModel):
+    """Images that lie together on the map, found without labels."""
+
+    name: str | None = Field(description="Label or folder of at least 80 % of the images, or null.")
+    size: int = Field(description="Number of images.")
+    medoids: list[str] = Field(description="Ids of up to 8 images that stand for the cluster, the most central first.")
+    center: list[float] = Field(description="Position x, y in the middle of the images.")
+    outline: list[list[float]] = Field(description="Closed curves around the images, each as x, y, x, y ...")
 
 
 class MapAnswer(BaseModel):
-    """All images as points of a plane, as columns, in the order of their paths."""
+    """The images as points of a plane, as columns, in the order of their paths."""
 
     current: bool = Field(description="Whether the map shows the present images. If not, a new map is being computed.")
+    images: int = Field(description="Number of images. If there are fewer points, the map is a sample of them.")
     ids: list[str] = Field(description="Id of each image.")
     x: list[float] = Field(description="Horizontal position of each image, in 0..1 from left to right.")
     y: list[float] = Field(description="Vertical position of each image, in 0..1 from top to bottom.")
@@ -110,6 +136,33 @@ class MapAnswer(BaseModel):
     label: list[int] = Field(description="Index into `labels` for each image, or -1 if it has no label.")
     folders: list[str] = Field(description="All folders, in order.")
     folder: list[int] = Field(description="Index into `folders` for each image, or -1 if it has no folder.")
+    clusters: list[ClusterAnswer] = Field(description="All clusters, the largest first.")
+    cluster: list[int] = Field(description="Index into `clusters` for each image, or -1 if it is in none.")
+    outlier: list[float] = Field(description="Rank by distance to the nearest images: 0 is typical, 1 is odd.")
+    taken: list[int | None] = Field(
+        description="When each image was taken, in seconds of local time since 1970, or null. Empty if none is known."
+    )
+
+
+class Excluded(BaseModel):
+    """The images of the map that do not count."""
+
+    ids: list[str] = Field(description="Their ids.")
+
+
+class LearningAnswer(BaseModel):
+    """How far the learning of features is."""
+
+    state: Literal["none", "learning", "ready", "failed"] = Field(
+        description="none: the index is complete, and nothing is learned. learning: there are no features yet, and "
+        "what needs them is refused with status 409. ready: there are. failed: there will be none."
+    )
+    stage: str | None = Field(description="What is being done, or null. It may go on when ready: an update, say.")
+    part: float | None = Field(description="Part of the work that is done, 0 to 1, or null if unknown.")
+    seconds_left: float | None = Field(description="Seconds that the rest will take, or null if unknown.")
+    images: int = Field(description="Number of images that are shown.")
+    error: str | None = Field(description="Why it failed and what to do, in one line, or null.")
+    note: str | None = Field(description="What may be done to have better features, in one line, or null.")
 
 
 class Computing(BaseModel):
@@ -118,11 +171,12 @@ class Computing(BaseModel):
     computing: int = Field(description="Number of images on the map.")
 
 
-def image_answer(image: IndexedImage) -> ImageAnswer:
+def image_answer(image: IndexedImage, tagged: TaggedRows) -> ImageAnswer:
     """Describe an image and the present state of its file.
 
     Args:
         image: An image of the index.
+        tagged: The tags of the index.
 
     Returns:
         The image as JSON.
@@ -139,36 +193,43 @@ def image_answer(image: IndexedImage) -> ImageAnswer:
         camera=image.camera,
         latitude=image.latitude,
         longitude=image.longitude,
+        tags=tagged.of(image.id),
         state=_file_state(image),
         thumbnail=_thumbnail_address(image),
     )
 
 
-def match_answer(match: Match) -> MatchAnswer:
+def match_answer(match: Match, tagged: TaggedRows) -> MatchAnswer:
     """Describe a match.
 
     Args:
         match: A result of a search.
+        tagged: The tags of the index.
 
     Returns:
         The match as JSON.
     """
     return MatchAnswer(
-        rank=match.rank, image=image_answer(match.image), distance=match.distance, similarity=match.similarity
+        rank=match.rank, image=image_answer(match.image, tagged), distance=match.distance, similarity=match.similarity
     )
 
 
-def statistics_answer(index: Index, upload_bytes: int) -> StatisticsAnswer:
+def statistics_answer(
+    index: IndexReader, upload_bytes: int, permissions: Permissions, name: str | None = None
+) -> StatisticsAnswer:
     """Describe an index.
 
     Args:
         index: The index.
         upload_bytes: Maximum size of an upload, in bytes.
+        permissions: What the page may do.
+        name: Name of the collection; None for that of the folder of the index.
 
     Returns:
         Numbers about the index as JSON. The count of a folder includes its subfolders.
     """
     statistics = index.statistics()
+    scale = index.distance_scale()
     counts = {folder: count for folder, count in statistics.folders.items() if folder.startswith("/")}
     root = _common_folder(list(counts))
     folders: Counter[str] = Counter()
@@ -179,7 +240,7 @@ def statistics_answer(index: Index, upload_bytes: int) -> StatisticsAnswer:
                 break
             folders[ancestor] += count
     return StatisticsAnswer(
-        name=index.path.resolve().name,
+        name=index.path.resolve().name if name is None else name,
         images=statistics.images,
         gone=statistics.gone,
         root=root,
@@ -191,40 +252,13 @@ def statistics_answer(index: Index, upload_bytes: int) -> StatisticsAnswer:
         model=statistics.model,
         bytes=statistics.bytes,
         upload_bytes=upload_bytes,
+        dated=index.count(after="0001") > 0,
+        changes=permissions.changes,
+        originals=permissions.originals,
+        scale=ScaleAnswer(shares=list(scale.shares), distances=scale.distances.tolist(), pairs=scale.pairs)
+        if scale.pairs
+        else None,
     )
-
-
-def map_answer(collection_map: CollectionMap, *, current: bool) -> MapAnswer:
-    """Describe a map as columns, so that tens of thousands of points take only a few megabytes.
-
-    Args:
-        collection_map: The map of the collection.
-        current: Whether the map shows the present images.
-
-    Returns:
-        The map as JSON. Positions have five decimal places.
-    """
-    labels, label = _factorize(collection_map.labels)
-    folders, folder = _factorize([path.rpartition("/")[0] or None for path in collection_map.paths])
-    positions = collection_map.positions.round(5).astype(float).round(5)
-    x, y = positions.T.tolist() if collection_map.ids else ([], [])
-    return MapAnswer(
-        current=current,
-        ids=collection_map.ids,
-        x=x,
-        y=y,
-        labels=labels,
-        label=label,
-        folders=folders,
-        folder=folder,
-    )
-
-
-def _factorize(names: Sequence[str | None]) -> tuple[list[str], list[int]]:
-    """Return the unique names in order, and for each name its index among them, or -1 for None."""
-    unique = sorted({name for name in names if name is not None})
-    indices: dict[str | None, int] = {name: index for index, name in enumerate(unique)} | {None: -1}
-    return unique, [indices[name] for name in names]
 
 
 def _thumbnail_address(image: IndexedImage) -> str:

@@ -1,4 +1,4 @@
-"""Critics for samples that are roughly normal: a Gaussian in closed form, and a network that learns the residual."""
+"""The critic that is trained: a closed form plus a network that learns the residual."""
 
 from typing import final
 
@@ -7,90 +7,93 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.information.critics import Critic, Separable
+from infomax.information.estimation.closed_forms import GaussianCritic
 from infomax.information.transformations import Columns
 
 _SEGMENTS = 12  # of the piecewise-linear encoding of a column
-
-
-@final
-class GaussianCritic(Critic):
-    """The log density ratio of the Gaussian with the correlations R of (x, y), in closed form.
-
-    -1/2 log det R / (det R_xx det R_yy) - 1/2 [x y]^T (R^-1 - diag(R_xx, R_yy)^-1) [x y],
-
-    without its constant, on which no bound used here depends. Although quadratic in x and y, it is a dot product of
-    embeddings.
-
-    Args:
-        x: Samples of x, from which the correlations are computed.
-        y: Samples of y.
-
-    """
-
-    def __init__(self, x: Columns, y: Columns) -> None:
-        super().__init__()
-        d = x.shape[1]
-        correlation = torch.corrcoef(torch.cat([x, y], 1).double().T).nan_to_num()  # NaN for a column constant here
-        correlation.fill_diagonal_(1 + 1e-6)  # so that duplicate columns raise no error
-        precision = torch.linalg.inv(correlation)
-        self.x_form = nn.Buffer((precision[:d, :d] - torch.linalg.inv(correlation[:d, :d])).float())
-        self.y_form = nn.Buffer((precision[d:, d:] - torch.linalg.inv(correlation[d:, d:])).float())
-        self.cross = nn.Buffer(precision[:d, d:].float())
-
-    def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch h"]:
-        """Concatenate the factor of y in the cross term, the quadratic term of x, and 1."""
-        own = -0.5 * ((x @ self.x_form) * x).sum(-1, keepdim=True)
-        return torch.cat([-(x @ self.cross), own, torch.ones_like(own)], -1)
-
-    def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch h"]:
-        """Concatenate y, 1, and the quadratic term of y."""
-        own = -0.5 * ((y @ self.y_form) * y).sum(-1, keepdim=True)
-        return torch.cat([y, torch.ones_like(own), own], -1)
-
-    def score(self, u: Float[Tensor, "*#batch h"], v: Float[Tensor, "*#batch h"]) -> Float[Tensor, "*batch"]:
-        """Compute the dot product."""
-        return (u * v).sum(-1)
-
-    def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
-        """Compute one matrix product."""
-        return u @ v.mT
+_RANK = 32  # of the scores of the network
+_MOST_CANONICAL = 4  # canonical variables that the network sees, too
 
 
 @final
 class ResidualCritic(Critic):
-    """GaussianCritic plus a network, still one dot product.
+    """A closed form plus a network, a dot product of embeddings.
 
-    The output of the network is zero at first, so training starts from the Gaussian.
+    The output of the network is zero at first, so training starts from the closed form. The network sees the encoded
+    columns. Where the closed form has canonical variables of expanded columns, it sees these, too.
 
     Args:
-        x: Samples of x, from which the correlations are computed.
+        closed_form: The closed form.
+        x: Samples of x, for the number of their columns.
         y: Samples of y.
 
     """
 
-    def __init__(self, x: Columns, y: Columns) -> None:
+    def __init__(self, closed_form: Critic, x: Columns, y: Columns) -> None:
         super().__init__()
-        self.gaussian = GaussianCritic(x, y)
-        x_dim, y_dim = (_encode(z[:1]).shape[1] for z in (x, y))
-        self.network = Separable(x_dim, y_dim, hidden=64, layers=3, rank=32)
+        self.closed_form = closed_form
+        self.network = Separable(
+            self._encode_x(x[:1]).shape[1], self._encode_y(y[:1]).shape[1], hidden=64, layers=3, rank=_RANK
+        )
         for parameter in self.network.g[-1].parameters():
             nn.init.zeros_(parameter)
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch h"]:
         """Concatenate both embeddings of x."""
-        return torch.cat([self.gaussian.embed_x(x), self.network.embed_x(_encode(x))], -1)
+        return torch.cat([self.network.embed_x(self._encode_x(x)), self.closed_form.embed_x(x)], -1)
 
     def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch h"]:
         """Concatenate both embeddings of y."""
-        return torch.cat([self.gaussian.embed_y(y), self.network.embed_y(_encode(y))], -1)
+        return torch.cat([self.network.embed_y(self._encode_y(y)), self.closed_form.embed_y(y)], -1)
 
     def score(self, u: Float[Tensor, "*#batch h"], v: Float[Tensor, "*#batch h"]) -> Float[Tensor, "*batch"]:
-        """Compute the dot product, the sum of both scores."""
-        return (u * v).sum(-1)
+        """Add both scores."""
+        return (u[..., :_RANK] * v[..., :_RANK]).sum(-1) + self.closed_form.score(u[..., _RANK:], v[..., _RANK:])
 
     def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
-        """Compute one matrix product."""
-        return u @ v.mT
+        """Add both scores of all pairs."""
+        return u[..., :_RANK] @ v[..., :_RANK].mT + self.closed_form.score_all(u[..., _RANK:], v[..., _RANK:])
+
+    def _encode_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch k"]:
+        if isinstance(self.closed_form, GaussianCritic) and self.closed_form.radii > 1:
+            return torch.cat([_encode(x), _encode(self.closed_form.canonical_x(x)[..., :_MOST_CANONICAL])], -1)
+        return _encode(x)
+
+    def _encode_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch k"]:
+        if isinstance(self.closed_form, GaussianCritic) and self.closed_form.radii > 1:
+            return torch.cat([_encode(y), _encode(self.closed_form.canonical_y(y)[..., :_MOST_CANONICAL])], -1)
+        return _encode(y)
+
+
+@final
+class OnColumns(Critic):
+    """A critic that sees only some columns of y, such as those of z beside others.
+
+    Args:
+        critic: The critic.
+        first: Number of the first column of y that it sees; it sees all from there on.
+
+    """
+
+    def __init__(self, critic: Critic, first: int) -> None:
+        super().__init__()
+        self.critic, self.first = critic.requires_grad_(False), first
+
+    def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch h"]:
+        """Embed x."""
+        return self.critic.embed_x(x)
+
+    def embed_y(self, y: Float[Tensor, "*batch dy"]) -> Float[Tensor, "*batch h"]:
+        """Embed the last columns of y."""
+        return self.critic.embed_y(y[..., self.first :])
+
+    def score(self, u: Float[Tensor, "*#batch h"], v: Float[Tensor, "*#batch h"]) -> Float[Tensor, "*batch"]:
+        """Score embedded pairs."""
+        return self.critic.score(u, v)
+
+    def score_all(self, u: Float[Tensor, "*batch n h"], v: Float[Tensor, "k h"]) -> Float[Tensor, "*batch n k"]:
+        """Score all embedded pairs."""
+        return self.critic.score_all(u, v)
 
 
 def _encode(z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch k"]:

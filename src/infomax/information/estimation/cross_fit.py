@@ -1,8 +1,7 @@
 """Cross-fitting: one critic for each fold of the samples, trained on the other folds and evaluated on its own."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, final
 
 import torch
@@ -12,95 +11,16 @@ from torch import Tensor, nn
 from infomax.information.ascent import maximize
 from infomax.information.bounds import Bound, donsker_varadhan
 from infomax.information.critics import Critic
+from infomax.information.estimation.closed_forms import GaussianCritic
 from infomax.information.estimation.critics import ResidualCritic
+from infomax.information.estimation.folds import Fold, bound_of_blocks, guarded_bound, least_log_ratio, scoring_blocks
 from infomax.information.pairs import all_pairs, lower_bound
 from infomax.information.transformations import Columns
 
-SCORING_BLOCK = 500  # samples whose pairs are scored together when a bound is evaluated
 TRAINING_BATCH = 256
 TRAINING_STEPS, CHECK_EVERY = 400, 50
 PATIENCE = 3  # checks without gain before the training stops
 LEARNING_RATE, WARMUP, AVERAGE_DECAY = 1e-2, 0.15, 0.98
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A split of the samples into those to train on and those held out.
-
-    Attributes:
-        training: Rows to train on. The fold that is held out next comes first.
-        held_out: Rows held out.
-
-    """
-
-    training: Int[Tensor, " t"]
-    held_out: Int[Tensor, " h"]
-
-    @property
-    def training_sample(self) -> Int[Tensor, " h"]:
-        """As many training rows as are held out; over all folds, this is every row once."""
-        return self.training[: len(self.held_out)]
-
-
-def random_folds(n: int, folds: int) -> list[Fold]:
-    """Split rows at random so that each is held out once.
-
-    Args:
-        n: Number of rows.
-        folds: Number of folds.
-
-    Returns:
-        The folds.
-
-    """
-    parts = torch.randperm(n).tensor_split(folds)
-    return [Fold(torch.cat([*parts[k + 1 :], *parts[:k]]), parts[k]) for k in range(folds)]
-
-
-def blocks_of(rows: Int[Tensor, " k"]) -> tuple[Int[Tensor, " b"], ...]:
-    """Split rows into blocks of about BLOCK.
-
-    Args:
-        rows: Row numbers.
-
-    Returns:
-        The blocks.
-
-    """
-    return rows.tensor_split(math.ceil(len(rows) / SCORING_BLOCK))
-
-
-@torch.no_grad()
-def bound_of_blocks(
-    critic: Critic,
-    x: Columns,
-    y: Columns,
-    rows: Int[Tensor, " k"],
-    bound: Bound = donsker_varadhan,
-    *,
-    shift: float = 0.0,
-    floor: float = -math.inf,
-) -> Float[Tensor, " blocks"]:
-    """Evaluate a bound over all pairs within each block of rows.
-
-    Args:
-        critic: The critic.
-        x: All samples of x.
-        y: All samples of y.
-        rows: Row numbers.
-        bound: The bound.
-        shift: Number subtracted from all scores.
-        floor: Lower scores count as this one.
-
-    Returns:
-        The bound in nats for each block.
-
-    """
-    values = []
-    for block in blocks_of(rows):
-        positives, negatives = all_pairs(critic, x[block], y[block])
-        values.append(bound((positives - shift).clamp(min=floor), (negatives - shift).clamp(min=floor)))
-    return torch.stack(values)
 
 
 @final
@@ -117,22 +37,22 @@ class CrossFit:
     Args:
         x: Samples of x, float32.
         y: Samples of y, float32.
-        folds: Number of folds.
+        folds: The folds.
+        closed_forms: For each fold, the critic from which training starts, fitted to its training rows.
 
     Attributes:
         contradicting: Rows of the held-out samples whose critics are wrong about them, the worst first.
 
     """
 
-    def __init__(self, x: Columns, y: Columns, folds: int) -> None:
-        self.x, self.y = x, y
-        self.folds = random_folds(len(x), folds)
-        self.critics = [ResidualCritic(x[fold.training], y[fold.training]) for fold in self.folds]
+    def __init__(self, x: Columns, y: Columns, folds: list[Fold], closed_forms: Sequence[Critic]) -> None:
+        self.x, self.y, self.folds = x, y, folds
+        self.critics = [ResidualCritic(closed_form, x, y) for closed_form in closed_forms]
         self._train()
-        self.log_partitions = [self._log_partition(k) for k in range(folds)]
-        least, ratios = -2 * math.log(len(x)), self._log_ratios()
-        self.contradicting = [row for row in ratios.argsort().tolist() if ratios[row] < least]
-        self.floor = least if self.contradicting else -math.inf
+        self.log_partitions = self._log_partitions(self.critics)
+        ratios, least = self._log_ratios(self.critics, self.log_partitions), least_log_ratio(len(x))
+        self.floor = least if bool((ratios < least).any()) else -math.inf
+        self.contradicting = self._contradicting(ratios, least)
 
     def held_out_bounds(self, bound: Bound, optimum: float = 0.0) -> list[Float[Tensor, " _"]]:
         """Evaluate a bound on the held-out samples of each fold, at normalized scores.
@@ -160,18 +80,33 @@ class CrossFit:
         """
         return self._bounds([fold.training_sample for fold in self.folds], bound, optimum)
 
-    def gaussian_bound(self) -> float:
-        """Evaluate the Donsker-Varadhan bound of the closed-form Gaussians alone on the held-out samples."""
-        return self._held_out_mean(critic.gaussian for critic in self.critics)
+    def closed_form_bounds(self) -> tuple[float, float]:
+        """Evaluate the closed forms alone: their bound on the held-out samples, and on as many training samples."""
+        held_out, training = (
+            [
+                guarded_bound(critic.closed_form, self.x, self.y, rows)
+                for critic, rows in zip(self.critics, parts, strict=True)
+            ]
+            for parts in ([f.held_out for f in self.folds], [f.training_sample for f in self.folds])
+        )
+        return sum(held_out) / len(held_out), sum(training) / len(training)
 
     def log_ratios(self) -> Float[Tensor, " n"]:
         """Compute log r of each sample by the critic that was not trained on it, normalized so that E_Q r = 1."""
-        return self._log_ratios().clamp(min=self.floor)
+        return self._log_ratios(self.critics, self.log_partitions).clamp(min=self.floor)
+
+    def _contradicting(self, ratios: Float[Tensor, " n"], least: float) -> list[int]:
+        """Rows that no density ratio may have, the worst first; Gaussians say so where a Student-t forgives."""
+        gaussians = [GaussianCritic(self.x[fold.training], self.y[fold.training]) for fold in self.folds]
+        by_gaussian = self._log_ratios(gaussians, self._log_partitions(gaussians))
+        wrong = (ratios < least) | ((by_gaussian < least) & (ratios < least / 4))
+        order = by_gaussian.minimum(ratios).argsort().tolist()
+        return [row for row in order if wrong[row]]
 
     @torch.no_grad()
-    def _log_ratios(self) -> Float[Tensor, " n"]:
+    def _log_ratios(self, critics: Sequence[Critic], log_partitions: list[float]) -> Float[Tensor, " n"]:
         ratios = torch.zeros(len(self.x))
-        for fold, critic, log_partition in zip(self.folds, self.critics, self.log_partitions, strict=True):
+        for fold, critic, log_partition in zip(self.folds, critics, log_partitions, strict=True):
             ratios[fold.held_out] = critic(self.x[fold.held_out], self.y[fold.held_out]) - log_partition
         return ratios
 
@@ -183,14 +118,14 @@ class CrossFit:
         """
         numbers = []
         for fold, critic in zip(self.folds, self.critics, strict=True):
-            block = blocks_of(fold.held_out)[0]
+            block = scoring_blocks(fold.held_out)[0]
             scores = all_pairs(critic, self.x[block], self.y[block])[1].flatten()
             numbers.append(float((2 * scores.logsumexp(0) - (2 * scores).logsumexp(0)).exp()))
         return min(numbers)
 
     def held_out_blocks(self) -> list[Int[Tensor, " b"]]:
         """Return the rows of each block of held-out samples, fold by fold."""
-        return [block for fold in self.folds for block in blocks_of(fold.held_out)]
+        return [block for fold in self.folds for block in scoring_blocks(fold.held_out)]
 
     def _train(self) -> None:
         """Train all critics in step, up to the step whose held-out bound is best over all folds.
@@ -219,19 +154,20 @@ class CrossFit:
         return torch.stack(bounds).sum()
 
     def _held_out_mean(self, critics: Iterable[Any]) -> float:
-        """The Donsker-Varadhan bound of these critics on the held-out samples."""
-        values = [
-            bound_of_blocks(critic, self.x, self.y, fold.held_out)
+        """The guarded bound of these critics on the held-out samples."""
+        bounds = [
+            guarded_bound(critic, self.x, self.y, fold.held_out)
             for fold, critic in zip(self.folds, critics, strict=True)
         ]
-        return float(torch.cat(values).mean())
+        return sum(bounds) / len(bounds)
 
-    def _log_partition(self, k: int) -> float:
-        """Log E_Q exp v of the k-th critic, on its training samples."""
-        critic, rows = self.critics[k], self.folds[k].training_sample
-        with torch.no_grad():
-            positives = critic(self.x[rows], self.y[rows]).mean()
-        return float(positives - bound_of_blocks(critic, self.x, self.y, rows).mean())
+    @torch.no_grad()
+    def _log_partitions(self, critics: Sequence[Critic]) -> list[float]:
+        """Log E_Q exp v of each critic, on its training samples."""
+        return [
+            float(critic(self.x[rows], self.y[rows]).mean() - bound_of_blocks(critic, self.x, self.y, rows).mean())
+            for critic, rows in zip(critics, (fold.training_sample for fold in self.folds), strict=True)
+        ]
 
     def _bounds(self, rows: list[Int[Tensor, " _"]], bound: Bound, optimum: float) -> list[Float[Tensor, " _"]]:
         return [

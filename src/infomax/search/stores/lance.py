@@ -326,6 +326,10 @@ def _condition(where: Filter) -> str | None:
         parts.append(f"taken >= {_quoted(where.after)}")
     if where.before is not None:
         parts.append(f"taken < {_quoted(where.before)}")
+    if where.ids is not None:
+        parts.append(_among("id", sorted(where.ids) or [""]))  # SQL has no empty list
+    if where.without:
+        parts.append(f"NOT ({_among('id', sorted(where.without))})")
     return " AND ".join(parts) or None
 
 

@@ -128,7 +128,17 @@ class Snapshot:
             times = (row[_PLACES["taken"]] for row in self.rows[start:stop])
             taken = np.fromiter((time is not None and first <= time < last for time in times), np.bool_, stop - start)
             counted = taken if counted is None else counted & taken
+        for ids, count in ((where.ids, True), (where.without or None, False)):
+            if ids is not None:
+                among = self._among(ids, start, stop) == count
+                counted = among if counted is None else counted & among
         return counted
+
+    def _among(self, ids: Iterable[str], start: int, stop: int) -> Bool[np.ndarray, " n"]:
+        """Which of a range of rows have one of these ids."""
+        among = np.zeros(len(self.rows), np.bool_)
+        among[[self.row_of[each] for each in ids if each in self.row_of]] = True
+        return among[start:stop]
 
     def _filtered(self, where: Filter) -> Sequence[int]:
         """The rows that count, in order."""

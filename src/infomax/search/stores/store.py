@@ -75,6 +75,8 @@ class Filter:
         label: Only rows with this label; None for all.
         after: Only rows taken at this time or later, the beginning of a time in ISO 8601; None for all.
         before: Only rows taken before this time; None for all. With either, rows without a time do not count.
+        ids: Only rows with these ids; None for all.
+        without: Ids of rows that do not count.
 
     """
 
@@ -82,6 +84,8 @@ class Filter:
     label: str | None = None
     after: str | None = None
     before: str | None = None
+    ids: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
 
 
 EVERYTHING = Filter()

@@ -1,10 +1,13 @@
 """Images of the index and their thumbnails."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from infomax.web.errors import failures, refuse
-from infomax.web.requests import FolderFilter, ImageId, LabelFilter, Limit, Offset, ThumbnailVersion, folder_path
-from infomax.web.schemas import ImageAnswer, PageAnswer, image_answer
+from infomax.web.requests import ImageConditions, ImageId, ImagePage, ThumbnailVersion
+from infomax.web.schemas import Computing, ImageAnswer, PageAnswer, image_answer
 from infomax.web.state import State
 
 router = APIRouter()
@@ -12,29 +15,50 @@ router = APIRouter()
 UNKNOWN_ID = "no such image in this index: it may have been removed"
 """Error for an id that the index does not have."""
 
+_TIMEOUT = 0.5  # seconds that a request waits for a map that is being computed
 _CACHE_FOREVER = "private, max-age=31536000, immutable"
 
 
-@router.get("/api/images")
-async def get_images(
-    state: State, offset: Offset = 0, limit: Limit = 100, folder: FolderFilter = None, label: LabelFilter = None
-) -> PageAnswer:
-    """List images in the order of their paths."""
+@router.get("/api/images", response_model=PageAnswer, responses={202: {"model": Computing}})
+async def get_images(state: State, asked: Annotated[ImagePage, Query()]) -> Response:
+    """List images in an order: by path, newest first, by likeness along a walk on the map, or at random.
 
-    def work() -> PageAnswer:
-        path = folder_path(folder)
-        images = state.index.page(offset, limit, folder=path, label=label)
-        total = state.index.count(folder=path, label=label)
-        return PageAnswer(total=total, images=[image_answer(image) for image in images])
+    The answer has status 202 while the map, which the order by likeness needs, is being computed.
+    """
+    collection_map, index = None, state.index
+    if asked.order in ("date", "likeness") or asked.after or asked.before:
+        index = state.searchable()  # a preview has read no dates
+    if asked.order == "likeness":
+        found = await state.maps.get(index.version, _TIMEOUT)
+        if found is None:
+            return JSONResponse({"computing": await state.run(index.count)}, 202)
+        collection_map = found.result
 
-    return await state.run(work)
+    def work() -> str:
+        tagged = index.tagged()
+        if asked.order == "path":
+            images = index.page(asked.offset, asked.limit, **asked.conditions())
+            total = index.count(**asked.conditions())
+        else:
+            chosen = ImageConditions(**asked.model_dump(include=set(ImageConditions.model_fields), exclude_none=True))
+            ids = state.views.ordered(asked.order, asked.seed, chosen, collection_map)
+            images, total = index.images(ids[asked.offset : asked.offset + asked.limit]), len(ids)
+        answers = [image_answer(image, tagged) for image in images]
+        return PageAnswer(total=total, images=answers).model_dump_json()
+
+    return Response(await state.run(work), media_type="application/json")
 
 
 @router.get("/api/images/{id}", responses=failures(404))
 async def get_image(state: State, id: ImageId) -> ImageAnswer:  # noqa: A002 - the name in the address
     """Get one image."""
-    image = await state.run(lambda: state.index.image(id))
-    return image_answer(image) if image is not None else refuse(404, UNKNOWN_ID)
+
+    def work() -> ImageAnswer:
+        index = state.index
+        image = index.image(id)
+        return image_answer(image, index.tagged()) if image is not None else refuse(404, UNKNOWN_ID)
+
+    return await state.run(work)
 
 
 @router.get(

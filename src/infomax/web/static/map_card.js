@@ -5,22 +5,22 @@ import { linkTo, toNeighbors } from "./address.js";
 import { element } from "./elements.js";
 import { fileName } from "./images.js";
 
-const DISTANCE = 18; // pixels between the card and its point
+const DISTANCE = 40; // pixels between the card and its point, which may have a thumbnail
 const MARGIN = 8; // pixels between the card and the edge of the map
 
 export class MapCard {
   #plot;
   #map;
-  #groups;
+  #groupName;
   #state;
   #signal;
   #turn = 0; // counts selections, so that a late answer is ignored
 
-  constructor(plot, map, groups, state, signal) {
+  constructor(plot, map, groupName, state, signal) {
     this.element = element("a", { class: "card", hidden: true, "aria-live": "polite" });
     this.#plot = plot;
     this.#map = map;
-    this.#groups = groups;
+    this.#groupName = groupName;
     this.#state = state;
     this.#signal = signal;
   }
@@ -35,8 +35,7 @@ export class MapCard {
       return;
     }
     const id = this.#map.ids[i];
-    const { kind, names, of } = this.#groups;
-    const group = of[i] < 0 ? null : kind === "folder" ? `in ${names[of[i]]}` : names[of[i]];
+    const group = this.#groupName(i);
     const text = element("span", {}, group ?? "");
     this.element.href = linkTo(toNeighbors(this.#state, id));
     this.element.replaceChildren(element("img", { src: `api/thumbnails/${id}`, alt: "" }), text);
@@ -55,9 +54,9 @@ export class MapCard {
   #moveTo(i) {
     const [pointX, pointY] = this.#plot.positionOf(i);
     const { offsetWidth: width, offsetHeight: height } = this.element;
-    const fitsOnTheRight = pointX + DISTANCE + width <= this.#plot.width;
+    const fitsOnTheRight = pointX + DISTANCE + width <= this.#plot.viewport.width;
     const x = Math.max(MARGIN, fitsOnTheRight ? pointX + DISTANCE : pointX - DISTANCE - width);
-    const y = Math.min(Math.max(MARGIN, pointY - height / 2), this.#plot.height - height - MARGIN);
+    const y = Math.min(Math.max(MARGIN, pointY - height / 2), this.#plot.viewport.height - height - MARGIN);
     this.element.style.setProperty("transform", `translate(${Math.round(x)}px, ${Math.round(y)}px)`);
   }
 }

@@ -1,48 +1,96 @@
-// The legend of the map: labels or folders, and their colors.
+// The legend of the map: what is colored by, and the groups with their colors. Each group can be shown alone.
 
 import { element, formatCount, formatNumber } from "./elements.js";
-import { linkTo, toMap, toWall } from "./address.js";
 
-const MAX_GROUPS = 30; // groups in the legend
-const MAX_EQUAL_STEPS = 12; // up to this many groups, the hues divide the color circle evenly
-const GOLDEN_ANGLE = 137.508; // degrees: successive multiples of it stay apart on the color circle
+const MAX_GROUPS = 60; // groups in the legend
 
-// The legend, or null if there are no groups. `colors` has the color of each group.
-export function legend(state, groups, colors) {
-  if (!groups.names.length) return null;
-  const counts = new Array(groups.names.length).fill(0);
-  for (const index of groups.of) if (index >= 0) counts[index]++;
-  const hidden = groups.names.length - MAX_GROUPS;
-  return element(
-    "ul",
-    { class: "legend", "aria-label": groups.kind === "label" ? "Labels" : "Folders" },
-    groups.names.slice(0, MAX_GROUPS).map((_, index) => legendEntry(state, groups, index, counts[index], colors[index])),
-    hidden > 0 &&
-      element("li", {}, element("a", { href: linkTo(toWall(state)) }, `and ${formatNumber(hidden)} more`)),
-  );
-}
+export class Legend {
+  #list = element("div", { class: "legend-groups" });
+  #shown = new Set();
+  #onchange;
 
-function legendEntry(state, { kind, names, values }, index, count, color) {
-  const isSelected = state[kind] === values[index];
-  return element(
-    "li",
-    {},
-    element(
-      "a",
+  // colorings: by name. onchange({ color, shown }) is called when the user has chosen.
+  constructor(colorings, current, onchange) {
+    this.#onchange = onchange;
+    const options = Object.entries(colorings).map(([name, { title }]) =>
+      element("option", { value: name, selected: name === current }, title),
+    );
+    this.select = element("select", { "aria-label": "Color by", onchange: () => this.#choose() }, options);
+    this.element = element(
+      "section",
+      { class: "legend", "aria-label": "Legend" },
+      element("label", {}, element("span", {}, "Color by"), this.select),
+      this.#list,
+    );
+  }
+
+  // Show the groups of a coloring. `shown` has those that are not dimmed; none means all.
+  fill(coloring, colors, shown) {
+    this.#shown = new Set(shown);
+    this.#list.replaceChildren(...(coloring.names ? this.#groups(coloring, colors) : [gradient(coloring, colors)]));
+  }
+
+  #choose() {
+    this.#shown.clear();
+    this.#onchange({ color: this.select.value, shown: [] });
+  }
+
+  #groups(coloring, colors) {
+    const { title, names } = coloring;
+    const hidden = names.length - MAX_GROUPS;
+    return [
+      element(
+        "ul",
+        { "aria-label": `${title}s` },
+        names.slice(0, MAX_GROUPS).map((_, index) => element("li", {}, this.#group(coloring, index, colors[index]))),
+      ),
+      hidden > 0 && element("p", {}, `and ${formatNumber(hidden)} more`),
+      element("button", { type: "button", class: "show-all", hidden: !this.#shown.size, onclick: () => this.#showAll() }, "Show all"),
+    ].filter(Boolean);
+  }
+
+  #group({ title, names, counts, medoids }, index, color) {
+    const name = medoids && /^\d+$/.test(names[index]) ? `Cluster ${names[index]}` : names[index];
+    return element(
+      "button",
       {
-        href: linkTo(toMap(state, { [kind]: isSelected ? null : values[index] })),
-        "aria-current": isSelected && "true",
-        title: `${formatCount(count, "image")}${isSelected ? `. Click to show all ${kind}s.` : ""}`,
+        type: "button",
+        "aria-pressed": String(this.#shown.has(index)),
+        title: `${title} ${names[index]}: ${formatCount(counts[index], "image")}. Click to show it alone, or to add it.`,
+        onclick: (event) => this.#toggle(index, event.currentTarget),
       },
       element("i", { style: { background: color } }),
-      names[index],
-    ),
-  );
+      medoids && element("img", { src: `api/thumbnails/${medoids[index]}`, alt: "", loading: "lazy" }),
+      element("span", { class: "group-name" }, name),
+      element("span", { class: "group-count" }, formatNumber(counts[index])),
+    );
+  }
+
+  #toggle(index, button) {
+    if (!this.#shown.delete(index)) this.#shown.add(index);
+    button.setAttribute("aria-pressed", String(this.#shown.has(index)));
+    this.#changed();
+  }
+
+  #showAll() {
+    this.#shown.clear();
+    for (const button of this.#list.querySelectorAll("[aria-pressed]")) button.setAttribute("aria-pressed", "false");
+    this.select.focus();
+    this.#changed();
+  }
+
+  #changed() {
+    this.#list.querySelector(".show-all").hidden = !this.#shown.size;
+    this.#onchange({ color: this.select.value, shown: [...this.#shown].sort((a, b) => a - b) });
+  }
 }
 
-// The color of a group. Groups that follow each other in the legend have clearly different colors.
-export function groupColor(index, count, isDark) {
-  const hue = count <= MAX_EQUAL_STEPS ? (360 * index) / count + 15 : (GOLDEN_ANGLE * index) % 360;
-  const lightness = isDark ? [0.76, 0.68][index % 2] : [0.62, 0.52][index % 2];
-  return `oklch(${lightness} ${isDark ? 0.13 : 0.16} ${hue.toFixed(1)})`;
+// The colors of a ramp, between the names of its ends.
+function gradient({ ends }, colors) {
+  return element(
+    "div",
+    { class: "ramp" },
+    element("i", { style: { background: `linear-gradient(to right in oklch, ${colors.join(", ")})` } }),
+    ...ends.map((end) => element("span", {}, end)),
+  );
 }

@@ -1,114 +1,74 @@
-// Scatter plot of tens of thousands of points on a canvas: positions, drawing, and the point near the pointer.
+// Draws the map on a canvas: dots, outlines of clusters, one thumbnail for each cell of a grid, and the lasso.
 
-const GRID_CELLS = 96; // cells along each side of the plane, for finding the nearest point
-const MAX_ZOOM = 400; // relative to the whole map
-const MAX_THUMBNAILS = 140; // up to this many points in view are drawn as images
-const THUMBNAIL_SIDE = 52; // pixels
+import { THUMBNAIL_SIDE, representatives } from "./map_cells.js";
+import { Dots } from "./map_dots.js";
+import { Viewport } from "./map_viewport.js";
+
 const MOUSE_REACH = 14; // pixels from the pointer within which a point is found
-const MARGIN = 60; // pixels of the map that always stay in view
-
-const SHADES = 4; // levels of coverage of a pixel by a disc, for smooth edges
+const FRAME = 2; // pixels of color around a thumbnail
+const SMALLEST_DOT = 2; // pixels
+const LARGEST_DOT = 7;
 
 export class Plot {
-  // x, y: position of each point, in 0..1.
-  // groups: index into `colors` for each point.
-  // dimmed: 1 for points that are drawn first, in `dimmedColor`, and never found; or null.
-  // thumbnailOf: function from a point to its image, or to null while it loads.
-  constructor(canvas, { x, y, groups, dimmed, colors, dimmedColor, background, outline, thumbnailOf }) {
-    Object.assign(this, { canvas, groups, dimmed, colors, dimmedColor, background, outline, thumbnailOf });
-    this.x = Float32Array.from(x);
-    this.y = Float32Array.from(y);
+  // points: Points. clusters: [{ outline }]. theme: { background, dimmed, other, text }, colors.
+  // thumbnails: Thumbnails. isMarked(i): whether a point is in the user's selection.
+  constructor(canvas, { points, clusters, theme, thumbnails, isMarked, onmove }) {
+    Object.assign(this, { canvas, points, clusters, theme, thumbnails, isMarked, onmove });
     this.context = canvas.getContext("2d", { alpha: false });
-    this.selected = -1;
-    this.scheduled = 0;
-    this.order = this.#pointsByColor();
-    this.shades = [background, dimmedColor, ...colors].map((color) => shadesOf(color, background));
-    this.#fillCells();
-    this.resize();
-    this.reset();
+    this.viewport = new Viewport();
+    this.dots = new Dots(this.context, theme.background);
+    [this.selected, this.scheduled, this.lasso, this.insets] = [-1, 0, null, {}];
+    [this.drawn, this.hasMarks] = [[], false];
+    this.frames = 0; // drawn so far; the benchmark counts them
   }
 
-  // Points in the order of drawing: the dimmed ones, then one list for each color.
-  #pointsByColor() {
-    const lists = [[], ...this.colors.map(() => [])];
-    for (let i = 0; i < this.x.length; i++) lists[this.dimmed?.[i] ? 0 : this.groups[i] + 1].push(i);
-    return lists.map((list) => Uint32Array.from(list));
+  // Color the points: the index of the color of each, or -1, and which points are dimmed (1), or null for none.
+  // clusterColors: of the outlines, or null for lines without color.
+  recolor({ groups, colors, dimmed, clusterColors }) {
+    Object.assign(this, { groups, dimmed, clusterColors });
+    this.colors = [...colors, this.theme.other]; // the last one is for points without a group
+    this.isFound = dimmed ? (i) => !dimmed[i] : () => true;
+    this.redraw();
   }
 
-  #fillCells() {
-    this.cells = Array.from({ length: GRID_CELLS * GRID_CELLS }, () => []);
-    for (let i = 0; i < this.x.length; i++) {
-      if (!this.dimmed?.[i]) this.cells[this.#cell(this.y[i]) * GRID_CELLS + this.#cell(this.x[i])].push(i);
-    }
+  colorOf(i) {
+    return this.colors[this.groups[i] < 0 ? this.colors.length - 1 : this.groups[i]];
   }
 
-  #cell(value) {
-    return Math.min(GRID_CELLS - 1, Math.max(0, Math.floor(value * GRID_CELLS)));
-  }
-
-  // Adapt to the present size of the canvas element.
-  resize() {
+  // Adapt to the present size of the canvas. insets: pixels at the left and the bottom that something else covers.
+  resize(insets = this.insets) {
+    this.insets = insets;
     this.density = Math.min(2, devicePixelRatio || 1);
-    this.width = this.canvas.clientWidth;
-    this.height = this.canvas.clientHeight;
-    this.canvas.width = Math.round(this.width * this.density);
-    this.canvas.height = Math.round(this.height * this.density);
-    this.image = this.context.createImageData(Math.max(1, this.canvas.width), Math.max(1, this.canvas.height));
-    this.pixels = new Uint32Array(this.image.data.buffer);
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    this.canvas.width = Math.max(1, Math.round(width * this.density));
+    this.canvas.height = Math.max(1, Math.round(height * this.density));
+    this.viewport.resize(width, height, insets);
+    this.dots.resize();
     this.redraw();
   }
 
-  // Show the whole map.
-  reset() {
-    this.scale = Math.max(1, Math.min(this.width, this.height) - 48); // pixels of the whole map
-    this.minScale = this.scale / 2;
-    this.left = (this.width - this.scale) / 2;
-    this.top = (this.height - this.scale) / 2;
+  // Change what is in view by a method of the viewport.
+  move(change) {
+    change(this.viewport);
     this.redraw();
+    this.onmove();
   }
 
-  pan(dx, dy) {
-    this.left += dx;
-    this.top += dy;
-    this.#keepInView();
-    this.redraw();
+  get scale() {
+    return this.viewport.scaleX;
   }
 
-  // Zoom so that the point of the map at (px, py) stays in its place.
-  zoom(factor, px = this.width / 2, py = this.height / 2) {
-    const scale = Math.min(this.minScale * 2 * MAX_ZOOM, Math.max(this.minScale, this.scale * factor));
-    const ratio = scale / this.scale;
-    this.left = px - (px - this.left) * ratio;
-    this.top = py - (py - this.top) * ratio;
-    this.scale = scale;
-    this.#keepInView();
-    this.redraw();
-  }
-
-  #keepInView() {
-    this.left = Math.min(this.width - MARGIN, Math.max(MARGIN - this.scale, this.left));
-    this.top = Math.min(this.height - MARGIN, Math.max(MARGIN - this.scale, this.top));
-  }
-
-  // The point nearest to a pixel, or -1 if no point is within reach.
-  nearest(px, py, reach = MOUSE_REACH) {
-    const [x, y, radius] = [(px - this.left) / this.scale, (py - this.top) / this.scale, reach / this.scale];
-    let nearest = -1;
-    let minimum = radius * radius;
-    for (let row = this.#cell(y - radius); row <= this.#cell(y + radius); row++) {
-      for (let column = this.#cell(x - radius); column <= this.#cell(x + radius); column++) {
-        for (const i of this.cells[row * GRID_CELLS + column]) {
-          const distance = (this.x[i] - x) ** 2 + (this.y[i] - y) ** 2;
-          if (distance <= minimum) [nearest, minimum] = [i, distance];
-        }
-      }
-    }
-    return nearest;
-  }
-
-  // The position of a point, in pixels.
+  // The position of a point, in pixels. A point with a thumbnail is where its thumbnail is.
   positionOf(i) {
-    return [this.left + this.x[i] * this.scale, this.top + this.y[i] * this.scale];
+    const drawn = this.drawn.find((each) => each.i === i);
+    return drawn ? [drawn.x, drawn.y] : this.viewport.toScreen(this.points.x[i], this.points.y[i]);
+  }
+
+  // The point of the thumbnail at a pixel, or else the point nearest to it, or -1 if none is within reach.
+  nearest(px, py, reach = MOUSE_REACH) {
+    const half = THUMBNAIL_SIDE / 2;
+    const on = ({ i, x, y }) => this.thumbnails.get(i) && Math.abs(x - px) <= half && Math.abs(y - py) <= half;
+    return this.drawn.find(on)?.i ?? this.points.nearest(this.viewport, px, py, reach, this.isFound);
   }
 
   // Mark a point with a ring. -1 marks no point.
@@ -126,68 +86,113 @@ export class Plot {
   }
 
   draw() {
-    const { context, density } = this;
-    const visible = this.#drawDots();
-    const isClose = visible.length <= MAX_THUMBNAILS;
-    context.setTransform(density, 0, 0, density, 0, 0);
-    if (isClose) for (const i of visible) this.#drawThumbnail(i);
-    if (this.selected >= 0) this.#drawRing(this.selected, isClose ? 40 : 8);
+    this.drawn = representatives(this.points, this.viewport, this.isFound);
+    this.thumbnails.want(this.drawn.map(({ i }) => i));
+    this.#drawDots();
+    this.context.setTransform(this.density, 0, 0, this.density, 0, 0);
+    this.#drawOutlines();
+    for (const each of this.drawn) this.#drawThumbnail(each);
+    if (this.selected >= 0) this.#drawRing(this.selected);
+    if (this.lasso) this.#drawLasso();
+    this.frames++;
+    this.ondraw?.(this.viewport, this.drawn);
   }
 
-  // Draw discs directly into the pixels: a path of tens of thousands of arcs takes a hundred times as long.
-  // Returns the points in view. The list ends early if there are more than MAX_THUMBNAILS.
+  // Dimmed points first, then the others, those of the selection with a ring.
   #drawDots() {
-    const { x, y, density, pixels } = this;
-    const { width, height } = this.canvas;
-    const [left, top, scale] = [this.left * density, this.top * density, this.scale * density];
-    const { reach, columns, rows, levels } = discStencil(Math.max(2, Math.round(this.#dotSide() * density)));
-    const offsets = rows.map((row, index) => row * width + columns[index]);
-    const visible = [];
-    pixels.fill(this.shades[0][SHADES]);
-    this.order.forEach((points, group) => {
-      const shades = this.shades[group + 1];
-      for (const i of points) {
-        const px = Math.round(left + x[i] * scale);
-        const py = Math.round(top + y[i] * scale);
-        if (px < reach || py < reach || px >= width - reach || py >= height - reach) continue;
-        if (group && visible.length <= MAX_THUMBNAILS) visible.push(i);
-        const center = py * width + px;
-        for (let k = 0; k < offsets.length; k++) pixels[center + offsets[k]] = shades[levels[k]];
+    const { points, dots, density, theme, viewport, dimmed, groups } = this;
+    const diameter = this.#dotDiameter() * density;
+    const dimmedBrush = dots.brush(theme.dimmed, theme.background, diameter);
+    const ring = dots.brush(theme.text, theme.background, diameter + 4 * density);
+    const brushes = this.colors.map((color) => dots.brush(color, theme.background, diameter));
+    const [left, top] = [viewport.left * density, viewport.top * density];
+    const [scaleX, scaleY] = [viewport.scaleX * density, viewport.scaleY * density];
+    const runs = points.runs(viewport.bounds());
+    const last = brushes.length - 1;
+    dots.clear();
+    for (const isForDimmed of dimmed ? [true, false] : [false]) {
+      for (const [from, to] of runs) {
+        for (let at = from; at < to; at++) {
+          const i = points.order[at];
+          if (dimmed && Boolean(dimmed[i]) !== isForDimmed) continue;
+          const px = Math.round(left + points.x[i] * scaleX);
+          const py = Math.round(top + points.y[i] * scaleY);
+          if (this.hasMarks && this.isMarked(i)) dots.draw(ring, px, py);
+          dots.draw(isForDimmed ? dimmedBrush : brushes[groups[i] < 0 ? last : groups[i]], px, py);
+        }
       }
-    });
-    this.context.putImageData(this.image, 0, 0);
-    return visible;
+    }
+    dots.show();
   }
 
   // The diameter of a point in pixels: smaller for many points, larger when zoomed in.
-  #dotSide() {
-    const zoom = this.scale / (2 * this.minScale);
-    return Math.min(9, Math.min(6, Math.max(2, 300 / Math.sqrt(this.x.length))) * zoom ** 0.4);
+  #dotDiameter() {
+    const usual = Math.min(5, Math.max(SMALLEST_DOT, 220 / Math.sqrt(this.points.length)));
+    return Math.min(LARGEST_DOT, usual * Math.max(1, this.viewport.zoom) ** 0.4);
   }
 
-  #drawThumbnail(i) {
-    const image = this.thumbnailOf(i, () => this.redraw());
+  #drawOutlines() {
+    const { context, viewport, theme, clusterColors } = this;
+    context.lineWidth = 1.5;
+    context.lineJoin = "round";
+    this.clusters.forEach(({ outline }, index) => {
+      context.beginPath();
+      for (const curve of outline) smoothLine(context, curve, viewport);
+      context.fillStyle = context.strokeStyle = clusterColors?.[index] ?? theme.other;
+      context.globalAlpha = 0.07;
+      context.fill("evenodd");
+      context.globalAlpha = 0.65;
+      context.stroke();
+    });
+    context.globalAlpha = 1;
+  }
+
+  #drawThumbnail({ i, x, y }) {
+    const image = this.thumbnails.get(i);
     if (!image) return;
-    const [px, py] = this.positionOf(i);
-    const longest = Math.max(image.naturalWidth, image.naturalHeight);
-    const width = (THUMBNAIL_SIDE * image.naturalWidth) / longest;
-    const height = (THUMBNAIL_SIDE * image.naturalHeight) / longest;
-    this.context.fillStyle = this.dimmed?.[i] ? this.dimmedColor : this.colors[this.groups[i]];
-    this.context.fillRect(px - width / 2 - 2, py - height / 2 - 2, width + 4, height + 4);
-    this.context.drawImage(image, px - width / 2, py - height / 2, width, height);
+    const { context, density } = this;
+    const [width, height] = [image.width / density, image.height / density];
+    const isMarked = this.hasMarks && this.isMarked(i);
+    const frame = isMarked ? FRAME + 2 : FRAME;
+    context.fillStyle = isMarked ? this.theme.text : this.colorOf(i);
+    context.beginPath();
+    context.roundRect(x - width / 2 - frame, y - height / 2 - frame, width + 2 * frame, height + 2 * frame, 4);
+    context.fill();
+    context.drawImage(image, x - width / 2, y - height / 2, width, height);
   }
 
-  #drawRing(i, radius) {
+  #drawRing(i) {
     const [px, py] = this.positionOf(i);
     const { context } = this;
+    const image = this.drawn.some((each) => each.i === i) && this.thumbnails.get(i);
     context.beginPath();
-    context.arc(px, py, radius, 0, 6.2832);
-    context.lineWidth = 5;
-    context.strokeStyle = this.background;
+    if (image) {
+      const [width, height] = [image.width / this.density + 8, image.height / this.density + 8];
+      context.roundRect(px - width / 2, py - height / 2, width, height, 6);
+    } else {
+      context.arc(px, py, 8, 0, 2 * Math.PI);
+    }
+    for (const [lineWidth, color] of [[5, this.theme.background], [2.5, this.theme.text]]) {
+      context.lineWidth = lineWidth;
+      context.strokeStyle = color;
+      context.stroke();
+    }
+  }
+
+  // The line that the user draws around images.
+  #drawLasso() {
+    const { context } = this;
+    context.beginPath();
+    for (const [x, y] of this.lasso) context.lineTo(x, y);
+    context.closePath();
+    context.fillStyle = context.strokeStyle = this.theme.accent;
+    context.globalAlpha = 0.12;
+    context.fill();
+    context.globalAlpha = 1;
+    context.lineWidth = 2;
+    context.setLineDash([6, 4]);
     context.stroke();
-    context.lineWidth = 2.5;
-    context.strokeStyle = this.outline;
-    context.stroke();
+    context.setLineDash([]);
   }
 
   // Stop drawing for good.
@@ -197,33 +202,12 @@ export class Plot {
   }
 }
 
-// The pixels of a disc relative to its center, and the level of coverage of each.
-function discStencil(diameter) {
-  const reach = Math.ceil(diameter / 2) + 1;
-  const [columns, rows, levels] = [[], [], []];
-  for (let row = -reach; row <= reach; row++) {
-    for (let column = -reach; column <= reach; column++) {
-      const level = Math.round(SHADES * Math.min(1, Math.max(0, diameter / 2 + 0.5 - Math.hypot(row, column))));
-      if (level) {
-        columns.push(column);
-        rows.push(row);
-        levels.push(level);
-      }
-    }
-  }
-  return { reach, columns, rows, levels };
-}
-
-// A color over the background at each level of coverage, as the 32 bits of a pixel.
-function shadesOf(color, background) {
-  const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  return Array.from({ length: SHADES + 1 }, (_, level) => {
-    context.globalAlpha = 1;
-    context.fillStyle = background;
-    context.fillRect(0, 0, 1, 1);
-    context.globalAlpha = level / SHADES;
-    context.fillStyle = color;
-    context.fillRect(0, 0, 1, 1);
-    return new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];
-  });
+// Add a closed curve to the path: quadratic curves through the middles of its sides. curve: x, y, x, y ...
+function smoothLine(context, curve, viewport) {
+  const count = curve.length / 2;
+  const at = (k) => viewport.toScreen(curve[2 * (k % count)], curve[2 * (k % count) + 1]);
+  const middle = ([x1, y1], [x2, y2]) => [(x1 + x2) / 2, (y1 + y2) / 2];
+  context.moveTo(...middle(at(count - 1), at(0)));
+  for (let k = 0; k < count; k++) context.quadraticCurveTo(...at(k), ...middle(at(k), at(k + 1)));
+  context.closePath();
 }

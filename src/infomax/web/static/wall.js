@@ -1,113 +1,211 @@
-// Wall: all images, one screen at a time.
+// Wall: all images in justified rows, in one long page. Only what is near the screen is loaded and drawn.
 
-import { request } from "./api.js";
+import { filtersOf, requestComputed } from "./api.js";
 import { announce, element, formatCount, formatNumber, message } from "./elements.js";
-import { linkTo, toWall } from "./address.js";
-import { grid, tile } from "./images.js";
+import { isFiltered, linkTo, ORDERS, withoutFilters } from "./address.js";
+import { roam, tile } from "./images.js";
+import { justify, shapeOf } from "./layout.js";
+import { isSelected } from "./selection.js";
 
 const GAP = 6; // pixels between tiles, as in style.css
-const PAGER_HEIGHT = 52; // pixels, as in style.css
-const MAX_TILES = 500; // the server sends no more images at once
+const SECTION = 120; // images that are loaded and drawn together
+const MARGIN = "1200px"; // how far from the screen sections are drawn
+const SIZES = { small: 110, medium: 170, large: 260 }; // heights of rows in pixels
+const ORDER_NAMES = { path: "By path", date: "Newest first", likeness: "By likeness", random: "At random" };
 
-export async function show(view, state, { signal, go, statistics }) {
-  const { columns, limit } = fitGrid(view);
-  const found = await request(
-    "api/images",
-    { offset: state.from, limit, folder: state.folder, label: state.label },
-    { signal },
-  );
-  if (!found.images.length) {
-    view.replaceChildren(emptyMessage(state, found.total, statistics));
+export async function show(view, state, { signal, go, statistics, tools }) {
+  const seed = state.order === "random" ? 7 : null;
+  const load = (offset, limit = SECTION) =>
+    requestComputed(
+      "api/images",
+      { offset, limit, order: state.order, seed, ...filtersOf(state) },
+      { signal, waiting: (count) => announce(`Laying out ${formatCount(count, "image")}`) },
+    );
+  const start = Math.floor(state.from / SECTION) * SECTION;
+  const found = await load(start);
+  if (!found.total) {
+    view.replaceChildren(emptyMessage(state, statistics));
     announce("No images");
     return {};
   }
-  const tiles = grid(
-    found.images.map((image) => tile(image, state)),
-    { class: "wall", "aria-label": "Images", style: { "--columns": columns } },
-  );
-  const last = state.from + found.images.length;
-  const range = `${formatNumber(state.from + 1)}–${formatNumber(last)} of ${formatNumber(found.total)}`;
+  const wall = element("div", { class: "wall", role: "group", "aria-label": "Images" });
+  const place = element("span", { class: "page-range" });
+  tools.replaceChildren(...toolbar(state, go, place, () => sections.forEach((each) => each.redraw())));
   view.replaceChildren(
     element("h1", { class: "visually-hidden" }, "Images"),
-    tiles,
-    pager(state, limit, found.total, range, go),
+    wall,
   );
-  announce(`Images ${range}`);
-  return { keys: { PageDown: turnPage(1), PageUp: turnPage(-1) } };
-
-  function turnPage(step) {
-    return () => {
-      const from = state.from + step * limit;
-      if (from < found.total && from > -limit) go({ ...state, from: Math.max(0, from) }, { focus: true });
-    };
-  }
-}
-
-// Choose the number of columns and tiles that fill the screen. One or two columns more are used if they leave less
-// empty space at the bottom. A narrow screen gets three times the rows: scrolling is easier there than turning pages.
-function fitGrid(view) {
-  const style = getComputedStyle(view);
-  const padding = (side) => parseFloat(style[`padding${side}`]);
-  const width = view.clientWidth - padding("Left") - padding("Right") + GAP;
-  const barHeight = document.querySelector(".bar").offsetHeight;
-  const height = innerHeight - barHeight - padding("Top") - padding("Bottom") - PAGER_HEIGHT + GAP;
-  const side = Math.min(176, Math.max(104, width / 11)) + GAP;
-  const fewest = Math.max(2, Math.floor(width / side));
-  if (fewest < 6) return { columns: fewest, limit: fewest * Math.max(2, 3 * Math.floor((height * fewest) / width)) };
-  const choices = [fewest, fewest + 1, fewest + 2].map((columns) => {
-    const rows = Math.max(2, Math.floor((height * columns) / width));
-    return { columns, limit: Math.min(MAX_TILES, columns * rows), space: height - (rows * width) / columns };
-  });
-  return choices.reduce((best, each) => (each.space < best.space ? each : best));
-}
-
-function pager(state, limit, total, range, go) {
-  const pageCount = Math.ceil(total / limit);
-  const rangeText = element("span", { class: "page-range" }, range);
-  const previous = state.from > 0 ? Math.max(0, state.from - limit) : null;
-  const next = state.from + limit < total ? Math.min(state.from + limit, (pageCount - 1) * limit) : null;
-  return element(
-    "nav",
-    { class: "pager", "aria-label": "Pages" },
-    pageLink(state, previous, "←", "Previous page", "prev"),
-    pageCount > 1 && pageSlider(state, limit, pageCount, rangeText, go),
-    rangeText,
-    pageLink(state, next, "→", "Next page", "next"),
+  const sections = Array.from({ length: Math.ceil(found.total / SECTION) }, (_, number) =>
+    createSection(wall, number, Math.min(SECTION, found.total - number * SECTION), state, load),
   );
-}
-
-function pageLink(state, from, text, label, rel) {
-  if (from === null) return element("span", { class: "page-link", "aria-hidden": "true" }, text);
-  return element("a", { class: "page-link", rel, href: linkTo({ ...state, from }), "aria-label": label }, text);
-}
-
-function pageSlider(state, limit, pageCount, rangeText, go) {
-  const page = Math.floor(state.from / limit);
-  const slider = element("input", {
-    type: "range",
-    min: 0,
-    max: pageCount - 1,
-    value: page,
-    "aria-label": "Page",
-    "aria-valuetext": `page ${page + 1} of ${pageCount}`,
-    oninput: () => {
-      rangeText.textContent = `page ${formatNumber(Number(slider.value) + 1)} of ${formatNumber(pageCount)}`;
+  sections[start / SECTION]?.fill(found.images);
+  wall.append(...sections.map((each) => each.element));
+  const watcher = watch(sections);
+  const scrolled = () => showPlace(wall, sections, place, found.total, state);
+  addEventListener("scroll", scrolled, { passive: true });
+  if (state.from) scrollToImage(sections, state.from);
+  scrolled();
+  announce(formatCount(found.total, "image"));
+  return {
+    title: isFiltered(state) ? (state.label ?? state.tag ?? "Images") : null,
+    resize: () => sections.forEach((each) => each.redraw()),
+    leave: () => {
+      watcher.disconnect();
+      removeEventListener("scroll", scrolled);
     },
-    onchange: () => go({ ...state, from: Number(slider.value) * limit }),
-  });
-  return slider;
+  };
 }
 
-function emptyMessage(state, total, statistics) {
-  if (total) {
-    const link = element("a", { href: linkTo(toWall(state)) }, "Go to the first images");
-    return message("There are no more images.", link);
+// Some images of the wall. Before they are loaded, they take the room that they will need by an estimate.
+function createSection(wall, number, count, state, load) {
+  const place = element("div", { class: "section" });
+  let images = null;
+  let drawn = false;
+  const section = { element: place, first: number * SECTION, count, fill, enter, leave, redraw, estimate };
+  estimate();
+  return section;
+
+  function fill(loaded) {
+    images = loaded;
+    place.style.setProperty("height", "auto");
+    draw();
   }
-  if (state.folder !== null || state.label !== null) {
-    const everything = linkTo(toWall(state, { folder: null, label: null }));
+  async function enter() {
+    if (drawn) return;
+    if (images) return draw();
+    drawn = true; // asked for
+    try {
+      const loaded = (await load(section.first)).images;
+      drawn = false;
+      fill(loaded);
+    } catch (error) {
+      drawn = false;
+      if (error.name !== "AbortError") throw error;
+    }
+  }
+  function leave() {
+    if (!images || !drawn || place.contains(document.activeElement)) return;
+    place.style.setProperty("height", `${place.offsetHeight}px`);
+    place.replaceChildren();
+    drawn = false;
+  }
+  function redraw() {
+    if (images && drawn) draw();
+    else estimate();
+  }
+  function draw() {
+    const rows = justify(images.map(shapeOf), wallWidth(wall), rowHeight(), GAP);
+    let next = 0;
+    place.replaceChildren(
+      ...rows.map(({ images: length, height }) => {
+        const row = images.slice(next, next + length);
+        next += length;
+        return element(
+          "div",
+          { class: "row" },
+          row.map((image) =>
+            tile(image, state, {
+              class: isSelected(image.id) ? "selected" : "",
+              style: { width: `${(shapeOf(image) * height).toFixed(2)}px`, height: `${height.toFixed(2)}px` },
+            }),
+          ),
+        );
+      }),
+    );
+    place.style.setProperty("height", "auto");
+    drawn = true;
+    roam(wall);
+  }
+  function estimate() {
+    const width = (wall.clientWidth || document.documentElement.clientWidth - 32) + GAP;
+    const rows = Math.max(1, Math.round((count * 1.25 * rowHeight()) / width));
+    place.style.setProperty("height", `${rows * (rowHeight() + GAP)}px`);
+  }
+}
+
+const wallWidth = (wall) => (wall.clientWidth || document.documentElement.clientWidth - 32) - 0.5;
+
+function rowHeight() {
+  const chosen = SIZES[localStorage.getItem("tiles")] ?? SIZES.medium;
+  return innerWidth < 640 ? chosen * 0.62 : chosen;
+}
+
+// Draw sections that come near the screen, and empty those that leave it.
+function watch(sections) {
+  const byElement = new Map(sections.map((each) => [each.element, each]));
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) byElement.get(target).enter();
+        else byElement.get(target).leave();
+      }
+    },
+    { rootMargin: MARGIN },
+  );
+  sections.forEach((each) => watcher.observe(each.element));
+  return watcher;
+}
+
+// Where the reader is: the first image of the first row on the screen. It goes into the address, so that Back returns.
+function showPlace(wall, sections, place, total, state) {
+  const top = document.querySelector(".bar").offsetHeight;
+  const section = sections.find((each) => each.element.getBoundingClientRect().bottom > top + 8) ?? sections.at(-1);
+  const tiles = [...section.element.querySelectorAll(".tile")];
+  const visible = tiles.findIndex((each) => each.getBoundingClientRect().bottom > top + 8);
+  const first = section.first + Math.max(0, visible);
+  place.textContent = `${formatNumber(first + 1)} of ${formatNumber(total)}`;
+  const from = first > 0 && scrollY > 0 ? first : 0;
+  if (from !== state.from) {
+    state.from = from;
+    history.replaceState(history.state, "", linkTo(state));
+  }
+}
+
+function scrollToImage(sections, from) {
+  const section = sections[Math.floor(from / SECTION)];
+  const tileElement = section?.element.querySelectorAll(".tile")[from - section.first];
+  const top = document.querySelector(".bar").offsetHeight;
+  if (section) scrollTo(0, (tileElement ?? section.element).getBoundingClientRect().top + scrollY - top - 8);
+}
+
+function toolbar(state, go, place, redraw) {
+  const order = element(
+    "label",
+    {},
+    element("span", {}, "Order "),
+    element(
+      "select",
+      { name: "order", "aria-label": "Order", onchange: (event) => go({ ...state, order: event.target.value, from: 0 }, { keep: "order" }) },
+      ORDERS.map((each) => element("option", { value: each, selected: each === state.order }, ORDER_NAMES[each])),
+    ),
+  );
+  const size = element(
+    "label",
+    {},
+    element("span", {}, "Tiles "),
+    element(
+      "select",
+      {
+        name: "tiles",
+        "aria-label": "Height of the tiles",
+        onchange: (event) => {
+          localStorage.setItem("tiles", event.target.value);
+          redraw();
+        },
+      },
+      Object.keys(SIZES).map((each) =>
+        element("option", { value: each, selected: each === (localStorage.getItem("tiles") ?? "medium") }, each),
+      ),
+    ),
+  );
+  return [order, size, place];
+}
+
+function emptyMessage(state, statistics) {
+  if (isFiltered(state)) {
     return message(
       "No image matches the filters.",
-      element("a", { href: everything }, `Show all ${formatCount(statistics.images, "image")}`),
+      element("a", { href: linkTo(withoutFilters(state)) }, `Show all ${formatCount(statistics.images, "image")}`),
     );
   }
   return message(
