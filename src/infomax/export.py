@@ -77,6 +77,8 @@ def export(model: InfoMax, path: str | Path) -> Exported:
     size, dim = model.recipe_.size, model.recipe_.dim
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (_PROBES, size, size, 3), np.uint8))
     program = _program(module, images)
+    difference: float | None
+    opset: int | None
     if path.suffix == ".pt2":
         content, opset = io.BytesIO(), None
         with warnings.catch_warnings():

@@ -55,7 +55,7 @@ def test_the_head_is_the_solution_over_views_of_the_images_that_are_not_held_out
     order = torch.randperm(32, generator=torch.Generator().manual_seed(3)).numpy()[3:]
     batch = torch.from_numpy(images[order])
     crops = augment(HeadViews().policies(16, chiral=False), batch, numbered_generator(3, 0))
-    views = [batch, *crops[0].split(29), crops[1]]
+    views = [batch, *torch.split(crops[0], 29), crops[1]]
     assert len(views) == 5
     with torch.inference_mode():
         samples = torch.stack([encoder.net.summaries(view).sqrt() for view in views], 1)

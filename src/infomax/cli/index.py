@@ -130,7 +130,7 @@ def _index_vectors(
     folder.create_for(OtherModel(fingerprint, dim))
     given: GivenVectors = {"vectors": found.vectors, "paths": found.paths, "labels": found.labels}
     reading = reading_options(exclude, max_pixels)
-    changes = add_vectors(folder, folder.open_store(dim), given, *sources[:1] or [None], reading, progress=True)
+    changes = add_vectors(folder, folder.open_store(dim), given, next(iter(sources), None), reading, progress=True)
     if changes.skipped:
         print_warnings(
             [f"{len(changes.skipped)} paths are no image files here, and are listed by name: {index / 'skipped.csv'}"]

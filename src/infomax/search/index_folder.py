@@ -131,6 +131,19 @@ class IndexFolder:
                 f"{wanted.dim} by {wanted.model!r}: choose another --index"
             )
 
+    def create(self, model: "InfoMax") -> None:
+        """Make the folder with an empty store for a fitted model, which is copied into it.
+
+        Args:
+            model: The model.
+
+        Raises:
+            InfoMaxError: Something else is in the way.
+            OSError: The place cannot be written to.
+
+        """
+        self._make(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim), model)
+
     def _make(self, metadata: IndexMetadata, model: "InfoMax | None") -> None:
         """Make the folder with an empty store. An index that another process makes meanwhile is as good."""
         self._refuse_unless_free()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Required, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -46,8 +46,8 @@ class GivenVectors(TypedDict, total=False):
 
     """
 
-    vectors: Required[Float[np.ndarray, "n d"]]
-    paths: Required[Sequence[str | Path]]
+    vectors: Float[np.ndarray, "n d"]
+    paths: Sequence[str | Path]
     labels: Sequence[str | None] | None
 
 
@@ -77,6 +77,8 @@ def add_vectors(
         InfoMaxError: Vectors, paths or labels do not fit each other or the store, or a path is there twice.
 
     """
+    if "vectors" not in given or "paths" not in given:
+        raise InfoMaxError("vectors need the paths of their images, and paths need vectors: give both")
     vectors, names = np.asarray(given["vectors"], np.float32), _names(given["paths"], folder)
     labels = given.get("labels") or [None] * len(names)
     _validate(vectors, names, labels, store.dim)
@@ -119,7 +121,8 @@ def vector_of(store: Store, path: str | Path) -> Float[np.ndarray, " d"]:
             f"{quoted_path(path)} is not in the index, and the model of its vectors is not here: search with a vector, "
             "a .npy file say, or with an image of the index"
         ) from None
-    return vectors_of(store.fetch([id_of(name)], ["vector"]))[0]
+    vector: Float[np.ndarray, " d"] = vectors_of(store.fetch([id_of(name)], ["vector"]))[0]
+    return vector
 
 
 def _names(paths: Sequence[str | Path], folder: SourceLike | None) -> list[str]:

@@ -159,6 +159,6 @@ class BackboneTrainer(MomentsTrainer):
         """Yield the summaries of the views, the whole image first."""
         views = [
             images,
-            *(each for batch in augment(self._policies, images, generator) for each in batch.split(len(images))),
+            *(each for batch in augment(self._policies, images, generator) for each in torch.split(batch, len(images))),
         ]
         yield torch.stack([self.encoder.numbers(each) for each in views], 1)
