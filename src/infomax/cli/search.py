@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 QueryImages = Annotated[
     list[str],
-    typer.Argument(metavar="IMAGE", help="Image files to search with, or vectors in .npy files; - reads stdin."),
+    typer.Argument(metavar="IMAGE", help="Image files, or vectors in .npy files; - reads stdin."),
 ]
 MatchCount = Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")]
 Approximate = Annotated[
