@@ -19,6 +19,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 FLOORS = [
     {"errors"},
     {"files", "forking", "paths", "progress", "constraints", "estimator", "version"},
+    {"hub"},
     {"devices"},
     {"decoding"},
     {"information", "images"},
@@ -27,7 +28,7 @@ FLOORS = [
     {"training"},
     {"recipes"},
     {"model"},
-    {"evaluation", "search"},
+    {"evaluation", "export", "search"},
     {"cleaning", "explore"},
     {"figures", "web"},
     {"cli"},

@@ -49,19 +49,21 @@ class Embeddings:
     Attributes:
         vectors: Vectors, one per row of the file.
         labels: Label of each vector, "" if that one is missing. None if the file has no labels.
+        paths: Path of the image of each vector. None if the file has none.
 
     """
 
     vectors: Float[np.ndarray, "n d"]
     labels: list[str] | None
+    paths: list[str] | None = None
 
 
 def read_embeddings(path: Path) -> Embeddings:
     """Read feature vectors from a parquet file.
 
     Args:
-        path: Parquet file with a column `vector` (lists of d numbers each). A column `label`, of any type, is optional.
-            In a ClassLabel, -1 stands for a missing label.
+        path: Parquet file with a column `vector` (lists of d numbers each). A column `label`, of any type, and a column
+            `path` are optional. In a ClassLabel, -1 stands for a missing label.
 
     Returns:
         The vectors and their labels.
@@ -72,7 +74,7 @@ def read_embeddings(path: Path) -> Embeddings:
     """
     try:
         schema = pq.read_schema(path)
-        wanted = [name for name in ("vector", "label") if name in schema.names]
+        wanted = [name for name in ("vector", "label", "path") if name in schema.names]
         table = pq.read_table(path, columns=wanted)
     except FileNotFoundError:
         raise InfoMaxError(f"no such file: {path}: give one that infomax embed wrote") from None
@@ -89,7 +91,8 @@ def read_embeddings(path: Path) -> Embeddings:
         raise InfoMaxError(f"{path}: its column vector does not hold lists of one length: write it again")
     vectors = numbers.to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(table), -1)
     labels = _labels(table["label"].to_pylist(), schema.metadata or {}) if "label" in wanted else None
-    return Embeddings(vectors, labels)
+    paths = [str(each) for each in table["path"].to_pylist()] if "path" in wanted else None
+    return Embeddings(vectors, labels, paths)
 
 
 def _labels(values: Sequence[object], metadata: Mapping[bytes, bytes]) -> list[str]:

@@ -16,6 +16,7 @@ from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import batches_on, bfloat16_is_fast, choose_device
 from infomax.errors import InfoMaxError
 from infomax.estimator import Estimator
+from infomax.hub import Shareable
 from infomax.images import LoadedImages, SourceLike, load_images, open_source, write_skipped
 from infomax.images.loading import validate_complete
 from infomax.progress import announce
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @final
-class InfoMax(Estimator):
+class InfoMax(Estimator, Shareable):
     """Image features learned without labels by maximizing mutual information; a scikit-learn transformer.
 
     Args:

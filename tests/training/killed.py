@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 import infomax.files
 from infomax import InfoMax
 from infomax.recipes import Recipe
-from infomax.training import closed_form, trainer
+from infomax.training import moments, trainer
 from infomax.training.run_folder import Run
 from tests.conftest import SMALL, SMALL_VIEWS, colored
 from tests.training.test_closed_form import LITTLE, textured
@@ -44,7 +44,7 @@ LEARNED: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
 def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: bool) -> None:
     trainer.LOG_STEPS = 3
     vars(trainer).update(CHECKPOINT_SECONDS=seconds)
-    vars(closed_form).update(CHECKPOINT_SECONDS=seconds, BATCH_IMAGES=16)
+    vars(moments).update(CHECKPOINT_SECONDS=seconds, BATCH_IMAGES=16)
     if moment is not None:
         plan(moment)
     recipe, images = LEARNED[name]

@@ -15,10 +15,11 @@ from infomax.errors import InfoMaxError
 from infomax.recipes import SPECTRAL_FAST, Spectral
 from infomax.representation.color import LUMA
 from infomax.representation.encoders import SpectralEncoder
-from infomax.training import closed_form
-from infomax.training.closed_form import CELL_PAIRS, CcaSettings, ClosedFormTrainer
+from infomax.training import closed_form, moments
+from infomax.training.closed_form import CELL_PAIRS, ClosedFormTrainer
 from infomax.training.context import TrainingContext, numbered_generator
 from infomax.training.interruption import TrainingInterrupted
+from infomax.training.moments import CcaSettings
 from infomax.training.spectral_views import ViewSettings, mirror_classification_accuracy
 from tests.training import spectral_oracle as oracle
 
@@ -131,7 +132,7 @@ def test_regions_and_features_are_the_oracles(pairs: str, mirror: str) -> None:
 
 @pytest.mark.usefixtures("precise")
 def test_the_code_is_the_oracles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closed_form, "BATCH_IMAGES", 300)
+    monkeypatch.setattr(moments, "BATCH_IMAGES", 300)
     images = textured(500)
     model = fitted(images)
     encoder = model.encoder_
@@ -161,7 +162,7 @@ def test_few_images_are_gone_over_again_in_other_views(monkeypatch: pytest.Monke
             yield each
 
     monkeypatch.setattr(ClosedFormTrainer, "_view_samples", noted)
-    monkeypatch.setattr(closed_form, "BATCH_IMAGES", 90)
+    monkeypatch.setattr(moments, "BATCH_IMAGES", 90)
     fitted(textured(100), LITTLE.with_settings(view_rounds=4))
     *rounds, held_out = drawn
     assert [len(each) for each in rounds] == [90, 90, 90, 30]
@@ -236,7 +237,7 @@ class _Stop:
 def test_stopped_anywhere_and_resumed_it_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, make: Callable[[int], NDArray[np.uint8]]
 ) -> None:
-    monkeypatch.setattr(closed_form, "BATCH_IMAGES", 80)
+    monkeypatch.setattr(moments, "BATCH_IMAGES", 80)
     images = make(260)
     whole = fitted(images, out=tmp_path / "whole")
 

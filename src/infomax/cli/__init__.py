@@ -24,6 +24,7 @@ from infomax.cli.estimate_mi import estimate_mi
 from infomax.cli.evaluate import evaluate
 from infomax.cli.explain import explain
 from infomax.cli.explore import explore
+from infomax.cli.export import export
 from infomax.cli.fit import fit
 from infomax.cli.index import index
 from infomax.cli.montage import montage
@@ -63,7 +64,7 @@ def _expanding_homes(command: Callable[..., None]) -> Callable[..., None]:
 
 for command in (
     *(explore, fit, embed, montage, index, search, duplicates, outliers, select, tags, serve),
-    *(evaluate, compare, explain, estimate_mi, demo),
+    *(evaluate, compare, explain, export, estimate_mi, demo),
 ):
     app.command()(_expanding_homes(command))
 

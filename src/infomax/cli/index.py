@@ -8,6 +8,7 @@ import typer
 
 from infomax.cli.loading import open_sources, reading_options
 from infomax.cli.options import (
+    SOURCE_HELP,
     Device,
     Exclude,
     ImageColumn,
@@ -15,9 +16,9 @@ from infomax.cli.options import (
     JsonFile,
     LabelColumn,
     MaxPixels,
-    SourceArgument,
 )
 from infomax.cli.output import print_left_out, print_warnings, write_json
+from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
     from infomax.search.sync import Changes
@@ -34,10 +35,26 @@ Unmounted = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")]
 
 
+Vectors = Annotated[
+    Path | None,
+    typer.Option(
+        "--vectors",
+        metavar="FILE.parquet",
+        help="Vectors of any other model, with columns path and vector; SOURCE is then the folder of the paths.",
+    ),
+]
+Fingerprint = Annotated[
+    str, typer.Option("--fingerprint", metavar="NAME", help="With --vectors: the name of the model that made them.")
+]
+Sources = Annotated[list[str] | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
+
+
 def index(
-    sources: SourceArgument,
     index: IndexOption,
+    sources: Sources = None,
     model: ModelOfNew = None,
+    vectors: Vectors = None,
+    fingerprint: Fingerprint = "vectors",
     prune: Prune = False,
     unmounted: Unmounted = False,
     dry_run: DryRun = False,
@@ -52,6 +69,12 @@ def index(
 
     Example: infomax index photos --model run --index photos.index
     """
+    if vectors is not None:
+        _refuse_together({"--model": model, "--prune": prune, "--dry-run": dry_run, "--device": device != "auto"})
+        _index_vectors(vectors, index, fingerprint, sources or [], exclude, max_pixels, json_file)
+        return
+    if not sources:
+        raise typer.BadParameter("give one, or --vectors FILE.parquet", param_hint="SOURCE...")
     from infomax.search.index import Index
     from infomax.search.planning import plan
 
@@ -76,6 +99,47 @@ def index(
     if json_file != "-":
         counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _refuse_together(options: dict[str, object]) -> None:
+    """Refuse options that say nothing of vectors from outside."""
+    if wrong := [name for name, given in options.items() if given]:
+        raise typer.BadParameter(f"--vectors and {wrong[0]} do not go together", param_hint="--vectors")
+
+
+def _index_vectors(
+    file: Path,
+    index: Path,
+    fingerprint: str,
+    sources: list[str],
+    exclude: list[str] | None,
+    max_pixels: int | None,
+    json_file: str | None,
+) -> None:
+    """Make an index for vectors of another model, or add to it; say which paths are no files."""
+    from infomax.embeddings import read_embeddings
+    from infomax.search.index_folder import IndexFolder, OtherModel
+    from infomax.search.vectors import GivenVectors, add_vectors
+
+    if len(sources) > 1:
+        raise typer.BadParameter("with --vectors give one folder, in which their paths are", param_hint="SOURCE...")
+    found, folder = read_embeddings(file), IndexFolder(index)
+    if found.paths is None:
+        raise InfoMaxError(f"{file} has no column named path: give the path of the image of each vector")
+    dim = found.vectors.shape[1]
+    folder.create_for(OtherModel(fingerprint, dim))
+    given: GivenVectors = {"vectors": found.vectors, "paths": found.paths, "labels": found.labels}
+    reading = reading_options(exclude, max_pixels)
+    changes = add_vectors(folder, folder.open_store(dim), given, next(iter(sources), None), reading, progress=True)
+    if changes.skipped:
+        print_warnings(
+            [f"{len(changes.skipped)} paths are no image files here, and are listed by name: {index / 'skipped.csv'}"]
+        )
+    counts = {"added": changes.added, "updated": changes.updated, "without_file": len(changes.skipped)}
+    if json_file is not None:
+        write_json(json_file, {"index": str(index), "dim": dim, "fingerprint": fingerprint, **counts})
+    if json_file != "-":
+        print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
 
 
 def _are_missing(sources: list[str]) -> bool:

@@ -5,14 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-SourceArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="SOURCE...",
-        help="Folders of images, image files, parquet files, a .npy or .npz file of images, a .txt of paths, or a "
-        "name: digits, cifar10. Several are put together; a glob works with quotes and without.",
-    ),
-]
+SOURCE_HELP = (
+    "Folders of images, image files, parquet files, a .npy or .npz file of images, a .txt of paths, or a name: digits, "
+    "cifar10. Several are put together; a glob works with quotes and without."
+)
+SourceArgument = Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCE_HELP)]
 ImageColumn = Annotated[
     str | None,
     typer.Option("--image-column", metavar="NAME", help="Column of the images in parquet files; found if left out."),

@@ -4,12 +4,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from infomax.cli.options import After, Before, Device, IncludeGone, IndexOption, JsonFile, MetricName
 from infomax.cli.output import one_line, print_gone, print_warnings, write_json
+from infomax.errors import InfoMaxError
+from infomax.paths import expand_home
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +22,13 @@ if TYPE_CHECKING:
     from infomax.search.queries import Conditions
     from infomax.search.results import Match, Matches
 
+    SearchedWith: TypeAlias = "bytes | Path | Float[np.ndarray, ' d']"
 
-QueryImages = Annotated[list[str], typer.Argument(metavar="IMAGE", help="Image files to search with; - reads stdin.")]
+
+QueryImages = Annotated[
+    list[str],
+    typer.Argument(metavar="IMAGE", help="Image files, or vectors in .npy files; - reads stdin."),
+]
 MatchCount = Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")]
 Approximate = Annotated[
     bool, typer.Option("--approximate", help="Search a large index faster; may miss a few matches.")
@@ -71,7 +78,7 @@ def search(
     from infomax.search.index import Index
 
     opened = Index.open(index, device=device)
-    queries: list[bytes | Path] = [sys.stdin.buffer.read() if each == "-" else Path(each) for each in images]
+    queries = [_query(each) for each in images]
     conditions: Conditions = {"folder": folder, "label": label, "tag": tag, "after": after, "before": before}
     options = {"metric": metric, "approximate": approximate, "include_gone": include_gone, **conditions}
     shaped = _shape(opened, queries, unlike or [], crop, together=together)
@@ -80,10 +87,7 @@ def search(
     found = [_find(opened, vector, own, k, options) for vector, own in shaped]
     _print_remarks(index, found, conditions)
     if figure is not None:
-        from infomax.figures.canvas import save_png
-        from infomax.figures.matches import draw_matches
-
-        save_png(draw_matches(opened, queries, found, metric), figure)
+        _draw(opened, queries, found, metric, figure)
     if json_file is not None:
         answer = {"metric": metric, "approximate": approximate}
         pairs = zip(images, found, strict=True)
@@ -95,16 +99,52 @@ def search(
             print(f"the figure is {figure}")
 
 
+def _query(name: str) -> "SearchedWith":
+    """What to search with: the content of stdin, a vector in a .npy file, or an image file."""
+    if name == "-":
+        return sys.stdin.buffer.read()
+    if name.endswith(".npy"):
+        import numpy as np
+
+        try:
+            with expand_home(name).open("rb") as file:
+                array = np.load(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InfoMaxError(f"{name} cannot be searched with ({error}): give what numpy.save wrote") from None
+        if array.dtype.kind == "f" and array.ndim == 1:
+            vector: Float[np.ndarray, " d"] = array
+            return vector
+    return Path(name)
+
+
+def _draw(
+    opened: "Index", queries: "Sequence[SearchedWith]", found: "Sequence[Matches]", metric: "Metric", figure: Path
+) -> None:
+    """Draw the matches into a file. Raises InfoMaxError for a query that is a vector."""
+    from infomax.figures.canvas import save_png
+    from infomax.figures.matches import draw_matches
+
+    drawn = [query for query in queries if isinstance(query, bytes | Path)]
+    if len(drawn) < len(queries):
+        raise InfoMaxError("a vector cannot be drawn: leave --figure out, or search with images")
+    save_png(draw_matches(opened, drawn, found, metric), figure)
+
+
 def _shape(
-    index: "Index", queries: "Sequence[bytes | Path]", unlike: "Sequence[Path]", crop: str | None, *, together: bool
-) -> "list[tuple[Float[np.ndarray, ' d'], list[bytes | Path]]]":
+    index: "Index", queries: "Sequence[SearchedWith]", unlike: "Sequence[Path]", crop: str | None, *, together: bool
+) -> "list[tuple[Float[np.ndarray, ' d'], list[SearchedWith]]]":
     """The vectors to search with, each with the files that it is made of."""
     from infomax.search.originals import Crop, combine, cropped
 
     part = None if crop is None else Crop.parse(crop)
     options = None if part is None else index.model.reading_options()
     vectors = [
-        index.embed(query if part is None or options is None else cropped(query, part, options)) for query in queries
+        index.embed(
+            query
+            if part is None or options is None or not isinstance(query, bytes | Path)
+            else cropped(query, part, options)
+        )
+        for query in queries
     ]
     others = [index.embed(each) for each in unlike]
     if together or others:
@@ -113,7 +153,7 @@ def _shape(
 
 
 def _find(
-    index: "Index", vector: "Float[np.ndarray, ' d']", own: "Sequence[bytes | Path]", k: int, options: dict[str, Any]
+    index: "Index", vector: "Float[np.ndarray, ' d']", own: "Sequence[SearchedWith]", k: int, options: dict[str, Any]
 ) -> "Matches":
     """The matches of a vector, without the files that it was made of."""
     from infomax.search.presence import file_key

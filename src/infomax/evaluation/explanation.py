@@ -141,6 +141,10 @@ def _closed_form_scores(
 
 def _local_objective(model: InfoMax) -> LocalInfo:
     """The term of the objective that has the local critic."""
+    if model.recipe_.kind == "backbone":
+        raise InfoMaxError(
+            "a head on a backbone compares whole images and has no local critic: explain a model of spectral-fast, say"
+        )
     terms = [] if model.objective_ is None else model.objective_.modules()
     local = next((term for term in terms if isinstance(term, LocalInfo)), None)
     if local is None:

@@ -1,6 +1,7 @@
 """Recipes: a file for each way to learn, its presets under their class with the command and the measured result."""
 
 from infomax.recipes.auto import Choice, choose_recipe, resolve_recipe
+from infomax.recipes.backbone import BACKBONE, Backbone
 from infomax.recipes.deep_infomax import DIM_CIFAR10, DIM_DIGITS, DIM_TINY_IMAGENET, DeepInfoMax
 from infomax.recipes.multiview import MULTIVIEW, MULTIVIEW_BEST, MULTIVIEW_FAST, MultiViewInfoMax
 from infomax.recipes.recipe import Recipe
@@ -9,6 +10,7 @@ from infomax.recipes.spectral import SPECTRAL, SPECTRAL_FAST, Spectral
 
 __all__ = [
     "AUTO",
+    "BACKBONE",
     "DIM_CIFAR10",
     "DIM_DIGITS",
     "DIM_TINY_IMAGENET",
@@ -18,6 +20,7 @@ __all__ = [
     "RECIPES",
     "SPECTRAL",
     "SPECTRAL_FAST",
+    "Backbone",
     "Choice",
     "DeepInfoMax",
     "MultiViewInfoMax",

@@ -87,7 +87,7 @@ def resolve_recipe(
         choice = Choice(find_recipe(recipe), "")
     _refuse_settings_of_others(choice.recipe, settings or {})
     found = choice.recipe.with_settings(**settings) if settings else choice.recipe
-    return Choice(found if epochs is None else found.with_epochs(epochs), choice.reason)
+    return Choice((found if epochs is None else found.with_epochs(epochs)).completed(), choice.reason)
 
 
 def choose_recipe(source: Source, device: torch.device, minutes: float = MINUTES) -> Choice:
@@ -123,6 +123,8 @@ def choose_recipe(source: Source, device: torch.device, minutes: float = MINUTES
     if own is not None and others is not None:
         comparison = "finer" if others > own else "faster"
         reason += f", takes about {duration(own)} ({comparison}: --recipe {other.name}, about {duration(others)})"
+    if seen.side >= RESOLUTIONS[0][0]:
+        reason += "; for photos of things a pretrained net knows more: --recipe backbone"
     return Choice(recipe, reason)
 
 

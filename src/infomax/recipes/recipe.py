@@ -49,6 +49,10 @@ class Recipe(ABC):
     def input_signature(self) -> tuple[object, ...]:
         """All that a code depends on apart from the encoder's weights; a model's fingerprint is made of both."""
 
+    def completed(self: Own) -> Own:
+        """Fill in what was left to the parts of the recipe, such as the side of the images that a net takes."""
+        return self
+
     @abstractmethod
     def encoder(self) -> Encoder:
         """Make a new encoder, initialized from PyTorch's global random state."""

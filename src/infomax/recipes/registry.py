@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infomax.errors import InfoMaxError
+from infomax.recipes.backbone import BACKBONE, Backbone
 from infomax.recipes.deep_infomax import DIM_CIFAR10, DIM_DIGITS, DIM_TINY_IMAGENET, DeepInfoMax
 from infomax.recipes.multiview import MULTIVIEW, MULTIVIEW_BEST, MULTIVIEW_FAST, MultiViewInfoMax
 from infomax.recipes.recipe import Recipe
@@ -18,11 +19,12 @@ RECIPES: dict[str, Recipe] = {
         *(SPECTRAL, SPECTRAL_FAST, SPECTRAL_64, SPECTRAL_96),
         *(MULTIVIEW_FAST, MULTIVIEW, MULTIVIEW_BEST),
         *(DIM_CIFAR10, DIM_TINY_IMAGENET, DIM_DIGITS),
+        BACKBONE,
     )
 }
 """The presets by name."""
 
-KINDS: dict[str, type[Recipe]] = {kind.kind: kind for kind in (Spectral, MultiViewInfoMax, DeepInfoMax)}
+KINDS: dict[str, type[Recipe]] = {kind.kind: kind for kind in (Spectral, MultiViewInfoMax, DeepInfoMax, Backbone)}
 """The classes by what config.json calls them."""
 
 

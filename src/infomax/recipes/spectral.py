@@ -25,15 +25,9 @@ from infomax.recipes.recipe import Recipe
 from infomax.representation.encoders import Encoder, SpectralEncoder
 from infomax.representation.encoders.codebook import PatchKind, PatchSettings
 from infomax.representation.objectives import Objective
-from infomax.training.closed_form import (
-    CELL_PAIRS,
-    CODEBOOK_IMAGES,
-    MOMENTS_KEYS,
-    STAGES,
-    CcaSettings,
-    ClosedFormTrainer,
-)
+from infomax.training.closed_form import CELL_PAIRS, CODEBOOK_IMAGES, STAGES, ClosedFormTrainer
 from infomax.training.context import TrainingContext
+from infomax.training.moments import MOMENTS_KEYS, CcaSettings
 from infomax.training.spectral_views import MIRROR, ViewSettings
 
 DECODE_SECONDS = 5e-4  # to decode an image of the usual kinds to a small square, on two cores

@@ -33,9 +33,11 @@ from infomax.search.roots import PresenceFilter, Roots
 from infomax.search.scan import FindDecoded, nothing_decoded
 from infomax.search.stores.store import Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
+from infomax.search.vectors import GivenVectors, add_vectors, vector_of
 
 if TYPE_CHECKING:  # torch and LanceDB load when they are first needed
     from infomax.model import InfoMax
+    from infomax.search.index_folder import ModelLike
 
 
 @final
@@ -79,13 +81,18 @@ class Index(IndexReader):
 
     @classmethod
     def create(
-        cls, path: str | Path, model: "InfoMax | str | Path", *, device: str = "auto", progress: bool = False
+        cls,
+        path: str | Path,
+        model: "ModelLike",
+        *,
+        device: str = "auto",
+        progress: bool = False,
     ) -> "Index":
         """Make an index for the vectors of a model, or open the one that `path` holds already.
 
         Args:
             path: Folder of the index.
-            model: A fitted model, or the RUN folder of one.
+            model: A fitted model, the RUN folder of one, or an OtherModel, whose vectors come from outside.
             device: Where the model runs: "auto", "cpu" or "cuda".
             progress: Whether to draw progress bars on stderr.
 
@@ -105,8 +112,8 @@ class Index(IndexReader):
 
         Args:
             path: Folder of the index.
-            device: Where the model runs: "auto", "cpu" or "cuda".
-            progress: Whether to draw progress bars on stderr.
+            device: As of the class.
+            progress: As of the class.
 
         Returns:
             The index.
@@ -126,19 +133,30 @@ class Index(IndexReader):
         opening = partial(Index, device=self.device, progress=self.progress, store=self._given_store)
         return opening, (self.path.absolute(),)
 
-    def add(self, source: SourceLike, *, prune: bool = False, reading: ReadingOptions | None = None) -> "Index":
-        """Bring the index up to date with a SOURCE, as `synchronize` does.
+    def add(
+        self,
+        source: SourceLike | None = None,
+        *,
+        prune: bool = False,
+        reading: ReadingOptions | None = None,
+        **given: Unpack[GivenVectors],
+    ) -> "Index":
+        """Bring the index up to date with a SOURCE, as `synchronize` does, or add vectors of another model.
 
         Args:
-            source: Images: a folder, files, parquet files, arrays, or a name.
+            source: Images: a folder, files, parquet files, arrays, or a name. With vectors, the folder of their paths.
             prune: Also remove images that have vanished from the source.
             reading: What to leave out of the source, and how large an image may be.
+            **given: `vectors` and `paths`, and `labels` perhaps: see `GivenVectors`.
 
         Returns:
             The index itself.
 
         """
-        self.synchronize(source, prune=prune, reading=reading)
+        if given:
+            add_vectors(self._folder, self._store, given, source, reading, progress=self.progress)
+        else:
+            self.synchronize([] if source is None else source, prune=prune, reading=reading)
         return self
 
     def synchronize(
@@ -306,6 +324,8 @@ class Index(IndexReader):
 
         """
         query = plain_query(query)
+        if isinstance(query, str | Path) and not self._folder.read_metadata().embeds:
+            return vector_of(self._store, query)
         if isinstance(query, np.ndarray) and query.dtype.kind == "f" and query.ndim < 3:
             return query_vector(query, self.dim, self.path)
         pixels = query_pixels(query, self.model.recipe_.size, self.model.reading_options())

@@ -18,7 +18,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
 from infomax.errors import InfoMaxError
@@ -29,6 +29,8 @@ from infomax.search.stores.store import Store
 
 if TYPE_CHECKING:  # torch loads when it is first needed
     from infomax.model import InfoMax
+
+    ModelLike: TypeAlias = "InfoMax | OtherModel | str | Path"
 
 FORMAT = 3
 STALE = 3600.0
@@ -43,12 +45,34 @@ class IndexMetadata:
         format: Number of the format of the folder.
         model: Fingerprint of the model; rows of another model do not belong here.
         dim: Dimension of the vectors.
+        embeds: Whether the folder holds the model; else the vectors come from outside.
 
     """
 
     format: int
     model: str
     dim: int
+    embeds: bool = True
+
+
+@dataclass(frozen=True)
+class OtherModel:
+    """A model that is not here: its vectors come from outside, and the index cannot embed images.
+
+    Attributes:
+        fingerprint: What tells its vectors from those of other models; any text, its name say.
+        dim: Dimension of the vectors.
+
+    """
+
+    fingerprint: str
+    dim: int
+
+    def metadata(self) -> IndexMetadata:
+        """Give the content of index.json. Raises InfoMaxError where there is no name or no number."""
+        if not self.fingerprint or self.dim < 1:
+            raise InfoMaxError("vectors of another model need its name, and one number or more: give both")
+        return IndexMetadata(FORMAT, self.fingerprint, self.dim, embeds=False)
 
 
 class IndexFolder:
@@ -75,11 +99,11 @@ class IndexFolder:
         """Whether an index is here."""
         return self.metadata_file.is_file()
 
-    def create_for(self, model: "InfoMax | str | Path") -> None:
+    def create_for(self, model: "ModelLike") -> None:
         """Make the folder for a model, unless it exists already, which must then be for the same model.
 
         Args:
-            model: A fitted model, or the RUN folder of one.
+            model: A fitted model, which is copied into the folder, or the RUN folder of one; or an OtherModel.
 
         Raises:
             InfoMaxError: The index was made with another model, or something else is in the way.
@@ -88,36 +112,51 @@ class IndexFolder:
         """
         from infomax.model import InfoMax
 
-        fitted = model if isinstance(model, InfoMax) else InfoMax.load(model)
+        if isinstance(model, OtherModel):
+            fitted, wanted = None, model.metadata()
+        else:
+            fitted = model if isinstance(model, InfoMax) else InfoMax.load(model)
+            wanted = IndexMetadata(FORMAT, fitted.fingerprint, fitted.recipe_.dim)
         if not self.exists:
-            self.create(fitted)
-        if self.read_metadata().model != fitted.fingerprint:
+            self._make(wanted, fitted)
+        found = self.read_metadata()
+        if found.model != wanted.model and found.embeds:
             raise InfoMaxError(
                 f"{quoted_path(self.path)} was made with another model: use that one, which is in "
                 f"{quoted_path(self.model_folder)}, or choose another --index"
             )
+        if found != wanted:
+            raise InfoMaxError(
+                f"{quoted_path(self.path)} is for vectors of {found.dim} numbers by the model {found.model!r}, not of "
+                f"{wanted.dim} by {wanted.model!r}: choose another --index"
+            )
 
     def create(self, model: "InfoMax") -> None:
-        """Make the folder with an empty store. An index that another process makes meanwhile is as good.
+        """Make the folder with an empty store for a fitted model, which is copied into it.
 
         Args:
-            model: A fitted model, which is copied into the folder.
+            model: The model.
 
         Raises:
             InfoMaxError: Something else is in the way.
             OSError: The place cannot be written to.
 
         """
+        self._make(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim), model)
+
+    def _make(self, metadata: IndexMetadata, model: "InfoMax | None") -> None:
+        """Make the folder with an empty store. An index that another process makes meanwhile is as good."""
         self._refuse_unless_free()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
         unfinished = IndexFolder(self.path.with_name(f".{self.path.name}.{uuid4().hex}.tmp"))
         try:
             unfinished.path.mkdir()
-            model.save(unfinished.model_folder)
-            create_store(unfinished.path, model.recipe_.dim)
+            if model is not None:
+                model.save(unfinished.model_folder)
+            create_store(unfinished.path, metadata.dim)
             with written_atomically(unfinished.metadata_file, "w") as file:
-                json.dump(asdict(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim)), file, indent=2)
+                json.dump(asdict(metadata), file, indent=2)
                 file.write("\n")
             try:
                 unfinished.path.rename(self.path)
@@ -190,6 +229,11 @@ class IndexFolder:
         from infomax.model import InfoMax
 
         metadata = self.read_metadata()
+        if not metadata.embeds:
+            raise InfoMaxError(
+                f"{quoted_path(self.path)} holds vectors of another model ({metadata.model}), which is not here: "
+                "search with a vector, or with an image of the index"
+            )
         model = InfoMax.load(self.model_folder, device=device)
         if model.fingerprint != metadata.model:
             raise InfoMaxError(

@@ -8,14 +8,11 @@ answer is the optimum of the Pearson chi2 bound for a separable critic (infomax.
   crops, colors and slants. The mirror image is a view too, unless the collection is chiral.
 
 The answers to the first become the channels of the feature map. Those to the second become the code, each weighted by
-its correlation, so that what changes from view to view counts little. What is accumulated, two matrices a question, is
-saved in last.ckpt as it grows: a fit that was killed and resumed ends with the same numbers.
+its correlation, so that what changes from view to view counts little.
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, final
+from collections.abc import Callable, Iterator, Mapping
+from typing import final
 
 import numpy as np
 import torch
@@ -24,27 +21,22 @@ from torch import Tensor
 
 from infomax.errors import InfoMaxError
 from infomax.information.closed_form import PairMoments
-from infomax.progress import busy, progress_bar
+from infomax.progress import busy
 from infomax.representation.encoders.codebook import symmetric_parts
 from infomax.representation.encoders.projections import LocalDirections
 from infomax.representation.encoders.spectral import SpectralEncoder
-from infomax.training.context import CHECKPOINT_SECONDS, TrainingContext, numbered_generator, validate_count
-from infomax.training.interruption import TrainingInterrupted, catch_signals, interruption_message
+from infomax.training.context import TrainingContext, validate_count
+from infomax.training.interruption import catch_signals
+from infomax.training.moments import CcaSettings, MomentsTrainer
 from infomax.training.run_folder import Checkpoint
 from infomax.training.spectral_views import ViewSettings, mirror_classification_accuracy, sample_views
 
-MOMENTS_KEYS = ("encoder", "stage", "n_done", "moments")  # of last.ckpt
-BATCH_IMAGES = 256  # images between two looks at the clock
-HELD_OUT = 10  # one image in so many is kept from the moments, to evaluate the bound on
 CODEBOOK_IMAGES = 4_000  # images from which whitening and atoms come
 MIRRORED = 1_000  # images that are compared with their mirror images
 CHIRAL = 0.7  # accuracy of telling images from their mirror images, above which the collection is chiral
 
 STAGES = ("patches", "comparing cells", "solving for cells", "comparing views", "solving for views")
 """Stages of a training, as the progress bar names them."""
-
-SampleViews = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
-"""Images -> the samples that each of some moments counts."""
 
 CELL_PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "cells cells"]]] = {
     "all": lambda distance: distance > 0,
@@ -54,32 +46,9 @@ CELL_PAIRS: Mapping[str, Callable[[Float[Tensor, "cells cells"]], Bool[Tensor, "
 """Distances between the cells of a grid, in cells -> which of them are pairs."""
 
 
-@dataclass(frozen=True)
-class CcaSettings:
-    """How a canonical correlation analysis is set up.
-
-    Attributes:
-        images: How many images the moments are summed over, at most.
-        ridge: Of the eigenproblem, as a multiple of the mean variance.
-        rank: How many directions are kept, at most.
-        pairs: Which cells of an image are paired, by name out of CELL_PAIRS. Views are all paired with each other.
-        rounds: How many times, at most, a smaller collection is repeated to make up for it, with other views.
-
-    """
-
-    images: int
-    ridge: float
-    rank: int
-    pairs: str = "all"
-    rounds: int = 1
-
-
 @final
-class ClosedFormTrainer:
+class ClosedFormTrainer(MomentsTrainer):
     """Fit the two projections of a SpectralEncoder, with all state that an exact resume needs.
-
-    log.jsonl gets a line for each stage: the Pearson chi2 bound on the images that were learned from, and on others
-    where there are enough. last.ckpt is written every CHECKPOINT_SECONDS, and on SIGINT or SIGTERM.
 
     Args:
         encoder: Fitted in place.
@@ -91,6 +60,8 @@ class ClosedFormTrainer:
 
     """
 
+    encoder: SpectralEncoder
+
     def __init__(
         self,
         encoder: SpectralEncoder,
@@ -101,9 +72,8 @@ class ClosedFormTrainer:
         *,
         power: float = 1.0,
     ) -> None:
-        self.encoder, self.cells, self.views, self.augmentation = encoder, cells, views, augmentation
-        self.context, self.power = context, power
-        self.stage = 0
+        super().__init__(encoder, context)
+        self.cells, self.views, self.augmentation, self.power = cells, views, augmentation, power
 
     def fit(self, pixels: UInt8[np.ndarray, "n h w 3"]) -> None:
         """Fit cells, then views, from the checkpoint of the run on if there is one.
@@ -129,17 +99,6 @@ class ClosedFormTrainer:
                 self.stage, saved = 1, None
                 self._save([])
             self._fit_views(saved)
-
-    def use(self, pixels: UInt8[np.ndarray, "n h w 3"]) -> None:
-        """Draw the order of the images, which says which are held out.
-
-        Args:
-            pixels: The images (n, size, size, 3), 0..255.
-
-        """
-        self.pixels, self._began = pixels, time.perf_counter()
-        generator = torch.Generator().manual_seed(self.context.seed)
-        self.order = torch.randperm(len(pixels), generator=generator).numpy()
 
     def _fit_cells(self, saved: Checkpoint | None) -> None:
         """Find the channels: two moments for each kind of patch, of symmetric and antisymmetric parts."""
@@ -195,38 +154,6 @@ class ClosedFormTrainer:
         ]
         return torch.cat(counted)[:, 0, 0]
 
-    def _accumulate(
-        self,
-        stage: str,
-        settings: CcaSettings,
-        moments: list[PairMoments],
-        sample: SampleViews,
-        saved: Checkpoint | None,
-    ) -> None:
-        """Sum up the moments of the images that are learned from; what a batch draws depends on its number alone."""
-        rows = self._learned_from(settings)
-        done = 0
-        if saved is not None:
-            done = saved["n_done"]
-            for each, state in zip(moments, saved["moments"], strict=True):
-                each.load(state)
-        written = time.monotonic()
-        with progress_bar(stage, len(rows), done=done, shown=self.context.progress) as advance:
-            for start in range(done, len(rows), BATCH_IMAGES):
-                batch = self._images(rows[start : start + BATCH_IMAGES])
-                self._add(moments, sample(batch, numbered_generator(self.context.seed, start, self.context.device)))
-                advance(len(batch))
-                if self._stop.is_set():
-                    self._save(moments, start + len(batch))
-                    raise TrainingInterrupted(interruption_message(f"stopped while {stage}", self.context.run))
-                if time.monotonic() - written > CHECKPOINT_SECONDS:
-                    self._save(moments, start + len(batch))
-                    written = time.monotonic()
-
-    def _add(self, moments: list[PairMoments], samples: Iterable[Float[Tensor, "n k dim"]]) -> None:
-        for each, these in zip(moments, samples, strict=True):
-            each.add(these)
-
     def _cell_pairs(self) -> Float[Tensor, "cells cells"]:
         """Mark which cells of an image are paired."""
         places = torch.cartesian_prod(*(torch.arange(self.encoder.grid, dtype=torch.float32),) * 2)
@@ -249,63 +176,6 @@ class ClosedFormTrainer:
     def _refuse_without_words(self) -> None:
         if not any(codebook.atoms.any() for codebook in self.encoder.codebooks):
             raise InfoMaxError("every image is of one color: there is nothing to learn from; choose other images")
-
-    def _refuse_alike_if(self, nothing: bool) -> None:
-        if nothing:
-            raise InfoMaxError(
-                f"the {len(self.pixels)} images are all alike: there is nothing to learn from; choose other images"
-            )
-
-    def _learned_from(self, settings: CcaSettings) -> Int[np.ndarray, " n"]:
-        """Draw the rows that the moments come from: all but the held-out ones, repeated as often as allowed."""
-        rows = self.order[len(self.order) // HELD_OUT :]
-        return np.resize(rows, min(settings.images, settings.rounds * len(rows)))
-
-    def _held_out(self, like: list[PairMoments], most: int, sample: SampleViews) -> list[PairMoments]:
-        """Sum up moments of images that were not learned from, a tenth as many as those that were."""
-        others = [PairMoments(len(each.first), self.context.device, each.pairs) for each in like]
-        rows = self.order[: min(len(self.order), most) // HELD_OUT]
-        for start in range(0, len(rows), BATCH_IMAGES):
-            generator = numbered_generator(self.context.seed, -1, self.context.device)
-            self._add(others, sample(self._images(rows[start : start + BATCH_IMAGES]), generator))
-        return others
-
-    def _images(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:
-        return torch.from_numpy(self.pixels[rows]).to(self.context.device)
-
-    def _save(self, moments: list[PairMoments], n_done: int = 0) -> None:
-        """Write last.ckpt: the encoder, how many stages are complete, and the moments of the one under way."""
-        if self.context.run is not None:
-            self.context.run.write_checkpoint(
-                {
-                    "encoder": self.encoder.state_dict(),
-                    "stage": self.stage,
-                    "n_done": n_done,
-                    "moments": [each.state() for each in moments],
-                }
-            )
-
-    def _resume(self) -> Checkpoint | None:
-        """Load the last checkpoint; return it if a stage was under way. Whitening and atoms follow from the seed."""
-        run, checkpoint = self.context.run, None
-        if run is not None:
-            checkpoint = run.read_checkpoint(MOMENTS_KEYS)
-            if checkpoint is not None:
-                self.stage = checkpoint["stage"]
-                self.encoder.load_state_dict(checkpoint["encoder"])
-            run.rewind_log(lambda line: line["step"] <= self.stage)
-        if self.context.logger is not None:
-            self.context.logger.begin(run.read_log() if run is not None else ())
-        return checkpoint if checkpoint and checkpoint["moments"] else None
-
-    def _log(self, stage: str, bound: float, held_out: float | None, rank: int, **more: Any) -> None:
-        line = {"kind": "stage", "step": self.stage + 1, "stage": stage, "rank": rank}
-        line |= {"chi2": bound, "chi2_held_out": held_out, **more}
-        line["seconds"] = round(time.perf_counter() - self._began, 3)
-        if self.context.run is not None:
-            self.context.run.log(line)
-        if self.context.logger is not None:
-            self.context.logger.log(line)
 
 
 def _in_twos(moments: list[PairMoments]) -> Iterator[tuple[PairMoments, PairMoments]]:

@@ -8,7 +8,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from infomax.representation.augmentation import CropPolicy, Warp, augment, warp
-from infomax.representation.encoders.spectral import WHOLE, SpectralEncoder
+from infomax.representation.encoders.codebook import WHOLE
+from infomax.representation.encoders.spectral import SpectralEncoder
 
 EPSILON = 1e-12  # variance of histograms below which there is nothing but rounding
 

@@ -22,6 +22,7 @@ from infomax.representation.color import LUMA
 
 SAMPLED = 200_000  # patches from which whitening and atoms are computed
 CODES_AT_ONCE = {"cpu": 2**21, "cuda": 2**28}  # numbers in the sparse codes of the images that are encoded at a time
+WHOLE = (0.0, 0.0, 1.0)  # the box that is not cropped
 PLAIN = 1e-4  # a patch whose whitened length is below it has a single color, and is not a word
 
 
@@ -187,6 +188,25 @@ class PatchCodebook(nn.Module):
             torch.bmm(hot, where, out=into)
         return sums.mT.float().reshape(len(planes), boxes.shape[1], grid**2, len(both))
 
+    def of_whole(self, planes: Float[Tensor, "n 3 h w"], grid: int) -> Float[Tensor, "n cells atoms"]:
+        """Average the sparse codes in each cell over whole images, all at once and in float32.
+
+        `forward` computes the same a few images at a time and in place, which `torch.export` cannot follow.
+
+        Args:
+            planes: The images, reduced to the side of the codebook, 0..1.
+            grid: Cells along a side.
+
+        Returns:
+            The histogram of each cell.
+
+        """
+        whitened = self._whitened(planes)
+        words = whitened / whitened.square().sum(1, keepdim=True).sqrt().clamp(min=1e-12)
+        atoms = torch.cat([self.atoms, self.atoms @ self.mirror])
+        codes = (atoms @ words - self.threshold).clamp(min=0)
+        return (codes @ self._cells(planes.new_tensor([[WHOLE]]), grid)[0].T).mT
+
     def prepare(
         self, planes: Float[Tensor, "n 3 h w"], *, whitening: float, similarity: float, generator: torch.Generator
     ) -> None:
@@ -243,14 +263,19 @@ class PatchCodebook(nn.Module):
         return torch.arange(len(self.mean)).view(self.planes, self.patch, self.patch).flip(2).flatten()
 
     def _words(self, planes: Float[Tensor, "n 3 h w"], kind: torch.dtype) -> Float[Tensor, "n numbers positions"]:
-        """Whiten every patch by one convolution, scale it to unit length, and append a 1 for the threshold."""
-        centered = self.whitening - self.whitening.mean(0)  # subtracting a patch's mean is a linear map too
-        kernel = centered.T.reshape(-1, self.planes, self.patch, self.patch)
-        whitened = conv2d(self._without_color(planes), kernel, -(self.mean @ self.whitening), self.stride).flatten(2)
+        """Whiten every patch, scale it to unit length, and append a 1 for the threshold."""
+        whitened = self._whitened(planes)
         words = whitened.new_ones(len(planes), whitened.shape[1] + 1, whitened.shape[2], dtype=kind)
         lengths = whitened.square().sum(1, keepdim=True).sqrt_().clamp_(min=1e-12)
         torch.div(whitened, lengths, out=words[:, :-1])
         return words
+
+    def _whitened(self, planes: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n components positions"]:
+        """Whiten every patch, less its own mean, by one convolution."""
+        centered = self.whitening - self.whitening.mean(0)  # subtracting a patch's mean is a linear map too
+        kernel = centered.T.reshape(-1, self.planes, self.patch, self.patch)
+        bias = -(self.mean @ self.whitening)
+        return conv2d(self._without_color(planes), kernel, bias, self.stride).flatten(2)
 
     def _rows(self) -> Float[Tensor, "atoms numbers"]:
         """The atoms, then their mirror images, each followed by the threshold, with a minus."""

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from jaxtyping import Float, Num
@@ -94,6 +95,14 @@ class Encoder(nn.Module, ABC):
     def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
         """Represent a batch of images. Channels are the last axis, as in image files."""
 
+    def exportable(self) -> nn.Module:
+        """Make a module that maps images (n, h, w, 3) of values 0..255 to codes (n, d), for `infomax.export`.
+
+        It computes in float32 and shares the weights. All that depends on the data has been decided in it, so that
+        `torch.export` can follow it.
+        """
+        return _CodeAlone(self)
+
     def prepare(self, images: Num[Tensor, "n h w 3"]) -> None:
         """Fit the parts that are computed from data rather than learned by gradients. Most encoders have none.
 
@@ -103,6 +112,19 @@ class Encoder(nn.Module, ABC):
             images: A sample of the collection, with values 0..255.
 
         """
+
+
+@final
+class _CodeAlone(nn.Module):
+    """An encoder that returns its code and nothing else."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Tensor:
+        representation: Representation = self.encoder(images)
+        return representation.mean
 
 
 class CodeHead(nn.Module):

@@ -9,6 +9,7 @@ Visual Chirality, arXiv 2006.09512). What looks the same way round in every imag
 image, too. So the cells of a chiral collection are finer, and its code is made of as many numbers of fewer channels.
 """
 
+from copy import deepcopy
 from typing import final
 
 import torch
@@ -17,13 +18,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from infomax.devices import bfloat16_is_fast
-from infomax.representation.encoders.codebook import PatchSettings
+from infomax.representation.encoders.codebook import WHOLE, PatchSettings
 from infomax.representation.encoders.projections import CodeProjection, LocalProjection
 from infomax.representation.encoders.representation import Encoder, Representation
 from infomax.representation.resampling import reduced
 
 IMAGES_AT_ONCE = {"cpu": 64, "cuda": 256}
-WHOLE = (0.0, 0.0, 1.0)  # the box that is not cropped
 
 
 @final
@@ -158,6 +158,10 @@ class SpectralEncoder(Encoder):
             found.append(2 * (cells * project.correlations[: self.n_channels] * whole).sum(-1))
         return torch.stack(found).mean(0)
 
+    def exportable(self) -> nn.Module:
+        """Make a module that maps images of values 0..255 to codes, all at once and in float32."""
+        return _SpectralCode(self)
+
     @property
     def grid(self) -> int:
         """Cells along a side."""
@@ -191,3 +195,23 @@ class SpectralEncoder(Encoder):
         rows = features.reshape(*features.shape[:-2], self.grid, self.grid, self.channels)
         mean = (rows + rows.flip(-2) * sign) / 2
         return mean[..., : (self.grid + 1) // 2, :].flatten(-3)
+
+
+@final
+class _SpectralCode(nn.Module):
+    """Pixels to code of a fitted encoder, with the answer whether the collection is chiral as a constant."""
+
+    def __init__(self, encoder: SpectralEncoder) -> None:
+        super().__init__()
+        chiral = bool(encoder.chiral)
+        self.encoder = deepcopy(encoder)
+        del self.encoder.chiral
+        vars(self.encoder)["chiral"] = chiral
+
+    def forward(self, images: Num[Tensor, "n h w 3"]) -> Float[Tensor, "n dim"]:
+        encoder, kinds = self.encoder, []
+        planes = encoder.pyramid(images)
+        for codebook, project in zip(encoder.codebooks, encoder.local_projections, strict=True):
+            kinds.append(project(codebook.of_whole(planes[codebook.size], encoder.grid), encoder.n_channels))
+        code: Tensor = encoder.code_projection(encoder.mirror_average(torch.cat(kinds, -1)))
+        return code

@@ -1,0 +1,1 @@
+"""Pretrained nets as frozen features: one small protocol for timm, torchvision, transformers, ONNX and any module."""
