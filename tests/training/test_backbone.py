@@ -113,7 +113,7 @@ def test_a_fit_that_was_stopped_and_resumed_ends_with_the_same_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images, stop = textured(60), Event()
-    monkeypatch.setattr(training, "BATCH_IMAGES", 10)
+    monkeypatch.setattr(training, "BATCH_PHOTOS", 10)
     whole = InfoMax("backbone", settings=TINY, device="cpu").fit(images, out=tmp_path / "whole")
     add = PairMoments.add
 

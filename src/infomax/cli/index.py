@@ -35,12 +35,12 @@ Unmounted = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; decode and write nothing.")]
 
 
-Vectors = Annotated[
+VectorsFile = Annotated[
     Path | None,
     typer.Option(
         "--vectors",
         metavar="FILE.parquet",
-        help="Vectors of any other model, with columns path and vector; SOURCE is then the folder of the paths.",
+        help="VectorsFile of any other model, with columns path and vector; SOURCE is then the folder of the paths.",
     ),
 ]
 Fingerprint = Annotated[
@@ -53,7 +53,7 @@ def index(
     index: IndexOption,
     sources: Sources = None,
     model: ModelOfNew = None,
-    vectors: Vectors = None,
+    vectors: VectorsFile = None,
     fingerprint: Fingerprint = "vectors",
     prune: Prune = False,
     unmounted: Unmounted = False,

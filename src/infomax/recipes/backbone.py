@@ -26,12 +26,12 @@ from infomax.representation.encoders import Encoder
 from infomax.representation.encoders.backbone import BackboneEncoder
 from infomax.representation.encoders.spectral import SpectralEncoder
 from infomax.representation.objectives import Objective
-from infomax.training.backbone import STAGES, BackboneTrainer, HeadViews
+from infomax.training.backbone import HEAD_STAGES, BackboneTrainer, HeadViews
 from infomax.training.context import TrainingContext
 from infomax.training.moments import MOMENTS_KEYS, CcaSettings
 from infomax.training.spectral_views import MIRROR
 
-DECODE_SECONDS = 5e-3  # to decode a photo to a square of 224 pixels
+PHOTO_SECONDS = 5e-3  # to decode a photo to a square of 224 pixels
 NET_SECONDS = 0.015  # of efficientnet-lite0 for an image, on two cores; larger nets only weigh the stages wrongly
 SOLVE_SECONDS = 5.0
 REDUCED_AT_ONCE = 500  # images that are reduced for the closed form at a time
@@ -154,7 +154,7 @@ class Backbone(Recipe):
         views = min(self.images, self.rounds * n) * (2 + self.crops)
         mirrored = 600 * NET_SECONDS if self.mirror == "auto" else 0.0
         times = (mirrored, views * NET_SECONDS, SOLVE_SECONDS)
-        stages = {"decoding": DECODE_SECONDS * n, **dict(zip(STAGES, times, strict=True))}
+        stages = {"decoding": PHOTO_SECONDS * n, **dict(zip(HEAD_STAGES, times, strict=True))}
         return staged_progress(stages if shown else {}, shown=shown)
 
     @property

@@ -19,19 +19,19 @@ from infomax.information.closed_form import PairMoments
 from infomax.progress import busy
 from infomax.representation.augmentation import CropPolicy, augment
 from infomax.representation.encoders.backbone import BackboneEncoder
+from infomax.training.closed_form import CHIRAL
 from infomax.training.context import TrainingContext, validate_count
 from infomax.training.interruption import catch_signals
 from infomax.training.moments import CcaSettings, MomentsTrainer
 from infomax.training.run_folder import Checkpoint
 from infomax.training.spectral_views import mirror_classification_accuracy
 
-STAGES = ("comparing mirror images", "comparing views", "solving for views")
+HEAD_STAGES = ("comparing mirror images", "comparing views", "solving for views")
 """Stages of a training, as the progress bar names them."""
 
-BATCH_IMAGES = 32  # images between two looks at the clock: a large net takes a second for so many views
+BATCH_PHOTOS = 32  # images between two looks at the clock: a large net takes a second for so many views
 SEEN = 64  # images by which the net is seen to give no numbers below 0
-MIRRORED = 300  # images that are compared with their mirror images
-CHIRAL = 0.7  # accuracy of telling images from their mirror images, above which the collection is chiral
+COMPARED = 300  # images that are compared with their mirror images
 
 
 @final
@@ -104,7 +104,7 @@ class BackboneTrainer(MomentsTrainer):
         *,
         power: float = 1.0,
     ) -> None:
-        super().__init__(encoder, context, BATCH_IMAGES)
+        super().__init__(encoder, context, BATCH_PHOTOS)
         self.views, self.settings, self.power = views, settings, power
         self._policies: Sequence[CropPolicy] = ()
 
@@ -135,8 +135,8 @@ class BackboneTrainer(MomentsTrainer):
 
     def _fit_head(self, saved: Checkpoint | None, accuracy: float | None) -> None:
         moments = PairMoments(len(self.encoder.head.mean), self.context.device)
-        self._accumulate(STAGES[1], self.settings, [moments], self._view_samples, saved)
-        with busy(STAGES[2], shown=self.context.progress):
+        self._accumulate(HEAD_STAGES[1], self.settings, [moments], self._view_samples, saved)
+        with busy(HEAD_STAGES[2], shown=self.context.progress):
             (held_out,) = self._held_out([moments], self.settings.images, self._view_samples)
             found = self.encoder.head.fit(moments, self.settings.rank, ridge=self.settings.ridge, power=self.power)
             self._refuse_alike_if(not len(found.correlations))
@@ -148,8 +148,8 @@ class BackboneTrainer(MomentsTrainer):
         """Test whether images are told from their mirror images; None where the answer is given."""
         if self.views.mirror != "auto":
             return None
-        with busy(STAGES[0], shown=self.context.progress):
-            images = self._images(np.sort(self.order[:MIRRORED]))
+        with busy(HEAD_STAGES[0], shown=self.context.progress):
+            images = self._images(np.sort(self.order[:COMPARED]))
             difference = self.encoder.numbers(images) - self.encoder.numbers(images.flip(2))
             return mirror_classification_accuracy(difference)
 

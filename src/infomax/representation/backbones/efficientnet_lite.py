@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu6
 
-CHANNELS = 1280  # of the last map
+LAST_CHANNELS = 1280  # of the last map
 SIZE = 224  # side of the images it was trained on, in pixels
 _STEM = 32
 _EPSILON = 1e-3  # of the batch norms
@@ -36,7 +36,7 @@ class EfficientNetLite0(nn.Module):
                 blocks.append(_Block(c_in, channels, expansion, kernel, 1 if number else stride))
                 c_in = channels
         self.blocks = nn.Sequential(*blocks)
-        self.head = _Convolution(c_in, CHANNELS, 1)
+        self.head = _Convolution(c_in, LAST_CHANNELS, 1)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1280 h2 w2"]:
         """Compute the last feature map of normalized images."""

@@ -13,7 +13,7 @@ from infomax.representation.backbones.description import NetDescription, OpenedN
 from infomax.representation.backbones.outputs import Features, features_of
 from infomax.representation.encoders.representation import use_channels_last
 
-IMAGES_AT_ONCE = {"cpu": 16, "cuda": 128}  # on a CPU the maps of a few images stay in its caches
+PHOTOS_AT_ONCE = {"cpu": 16, "cuda": 128}  # on a CPU the maps of a few images stay in its caches
 
 
 @final
@@ -62,7 +62,7 @@ class FrozenNet(nn.Module):
             The summary of each image (n, numbers).
 
         """
-        return torch.cat([self(part).summary for part in torch.split(images, IMAGES_AT_ONCE[images.device.type])])
+        return torch.cat([self(part).summary for part in torch.split(images, PHOTOS_AT_ONCE[images.device.type])])
 
 
 def probed(opened: OpenedNet, size: int) -> FrozenNet:

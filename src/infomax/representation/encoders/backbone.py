@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from infomax.representation.backbones.description import NetDescription
-from infomax.representation.backbones.frozen import IMAGES_AT_ONCE, FrozenNet
+from infomax.representation.backbones.frozen import PHOTOS_AT_ONCE, FrozenNet
 from infomax.representation.backbones.registry import build_backbone
 from infomax.representation.encoders.projections import CodeProjection
 from infomax.representation.encoders.representation import Encoder, Representation
@@ -56,7 +56,7 @@ class BackboneEncoder(Encoder):
 
     def forward(self, images: Num[Tensor, "n h w 3"]) -> Representation:
         """Represent images of values 0..255, a few at a time."""
-        parts = [self.net(part) for part in torch.split(images, IMAGES_AT_ONCE[images.device.type])]
+        parts = [self.net(part) for part in torch.split(images, PHOTOS_AT_ONCE[images.device.type])]
         summaries, local = torch.cat([part.summary for part in parts]), torch.cat([part.local for part in parts])
         code = self.code_of(summaries)
         if self.spectral is not None:
