@@ -38,11 +38,12 @@ INHERITED = methods_of_bases(list(TREES.values()))
 PROTOCOLS = {
     "Constraint": {"AtLeast", "InRange", "OneOf"},
     "Store": {"LanceStore", "Snapshot", "PreviewStore"},
+    "Library": {"Lite0", "OnnxFile", "Timm", "Torchvision", "Transformers"},
     "Source": {"ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows", "ItemRows", "SeveralSources"},
 }
 """Protocols document the methods of the classes that fulfill them."""
 
-FRAMEWORK = {"forward", "step", "state_dict", "load_state_dict", "register_forward_hook", "render"}
+FRAMEWORK = {"forward", "train", "step", "state_dict", "load_state_dict", "register_forward_hook", "render"}
 """Methods that a library calls by its own contract: the class docstring says what goes in and out."""
 
 
