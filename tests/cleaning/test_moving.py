@@ -58,6 +58,12 @@ def test_a_dry_run_changes_nothing(new_index: NewIndex, photos: Path, tmp_path: 
     assert planned == moved
 
 
+def test_no_folder_is_made_when_nothing_is_moved(new_index: NewIndex, photos: Path, tmp_path: Path) -> None:
+    index = new_index(photos)
+    assert move_surplus(index, [], tmp_path / "trash").moves == []
+    assert not (tmp_path / "trash").exists()
+
+
 def test_each_line_of_the_journal_says_from_to_size_and_hash(new_index: NewIndex, photos: Path, tmp_path: Path) -> None:
     index, trash = new_index(photos), tmp_path / "trash"
     outcome = move_surplus(index, chosen(index), trash)

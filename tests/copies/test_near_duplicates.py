@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.datasets import load_sample_images
 
+from infomax import load_images
+from infomax.copies import near_duplicates
 from infomax.copies.miniatures import miniatures_of
-from infomax.copies.near_duplicates import ImageComparer, halved, is_near_duplicate
+from infomax.copies.near_duplicates import ImageComparer, halved, is_near_duplicate, near_copies
 from infomax.search.thumbnails import thumbnail
+from tests.evaluation.conftest import as_jpeg, brightened, scaled, scenes
 
 Changed = Callable[[Image.Image], Image.Image]
+Changes = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 SIDE = 128
 
@@ -111,3 +115,39 @@ def test_blank_images_are_like_no_other(pieces: list[Image.Image]) -> None:
 def test_halves_are_means() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     assert halved(pixels)[1, 1, 0].tolist() == pixels[1, 2:4, 0:2].reshape(4, 3).mean(0).round().tolist()
+
+
+# in a collection, and between two
+
+
+@pytest.mark.parametrize("change", [np.copy, as_jpeg, scaled, brightened], ids=["same", "jpeg", "half", "brighter"])
+@pytest.mark.parametrize("side", [32, 64])
+def test_copies_are_found_and_other_images_are_not(
+    change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], side: int
+) -> None:
+    images = scenes(60, side)
+    found = near_copies(images, np.stack([change(image) for image in images[::2]]))
+    assert sorted(map(tuple, found.tolist())) == [(2 * number, number) for number in range(30)]
+
+
+def test_within_a_collection_each_pair_comes_once() -> None:
+    images = scenes(20)
+    found = near_copies(np.concatenate([images, np.stack([as_jpeg(images[3]), scaled(images[7])])]))
+    assert sorted(map(tuple, found.tolist())) == [(3, 20), (7, 21)]
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.concatenate([scenes(30), np.stack([as_jpeg(each) for each in scenes(30)])])
+    whole = {tuple(pair) for pair in near_copies(images).tolist()}
+    monkeypatch.setattr(near_duplicates, "_BLOCK", 7)
+    assert {tuple(pair) for pair in near_copies(images).tolist()} == whole
+    assert whole == {(row, row + 30) for row in range(30)}
+
+
+def test_blank_images_and_digits_are_no_near_copies() -> None:
+    """Three of four digits have another one that is nearer than any other photograph is to a photograph."""
+    blank = np.full((5, 32, 32, 3), 255, np.uint8)
+    blank[np.arange(5), 0, 0] -= np.arange(5, dtype=np.uint8)[:, None]
+    assert not len(near_copies(blank))
+    assert not len(near_copies(np.zeros((1, 8, 8, 3), np.uint8)))
+    assert len(near_copies(load_images("digits", 8).pixels)) <= 2

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from sklearn.datasets import load_sample_images
 
+from infomax.copies.agreement import match_clipping
 from infomax.copies.color import same_color
 from infomax.copies.miniatures import Rectangle, miniatures_of, square
 from infomax.copies.registration import compose, identity_maps, invert, register, sample
-from infomax.copies.same_image import VERIFIED_SIDE, SameImageFinder, SamePair
+from infomax.copies.same_image import SameImageFinder, SamePair
 from infomax.search.thumbnails import thumbnail
 from tests.search.conftest import scene
 
@@ -109,8 +110,8 @@ def images() -> list[Image.Image]:
 def find(images: Sequence[Image.Image], **options: bool) -> list[SamePair]:
     contents = [thumbnail(np.asarray(image)).content for image in images]
 
-    def squares(rows: Sequence[int], boxes: Sequence[Rectangle]) -> NDArray[np.uint8]:
-        return np.stack([square(contents[row], VERIFIED_SIDE, box) for row, box in zip(rows, boxes, strict=True)])
+    def squares(rows: Sequence[int], boxes: Sequence[Rectangle], side: int) -> NDArray[np.uint8]:
+        return np.stack([square(contents[row], side, box) for row, box in zip(rows, boxes, strict=True)])
 
     return SameImageFinder(miniatures_of(contents), squares).find(**options)
 
@@ -232,3 +233,46 @@ def test_colors_may_fade_or_shift_but_not_change_places() -> None:
         assert bool(same_color(other, red, everywhere))
     for other in (red.flip(-1), red[..., [1, 0, 2]]):
         assert not bool(same_color(red, other, everywhere))
+
+
+def test_the_order_of_the_images_does_not_matter(images: list[Image.Image]) -> None:
+    scenes = images[-6:]
+    changes = [COPIES[name] for name in ("JPEG 30", "a quarter", "gray", "cropped by 5 % on each side", "blurred")]
+    changes += [lambda image: ImageEnhance.Brightness(image).enhance(1.3), ImageOps.mirror]
+    every = [*scenes, *(change(image) for change in changes for image in scenes)]
+    places = np.random.default_rng(0).permutation(len(every))
+    straight = find(every, mirrored=True)
+    permuted = find([every[place] for place in places], mirrored=True)
+    there = {(min(places[pair.a], places[pair.b]), max(places[pair.a], places[pair.b])): pair for pair in permuted}
+    assert len(straight) > 100
+    assert there.keys() == pairs(straight)
+    for pair in straight:
+        other = there[pair.a, pair.b]
+        assert (pair.agreement, pair.turns) == (other.agreement, other.turns)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_copy_with_clipped_highlights_is_found_in_either_order(images: list[Image.Image], reverse: bool) -> None:
+    scenes = images[-6:]
+    both = [[image, ImageEnhance.Brightness(image).enhance(1.3)][:: -1 if reverse else 1] for image in scenes]
+    assert pairs(find([image for pair in both for image in pair])) == {(2 * row, 2 * row + 1) for row in range(6)}
+
+
+def test_steps_of_a_dissolve_that_differ_by_a_fifth_are_not_the_same() -> None:
+    """Also not by way of the step between them."""
+    start, end = (np.asarray(scene(seed), float) for seed in (1, 2))
+    steps = [0.2, 0.3, 0.4, 0.6, 0.8]
+    mixed = [Image.fromarray((start * (1 - step) + end * step).round().astype(np.uint8)) for step in steps]
+    assert pairs(find(mixed)) <= {(0, 1), (1, 2)}
+
+
+def test_clipped_pixels_that_are_bright_in_both_images_are_equal() -> None:
+    ramp = torch.arange(256.0).reshape(1, 16, 16)
+    x, y = match_clipping(ramp, (1.5 * ramp + 10).clamp(max=255), torch.ones_like(ramp))
+    torch.testing.assert_close(x, y, atol=0.5, rtol=0)
+    y, x = match_clipping((1.5 * ramp + 10).clamp(max=255), ramp, torch.ones_like(ramp))
+    torch.testing.assert_close(x, y, atol=0.5, rtol=0)
+    page, other = torch.full((1, 16, 16), 255.0), torch.full((1, 16, 16), 255.0)
+    page[:, 4], other[:, 9] = 0, 0
+    x, y = match_clipping(page, other, torch.ones_like(page))
+    assert (x - y).abs().max() > 200

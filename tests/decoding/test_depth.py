@@ -70,6 +70,45 @@ def test_an_image_of_one_value_has_one_level(dtype: type[np.generic]) -> None:
     assert levels(NO_SCALE.to_8_bits(np.full((4, 4), 7, dtype))) == 1
 
 
+def noisy(low: float, high: float, seed: int) -> NDArray[np.uint16]:
+    return np.random.default_rng(seed).uniform(low, high, 5000).astype(np.uint16)
+
+
+ODD: dict[str, NDArray[np.uint16]] = {
+    "saturated": np.full(5000, 65535, np.uint16),
+    "half saturated": np.where(np.arange(5000) % 2, noisy(100, 400, 9), 65535).astype(np.uint16),
+    "blank": np.zeros(5000, np.uint16),
+    "dark frame": noisy(0, 6, 9),
+    "no image": np.empty(0, np.uint16),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("n", [3, 12, 64])
+def test_one_odd_frame_does_not_spoil_a_dim_collection(name: str, n: int) -> None:
+    dim = [noisy(1000, 1300, seed) for seed in range(n)]
+    low, high = range_of([*dim, ODD[name]]) or (0, 0)
+    assert (low, high) == pytest.approx((1000, 1300), abs=2)
+
+
+def test_images_that_differ_by_more_than_a_few_all_count() -> None:
+    dim, bright = [noisy(100, 400, seed) for seed in range(8)], [noisy(100, 4000, seed) for seed in range(3)]
+    assert range_of([*dim, *bright]) == pytest.approx((100, 4000), rel=0.02)
+    assert range_of([dim[0], bright[0]]) == pytest.approx((100, 4000), rel=0.02)
+    assert range_of([ODD["saturated"], ODD["blank"]]) == FULL_RANGE
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64])
+def test_wide_integers_have_a_range_of_their_own(dtype: type[np.generic]) -> None:
+    wide = [np.linspace(0, 10**6, 999).astype(dtype) for _ in range(4)]
+    scale = common_scale([noisy(100, 400, 1), *wide])
+    assert scale.integers == pytest.approx((100, 400), abs=2)
+    assert scale.wide_integers == pytest.approx((0, 10**6), abs=2000)
+    assert scale.to_8_bits(np.array([[400]], np.uint16)).tolist() == [[255]]
+    assert scale.to_8_bits(np.array([[10**6]], dtype)).tolist() == [[255]]
+    assert DepthScale.from_dict(scale.to_dict()) == scale
+
+
 # collections
 
 

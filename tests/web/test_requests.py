@@ -4,6 +4,9 @@ INFOMAX_FUZZ sets the number of valid and of invalid requests to each operation:
 """
 
 import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.web.conftest import Served
+from tests.web.conftest import Served, serving
 
 EXAMPLES = int(os.environ.get("INFOMAX_FUZZ", "8"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -31,6 +34,7 @@ OPERATIONS = [
     ("GET", "/api/matches"),
     ("POST", "/api/matches"),
     ("GET", "/api/map"),
+    ("GET", "/api/map/excluded"),
     ("GET", "/api/overview"),
     ("GET", "/api/clusters"),
     ("GET", "/api/originals/{id}"),
@@ -90,6 +94,30 @@ def test_the_list_of_operations_is_complete(served: Served) -> None:
 def test_random_requests_get_documented_answers(
     document: schemathesis.schemas.BaseSchema, method: str, path: str, valid: bool
 ) -> None:
+    ask_at_random(document, method, path, valid=valid)
+
+
+@pytest.fixture(scope="module")
+def changing(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.schemas.BaseSchema]:
+    """The interface of a server that may write, with an index of its own. Random ids belong to no image."""
+    folder = tmp_path_factory.mktemp("changing")
+    shutil.copytree(template / "photos.index", folder / "photos.index")
+    with serving(folder / "photos.index", "--allow-changes", "--trash", str(folder / "trash")) as (_, address):
+        yield schemathesis.openapi.from_url(f"{address}/openapi.json")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "valid"),
+    [(*each, valid) for each in OPERATIONS if each[0] != "GET" for valid in (True, False)],
+)
+def test_random_changes_get_documented_answers(
+    changing: schemathesis.schemas.BaseSchema, method: str, path: str, valid: bool
+) -> None:
+    ask_at_random(changing, method, path, valid=valid)
+
+
+def ask_at_random(document: schemathesis.schemas.BaseSchema, method: str, path: str, *, valid: bool) -> None:
+    """Send random requests to one operation and check each answer."""
     operation = document[path][method]
     mode = schemathesis.GenerationMode.POSITIVE if valid else schemathesis.GenerationMode.NEGATIVE
 

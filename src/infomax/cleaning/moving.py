@@ -84,7 +84,7 @@ def move_surplus(index: Index, choices: Sequence[GroupChoice], folder: str | Pat
     Args:
         index: The index that the groups come from.
         choices: Groups with the image to keep, as `choose` finds them.
-        folder: The folder to move to, made if need be.
+        folder: The folder to move to, made if there is something to move.
         dry_run: Check everything, but change nothing.
 
     Returns:
@@ -102,6 +102,8 @@ def move_surplus(index: Index, choices: Sequence[GroupChoice], folder: str | Pat
     surplus = [image for choice in worth for image in choice.surplus]
     if dry_run:
         return _move_groups(_Mover(index, images, surplus, Journal(place), Outcome(place)), worth, dry_run=True)
+    if not surplus and not place.exists():
+        return Outcome(place)  # nothing to move, and nothing that a killed process has begun
     with _moving(index, place) as (journal, outcome):
         return _move_groups(_Mover(index, images, surplus, journal, outcome), worth, dry_run=False)
 

@@ -44,23 +44,11 @@ def gray(pixels: UInt8[np.ndarray, "n side side 3"]) -> Float[torch.Tensor, "n s
         pixels: Pixels, shape (n, side, side, 3).
 
     Returns:
-        Luma in 0..255, shape (n, side, side).
+        Luma in 0..255 (ITU-R BT.601), shape (n, side, side).
 
     """
-    return luma(torch.from_numpy(pixels).float())
-
-
-def luma(images: Float[torch.Tensor, "n side side 3"]) -> Float[torch.Tensor, "n side side"]:
-    """Compute the luma of images (ITU-R BT.601).
-
-    Args:
-        images: Red, green and blue, shape (n, side, side, 3).
-
-    Returns:
-        The luma, shape (n, side, side).
-
-    """
-    return images @ torch.tensor([0.299, 0.587, 0.114])
+    red, green, blue = torch.from_numpy(pixels).float().unbind(3)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def turn(pixels: UInt8[np.ndarray, "n side side c"], how: int) -> UInt8[np.ndarray, "n side side c"]:

@@ -7,7 +7,7 @@ and only those of new images are made.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,20 @@ from infomax.files import written_atomically
 MINIATURE = 32
 """Pixels of both sides of a miniature."""
 
-BLANK_SHARE = 0.02
+BLANK_SHARE = 0.006
 """Largest share of pixels that a blank image shows beside its ground."""
 
 BLANK_LEVELS = 12
 """Largest difference, in levels of 255, of a pixel that belongs to the ground."""
+
+DRAWN_SHARE = 0.2
+"""Least share of pixels of a drawing, a page or a screen that are its ground, as even as only drawn ones are."""
+
+GROUND_LEVELS = 3
+"""Largest difference, in levels of 255, of a pixel of a drawn ground from its color. A clear sky differs by more."""
+
+EVEN_LEVELS = 0.8
+"""Largest difference, in levels of 255, of neighboring pixels of an even ground."""
 
 FRAME_LEVELS = 14
 """Largest difference, in levels of 255, of a pixel that belongs to a frame."""
@@ -44,7 +53,7 @@ LEAST_INSIDE = 0.2
 """Least part of a side that is left within a frame."""
 
 READ_AT_ONCE = 500
-_FORMAT = "1"
+_FORMAT = "2"
 
 Rectangle = tuple[float, float, float, float]
 UNCUT: Rectangle = (0.0, 0.0, 1.0, 1.0)
@@ -60,6 +69,7 @@ class Miniatures:
         boxes: Left, top, right and bottom of what is within the frame, as parts of the sides, shape (n, 4).
         sides: Shorter side of the thumbnail, in pixels, shape (n,).
         blank: Which images are blank or nearly so, shape (n,).
+        drawn: Which images are drawings, pages or screens on an even ground, shape (n,).
 
     """
 
@@ -68,6 +78,19 @@ class Miniatures:
     boxes: Float[np.ndarray, "n 4"]
     sides: Float[np.ndarray, " n"]
     blank: Bool[np.ndarray, " n"]
+    drawn: Bool[np.ndarray, " n"]
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> "Miniatures":
+        """Choose some images.
+
+        Args:
+            rows: Which ones, in the order of the result, shape (m,).
+
+        Returns:
+            Their miniatures.
+
+        """
+        return Miniatures(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @property
     def framed(self) -> Bool[np.ndarray, " n"]:
@@ -154,6 +177,7 @@ def _fill(made: Miniatures, row: int, content: bytes | None) -> None:
     made.sides[row] = min(image.size)
     made.blank[row] = is_blank(pixels)
     if not made.blank[row]:
+        made.drawn[row] = is_drawn(pixels)
         box = inner_box(pixels)
         made.boxes[row] = box
         if box != UNCUT:
@@ -170,8 +194,7 @@ def is_blank(pixels: UInt8[np.ndarray, "h w 3"]) -> bool:
         Whether at most `BLANK_SHARE` of the pixels differ from the ground.
 
     """
-    ground = np.array([np.bincount(pixels[..., c].ravel(), minlength=256).argmax() for c in range(3)], np.int16)
-    if _share_beside(pixels - ground) <= BLANK_SHARE:
+    if _is_beside(pixels - _ground(pixels)).mean() <= BLANK_SHARE:
         return True
     height, width, _ = pixels.shape
     small = pixels[:: -(-height // 64), :: -(-width // 64)].astype(np.float32)  # a gradient shows in few pixels
@@ -180,13 +203,36 @@ def is_blank(pixels: UInt8[np.ndarray, "h w 3"]) -> bool:
         along = (np.arange(count, dtype=np.float32) - (count - 1) / 2).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
         power = max(float((along**2).mean()), 1e-6)
         slopes.append((along * small).mean((0, 1)) / power * along)
-    return _share_beside(small - middle - slopes[0] - slopes[1]) <= BLANK_SHARE
+    return bool(_is_beside(small - middle - slopes[0] - slopes[1]).mean() <= BLANK_SHARE)
 
 
-def _share_beside(differences: NDArray[Any]) -> float:
-    """Share of the pixels that differ from the ground in some channel."""
-    red, green, blue = (np.abs(differences[..., channel]) > BLANK_LEVELS for channel in range(3))
-    return float((red | green | blue).mean())
+def is_drawn(pixels: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether an image is a drawing, a page or a screen: much of it is a ground of one color without any noise.
+
+    Args:
+        pixels: Pixels, shape (h, w, 3).
+
+    Returns:
+        Whether at least `DRAWN_SHARE` of the pixels are an even ground.
+
+    """
+    gray = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    across, down = np.abs(np.diff(gray, axis=1))[:-1], np.abs(np.diff(gray, axis=0))[:, :-1]
+    even = (across <= EVEN_LEVELS) & (down <= EVEN_LEVELS)
+    even &= ~_is_beside(pixels - _ground(pixels), GROUND_LEVELS)[:-1, :-1]
+    return bool(even.sum() >= DRAWN_SHARE * max(even.size, 1))
+
+
+def _ground(pixels: UInt8[np.ndarray, "h w 3"]) -> NDArray[np.int16]:
+    """The most frequent level of each channel."""
+    return np.array([np.bincount(pixels[..., c].ravel(), minlength=256).argmax() for c in range(3)], np.int16)
+
+
+def _is_beside(differences: NDArray[Any], levels: int = BLANK_LEVELS) -> Bool[np.ndarray, "h w"]:
+    """Which pixels differ from the ground in some channel."""
+    red, green, blue = (np.abs(differences[..., channel]) > levels for channel in range(3))
+    beside: Bool[np.ndarray, "h w"] = red | green | blue
+    return beside
 
 
 def inner_box(pixels: UInt8[np.ndarray, "h w 3"]) -> Rectangle:
@@ -239,6 +285,7 @@ def _empty(n: int) -> tuple[np.ndarray, ...]:
         boxes,
         np.zeros(n, np.float32),
         np.zeros(n, np.bool_),
+        np.zeros(n, np.bool_),
     )
 
 
@@ -256,7 +303,7 @@ def _read(file: Path, keys: Sequence[str], made: Miniatures) -> Bool[np.ndarray,
     found = np.array([place.get(key, -1) if key else -1 for key in keys], np.int64)
     known = found >= 0
     made.pixels[known] = made.trimmed[known] = tensors["pixels"][found[known]]
-    for name in ("boxes", "sides", "blank"):
+    for name in ("boxes", "sides", "blank", "drawn"):
         getattr(made, name)[known] = tensors[name][found[known]]
     cut = {at: row for row, at in enumerate(tensors["framed"].tolist())}
     for row in np.flatnonzero(known & made.framed):
@@ -279,6 +326,7 @@ def _write(file: Path, keys: Sequence[str], made: Miniatures) -> None:
         "boxes": made.boxes[rows],
         "sides": made.sides[rows],
         "blank": made.blank[rows],
+        "drawn": made.drawn[rows],
     }
     with written_atomically(file) as out:
         out.write(save({name: np.ascontiguousarray(each) for name, each in tensors.items()}, {"format": _FORMAT}))

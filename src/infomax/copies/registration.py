@@ -2,9 +2,11 @@
 
 Gauss-Newton steps on the squared difference, for many pairs at once (Lucas and Kanade 1981; Baker and Matthews 2004,
 with a gain and an offset). They go from coarse to fine, since a shift of some pixels is small at a low resolution.
-Robust weights (Geman and McClure 1987) leave out what only one image shows, such as a mark or a line of text.
+Robust weights (Geman and McClure 1987) leave out what only one image shows, such as a mark or a line of text. Pixels
+that are white or black in one of the images only may be clipped, and say nothing of where they belong.
 """
 
+from functools import cache
 from typing import TypeAlias
 
 import torch
@@ -23,9 +25,18 @@ GAINS = (0.2, 5.0)
 RIDGE = 1e-3
 """Keeps a step small along directions that the image says nothing of; relative to the diagonal."""
 
+CLIPPED = (5.0, 250.0)
+"""Levels of 255 up to which, and from which on, a pixel may be clipped."""
+
+MEDIAN_OF = 256
+"""Pixels of which the median residual is taken."""
+
+LEAST_UNCLIPPED = 0.4
+"""Least share of pixels that tell how an image is moved; where there are fewer, clipped ones count as well."""
+
 GrayImages: TypeAlias = Float[torch.Tensor, "n side side"]
 AffineMaps: TypeAlias = Float[torch.Tensor, "n 2 3"]
-_Columns: TypeAlias = Float[torch.Tensor, "n pixels 1"]
+_Values: TypeAlias = Float[torch.Tensor, "n pixels"]
 
 
 def identity_maps(n: int) -> AffineMaps:
@@ -42,7 +53,7 @@ def identity_maps(n: int) -> AffineMaps:
 
 
 def register(
-    fixed: GrayImages, moving: GrayImages, maps: AffineMaps, reduction: int, steps: int, noise: float
+    fixed: GrayImages, moving: GrayImages, maps: AffineMaps, reduction: int, steps: int, noise: float, stride: int = 1
 ) -> AffineMaps:
     """Improve the maps that carry each moving image onto its fixed image.
 
@@ -54,6 +65,7 @@ def register(
         reduction: Factor by which the resolution is reduced for the steps.
         steps: Number of steps.
         noise: Residual, in levels of 255, that counts as noise.
+        stride: Distance of the pixels that are looked at, along both axes.
 
     Returns:
         The maps, shape (n, 2, 3).
@@ -61,8 +73,10 @@ def register(
     """
     template = avg_pool2d(fixed[:, None], reduction)[:, 0]
     stack = _with_gradients(avg_pool2d(moving[:, None], reduction)[:, 0])
+    grid = _grid(template.shape[-1])[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 3)
+    target = template[:, stride // 2 :: stride, stride // 2 :: stride].flatten(1)
     for _ in range(steps):
-        maps = _step(template, stack, maps, noise)
+        maps = _step(target, stack, grid, maps, noise)
     return maps
 
 
@@ -80,9 +94,8 @@ def sample(
 
     """
     side = images.shape[-1]
-    positions = (_grid(side) @ maps.mT).reshape(-1, side, side, 2)
-    sampled = grid_sample(images, positions, mode="bilinear", padding_mode="border", align_corners=False)
-    return sampled, (positions.abs() <= 1).all(-1)
+    sampled, inside = _sample_at(images, maps, _grid(side).reshape(-1, 3))
+    return sampled.reshape(*sampled.shape[:2], side, side), inside.reshape(-1, side, side)
 
 
 def compose(outer: AffineMaps, inner: AffineMaps) -> AffineMaps:
@@ -115,11 +128,21 @@ def invert(maps: AffineMaps) -> AffineMaps:
     return torch.cat([linear, -linear @ maps[:, :, 2:]], 2)
 
 
-def _grid(side: int) -> Float[torch.Tensor, "pixels 3"]:
+@cache
+def _grid(side: int) -> Float[torch.Tensor, "side side 3"]:
     """Homogeneous coordinates x, y, 1 of the pixels' middles, in -1..1."""
     along = (torch.arange(side) * 2 + 1) / side - 1
     y, x = torch.meshgrid(along, along, indexing="ij")
-    return torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
+    return torch.stack([x, y, torch.ones_like(x)], -1)
+
+
+def _sample_at(
+    images: Float[torch.Tensor, "n c side side"], maps: AffineMaps, grid: Float[torch.Tensor, "pixels 3"]
+) -> tuple[Float[torch.Tensor, "n c pixels"], Bool[torch.Tensor, "n pixels"]]:
+    """Sample images at mapped points of a grid; see `sample`."""
+    positions = grid @ maps.mT
+    sampled = grid_sample(images, positions[:, None], mode="bilinear", padding_mode="border", align_corners=False)
+    return sampled[:, :, 0], positions.abs().amax(2) <= 1
 
 
 def _with_gradients(images: GrayImages) -> Float[torch.Tensor, "n 3 side side"]:
@@ -132,17 +155,22 @@ def _with_gradients(images: GrayImages) -> Float[torch.Tensor, "n 3 side side"]:
 
 
 def _step(
-    template: GrayImages, stack: Float[torch.Tensor, "n 3 side side"], maps: AffineMaps, noise: float
+    target: _Values,
+    stack: Float[torch.Tensor, "n 3 side side"],
+    grid: Float[torch.Tensor, "pixels 3"],
+    maps: AffineMaps,
+    noise: float,
 ) -> AffineMaps:
     """One weighted step for gain, offset and the six entries of the map, within the pixels that overlap."""
-    sampled, inside = sample(stack, maps)
-    image, dx, dy = sampled.flatten(2)[..., None].unbind(1)
-    target, overlap = template.flatten(1)[..., None], inside.flatten(1)[..., None].float()
+    sampled, inside = _sample_at(stack, maps, grid)
+    image, slopes = sampled[:, 0], sampled[:, 1:]
+    overlap = _unclipped(image, target, inside).float()
     weights = overlap * _robust_weights(_residual(image, target, overlap), overlap, noise)
-    grid = _grid(template.shape[-1])
-    columns = torch.cat([image, torch.ones_like(image), dx * grid, dy * grid], -1)
-    weighted = columns * weights
-    gram, moment = weighted.mT @ columns, (weighted.mT @ target)[..., 0]
+    rows = torch.empty(len(image), 8, len(grid))
+    rows[:, 0], rows[:, 1] = image, 1
+    torch.mul(slopes[:, :, None], grid.T, out=rows[:, 2:].view(-1, 2, 3, len(grid)))
+    weighted = rows * weights[:, None]
+    gram, moment = weighted @ rows.mT, (weighted @ target[..., None])[..., 0]
     scale = gram.diagonal(dim1=1, dim2=2).clamp(min=1e-6).sqrt()
     ridge = torch.diag(torch.tensor([0.0, 0.0] + [RIDGE] * 6) + 1e-6)
     solution = torch.linalg.solve(gram / scale[:, :, None] / scale[:, None] + ridge, moment / scale) / scale
@@ -152,18 +180,30 @@ def _step(
     return moved
 
 
-def _residual(image: _Columns, target: _Columns, overlap: _Columns) -> _Columns:
+def _unclipped(
+    image: _Values, target: _Values, inside: Bool[torch.Tensor, "n pixels"]
+) -> Bool[torch.Tensor, "n pixels"]:
+    """Pixels that overlap and are not clipped in one image only; all that overlap, where few are left."""
+    low, high = CLIPPED
+    alike = inside & ((image >= high) == (target >= high)) & ((image <= low) == (target <= low))
+    enough = alike.sum(1, keepdim=True) >= LEAST_UNCLIPPED * inside.sum(1, keepdim=True)
+    return torch.where(enough, alike, inside)
+
+
+def _residual(image: _Values, target: _Values, overlap: _Values) -> _Values:
     """What a gain and an offset of the image leave of the target."""
     total = overlap.sum(1, keepdim=True).clamp(min=1)
     x = image - (image * overlap).sum(1, keepdim=True) / total
     y = target - (target * overlap).sum(1, keepdim=True) / total
-    power = (x.square() * overlap).sum(1, keepdim=True).clamp(min=1e-3)
-    return y - ((x * y * overlap).sum(1, keepdim=True) / power).clamp(*GAINS) * x
+    weighted = x * overlap
+    power = (x * weighted).sum(1, keepdim=True).clamp(min=1e-3)
+    return y - ((y * weighted).sum(1, keepdim=True) / power).clamp(*GAINS) * x
 
 
-def _robust_weights(residual: _Columns, overlap: _Columns, noise: float) -> _Columns:
+def _robust_weights(residual: _Values, overlap: _Values, noise: float) -> _Values:
     """Weights that fall with the residual, in units of twice its median size plus the noise."""
     size = residual.abs()
-    median = size.masked_fill(overlap == 0, torch.nan).nanmedian(1, keepdim=True)[0].nan_to_num(0)
-    scaled: torch.Tensor = size / (2 * median + noise)
-    return (1 + scaled.square()).square().reciprocal()
+    every = size.shape[1] // MEDIAN_OF | 1  # odd, so that it meets all columns
+    seen = size[:, ::every].masked_fill(overlap[:, ::every] == 0, torch.nan)
+    median = seen.nanmedian(1, keepdim=True)[0].nan_to_num(0)
+    return (1 + (size / (2 * median + noise)).square()).square().reciprocal()

@@ -1,58 +1,38 @@
 """Find copies of one image, verified on pixels: encoded again, scaled, brightened, gray, or cropped by a little.
 
-Candidates are registered, so that a crop or a slight turn does no harm, first as miniatures and then at 64 x 64 pixels.
-There the details, a band of middle frequencies, must agree in most parts of the image that show any. Two photos of one
-kind of garment agree in outline and differ in detail. A part that shows nothing says nothing, so white paper or a frame
-never makes two images the same. The bounds were set on one half of 2,573 photos of clothing; see docs/duplicates.md.
+Candidates are registered, so that a crop or a slight turn does no harm, first as miniatures and then at 64 x 64 pixels,
+where the details must agree. Drawings are compared at their full resolution. Images are taken in an order that their
+pixels give, so that the result does not depend on names. The bounds were set on one half of 2,573 photos of clothing;
+see docs/duplicates.md.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from itertools import combinations, groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from torch.nn.functional import avg_pool2d, pad
 
-from infomax.copies.candidates import candidate_pairs, gray, luma, turn
-from infomax.copies.color import same_color
-from infomax.copies.miniatures import UNCUT, Miniatures, Rectangle
-from infomax.copies.registration import AffineMaps, GrayImages, compose, identity_maps, invert, register, sample
+from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
+from infomax.copies.candidates import candidate_pairs, gray, turn
+from infomax.copies.drawings import DRAWING_SIDE, likely_drawings, same_drawing
+from infomax.copies.miniatures import Miniatures, Rectangle
+from infomax.copies.registration import AffineMaps, compose, invert
+from infomax.copies.trimmed import TrimmedViews
 
-VERIFIED_SIDE = 64
-"""Pixels of both sides at which two images are verified."""
-
-
-class Bounds(NamedTuple):
-    """Least agreement, up to 1, of two images that are the same.
-
-    Attributes:
-        rough: Of outlines at 16 x 16 pixels, for a candidate to be looked at more closely.
-        outline: Of outlines at 32 x 32 pixels.
-        detail: Of details at 64 x 64 pixels.
-        detail_of_small: The same, where one image is much smaller than that and than the other.
-        detail_of_smooth: Of details at 32 x 32 pixels, for images that show no finer ones.
-        color: Factor of the differences of color that are allowed, 1 or more.
-
-    """
-
-    rough: float
-    outline: float
-    detail: float
-    detail_of_small: float
-    detail_of_smooth: float
-    color: float
-
-
-STRICT = Bounds(0.85, 0.92, 0.958, 0.93, 0.985, 1.0)
+STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.975, 0.985, 1.0, SOME_DETAIL)
 """For two images of which nothing else is known."""
 
-SHARED = Bounds(0.75, 0.8, 0.8, 0.8, 0.95, 1.8)
+SHARED = Bounds(0.6, 0.7, 0.9, 0.85, 0.975, 0.975, 2.5, SOME_DETAIL)
 """For two images that both are the same as a third one, such as a small and a blurred copy of it."""
+
+DRAWN = Bounds(0.7, 0.7, 0.7, 0.6, 0.7, 0.0, 1.0, 0)
+"""For drawings, which are compared more closely afterwards."""
 
 SMALL_THUMBNAIL = 48
 """Shorter side of a thumbnail, in pixels, that is much smaller than `VERIFIED_SIDE`."""
@@ -60,24 +40,22 @@ SMALL_THUMBNAIL = 48
 MUCH = 1.5
 """Ratio of the sides of two thumbnails from which on the smaller one shows less detail."""
 
-SOME_DETAIL = 4
-"""Least number of parts, of 49, that must show detail."""
+NEARLY = 0.85
+"""Agreement of details from which on two images that are not the same are compared in other ways, too."""
 
-LEAST_OVERLAP = 0.5
-"""Least part of an image that the other one shows, too."""
+AT_ONCE = 500
+DRAWINGS_AT_ONCE = 50
+MOST_SQUARES = 5000
+"""Squares that are kept, so that a thumbnail is not decoded again for each of its copies."""
 
-MARKED = 0.25
-"""Part of the detail that may differ: a mark, a line of text."""
-
-FRAME_EDGE = 5
-"""Pixels within a frame that its edge still shows in."""
-
-AT_ONCE = 1000
 MOST_COPIES = 64
 """Copies of one image of which all pairs are compared, in addition to the candidates."""
 
-Squares = Callable[[Sequence[int], Sequence[Rectangle]], UInt8[np.ndarray, "n side side 3"]]
-"""AffineMaps rows, and a box for each, to squares of `VERIFIED_SIDE` pixels made from their thumbnails."""
+Squares = Callable[[Sequence[int], Sequence[Rectangle], int], UInt8[np.ndarray, "n side side 3"]]
+"""Maps rows, a box for each, and a side in pixels to squares of that side made from their thumbnails."""
+
+
+_Chosen: TypeAlias = Int[np.ndarray, " m"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +110,10 @@ class _Triple(NamedTuple):
     cut_p: bool
     cut_q: bool
 
+    def kind(self) -> tuple[int, bool]:
+        """How it is turned, and whether it is neither turned nor without a frame."""
+        return self.how, not (self.how or self.cut_p or self.cut_q)
+
 
 @cache
 def _composed(outer: int, inner: int) -> int:
@@ -139,6 +121,10 @@ def _composed(outer: int, inner: int) -> int:
     corners = np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1)
     turned = turn(turn(corners, inner), outer)
     return next(how for how in range(8) if np.array_equal(turn(corners, how), turned))
+
+
+def _inverse(turns: int) -> int:
+    return next(how for how in range(8) if _composed(how, turns) == 0)
 
 
 class SameImageFinder:
@@ -151,10 +137,13 @@ class SameImageFinder:
     """
 
     def __init__(self, miniatures: Miniatures, squares: Squares) -> None:
-        self._miniatures = miniatures
+        self._order = _order_of_content(miniatures)
+        self._miniatures = miniatures.take(self._order)
         self._squares = squares
+        self._kept: OrderedDict[tuple[int, Rectangle], UInt8[np.ndarray, "side side 3"]] = OrderedDict()
         self._found: dict[tuple[int, int], SamePair] = {}
         self._maps: dict[tuple[int, int], Float[torch.Tensor, "2 3"]] = {}
+        self._plain_copies: dict[int, set[int]] = defaultdict(set)  # neither turned nor without a frame
 
     def find(self, *, mirrored: bool = False, turned: bool = False, framed: bool = False) -> list[SamePair]:
         """Find the pairs. Blank images are in none.
@@ -165,58 +154,175 @@ class SameImageFinder:
             framed: Whether copies with a frame count, too.
 
         Returns:
-            The pairs, each once.
+            The pairs, each once. They do not depend on the order of the images.
 
         """
-        views = _Views(self._miniatures, framed=framed)
+        views = TrimmedViews(self._miniatures, framed=framed)
         for how in range(8):
             if (turned or how % 4 == 0) and (mirrored or how < 4):
                 for a, b in candidate_pairs(views.pixels, views.pixels if how == 0 else turn(views.pixels, how)):
                     self._verify_new(views, a, b, how)
         self._complete(framed)
-        return list(self._found.values())
+        return sorted(map(self._in_given_order, self._found.values()), key=lambda pair: (pair.a, pair.b))
 
-    def _verify_new(self, views: "_Views", a: Int[np.ndarray, " m"], b: Int[np.ndarray, " m"], how: int) -> None:
+    def _in_given_order(self, pair: SamePair) -> SamePair:
+        a, b = int(self._order[pair.a]), int(self._order[pair.b])
+        if a < b:
+            return replace(pair, a=a, b=b)
+        return SamePair(b, a, pair.agreement, _inverse(pair.turns), pair.framed_b, pair.framed_a)
+
+    def _verify_new(self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int) -> None:
         """Verify candidates, views of different rows that are not known to be the same."""
         rows = zip(views.rows[a].tolist(), views.rows[b].tolist(), strict=True)
-        new = [i for i, (p, q) in enumerate(rows) if p != q and (p, q) not in self._found]
-        for start in range(0, len(new), AT_ONCE):
-            part = new[start : start + AT_ONCE]
-            self._verify(views, a[part], b[part], how, identity_maps(len(part)), STRICT)
+        new = np.array([p != q and (p, q) not in self._found for p, q in rows], np.bool_)
+        a, b = a[new], b[new]
+        waiting = self._waiting(views, a, b) if how == 0 else np.zeros(len(a), np.bool_)
+        for part in (~waiting, waiting):
+            self._verify_by_copies(views, a[part], b[part], how)
+
+    def _waiting(self, views: TrimmedViews, a: _Chosen, b: _Chosen) -> Bool[np.ndarray, " m"]:
+        """Which pairs may have a copy in common once the others are verified; that saves their registration."""
+        pairs = list(zip(views.rows[a].tolist(), views.rows[b].tolist(), strict=True))
+        before: dict[int, set[int]] = defaultdict(set)
+        for p, q in pairs:
+            before[q].add(p)
+        for q in {row for pair in pairs for row in pair}:
+            before[q] |= {p for p in self._plain_copies[q] if p < q}
+        return np.array([not before[p].isdisjoint(before[q]) for p, q in pairs], np.bool_)
+
+    def _verify_by_copies(self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int) -> None:
+        """Verify pairs of views, where a common copy vouches for them by weaker bounds and with its map."""
+        maps: list[Float[torch.Tensor, "2 3"] | None] = [None] * len(a)
+        if how == 0:
+            whole = ~(views.trimmed[a] | views.trimmed[b])
+            for i in np.flatnonzero(whole).tolist():
+                p, q = int(views.rows[a[i]]), int(views.rows[b[i]])
+                if common := self._plain_copies[p] & self._plain_copies[q]:
+                    maps[i] = self._map_by(p, min(common), q)
+        known = np.array([each is not None for each in maps], np.bool_)
+        self._verify_all(views, a[~known], b[~known], how, None, STRICT)
+        if known.any():
+            self._verify_all(
+                views, a[known], b[known], how, torch.stack([each for each in maps if each is not None]), SHARED
+            )
+
+    def _verify_all(
+        self,
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
+        how: int,
+        maps: AffineMaps | None,
+        bounds: Bounds,
+    ) -> None:
+        """Verify pairs of views, drawings apart from photos, some at a time."""
+        drawn = np.stack([self._miniatures.drawn[views.rows[each]] for each in (a, b)])
+        small = np.minimum(*(self._miniatures.sides[views.rows[each]] for each in (a, b))) < SMALL_THUMBNAIL
+        drawn = drawn.all(0) | (drawn.any(0) & small)  # few pixels of a small drawing are even
+        for which, least in ((~drawn, bounds), (drawn, DRAWN)):
+            rows = np.flatnonzero(which)
+            for start in range(0, len(rows), AT_ONCE):
+                part = rows[start : start + AT_ONCE]
+                self._verify(views, a[part], b[part], how, None if maps is None else maps[part], least)
 
     def _verify(
         self,
-        views: "_Views",
-        a: Int[np.ndarray, " m"],
-        b: Int[np.ndarray, " m"],
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
         how: int,
-        maps: AffineMaps,
+        maps: AffineMaps | None,
         bounds: Bounds,
     ) -> None:
         """Keep those of some pairs of views that are the same."""
-        kept, maps = _register_miniatures(views.pixels[a], turn(views.pixels[b], how), maps, bounds)
-        a, b = a[kept], b[kept]
+        if bounds is DRAWN:
+            a, b, maps = self._likely_drawings(views, a, b, how)
+        elif maps is None:
+            kept, maps = register_miniatures(views.pixels[a], turn(views.pixels[b], how), bounds)
+            a, b = a[kept], b[kept]
         if not len(a):
             return
         p, q = views.rows[a], views.rows[b]
-        first, second = self._larger(views, a), self._larger(views, b)
+        first, second = self._larger(views, a), turn(self._larger(views, b), how)
         sides = np.stack([self._miniatures.sides[p], self._miniatures.sides[q]])
         small = (sides.min(0) < SMALL_THUMBNAIL) & (sides.max(0) > MUCH * sides.min(0))
         inside = views.inside(a) * turn(views.inside(b), how)
         both = (views.framed[a] & views.framed[b])[:, None, None, None]
         mask = torch.from_numpy(np.where(both, inside, 1)[..., 0]).float()
-        agreement, same, maps = verify(first, turn(second, how), maps, small, mask, bounds)
+        agreement, same, maps = verify(first, second, maps, small, mask, bounds)
+        again = (~same & (agreement >= NEARLY)).nonzero()[:, 0]
+        for swapped, by_channel in ((True, False), (False, True), (True, True)):
+            i = again.numpy()
+            if len(i):
+                pair = (second[i], first[i], invert(maps[i])) if swapped else (first[i], second[i], maps[i])
+                agreement[i], same[i], found = verify(*pair, small[i], mask[i], bounds, by_channel=by_channel)
+                maps[i] = invert(found) if swapped else found
+                again = again[~same[i]]
+        if bounds is DRAWN:
+            same &= self._same_drawings(views, a, b, how, maps, same)
         for i in same.nonzero()[:, 0].tolist():
             pair = SamePair(
                 int(p[i]), int(q[i]), float(agreement[i]), how, bool(views.trimmed[a[i]]), bool(views.trimmed[b[i]])
             )
             if (pair.a, pair.b) not in self._found:
                 self._found[pair.a, pair.b], self._maps[pair.a, pair.b] = pair, maps[i]
+                if not (how or pair.framed_a or pair.framed_b):
+                    self._plain_copies[pair.a].add(pair.b)
+                    self._plain_copies[pair.b].add(pair.a)
 
-    def _larger(self, views: "_Views", chosen: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 3"]:
-        """Squares of `VERIFIED_SIDE` pixels; a thumbnail is read once, however often its view is chosen."""
+    def _likely_drawings(
+        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int
+    ) -> tuple[Int[np.ndarray, " likely"], Int[np.ndarray, " likely"], AffineMaps]:
+        """Pairs of drawings that agree as miniatures and at `VERIFIED_SIDE` pixels, and their maps."""
+        pixels, others = views.pixels[a], turn(views.pixels[b], how)
+        likely, maps = likely_drawings(pixels, others)
+        rest = np.flatnonzero(~likely.numpy())
+        if len(rest):  # a photo with a clear sky passes for a drawing, and may be cropped in any way
+            kept, registered = register_miniatures(pixels[rest], others[rest], STRICT)
+            likely[rest[kept]], maps[rest[kept]] = True, registered
+        a, b, maps = a[likely.numpy()], b[likely.numpy()], maps[likely]
+        if len(a):
+            first, second = gray(self._larger(views, a)), gray(turn(self._larger(views, b), how))
+            likely, maps = same_drawing(first, second, maps, some_parts=0)
+            a, b, maps = a[likely.numpy()], b[likely.numpy()], maps[likely]
+        return a, b, maps
+
+    def _same_drawings(
+        self,
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
+        how: int,
+        maps: AffineMaps,
+        likely: Bool[torch.Tensor, " m"],
+    ) -> Bool[torch.Tensor, " m"]:
+        """Compare drawings at the resolution of the smaller thumbnail."""
+        same = torch.zeros(len(a), dtype=torch.bool)
+        least = np.minimum(self._miniatures.sides[views.rows[a]], self._miniatures.sides[views.rows[b]])
+        sides = np.select([least > DRAWING_SIDE / 2, least > DRAWING_SIDE / 4], [DRAWING_SIDE, DRAWING_SIDE // 2], 64)
+        for side in np.unique(sides[likely.numpy()]).tolist():
+            every = np.flatnonzero(likely.numpy() & (sides == side))
+            for rows in np.array_split(every, -(-len(every) // DRAWINGS_AT_ONCE)):
+                first, second = (
+                    self._squares(self._order[views.rows[each[rows]]].tolist(), views.boxes(each[rows]), side)
+                    for each in (a, b)
+                )
+                same[rows] = same_drawing(gray(first), gray(turn(second, how)), maps[rows])[0]
+        return same
+
+    def _larger(self, views: TrimmedViews, chosen: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 3"]:
+        """Squares of `VERIFIED_SIDE` pixels; a thumbnail is decoded once, however often its view is chosen."""
         each, place = np.unique(chosen, return_inverse=True)
-        larger: UInt8[np.ndarray, "m side side 3"] = self._squares(views.rows[each].tolist(), views.boxes(each))[place]
+        keys = list(zip(views.rows[each].tolist(), views.boxes(each), strict=True))
+        missing = [key for key in keys if key not in self._kept]
+        if missing:
+            rows = self._order[[row for row, _ in missing]].tolist()
+            made = self._squares(rows, [box for _, box in missing], VERIFIED_SIDE)
+            self._kept.update(zip(missing, made, strict=True))
+        squares = np.stack([self._kept[key] for key in keys])
+        while len(self._kept) > MOST_SQUARES:
+            self._kept.popitem(last=False)
+        larger: UInt8[np.ndarray, "m side side 3"] = squares[place]
         return larger
 
     def _complete(self, framed: bool) -> None:
@@ -234,22 +340,14 @@ class SameImageFinder:
                 if not (first.cut_q or second.cut_p):
                     how = _composed(first.how, second.how)
                     asked[p, q] = _Triple(p, q, middle, how, first.cut_p, second.cut_q)
-        views = _Views(self._miniatures, framed=framed)
+        views = TrimmedViews(self._miniatures, framed=framed)
         place = {key: view for view, key in enumerate(zip(views.rows.tolist(), views.trimmed.tolist(), strict=True))}
-        for how, group in groupby(sorted(asked.values(), key=lambda triple: triple.how), key=lambda triple: triple.how):
+        for (how, plain), group in groupby(sorted(asked.values(), key=_Triple.kind), key=_Triple.kind):
             triples = list(group)
-            for start in range(0, len(triples), AT_ONCE):
-                part = triples[start : start + AT_ONCE]
-                a = np.array([place[each.p, each.cut_p] for each in part])
-                b = np.array([place[each.q, each.cut_q] for each in part])
-                self._verify(views, a, b, how, torch.stack([self._suggested(each) for each in part]), SHARED)
-
-    def _suggested(self, triple: "_Triple") -> Float[torch.Tensor, "2 3"]:
-        """The map from p to q by way of their common copy; the identity where one is turned or lacks its frame."""
-        if triple.how or triple.cut_p or triple.cut_q:
-            return torch.eye(2, 3)
-        onward, to_middle = self._map(triple.middle, triple.q), self._map(triple.p, triple.middle)
-        return compose(onward[None], to_middle[None])[0]
+            a = np.array([place[each.p, each.cut_p] for each in triples])
+            b = np.array([place[each.q, each.cut_q] for each in triples])
+            maps = torch.stack([self._map_by(each.p, each.middle, each.q) for each in triples]) if plain else None
+            self._verify_all(views, a, b, how, maps, SHARED)
 
     def _leg(self, p: int, q: int) -> "_Triple":
         """How q is turned to match p, of a pair that was found in either order."""
@@ -257,133 +355,20 @@ class SameImageFinder:
             pair = self._found[p, q]
             return _Triple(p, q, q, pair.turns, pair.framed_a, pair.framed_b)
         pair = self._found[q, p]
-        inverse = next(how for how in range(8) if _composed(how, pair.turns) == 0)
-        return _Triple(p, q, q, inverse, pair.framed_b, pair.framed_a)
+        return _Triple(p, q, q, _inverse(pair.turns), pair.framed_b, pair.framed_a)
+
+    def _map_by(self, p: int, middle: int, q: int) -> Float[torch.Tensor, "2 3"]:
+        """The map from p to q by way of their common copy."""
+        return compose(self._map(middle, q)[None], self._map(p, middle)[None])[0]
 
     def _map(self, p: int, q: int) -> Float[torch.Tensor, "2 3"]:
         return self._maps[p, q] if p < q else invert(self._maps[q, p][None])[0]
 
 
-class _Views:
-    """Images that are not blank, whole and perhaps without their frames, as one list in the order of the rows."""
-
-    def __init__(self, miniatures: Miniatures, *, framed: bool) -> None:
-        whole = np.flatnonzero(~miniatures.blank)
-        cut = np.flatnonzero(~miniatures.blank & miniatures.framed) if framed else whole[:0]
-        order = np.argsort(np.concatenate([whole, cut]), kind="stable")
-        self.rows: Int[np.ndarray, " views"] = np.concatenate([whole, cut])[order]
-        self.trimmed: Bool[np.ndarray, " views"] = order >= len(whole)
-        self.framed: Bool[np.ndarray, " views"] = miniatures.framed[self.rows] & ~self.trimmed
-        pixels = miniatures.pixels[self.rows]
-        pixels[self.trimmed] = miniatures.trimmed[self.rows[self.trimmed]]
-        self.pixels: UInt8[np.ndarray, "views 32 32 3"] = pixels
-        self._boxes = miniatures.boxes[self.rows]
-
-    def boxes(self, views: Int[np.ndarray, " m"]) -> list[Rectangle]:
-        """What is compared of each image."""
-        return [tuple(self._boxes[view].tolist()) if self.trimmed[view] else UNCUT for view in views]
-
-    def inside(self, views: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 1"]:
-        """1 within the frames, well away from their edges, and 0 elsewhere."""
-        inside = np.zeros((len(views), VERIFIED_SIDE, VERIFIED_SIDE, 1), np.uint8)
-        for mask, (left, top, right, bottom) in zip(inside, self._boxes[views].tolist(), strict=True):
-            mask[_edge(top) : VERIFIED_SIDE - _edge(1 - bottom), _edge(left) : VERIFIED_SIDE - _edge(1 - right)] = 1
-        return inside
-
-
-def _edge(part: float) -> int:
-    """Pixels from the side of a square to well within a frame that takes a part of it."""
-    return round(part * VERIFIED_SIDE) + FRAME_EDGE if part > 0 else 0
-
-
-def _register_miniatures(
-    a: UInt8[np.ndarray, "m 32 32 3"], b: UInt8[np.ndarray, "m 32 32 3"], maps: AffineMaps, bounds: Bounds
-) -> tuple[Int[np.ndarray, " kept"], Float[torch.Tensor, "kept 2 3"]]:
-    """Register miniatures, and find the pairs whose outlines agree."""
-    fixed, moving = gray(a), gray(b)
-    kept = np.arange(len(a))
-    for reduction, steps, noise, least in ((4, 4, 30.0, 0.0), (2, 4, 4.0, bounds.rough), (1, 4, 2.0, bounds.outline)):
-        maps = register(fixed, moving, maps, reduction, steps, noise)
-        if least:
-            some, other = (avg_pool2d(each[:, None], reduction)[:, 0] for each in (fixed, moving))
-            warped, overlap = sample(other[:, None], maps)
-            agreement, parts = _agreement(some, warped[:, 0], overlap.float(), 3.0)
-            good = (agreement >= least) & (parts >= SOME_DETAIL / 2)
-            fixed, moving, maps = fixed[good], moving[good], maps[good]
-            kept = kept[good.numpy()]
-    return kept, maps
-
-
-def verify(
-    a: UInt8[np.ndarray, "m side side 3"],
-    b: UInt8[np.ndarray, "m side side 3"],
-    maps: AffineMaps,
-    small: Bool[np.ndarray, " m"],
-    inside: Float[torch.Tensor, "m side side"],
-    bounds: Bounds,
-) -> tuple[Float[torch.Tensor, " m"], Bool[torch.Tensor, " m"], AffineMaps]:
-    """Compare the details and the colors of registered images.
-
-    Args:
-        a: Pixels of the first images, shape (m, 64, 64, 3).
-        b: Pixels of the second images, shape (m, 64, 64, 3).
-        maps: AffineMaps from the first to the second images, shape (m, 2, 3), which are refined.
-        small: Whether one image of a pair is much smaller than its square, shape (m,).
-        inside: 1 for pixels of the first images that count, 0 for others.
-        bounds: How well they must agree.
-
-    Returns:
-        How well the details agree; which pairs are the same; and the refined maps.
-
-    """
-    fixed, moving = gray(a), gray(b)
-    maps = register(fixed, moving, maps, 1, 2, 2.0)
-    warped, overlap = sample(torch.from_numpy(b).float().permute(0, 3, 1, 2), maps)
-    first, other = torch.from_numpy(a).float(), warped.permute(0, 2, 3, 1)
-    mask = overlap.float() * inside
-    fine, parts = _agreement(_band(fixed), _band(luma(other)), mask, 2.0)
-    halved = [avg_pool2d(each[:, None], 2)[:, 0] for each in (fixed, luma(other), mask)]
-    coarse, coarse_parts = _agreement(_band(halved[0]), _band(halved[1]), halved[2], 2.0)
-    least = torch.from_numpy(np.where(small, bounds.detail_of_small, bounds.detail).astype(np.float32))
-    smooth = parts < SOME_DETAIL
-    good = torch.where(smooth, (coarse >= bounds.detail_of_smooth) & (coarse_parts >= SOME_DETAIL), fine >= least)
-    good &= overlap.float().mean((1, 2)) >= LEAST_OVERLAP
-    good &= same_color(first, other, mask, bounds.color)
-    return torch.where(smooth, coarse, fine), good, maps
-
-
-def _band(images: GrayImages) -> GrayImages:
-    """Details: what a mean over 3 x 3 pixels leaves, without the mean over 9 x 9."""
-    smooth = _box(images, 3)
-    return smooth - _box(smooth, 9)
-
-
-def _box(images: GrayImages, width: int) -> GrayImages:
-    half = width // 2
-    return avg_pool2d(pad(images[:, None], (half, half, half, half), mode="replicate"), width, 1)[:, 0]
-
-
-def _agreement(
-    a: GrayImages, b: GrayImages, mask: GrayImages, contrast: float
-) -> tuple[Float[torch.Tensor, " m"], Int[torch.Tensor, " m"]]:
-    """Mean correlation over the overlapping parts that show anything, without the worst; and the number of such parts.
-
-    A part is a quarter of the side wide, and half of it overlaps the next one. A part that only one image shows
-    anything in has correlation 0.
-    """
-    width = a.shape[-1] // 4
-    x, y, w = (
-        each.unfold(1, width, width // 2).unfold(2, width, width // 2).flatten(1, 2).flatten(2) for each in (a, b, mask)
-    )
-    total = w.sum(2).clamp(min=1)
-    x = x - (x * w).sum(2, keepdim=True) / total[..., None]
-    y = y - (y * w).sum(2, keepdim=True) / total[..., None]
-    xx, yy, xy = ((each * w).sum(2) / total for each in (x * x, y * y, x * y))
-    power = torch.maximum(xx, yy)
-    counts = (power > contrast**2) & (w.mean(2) >= 0.5)
-    correlation = torch.where(torch.minimum(xx, yy) * 9 > contrast**2, xy / (xx * yy).clamp(min=1e-6).sqrt(), 0)
-    correlation, order = correlation.sort(1)
-    weights = (power.sqrt() * counts).gather(1, order)
-    so_far = weights.cumsum(1)
-    weights = weights * (so_far >= MARKED * so_far[:, -1:])
-    return (weights * correlation).sum(1) / weights.sum(1).clamp(min=1e-6), counts.sum(1)
+def _order_of_content(miniatures: Miniatures) -> Int[np.ndarray, " n"]:
+    """Rows in an order that the pixels give, whatever the order of the images."""
+    keys = [
+        (sha256(pixels.tobytes()).digest(), side)
+        for pixels, side in zip(miniatures.pixels, miniatures.sides.tolist(), strict=True)
+    ]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)

@@ -2,6 +2,7 @@
 
 A 12-bit camera uses 4096 of the 65536 values of its files, and a dim microscope a few hundred. Divided by 257 such
 images would be black. So the range that a collection uses is measured once and maps to 0..255 for all of its images.
+A saturated frame or a blank one among many others has no say in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ FULL_RANGE = (0.0, 65535.0)
 
 _TAILS = (0.1, 99.9)  # percentiles: a few hot or dead pixels do not set the scale
 _SAMPLE = 1 << 16  # values of an image that are looked at
+_FAR = 2.0  # widths of the usual range; an image whose range ends farther away is an outlier
+_FEW = 0.1  # largest share of images that can be outliers; of three images or more, always one
 _ROWS = 256  # rows converted at a time, so that large images need little memory
 
 Range = tuple[float, float]
@@ -26,8 +29,9 @@ class DepthScale:
     """Ranges of values that become 0..255. Values outside are clipped.
 
     Attributes:
-        integers: Darkest and brightest value of integer images; None scales each image by its own range.
+        integers: Darkest and brightest value of integers of up to 16 bits; None scales each image by its own range.
         floats: The same for images of floats.
+        wide_integers: The same for integers of 32 or 64 bits.
 
     Example:
         >>> DepthScale(integers=(100.0, 355.0)).to_8_bits(np.array([[100, 228, 355, 4095]], np.uint16)).tolist()
@@ -37,6 +41,7 @@ class DepthScale:
 
     integers: Range | None = None
     floats: Range | None = None
+    wide_integers: Range | None = None
 
     def to_8_bits(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Scale deep pixels to 8 bits. NaN and infinities become 0; an image of one value without a scale is black.
@@ -48,7 +53,7 @@ class DepthScale:
             Pixels of the same shape, 0 to 255.
 
         """
-        known = self.floats if values.dtype.kind == "f" else self.integers
+        known: Range | None = getattr(self, _kind(values))
         low, high = known or range_of([sample_values(values)]) or FULL_RANGE
         scaled = np.empty(values.shape, np.uint8)
         for start in range(0, len(values), _ROWS):
@@ -61,10 +66,8 @@ class DepthScale:
 
     def to_dict(self) -> dict[str, list[float] | None]:
         """Give the scale as config.json has it."""
-        return {
-            "integers": None if self.integers is None else list(self.integers),
-            "floats": None if self.floats is None else list(self.floats),
-        }
+        ranges: dict[str, Range | None] = {name: getattr(self, name) for name in _KINDS}
+        return {name: None if each is None else list(each) for name, each in ranges.items()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "DepthScale":
@@ -82,7 +85,15 @@ class DepthScale:
         )
 
 
-_KINDS = ("integers", "floats")
+_KINDS = ("integers", "floats", "wide_integers")
+
+
+def _kind(values: NDArray[Any]) -> str:
+    """Which of the ranges some values belong to: 32-bit counts say nothing of a 16-bit camera, or the reverse."""
+    if values.dtype.kind == "f":
+        return "floats"
+    return "integers" if values.dtype.itemsize <= 2 else "wide_integers"
+
 
 NO_SCALE = DepthScale()
 """Each deep image by its own range."""
@@ -95,12 +106,10 @@ def common_scale(samples: Sequence[NDArray[Any]]) -> DepthScale:
         samples: Values of some of its deep images, as `sample_values` gives them. They may be of different types.
 
     Returns:
-        A scale with the ranges of integers and of floats, as far as there are any.
+        A scale with the ranges of integers, of floats and of wide integers, as far as there are any.
 
     """
-    floats = [each for each in samples if each.dtype.kind == "f"]
-    integers = [each for each in samples if each.dtype.kind != "f"]
-    return DepthScale(range_of(integers), range_of(floats))
+    return DepthScale(**{kind: range_of([each for each in samples if _kind(each) == kind]) for kind in _KINDS})
 
 
 def sample_values(values: NDArray[Any]) -> NDArray[Any]:
@@ -121,7 +130,9 @@ def sample_values(values: NDArray[Any]) -> NDArray[Any]:
 def range_of(samples: Sequence[NDArray[Any]]) -> Range | None:
     """Find the range that images use, without the outermost thousandth at either end.
 
-    16-bit images that use half of their range or more have the whole range: they are photographs, with a white.
+    Images of one value have no say, and neither have a few whose own range ends far from the usual one, which is the
+    median over the images. 16-bit images that use half of their range or more have the whole range: they are
+    photographs, with a white.
 
     Args:
         samples: Values of some images of one kind, integers or floats.
@@ -130,13 +141,34 @@ def range_of(samples: Sequence[NDArray[Any]]) -> Range | None:
         The darkest and the brightest value; None if there are no values, or only one.
 
     """
-    if not sum(each.size for each in samples):
+    filled = [each for each in samples if each.size]
+    if not filled:
         return None
-    values = np.concatenate([each.astype(np.float64) for each in samples])
-    low, high = (float(each) for each in np.percentile(values, _TAILS, method="nearest"))
+    chosen = _without_outliers(filled)
+    values = np.concatenate([each.astype(np.float64) for each in chosen])
+    low, high = _ends(values)
     if low >= high:  # nearly all values are equal: what differs is the image
         low, high = float(values.min()), float(values.max())
-    is_16_bit = all(each.dtype.kind != "f" for each in samples) and values.min() >= 0 and values.max() <= FULL_RANGE[1]
+    is_16_bit = all(each.dtype.kind != "f" for each in chosen) and values.min() >= 0 and values.max() <= FULL_RANGE[1]
     if is_16_bit and high / 2 - low / 2 >= FULL_RANGE[1] / 4:
         return FULL_RANGE
     return (low, high) if low < high else None
+
+
+def _ends(values: NDArray[Any]) -> Range:
+    low, high = (float(each) for each in np.percentile(values, _TAILS, method="nearest"))
+    return low, high
+
+
+def _without_outliers(samples: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+    """Leave out images of one value, and a few images that use quite another range than most."""
+    ranges = np.array([_ends(each) for each in samples])
+    varied = np.flatnonzero(ranges[:, 0] < ranges[:, 1]).tolist()
+    if not varied:
+        return samples
+    low, high = np.median(ranges[varied], axis=0)
+    reach = _FAR * np.median(ranges[varied, 1] / 2 - ranges[varied, 0] / 2) * 2  # a difference could overflow
+    usual = [row for row in varied if ranges[row, 0] >= low - reach and ranges[row, 1] <= high + reach]
+    outliers = len(varied) - len(usual)
+    few = outliers <= max(_FEW * len(varied), 1) and len(varied) >= 3
+    return [samples[row] for row in (usual if few else varied)]

@@ -256,7 +256,7 @@ def _to_8_bits(pixels: Image.Image | NDArray[Any], options: ReadingOptions) -> I
         scale = options.depth_scale or NO_SCALE
         if pixels.ndim == 3 and pixels.shape[2] == 4:
             opaque = float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else 1.0
-            alpha = DepthScale((0.0, opaque), (0.0, opaque)).to_8_bits(pixels[..., 3:])
+            alpha = DepthScale(*3 * [(0.0, opaque)]).to_8_bits(pixels[..., 3:])
             pixels = np.concatenate([scale.to_8_bits(pixels[..., :3]), alpha], axis=2)
         else:
             pixels = scale.to_8_bits(pixels)

@@ -11,7 +11,8 @@ from typing import TypeVar, final
 import numpy as np
 from jaxtyping import Bool, Int, Num
 
-from infomax.evaluation.copies import content_ids, copy_groups, near_copies
+from infomax.copies.near_duplicates import near_copies
+from infomax.evaluation.copies import content_ids, copy_groups
 from infomax.evaluation.labels import LabeledFeatures
 from infomax.images import LoadedImages
 

@@ -56,7 +56,12 @@ def draw_groups(index: Index, choices: Sequence[GroupChoice]) -> Image.Image:
             place = _MARGIN + column * (_SIDE + _GAP), top + _HEADER
             _draw_image(figure, thumbnails.get(image.id), image, place, is_best=image == choice.best)
     if rest:
-        draw.text((_MARGIN, _MARGIN + len(rows) * step), f"and {rest} more groups", INK, font(13))
+        draw.text(
+            (_MARGIN, _MARGIN + len(rows) * step),
+            f"and {rest} more {'group' if rest == 1 else 'groups'}",
+            INK,
+            font(13),
+        )
     return figure
 
 

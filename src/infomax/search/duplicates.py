@@ -191,36 +191,45 @@ def _compare(
         return {}, []
     from infomax.copies.miniatures import Rectangle, load_or_make, square
     from infomax.copies.near_duplicates import ImageComparer
-    from infomax.copies.same_image import VERIFIED_SIDE, SameImageFinder
+    from infomax.copies.same_image import SameImageFinder
     from infomax.neighbors.groups import pairs_above
 
     read = contents.reader(thumbnails)
     small = load_or_make(contents.keys, read, file)
 
-    def squares(wanted: Sequence[int], boxes: Sequence[Rectangle]) -> UInt8[np.ndarray, "m side side 3"]:
-        missing = np.zeros((VERIFIED_SIDE, VERIFIED_SIDE, 3), np.uint8)  # removed meanwhile: like no other image
+    def squares(wanted: Sequence[int], boxes: Sequence[Rectangle], side: int) -> UInt8[np.ndarray, "m side side 3"]:
+        missing = np.zeros((side, side, 3), np.uint8)  # removed meanwhile: like no other image
         pairs = zip(read(wanted), boxes, strict=True)
-        return np.stack([square(content, VERIFIED_SIDE, box) if content else missing for content, box in pairs])
+        return np.stack([square(content, side, box) if content else missing for content, box in pairs])
 
     found = SameImageFinder(small, squares).find(
         mirrored=options.mirrored, turned=options.turned, framed=options.framed
     )
-    same = {(pair.a, pair.b): pair for pair in _densest_first(found)}
+    same = {(pair.a, pair.b): pair for pair in _densest_first(found, contents.keys)}
     near: list[tuple[float, int, int]] = []
     if "near" in options.kinds:
         vectors = contents.vectors[[rows[0] for rows in contents.rows]]
         for a, b, cosines in pairs_above(vectors, options.threshold, ImageComparer(small.pixels, small.blank).same):
             near += zip((-cosines).tolist(), a.tolist(), b.tolist(), strict=True)
-    return same, [(a, b) for _, a, b in sorted(near) if (a, b) not in same]
+    near.sort(key=lambda link: (link[0], *sorted((contents.keys[link[1]], contents.keys[link[2]]))))
+    return same, [(a, b) for _, a, b in near if (a, b) not in same]
 
 
-def _densest_first(found: "Sequence[SamePair]") -> "list[SamePair]":
-    """Pairs with many copies in common first, and then those that agree best, so that large groups stay whole."""
+def _densest_first(found: "Sequence[SamePair]", keys: Sequence[str]) -> "list[SamePair]":
+    """Pairs with many copies in common first, and then those that agree best, so that large groups stay whole.
+
+    Pairs that are equal in both are in the order of their contents, so that names do not matter.
+    """
     copies: dict[int, set[int]] = defaultdict(set)
     for pair in found:
         copies[pair.a].add(pair.b)
         copies[pair.b].add(pair.a)
-    return sorted(found, key=lambda pair: (-len(copies[pair.a] & copies[pair.b]), -pair.agreement, pair.a, pair.b))
+
+    def rank(pair: "SamePair") -> tuple[object, ...]:
+        common = len(copies[pair.a] & copies[pair.b])
+        return -common, -pair.agreement, *sorted((keys[pair.a], keys[pair.b])), pair.a, pair.b
+
+    return sorted(found, key=rank)
 
 
 def _separate_files(contents: _Contents, rows: list[int], counts: Callable[[str], bool] | None) -> list[int]:

@@ -1,0 +1,127 @@
+"""Drawings, pages and screens of one layout with other content are different images, and their copies are the same."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+
+from infomax.copies.miniatures import is_blank, is_drawn
+from tests.copies.test_same_image import encoded, find, pairs
+from tests.search.conftest import scene
+
+Drawing = Callable[[np.random.Generator], Image.Image]
+WORDS = ["account", "river", "budget", "north", "light", "paper", "garden", "silver", "winter", "monday", "london"]
+
+
+def words(random: np.random.Generator, count: int) -> str:
+    return " ".join(random.choice(WORDS, count))
+
+
+def write(draw: ImageDraw.ImageDraw, x: int, y: int, text: str, size: int, color: object = "black") -> None:
+    draw.text((x, y), text, fill=color, font=ImageFont.load_default(size))  # type: ignore[arg-type]
+
+
+def form(random: np.random.Generator) -> Image.Image:
+    """A form on which two fields differ."""
+    image = Image.new("RGB", (600, 800), "white")
+    draw = ImageDraw.Draw(image)
+    write(draw, 40, 30, "Application for a permit", 28)
+    for row, label in enumerate(("Name", "Street", "City", "Phone", "Date", "Amount", "Place", "Sign")):
+        write(draw, 40, 110 + 80 * row, f"{label}:", 20)
+        draw.rectangle((150, 100 + 80 * row, 560, 145 + 80 * row), outline="black", width=2)
+        write(draw, 165, 110 + 80 * row, words(random, 2) if row in (0, 5) else "as before", 22, (0, 0, 120))
+    return image
+
+
+def page_with_little_text(random: np.random.Generator) -> Image.Image:
+    """A page of which less than 2 % is black."""
+    image = Image.new("RGB", (620, 877), "white")
+    for line in range(4):
+        write(ImageDraw.Draw(image), 60, 80 + 18 * line, words(random, 8), 12)
+    return image
+
+
+def slide(random: np.random.Generator) -> Image.Image:
+    image = Image.new("RGB", (640, 360), (250, 250, 252))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, 640, 50), (20, 60, 120))
+    write(draw, 20, 10, "Quarterly report", 24, "white")
+    for line in range(4):
+        write(draw, 40, 80 + 60 * line, f"- {words(random, 4)}", 22)
+    return image
+
+
+def card(random: np.random.Generator) -> Image.Image:
+    image = Image.new("RGB", (480, 300), (225, 235, 245))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, 480, 45), (150, 30, 40))
+    draw.ellipse((50, 90, 130, 200), (120, 110, 100))
+    for line in range(4):
+        write(draw, 180, 70 + 50 * line, str(random.integers(10**7, 10**8)), 26)
+    return image
+
+
+def screen(random: np.random.Generator) -> Image.Image:
+    image = Image.new("RGB", (800, 450), (245, 245, 245))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, 160, 450), (60, 60, 70))
+    for line in range(9):
+        draw.line((160, 48 * line, 800, 48 * line), (205, 205, 205))
+        write(draw, 175, 12 + 48 * line, words(random, 6), 18)
+    return image
+
+
+def shirt(random: np.random.Generator) -> Image.Image:
+    """Another print on the same outline."""
+    image = Image.new("RGB", (240, 320), (230, 225, 210))
+    outline = [(75, 55), (165, 55), (215, 100), (190, 130), (167, 110), (167, 280), (73, 280), (73, 110), (50, 130)]
+    draw = ImageDraw.Draw(image)
+    draw.polygon([*outline, (25, 100)], (70, 90, 160))
+    for _ in range(6):
+        x, y = random.integers(80, 140), random.integers(115, 250)
+        draw.rectangle((x, y, x + 20, y + 14), (235, 200, 60))
+    return image
+
+
+def die(pips: list[tuple[int, int]]) -> Image.Image:
+    image = Image.new("RGB", (160, 160), (40, 90, 60))
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((20, 20, 140, 140), 16, (245, 240, 230))
+    for x, y in pips:
+        draw.ellipse((39 + 32 * x, 39 + 32 * y, 57 + 32 * x, 57 + 32 * y), (20, 20, 20))
+    return image
+
+
+DRAWINGS: dict[str, Drawing] = {
+    each.__name__: each for each in (form, page_with_little_text, slide, card, screen, shirt)
+}
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "JPEG": lambda image: encoded(image, "jpeg", quality=50),
+    "half": lambda image: image.resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC),
+    "gray": lambda image: image.convert("L").convert("RGB"),
+    "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.8),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_other_content_is_another_image_and_a_copy_is_not(name: str) -> None:
+    drawn = [DRAWINGS[name](np.random.default_rng(seed)) for seed in range(4)]
+    assert all(is_drawn(np.asarray(image)) and not is_blank(np.asarray(image)) for image in drawn)
+    copies = [copy(drawn[row]) for row, copy in enumerate(COPIES.values())]
+    assert pairs(find([*drawn, *copies])) == {(row, row + 4) for row in range(4)}
+
+
+def test_dice_that_differ_by_one_pip_are_different() -> None:
+    corners = [(0, 0), (2, 2), (0, 2), (2, 0)]
+    faces = [corners[:2], [*corners[:2], (1, 1)], corners, [*corners, (1, 1)]]
+    dice = [die(face) for face in faces]
+    assert pairs(find([*dice, *(encoded(image, "jpeg", quality=60) for image in dice)])) == {
+        (row, row + 4) for row in range(4)
+    }
+
+
+def test_a_scene_is_no_drawing() -> None:
+    assert [is_drawn(np.asarray(scene(seed))) for seed in range(8)] == [False] * 8
+    assert not is_drawn(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    assert is_drawn(np.asarray(die([(1, 1)])))
