@@ -32,7 +32,15 @@ class FrozenNet(nn.Module):
         use_channels_last(self.net)
 
     def train(self, mode: bool = True) -> "FrozenNet":  # noqa: ARG002
-        """Stay as it is: dropout and batch norms of a frozen net do not train."""
+        """Stay as it is: dropout and batch norms of a frozen net do not train.
+
+        Args:
+            mode: Ignored.
+
+        Returns:
+            The net itself.
+
+        """
         return super().train(False)
 
     def forward(self, images: Num[Tensor, "n h w 3"], *, exact: bool = False) -> Features:

@@ -20,7 +20,20 @@ class OnnxFile:
     """Nets by the path of their file; `FILE.onnx#NAME` takes the output NAME rather than the first."""
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Read the file whole: the model carries it from now on."""
+        """Read the file whole: the model carries it from now on.
+
+        Args:
+            name: Its name there.
+            weights: A file of weights; "" for its own.
+            sha256: Digest that the file must have; "" where it is not known.
+
+        Returns:
+            The net with its description.
+
+        Raises:
+            InfoMaxError: The net or its weights cannot be used.
+
+        """
         if weights:
             raise InfoMaxError("backbone onnx:FILE holds its weights itself: leave weights out")
         path, mark, output = name.rpartition("#") if "#" in name else (name, "", "")
@@ -36,7 +49,15 @@ class OnnxFile:
         return OpenedNet(NetDescription(library="onnx", name=Path(path).name + mark + output, **found), net)
 
     def build(self, description: NetDescription) -> nn.Module:
-        """Make room for the file, which comes with the weights of the model."""
+        """Make room for the file, which comes with the weights of the model.
+
+        Args:
+            description: As `open` gave it.
+
+        Returns:
+            The net.
+
+        """
         length, output = description.options.get("bytes"), description.options.get("output")
         if type(length) is not int or not isinstance(output, str) or length < 1:
             raise InfoMaxError("the model's description of its ONNX file is damaged: fit again")
@@ -62,7 +83,15 @@ class OnnxNet(nn.Module):
         self._session: Any = None
 
     def forward(self, images: Tensor) -> Tensor:
-        """Run the file on images as it takes them, channels first."""
+        """Run the file on images.
+
+        Args:
+            images: Channels first, of values as the file takes them.
+
+        Returns:
+            The output, in float32.
+
+        """
         session = self._opened()
         taken = session.get_inputs()[0]
         kind = _TYPES[taken.type]

@@ -121,7 +121,20 @@ class _Registered:
         self.factory, self.description = factory, description
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Make the module, and load a file of weights where one is given."""
+        """Make the module, and load a file of weights where one is given.
+
+        Args:
+            name: Its name there.
+            weights: A file of weights; "" for its own.
+            sha256: Digest that the file must have; "" where it is not known.
+
+        Returns:
+            The net with its description.
+
+        Raises:
+            InfoMaxError: The net or its weights cannot be used.
+
+        """
         if name:
             raise InfoMaxError(f"backbone {self.description.library} is one net alone: leave ':{name}' out")
         net = self.factory()
@@ -130,7 +143,15 @@ class _Registered:
         return OpenedNet(self.description, net)
 
     def build(self, description: NetDescription) -> nn.Module:  # noqa: ARG002
-        """Make the module."""
+        """Make the module.
+
+        Args:
+            description: As `open` gave it.
+
+        Returns:
+            The net.
+
+        """
         return self.factory()
 
 
