@@ -123,7 +123,7 @@ class CrossFit:
             numbers.append(float((2 * scores.logsumexp(0) - (2 * scores).logsumexp(0)).exp()))
         return min(numbers)
 
-    def held_out_blocks(self) -> list[Int[Tensor, " b"]]:
+    def held_out_blocks(self) -> list[Int[Tensor, " _"]]:
         """Return the rows of each block of held-out samples, fold by fold."""
         return [block for fold in self.folds for block in scoring_blocks(fold.held_out)]
 

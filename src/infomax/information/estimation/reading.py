@@ -82,7 +82,7 @@ def by_bound(fit: CrossFit, name: str) -> Reading:
     return Reading(name, torch.cat(held_out), tuple(float(each.mean()) for each in held_out), abs(loss) / 2)
 
 
-def by_ksg(x: Columns, y: Columns, blocks: list[Int[Tensor, " b"]], given: Columns | None = None) -> Reading:
+def by_ksg(x: Columns, y: Columns, blocks: list[Int[Tensor, " _"]], given: Columns | None = None) -> Reading:
     """Read nearest neighbors, extrapolated half of the way from FARTHER over NEAREST to 0 neighbors.
 
     Where the density has an edge, the error grows as sqrt k on the plane. Where the density is smooth, the error is
