@@ -237,5 +237,4 @@ document.addEventListener("features-ready", () => render({ fresh: true }));
 showActions(context);
 listenForImages({ go, currentState: () => state, currentStatistics: () => statistics });
 dropToken();
-watchLearning();
-render();
+watchLearning().finally(() => render()); // the first view depends on whether there are features
