@@ -60,9 +60,19 @@ def test_small_collections_have_no_clusters(count: int) -> None:
     assert find_clusters(points, points).tolist() == [-1] * count
 
 
-def test_equal_points_are_one_cluster() -> None:
+def test_equal_points_have_no_parts() -> None:
     points = np.full((100, 2), 0.5, np.float32)
-    assert find_clusters(points, points).tolist() == [0] * 100
+    assert find_clusters(points, points).tolist() == [-1] * 100
+
+
+def test_a_few_points_apart_are_no_cluster() -> None:
+    """Two halves, and two pairs of points apart from both."""
+    random = np.random.default_rng(1)
+    halves = np.r_[random.normal(0.25, 0.03, (60, 2)), random.normal(0.75, 0.03, (60, 2))]
+    points = np.r_[halves, [[0.05, 0.95], [0.051, 0.951], [0.95, 0.05], [0.951, 0.051]]].astype(np.float32)
+    found = find_clusters(points, points)
+    assert set(found[-4:].tolist()) == {-1}
+    assert min(np.bincount(found[found >= 0])) >= 5
 
 
 @pytest.mark.parametrize(("points", "count"), [(40, 3), (900, 12), (2573, 20), (10_000, 24), (1_000_000, 24)])

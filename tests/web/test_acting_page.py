@@ -68,6 +68,8 @@ def test_select_tag_undo_and_reload(page: Page, acting: Acting) -> None:
     page.get_by_label("Tag for the selected images").fill("old town")
     page.get_by_role("button", name="Tag", exact=True).click()
     expect(page.locator("#note")).to_contain_text("Added the tag “old town” to 4 images.")
+    expect(page.locator("#actions strong")).to_have_text("4 images selected")
+    page.get_by_role("button", name="Clear", exact=True).click()
     expect(page.locator("#actions")).to_be_hidden()
     page.locator("#tag").fill("old town")
     page.wait_for_url("**tag=**")
@@ -151,6 +153,10 @@ def test_the_lightbox(page: Page, acting: Acting) -> None:
     page.keyboard.press("ArrowRight")
     expect(page.locator(".lightbox h2")).not_to_have_text(first)
     picture = page.locator(".lightbox img")
+    shown_box = picture.bounding_box()
+    assert shown_box is not None
+    assert (shown_box["x"], shown_box["y"]) == (0, 0)
+    assert (shown_box["width"], shown_box["height"]) == (1440, 900)  # the whole image fits the window
     assert "/api/originals/" in str(picture.get_attribute("src"))
     page.keyboard.press("+")
     assert "scale(1.25)" in str(picture.get_attribute("style"))

@@ -282,7 +282,7 @@ def test_a_folder_is_called_a_folder(browser: Browser, served: Served, tmp_path:
         context.set_default_timeout(TIMEOUT)
         page, here = context.new_page(), replace(served, address=address, index=index)
         visit(page, here, f"/?near={one.id}")
-        assert page.locator("dt").all_inner_texts() == ["Folder", "Image"]
+        assert page.locator("#view dt").all_inner_texts() == ["Folder", "Image"]
         places = {name.split(", ")[1] for name in names(page)}
         assert places <= {f"in {each}" for each in (*LABELS, "holiday")}
         expect(page.locator("#label")).to_be_hidden()
@@ -324,7 +324,8 @@ def test_the_keyboard_reaches_everything(page: Page, served: Served) -> None:
     page.keyboard.press("Escape")
     expect(page.locator(".wall .tile-link:focus")).to_have_count(1)
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("find similar images")
+    expect(page.locator(".help dt")).to_have_count(10)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
 

@@ -19,6 +19,12 @@ FEWEST_POINTS = 40
 
 MOST_CLUSTERS = 24
 
+FEWEST_MEMBERS = 5
+"""A cluster has at least so many points, and at least a 200th of all. Smaller ones are mostly copies of an image."""
+
+LARGEST_SHARE = 0.8
+"""Where one cluster would have more than this part of the points, the map has no parts that one could name."""
+
 
 def find_clusters(positions: Float[np.ndarray, "n 2"], features: Float[np.ndarray, "n c"]) -> Int[np.ndarray, " n"]:
     """Divide points of the plane into clusters. The same points give the same clusters.
@@ -28,7 +34,8 @@ def find_clusters(positions: Float[np.ndarray, "n 2"], features: Float[np.ndarra
         features: Features of the same points, such as the leading principal components, shape (n, c).
 
     Returns:
-        Cluster of each point, the largest first, shape (n,); all -1 below FEWEST_POINTS points.
+        Cluster of each point, the largest first, shape (n,); -1 for points of no cluster. All are -1 below
+        FEWEST_POINTS points, or where one cluster would hold nearly all.
 
     Source:
         Comaniciu & Meer (2002), "Mean shift", for the basins; Ward (1963), "Hierarchical grouping to optimize an
@@ -40,7 +47,12 @@ def find_clusters(positions: Float[np.ndarray, "n 2"], features: Float[np.ndarra
     peaks = _peaks(density(positions, bandwidth(len(positions))))
     basins = np.unique(peaks[cell_index(positions)], return_inverse=True)[1]
     merged = merge_by_ward(basins, features, cluster_count(len(positions)))
-    return _largest_first(merged)
+    ordered = _largest_first(merged)
+    sizes = np.bincount(ordered)
+    if sizes[0] > LARGEST_SHARE * len(ordered):
+        return np.full(len(ordered), -1)
+    ordered[sizes[ordered] < max(FEWEST_MEMBERS, len(ordered) / 200)] = -1
+    return ordered
 
 
 def cluster_count(points: int) -> int:

@@ -82,7 +82,7 @@ def overview_answer(index: Index) -> OverviewAnswer:
         images=len(images),
         hidden=len(tagged.ids(HIDDEN)),
         trashed=len(tagged.ids(TRASHED)),
-        gone=index.statistics().gone,
+        gone=max(0, index.statistics().gone - len(tagged.ids(TRASHED))),
         bytes=sum(image.size for image in images),
         formats=_counts(Counter(image.format or "no file" for image in images).most_common()),
         sizes=_counts((name, sizes[name]) for _, name in MEGAPIXELS if sizes[name]),

@@ -74,7 +74,7 @@ export async function tagImages(ids, tag, context, remove = false) {
     await send("api/tags", { ids, tag, remove: !remove });
     context.changed();
   };
-  clearSelection();
+  if (remove) clearSelection();
   context.changed();
   note(`${remove ? "Removed" : "Added"} the tag “${tag}” ${remove ? "from" : "to"} ${formatCount(changed, "image")}.`, undo);
 }

@@ -155,6 +155,11 @@ function fillBar() {
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   if (!link || event.button || event.metaKey || event.ctrlKey || event.altKey) return;
+  if (link.matches(".tile-link") && lacksFeatures()) {
+    event.preventDefault(); // there are no neighbors yet: show the image itself
+    lightbox.show(link.closest(".tile").image);
+    return;
+  }
   if (link.matches(".tile-link") && (event.shiftKey || selectedIds().length)) {
     event.preventDefault(); // while images are selected, a click selects
     toggle(link.closest(".tile"), event.shiftKey);
@@ -209,6 +214,12 @@ function dropToken() {
   if (!parameters.has("token")) return;
   history.replaceState(history.state, "", linkTo(state));
 }
+
+// While Shift is held, a drag on the map is a lasso, also where a name is in the way.
+for (const [name, held] of Object.entries({ keydown: true, keyup: false })) {
+  addEventListener(name, (event) => event.key === "Shift" && document.body.classList.toggle("shift", held));
+}
+addEventListener("blur", () => document.body.classList.remove("shift"));
 
 let lastWidth = innerWidth;
 addEventListener("resize", () => {

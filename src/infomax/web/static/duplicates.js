@@ -9,7 +9,7 @@ import { fileName, folderName, grid, tile } from "./images.js";
 const SHOWN = 25; // groups on one page
 const KINDS = {
   "same bytes": "The files are equal",
-  "same image": "The same image: encoded again, scaled, brightened or gray",
+  "same image": "The same image, saved differently",
   near: "Nearly the same",
 };
 
@@ -26,7 +26,16 @@ export async function show(view, state, context) {
     announce("No duplicates");
     return { title: "Duplicates" };
   }
-  const groups = found.groups.map((group) => createGroup(group, state, context, statistics.changes));
+  const all = button("", () => attempt(() => trashImages(surplus(), context)), { class: "danger" });
+  const groups = found.groups.map((group) => createGroup(group, state, context, statistics.changes, () => count()));
+  function surplus() {
+    return groups.flatMap((each) => each.surplus());
+  }
+  function count() {
+    all.textContent = `Move ${formatCount(surplus().length, "image")} of the groups shown to the trash`;
+    all.disabled = !surplus().length;
+  }
+  count();
   view.replaceChildren(
     element(
       "header",
@@ -40,11 +49,7 @@ export async function show(view, state, context) {
           : "The best image of each group is ticked. To move the others, start this page with --allow-changes.",
       ),
       statistics.changes &&
-        button(
-          "Keep the ticked images of all groups shown",
-          () => attempt(() => trashImages(groups.flatMap((each) => each.surplus()), context)),
-          { class: "danger" },
-        ),
+        all,
     ),
     ...groups.map((each) => each.element),
     pages(found, state),
@@ -53,7 +58,7 @@ export async function show(view, state, context) {
   return { title: "Duplicates" };
 }
 
-function createGroup(group, state, context, changes) {
+function createGroup(group, state, context, changes, changed) {
   const kept = new Set(group.images.filter((each) => each.best).map((each) => each.image.id));
   const images = group.images.map((each) => each.image);
   const surplus = () => images.map(({ id }) => id).filter((id) => !kept.has(id));
@@ -73,6 +78,7 @@ function createGroup(group, state, context, changes) {
         if (event.target.checked) kept.add(image.id);
         else kept.delete(image.id);
         update();
+        changed();
       },
     });
     const facts = [
@@ -87,6 +93,7 @@ function createGroup(group, state, context, changes) {
       { class: "facts-of" },
       changes && element("label", {}, tick, each.best ? "Keep (best)" : "Keep"),
       !changes && each.best && element("b", {}, "Best"),
+      element("span", { class: "file" }, fileName(image)),
       element("span", {}, facts.join(" · ")),
       element("span", { class: "muted", title: folderName(image) }, shortFolder(image)),
     );
