@@ -82,7 +82,7 @@ def load_images(
     cache: Path | None = None,
     workers: int | None = None,
     progress: bool = False,
-    decode: Decode = center_crop_resize,
+    decode: Decode | None = None,
 ) -> LoadedImages:
     """Load all images of a source as squares of one size; those that were decoded before come from the cache.
 
@@ -93,7 +93,7 @@ def load_images(
         cache: Folder of the cache. By default $INFOMAX_CACHE, else ~/.cache/infomax.
         workers: Number of threads. By default one per core.
         progress: Whether to draw a progress bar on stderr.
-        decode: Makes the square of an image that is not in the cache, and may keep what else it finds in the file.
+        decode: Makes the square of an image that is not in the cache, in place of `center_crop_resize`.
 
     Returns:
         The images.
@@ -120,7 +120,8 @@ def load_images(
             scale = options.depth_scale or measure_depth(found, options)
             build = BuildInfo(size, scale, measured=options.depth_scale is None)
             with progress_bar("decoding", len(found.entries), shown=progress) as advance:
-                images = _count_progress(_prepare(found, known, build, workers or cores(), options, decode), advance)
+                prepared = _prepare(found, known, build, workers or cores(), options, decode or center_crop_resize)
+                images = _count_progress(prepared, advance)
                 known = write_cache(folder, images, build) if folder else collect_in_memory(images, build)
     return _load_cached(known, found.census(), replace(options, depth_scale=known.info.depth_scale))
 

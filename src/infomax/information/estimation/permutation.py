@@ -46,6 +46,7 @@ def permutation_test(
         ValueError: As estimate_mi, or no permutations.
 
     Example:
+        >>> import numpy as np
         >>> generator = np.random.default_rng(0)
         >>> x = generator.normal(size=200)
         >>> permutation_test(x, x**2 + generator.normal(size=200), permutations=99)
