@@ -185,7 +185,11 @@ def test_the_wall_comes_first_then_features_and_the_next_run_updates(photos: Pat
         expect(page.locator("#learning b")).to_contain_text("Learning features")
         expect(page.locator("#learning .stage")).to_have_text("another infomax explore is learning")
         expect(page.get_by_role("button", name="Search by image")).to_be_disabled()
-        page.locator(".tile-link").nth(1).click()
+        link = page.locator(".tile-link").nth(1)
+        address = str(link.get_attribute("href")).removeprefix("./")
+        link.click()  # there are no neighbors yet: the image itself is shown
+        expect(page.get_by_role("dialog", name="Image")).to_be_visible()
+        page.goto(f"{first.address}/{address}")
         expect(page.locator(".waiting")).to_contain_text("Search, neighbors and map are ready")
         assert first.ask("/api/map") == {"error": "features are still being learned"}
         assert not kept.model.exists()

@@ -19,7 +19,7 @@ SMALLEST_PIECE = 0.04
 VERTEX_DISTANCE = 1.5
 """Cells between the vertices of an outline. A drawing joins them by a smooth curve."""
 
-Curves = list[Float[np.ndarray, "v 2"]]
+Curves = list[Float[np.ndarray, "_ 2"]]
 """Closed curves in positions, first vertices not repeated."""
 
 
@@ -85,13 +85,13 @@ def _contours(heights: Float[np.ndarray, "s s"]) -> Curves:
     return [from_grid(_thinned(curve) + 0.5) for curve in large]  # heights belong to the centers of cells
 
 
-def _area(curve: Float[np.ndarray, "v 2"]) -> float:
+def _area(curve: Float[np.ndarray, "_ 2"]) -> float:
     """Area within a closed curve, by the shoelace formula; negative for a hole, around which heights are above 0."""
     x, y = curve.T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
-def _thinned(curve: Float[np.ndarray, "v 2"]) -> Float[np.ndarray, "w 2"]:
+def _thinned(curve: Float[np.ndarray, "_ 2"]) -> Float[np.ndarray, "w 2"]:
     """Fewer vertices of a closed curve, at equal distances along it."""
     closed = np.vstack([curve, curve[:1]])
     along = np.cumsum([0.0, *(float(np.hypot(*(b - a))) for a, b in pairwise(closed))])
