@@ -1,4 +1,4 @@
-"""Bodies of requests that are JSON: read within limits, and checked."""
+"""Bodies of requests: read within limits, and checked where they are JSON."""
 
 from typing import Any, TypeVar
 
@@ -11,17 +11,13 @@ from infomax.web.requests import ID_PATTERN
 MAX_BODY_BYTES = 16 << 20
 """Maximum size of a body; enough for the ids of 400,000 images."""
 
-_TOO_MANY_BYTES = f"more than {MAX_BODY_BYTES >> 20} MB: send fewer images at a time"
-
 Body = TypeVar("Body", bound=BaseModel)
-
-_Ids = list[str]
 
 
 class ImageIds(BaseModel):
     """Some images."""
 
-    ids: _Ids = Field(min_length=1, max_length=400_000, description="Ids of images.")
+    ids: list[str] = Field(min_length=1, max_length=400_000, description="Ids of images.")
 
     def model_post_init(self, _: Any) -> None:
         """Check the ids: far faster than a pattern for each."""
@@ -54,6 +50,45 @@ class ExportRequest(ImageIds):
     format: str = Field("csv", pattern="^(csv|json)$", description="Format of the file: csv or json.")
 
 
+def content_type(request: Request, default: str = "") -> str:
+    """Get the content type of a request.
+
+    Args:
+        request: The request.
+        default: What a request without the header sends.
+
+    Returns:
+        The type in lower case, without its parameters.
+    """
+    return request.headers.get("content-type", default).partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request, limit: int, advice: str) -> bytes:
+    """Read the body of a request, and stop where it is too long.
+
+    Args:
+        request: The request.
+        limit: Maximum size, in bytes.
+        advice: What to do about a longer body, for the error.
+
+    Returns:
+        The body.
+
+    Raises:
+        HTTPException: 413 for a body that is too long, or declares no sensible length.
+    """
+    too_long = f"more than {limit >> 20} MB: {advice}"
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared) > limit:
+        refuse(413, too_long)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            refuse(413, too_long)
+    return bytes(body)
+
+
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """Document the body of a route for OpenAPI.
 
@@ -80,19 +115,11 @@ async def read_json(request: Request, model: type[Body]) -> Body:
     Raises:
         HTTPException: 413 for a body that is too long, 415 for another content type, 422 for other content.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if content_type(request) != "application/json":
         refuse(415, "send the body of the request as application/json")
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > MAX_BODY_BYTES:
-        refuse(413, _TOO_MANY_BYTES)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            refuse(413, _TOO_MANY_BYTES)
+    body = await read_body(request, MAX_BODY_BYTES, "send fewer images at a time")
     try:
-        return model.model_validate_json(bytes(body))
+        return model.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
         place = " ".join(map(str, first["loc"]))

@@ -6,6 +6,7 @@ from jaxtyping import Float
 
 from infomax.search.index import Index
 from infomax.search.queries import UnusableQuery
+from infomax.web.bodies import content_type, read_body
 from infomax.web.errors import refuse
 
 MAX_UPLOAD_BYTES = 32 << 20
@@ -13,8 +14,6 @@ MAX_UPLOAD_BYTES = 32 << 20
 
 OCTET_STREAM = "application/octet-stream"
 """Content type of a file of unknown type."""
-
-_TOO_MANY_BYTES = f"more than {MAX_UPLOAD_BYTES >> 20} MB: send a smaller image"
 
 
 async def read_upload(request: Request) -> bytes:
@@ -29,20 +28,13 @@ async def read_upload(request: Request) -> bytes:
     Raises:
         HTTPException: 400 for an empty body, 413 for more than `MAX_UPLOAD_BYTES`, 415 for another content type.
     """
-    kind = request.headers.get("content-type", OCTET_STREAM).partition(";")[0].strip().lower()
+    kind = content_type(request, OCTET_STREAM)
     if not kind.startswith("image/") and kind != OCTET_STREAM:
         refuse(415, f"{kind[:80]} is not an image type: send an image as the body of the request")
-    declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > MAX_UPLOAD_BYTES:
-        refuse(413, _TOO_MANY_BYTES)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_UPLOAD_BYTES:
-            refuse(413, _TOO_MANY_BYTES)
+    body = await read_body(request, MAX_UPLOAD_BYTES, "send a smaller image")
     if not body:
         refuse(400, "no image was sent: send an image as the body of the request")
-    return bytes(body)
+    return body
 
 
 def embed_upload(index: Index, body: bytes) -> Float[np.ndarray, " d"]:

@@ -22,20 +22,7 @@ class Lite0:
     """EfficientNet-lite0, learned with the labels of ImageNet: 1,280 numbers an image."""
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Load the weights of a file, or those of the installed package.
-
-        Args:
-            name: Its name there.
-            weights: A file of weights; "" for its own.
-            sha256: Digest that the file must have; "" where it is not known.
-
-        Returns:
-            The net with its description.
-
-        Raises:
-            InfoMaxError: The net or its weights cannot be used.
-
-        """
+        """Load the weights of a file, or those of the installed package."""
         if name:
             raise InfoMaxError(f"backbone {NAME} is one net alone: leave ':{name}' out")
         file, expected = (weights, sha256) if weights else (str(packaged_file()), sha256 or SHA256)
@@ -49,15 +36,7 @@ class Lite0:
         return OpenedNet(NetDescription(library=NAME, size=SIZE, mean=MEAN, std=STD, sha256=found.sha256), net)
 
     def build(self, description: NetDescription) -> nn.Module:  # noqa: ARG002
-        """Make the net.
-
-        Args:
-            description: As `open` gave it.
-
-        Returns:
-            The net.
-
-        """
+        """Make the net."""
         return EfficientNetLite0()
 
 

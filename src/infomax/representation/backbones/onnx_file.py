@@ -20,20 +20,7 @@ class OnnxFile:
     """Nets by the path of their file; `FILE.onnx#NAME` takes the output NAME rather than the first."""
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Read the file whole: the model carries it from now on.
-
-        Args:
-            name: Its name there.
-            weights: A file of weights; "" for its own.
-            sha256: Digest that the file must have; "" where it is not known.
-
-        Returns:
-            The net with its description.
-
-        Raises:
-            InfoMaxError: The net or its weights cannot be used.
-
-        """
+        """Read the file whole: the model carries it from now on."""
         if weights:
             raise InfoMaxError("backbone onnx:FILE holds its weights itself: leave weights out")
         path, mark, output = name.rpartition("#") if "#" in name else (name, "", "")
@@ -49,15 +36,7 @@ class OnnxFile:
         return OpenedNet(NetDescription(library="onnx", name=Path(path).name + mark + output, **found), net)
 
     def build(self, description: NetDescription) -> nn.Module:
-        """Make room for the file, which comes with the weights of the model.
-
-        Args:
-            description: As `open` gave it.
-
-        Returns:
-            The net.
-
-        """
+        """Make room for the file, which comes with the weights of the model."""
         length, output = description.options.get("bytes"), description.options.get("output")
         if type(length) is not int or not isinstance(output, str) or length < 1:
             raise InfoMaxError("the model's description of its ONNX file is damaged: fit again")

@@ -121,20 +121,7 @@ class _Registered:
         self.factory, self.description = factory, description
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Make the module, and load a file of weights where one is given.
-
-        Args:
-            name: Its name there.
-            weights: A file of weights; "" for its own.
-            sha256: Digest that the file must have; "" where it is not known.
-
-        Returns:
-            The net with its description.
-
-        Raises:
-            InfoMaxError: The net or its weights cannot be used.
-
-        """
+        """Make the module, and load a file of weights where one is given."""
         if name:
             raise InfoMaxError(f"backbone {self.description.library} is one net alone: leave ':{name}' out")
         net = self.factory()
@@ -143,15 +130,7 @@ class _Registered:
         return OpenedNet(self.description, net)
 
     def build(self, description: NetDescription) -> nn.Module:  # noqa: ARG002
-        """Make the module.
-
-        Args:
-            description: As `open` gave it.
-
-        Returns:
-            The net.
-
-        """
+        """Make the module."""
         return self.factory()
 
 

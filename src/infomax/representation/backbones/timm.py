@@ -21,20 +21,7 @@ class Timm:
     """Nets of timm by the names of `timm.list_models(pretrained=True)`."""
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Load a net with the weights of a file, or with those that timm's name stands for.
-
-        Args:
-            name: Its name there.
-            weights: A file of weights; "" for its own.
-            sha256: Digest that the file must have; "" where it is not known.
-
-        Returns:
-            The net with its description.
-
-        Raises:
-            InfoMaxError: The net or its weights cannot be used.
-
-        """
+        """Load a net with the weights of a file, or with those that timm's name stands for."""
         net = _TimmNet(name)
         defaults = net.model.pretrained_cfg
         if not weights:
@@ -50,15 +37,7 @@ class Timm:
         return OpenedNet(NetDescription(library="timm", name=name, sha256=found.sha256, **described), net)
 
     def build(self, description: NetDescription) -> nn.Module:
-        """Make the net with random weights.
-
-        Args:
-            description: As `open` gave it.
-
-        Returns:
-            The net.
-
-        """
+        """Make the net with random weights."""
         return _TimmNet(description.name)
 
 

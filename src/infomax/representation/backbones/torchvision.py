@@ -16,20 +16,7 @@ class Torchvision:
     """Nets of `torchvision.models` by name: resnet50, convnext_tiny, vit_b_16, ..."""
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Load a net with the weights of a file, or with torchvision's own, whose hashes it checks.
-
-        Args:
-            name: Its name there.
-            weights: A file of weights; "" for its own.
-            sha256: Digest that the file must have; "" where it is not known.
-
-        Returns:
-            The net with its description.
-
-        Raises:
-            InfoMaxError: The net or its weights cannot be used.
-
-        """
+        """Load a net with the weights of a file, or with torchvision's own, whose hashes it checks."""
         models, model = _models(name), _model(name)
         published = models.get_model_weights(name).DEFAULT
         if weights:
@@ -51,15 +38,7 @@ class Torchvision:
         return OpenedNet(NetDescription(library="torchvision", name=name, **description), _without_classifier(model))
 
     def build(self, description: NetDescription) -> nn.Module:
-        """Make the net with random weights.
-
-        Args:
-            description: As `open` gave it.
-
-        Returns:
-            The net.
-
-        """
+        """Make the net with random weights."""
         return _without_classifier(_model(description.name))
 
 

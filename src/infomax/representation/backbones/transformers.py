@@ -26,20 +26,7 @@ class Transformers:
     """Vision models by the name of a repository of the hub, or by a folder that `save_pretrained` wrote."""
 
     def open(self, name: str, weights: str, sha256: str) -> OpenedNet:
-        """Load a net with its own weights, or with those of a file.
-
-        Args:
-            name: Its name there.
-            weights: A file of weights; "" for its own.
-            sha256: Digest that the file must have; "" where it is not known.
-
-        Returns:
-            The net with its description.
-
-        Raises:
-            InfoMaxError: The net or its weights cannot be used.
-
-        """
+        """Load a net with its own weights, or with those of a file."""
         library, place = _library(name), _place(name)
         try:
             model = library.AutoModel.from_pretrained(
@@ -68,15 +55,7 @@ class Transformers:
         )
 
     def build(self, description: NetDescription) -> nn.Module:
-        """Make the net with random weights, from its configuration.
-
-        Args:
-            description: As `open` gave it.
-
-        Returns:
-            The net.
-
-        """
+        """Make the net with random weights, from its configuration."""
         library = _library(description.name)
         try:
             config = {name: value for name, value in description.options["config"].items() if name != "model_type"}
