@@ -4,13 +4,15 @@ The event loop only hands out work to threads. The index is the only source of i
 While features are still being learned, a preview of the files stands in for the index.
 """
 
-from collections.abc import Callable
-from typing import Annotated, TypeAlias, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.responses import JSONResponse
 from jaxtyping import Float
+from pydantic import BaseModel
 
 from infomax.cleaning.trash import mark_trashed
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
@@ -20,14 +22,22 @@ from infomax.progress import duration
 from infomax.search.index import Index
 from infomax.search.map import CollectionMap
 from infomax.search.reader import IndexReader
-from infomax.web.caching import CoalescedLookup, StaleWhileRevalidate
+from infomax.web.caching import Cached, CoalescedLookup, StaleWhileRevalidate
 from infomax.web.errors import refuse
 from infomax.web.permissions import LOOK_ONLY, Permissions
-from infomax.web.schemas import StatisticsAnswer, statistics_answer
+from infomax.web.schemas import Computing, StatisticsAnswer, statistics_answer
 from infomax.web.uploads import MAX_UPLOAD_BYTES, embed_upload
 from infomax.web.views import CollectionViews
 
 Result = TypeVar("Result")
+
+Made = TypeVar("Made")
+
+COMPUTING: dict[int | str, dict[str, Any]] = {202: {"model": Computing}}
+"""Documents the answer to a request for what is still being computed."""
+
+_PATIENCE = 0.5
+"""Seconds that a request waits for what is being computed."""
 
 _PREVIEWED_AT_ONCE = 8
 """Thumbnails that are made from files at a time: the first ones appear before the last ones are read."""
@@ -130,6 +140,25 @@ class ServerState:
             Exception: Whatever `work` raises.
         """
         return await to_thread.run_sync(work, limiter=self.searches)
+
+    async def computed(
+        self, cache: StaleWhileRevalidate[Made], version: Hashable, describe: Callable[[Cached[Made]], BaseModel]
+    ) -> Response:
+        """Answer with what takes long to compute, or with status 202 where there is nothing to show yet.
+
+        Args:
+            cache: Computes it, and keeps it.
+            version: The present version.
+            describe: Makes the answer, in a thread.
+
+        Returns:
+            The answer as JSON, or `Computing`.
+        """
+        found = await cache.get(version, _PATIENCE)
+        if found is None:
+            return JSONResponse({"computing": await self.run(self.index.count)}, 202)
+        content = await self.run(lambda: describe(found).model_dump_json())
+        return Response(content, media_type="application/json")
 
     async def changing(self, work: Callable[[], Result]) -> Result:
         """Run work that writes, one at a time.

@@ -1,18 +1,19 @@
 """What to look at first: duplicates, outliers, a selection that stands for all, and images with a flaw."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import JSONResponse
 
+from infomax.cleaning.checks import Checks
 from infomax.cleaning.choice import GroupChoice
 from infomax.errors import InfoMaxError
 from infomax.search.results import IndexedImage
 from infomax.search.tags import HIDDEN, TRASHED, TaggedRows
 from infomax.web.bodies import ImageIds, json_body, read_json
+from infomax.web.caching import Cached
 from infomax.web.errors import failures, refuse
 from infomax.web.requests import Offset
-from infomax.web.schemas import Computing, ImageAnswer, image_answer
+from infomax.web.schemas import ImageAnswer, image_answer
 from infomax.web.schemas_curation import (
     Changed,
     ChecksAnswer,
@@ -22,37 +23,32 @@ from infomax.web.schemas_curation import (
     DuplicatesAnswer,
     Listed,
 )
-from infomax.web.state import State
+from infomax.web.state import COMPUTING, State
 
 router = APIRouter()
 
 Count = Annotated[int, Query(ge=1, le=1000, description="Number of images, or of groups.")]
 Rule = Annotated[Literal["diverse", "typical", "odd"], Query(description="How the images are selected.")]
-Still: dict[int | str, dict[str, Any]] = {202: {"model": Computing}}
-
-_TIMEOUT = 0.5  # seconds that a request waits for what is being computed
 
 
-@router.get("/api/duplicates", response_model=DuplicatesAnswer, responses=Still)
+@router.get("/api/duplicates", response_model=DuplicatesAnswer, responses=COMPUTING)
 async def get_duplicates(state: State, offset: Offset = 0, limit: Count = 50) -> Response:
     """List groups of images that look the same and that nobody has reviewed, the largest first.
 
     The answer has status 202 while they are being looked for.
     """
-    found = await state.views.duplicates.get(state.searchable().changes, _TIMEOUT)
-    if found is None:
-        return await _still(state)
+    index = state.searchable()
 
-    def work() -> str:
-        tagged = state.searchable().tagged()
+    def describe(found: Cached[list[GroupChoice]]) -> DuplicatesAnswer:
+        tagged = index.tagged()
         left_out = tagged.ids(HIDDEN, TRASHED)
         groups = [_group(choice, tagged, left_out) for choice in found.result]
         groups = [group for group in groups if len(group.images) > 1]
         images = sum(len(group.images) for group in groups)
         part = groups[offset : offset + limit]
-        return DuplicatesAnswer(total=len(groups), images=images, groups=part).model_dump_json()
+        return DuplicatesAnswer(total=len(groups), images=images, groups=part)
 
-    return Response(await state.run(work), media_type="application/json")
+    return await state.computed(state.views.duplicates, index.changes, describe)
 
 
 @router.post("/api/decisions", openapi_extra=json_body(ImageIds), responses=failures(413, 415))
@@ -97,33 +93,25 @@ async def get_selection(state: State, n: Count = 100, by: Rule = "diverse") -> L
     return await _listed(state, by, n)
 
 
-@router.get("/api/checks", response_model=ChecksAnswer, responses=Still)
+@router.get("/api/checks", response_model=ChecksAnswer, responses=COMPUTING)
 async def get_checks(state: State, limit: Count = 200) -> Response:
     """List images that are blank, dark, blurred or tiny. The answer has status 202 while they are being looked for."""
-    found = await state.views.checks.get(state.searchable().changes, _TIMEOUT)
-    if found is None:
-        return await _still(state)
+    index = state.searchable()
 
-    def work() -> str:
+    def describe(found: Cached[Checks]) -> ChecksAnswer:
         names: tuple[Literal["blank", "dark", "blurred", "tiny"], ...] = ("blank", "dark", "blurred", "tiny")
-        tagged = state.searchable().tagged()
+        tagged = index.tagged()
         ids = {name: getattr(found.result, name) for name in names}
-        images = {name: _answers(state.searchable().images(ids[name][:limit]), tagged) for name in names}
+        images = {name: _answers(index.images(ids[name][:limit]), tagged) for name in names}
         counts = {name: len(ids[name]) for name in names}
-        return ChecksAnswer(**images, counts=counts).model_dump_json()
+        return ChecksAnswer(**images, counts=counts)
 
-    return Response(await state.run(work), media_type="application/json")
-
-
-async def _still(state: State) -> Response:
-    return JSONResponse({"computing": await state.run(state.searchable().count)}, 202)
+    return await state.computed(state.views.checks, index.changes, describe)
 
 
 async def _listed(state: State, by: Literal["diverse", "typical", "odd"], n: int) -> Listed:
-    def work() -> Listed:
-        return Listed(images=_answers(state.searchable().select(n, by, visible=True), state.searchable().tagged()))
-
-    return await state.run(work)
+    index = state.searchable()
+    return await state.run(lambda: Listed(images=_answers(index.select(n, by, visible=True), index.tagged())))
 
 
 def _answers(images: list[IndexedImage], tagged: TaggedRows) -> list[ImageAnswer]:

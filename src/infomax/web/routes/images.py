@@ -3,38 +3,32 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import JSONResponse
 
+from infomax.search.map import CollectionMap
 from infomax.web.errors import failures, refuse
 from infomax.web.requests import ImageConditions, ImageId, ImagePage, ThumbnailVersion
-from infomax.web.schemas import Computing, ImageAnswer, PageAnswer, image_answer
-from infomax.web.state import State
+from infomax.web.schemas import ImageAnswer, PageAnswer, image_answer
+from infomax.web.state import COMPUTING, State
 
 router = APIRouter()
 
 UNKNOWN_ID = "no such image in this index: it may have been removed"
 """Error for an id that the index does not have."""
 
-_TIMEOUT = 0.5  # seconds that a request waits for a map that is being computed
 _CACHE_FOREVER = "private, max-age=31536000, immutable"
 
 
-@router.get("/api/images", response_model=PageAnswer, responses={202: {"model": Computing}})
+@router.get("/api/images", response_model=PageAnswer, responses=COMPUTING)
 async def get_images(state: State, asked: Annotated[ImagePage, Query()]) -> Response:
     """List images in an order: by path, newest first, by likeness along a walk on the map, or at random.
 
     The answer has status 202 while the map, which the order by likeness needs, is being computed.
     """
-    collection_map, index = None, state.index
+    index = state.index
     if asked.order in ("date", "likeness") or asked.after or asked.before:
         index = state.searchable()  # a preview has read no dates
-    if asked.order == "likeness":
-        found = await state.maps.get(index.version, _TIMEOUT)
-        if found is None:
-            return JSONResponse({"computing": await state.run(index.count)}, 202)
-        collection_map = found.result
 
-    def work() -> str:
+    def describe(collection_map: CollectionMap | None = None) -> PageAnswer:
         tagged = index.tagged()
         if asked.order == "path":
             images = index.page(asked.offset, asked.limit, **asked.conditions())
@@ -44,9 +38,12 @@ async def get_images(state: State, asked: Annotated[ImagePage, Query()]) -> Resp
             ids = state.views.ordered(asked.order, asked.seed, chosen, collection_map)
             images, total = index.images(ids[asked.offset : asked.offset + asked.limit]), len(ids)
         answers = [image_answer(image, tagged) for image in images]
-        return PageAnswer(total=total, images=answers).model_dump_json()
+        return PageAnswer(total=total, images=answers)
 
-    return Response(await state.run(work), media_type="application/json")
+    if asked.order == "likeness":
+        return await state.computed(state.maps, index.version, lambda found: describe(found.result))
+    content = await state.run(lambda: describe().model_dump_json())
+    return Response(content, media_type="application/json")
 
 
 @router.get("/api/images/{id}", responses=failures(404))

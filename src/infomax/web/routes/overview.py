@@ -7,12 +7,13 @@ from itertools import islice
 from pathlib import Path
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
 
 from infomax.search.index import Index
+from infomax.search.map import CollectionMap
 from infomax.search.results import IndexedImage
 from infomax.search.tags import HIDDEN, TRASHED
-from infomax.web.schemas import Computing, image_answer
+from infomax.web.caching import Cached
+from infomax.web.schemas import image_answer
 from infomax.web.schemas_curation import (
     ClustersAnswer,
     ClusterSummary,
@@ -20,7 +21,7 @@ from infomax.web.schemas_curation import (
     OverviewAnswer,
     SkippedFile,
 )
-from infomax.web.state import State
+from infomax.web.state import COMPUTING, State
 
 router = APIRouter()
 
@@ -30,7 +31,6 @@ MEGAPIXELS = (
 )
 """Classes of sizes: the largest number of megapixels of each, and its name."""
 
-_TIMEOUT = 0.5  # seconds that a request waits for what is being computed
 _SHOWN_SKIPPED = 50
 
 
@@ -40,29 +40,27 @@ async def get_overview(state: State) -> OverviewAnswer:
     return await state.run(lambda: overview_answer(state.searchable()))
 
 
-@router.get("/api/clusters", response_model=ClustersAnswer, responses={202: {"model": Computing}})
+@router.get("/api/clusters", response_model=ClustersAnswer, responses=COMPUTING)
 async def get_clusters(state: State) -> Response:
     """List clusters of similar images, found without labels, with images that represent each.
 
     The answer has status 202 while the map, which they are found on, is being computed.
     """
-    found = await state.maps.get(state.searchable().version, _TIMEOUT)
-    if found is None:
-        return JSONResponse({"computing": await state.run(state.searchable().count)}, 202)
+    index = state.searchable()
 
-    def work() -> str:
-        tagged = state.searchable().tagged()
+    def describe(found: Cached[CollectionMap]) -> ClustersAnswer:
+        tagged = index.tagged()
         clusters = [
             ClusterSummary(
                 name=cluster.name,
                 size=cluster.size,
-                medoids=[image_answer(image, tagged) for image in state.searchable().images(cluster.medoids)],
+                medoids=[image_answer(image, tagged) for image in index.images(cluster.medoids)],
             )
             for cluster in found.result.clusters
         ]
-        return ClustersAnswer(clusters=clusters).model_dump_json()
+        return ClustersAnswer(clusters=clusters)
 
-    return Response(await state.run(work), media_type="application/json")
+    return await state.computed(state.maps, index.version, describe)
 
 
 def overview_answer(index: Index) -> OverviewAnswer:
