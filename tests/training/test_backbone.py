@@ -26,9 +26,9 @@ from infomax.representation.encoders.backbone import BackboneEncoder
 from infomax.training import backbone as training
 from infomax.training import moments
 from infomax.training.backbone import HeadViews
-from infomax.training.closed_form import CHIRAL
 from infomax.training.context import numbered_generator
 from infomax.training.interruption import TrainingInterrupted
+from infomax.training.spectral_views import CHIRAL
 from tests.conftest import Infomax, colored
 from tests.images.conftest import put
 from tests.training.test_closed_form import textured

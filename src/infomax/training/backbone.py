@@ -15,16 +15,13 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from infomax.information.closed_form import PairMoments
 from infomax.progress import busy
 from infomax.representation.augmentation import CropPolicy, augment
 from infomax.representation.encoders.backbone import BackboneEncoder
-from infomax.training.closed_form import CHIRAL
 from infomax.training.context import TrainingContext, validate_count
 from infomax.training.interruption import catch_signals
 from infomax.training.moments import CcaSettings, MomentsTrainer
-from infomax.training.run_folder import Checkpoint
-from infomax.training.spectral_views import mirror_classification_accuracy
+from infomax.training.spectral_views import is_chiral, mirror_classification_accuracy
 
 HEAD_STAGES = ("comparing mirror images", "comparing views", "solving for views")
 """Stages of a training, as the progress bar names them."""
@@ -129,20 +126,16 @@ class BackboneTrainer(MomentsTrainer):
             saved = self._resume()
             self.encoder.to(self.context.device).eval()
             accuracy = self._mirror_test()
-            chiral = self.views.mirror == "chiral" if accuracy is None else accuracy > CHIRAL
-            self._policies = self.views.policies(pixels.shape[1], chiral=chiral)
-            self._fit_head(saved, accuracy)
-
-    def _fit_head(self, saved: Checkpoint | None, accuracy: float | None) -> None:
-        moments = PairMoments(len(self.encoder.head.mean), self.context.device)
-        self._accumulate(HEAD_STAGES[1], self.settings, [moments], self._view_samples, saved)
-        with busy(HEAD_STAGES[2], shown=self.context.progress):
-            (held_out,) = self._held_out([moments], self.settings.images, self._view_samples)
-            found = self.encoder.head.fit(moments, self.settings.rank, ridge=self.settings.ridge, power=self.power)
-            self._refuse_alike_if(not len(found.correlations))
-            bound = found.bound_on(held_out) if held_out.groups else None
-            rank = len(found.correlations)
-            self._log("views", found.bound_on(moments), bound, rank, mirror_classification_accuracy=accuracy)
+            self._policies = self.views.policies(pixels.shape[1], chiral=is_chiral(self.views.mirror, accuracy))
+            self._fit_code(
+                HEAD_STAGES[1:],
+                self.settings,
+                self.encoder.head,
+                self._view_samples,
+                saved,
+                power=self.power,
+                mirror_classification_accuracy=accuracy,
+            )
 
     def _mirror_test(self) -> float | None:
         """Test whether images are told from their mirror images; None where the answer is given."""

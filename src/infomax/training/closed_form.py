@@ -29,11 +29,10 @@ from infomax.training.context import TrainingContext, validate_count
 from infomax.training.interruption import catch_signals
 from infomax.training.moments import CcaSettings, MomentsTrainer
 from infomax.training.run_folder import Checkpoint
-from infomax.training.spectral_views import ViewSettings, mirror_classification_accuracy, sample_views
+from infomax.training.spectral_views import ViewSettings, is_chiral, mirror_classification_accuracy, sample_views
 
 CODEBOOK_IMAGES = 4_000  # images from which whitening and atoms come
 MIRRORED = 1_000  # images that are compared with their mirror images
-CHIRAL = 0.7  # accuracy of telling images from their mirror images, above which the collection is chiral
 
 STAGES = ("patches", "comparing cells", "solving for cells", "comparing views", "solving for views")
 """Stages of a training, as the progress bar names them."""
@@ -98,7 +97,9 @@ class ClosedFormTrainer(MomentsTrainer):
                 self._fit_cells(saved)
                 self.stage, saved = 1, None
                 self._save([])
-            self._fit_views(saved)
+            self._fit_code(
+                STAGES[3:], self.views, self.encoder.code_projection, self._view_samples, saved, power=self.power
+            )
 
     def _fit_cells(self, saved: Checkpoint | None) -> None:
         """Find the channels: two moments for each kind of patch, of symmetric and antisymmetric parts."""
@@ -126,24 +127,12 @@ class ClosedFormTrainer(MomentsTrainer):
                 mirror_classification_accuracy=accuracy,
             )
 
-    def _fit_views(self, saved: Checkpoint | None) -> None:
-        """Find the code."""
-        moments = PairMoments(len(self.encoder.code_projection.mean), self.context.device)
-        self._accumulate(STAGES[3], self.views, [moments], self._view_samples, saved)
-        with busy(STAGES[4], shown=self.context.progress):
-            (held_out,) = self._held_out([moments], self.views.images, self._view_samples)
-            found = self.encoder.code_projection.fit(moments, self.views.rank, ridge=self.views.ridge, power=self.power)
-            self._refuse_alike_if(not len(found.correlations))
-            bound = found.bound_on(held_out) if held_out.groups else None
-            self._log("views", found.bound_on(moments), bound, len(found.correlations))
-
     def _mirror_test(self) -> float | None:
         """Decide whether the collection is chiral; return the accuracy of the test if one was asked for."""
         asked = self.augmentation.mirror == "auto"
         rows = np.sort(self.order[:MIRRORED])
         accuracy = mirror_classification_accuracy(self._antisymmetric_parts(rows)) if asked else None
-        chiral = self.augmentation.mirror == "chiral" if accuracy is None else accuracy > CHIRAL
-        self.encoder.chiral.fill_(chiral)
+        self.encoder.chiral.fill_(is_chiral(self.augmentation.mirror, accuracy))
         return accuracy
 
     def _antisymmetric_parts(self, rows: Int[np.ndarray, " n"]) -> Float[Tensor, "n numbers"]:

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from infomax.errors import InfoMaxError
 from infomax.information.closed_form import PairMoments
-from infomax.progress import progress_bar
+from infomax.progress import busy, progress_bar
 from infomax.representation.encoders import Encoder
+from infomax.representation.encoders.projections import CodeProjection
 from infomax.training.context import CHECKPOINT_SECONDS, TrainingContext, numbered_generator
 from infomax.training.interruption import TrainingInterrupted, interruption_message
 from infomax.training.run_folder import Checkpoint
@@ -110,6 +111,28 @@ class MomentsTrainer(ABC):
                 if time.monotonic() - written > CHECKPOINT_SECONDS:
                     self._save(moments, start + len(batch))
                     written = time.monotonic()
+
+    def _fit_code(
+        self,
+        stages: tuple[str, str],
+        settings: CcaSettings,
+        projection: CodeProjection,
+        sample: SampleViews,
+        saved: Checkpoint | None,
+        *,
+        power: float,
+        **more: Any,
+    ) -> None:
+        """Find the code: sum up the moments of views, solve, and log the bound with `more`."""
+        comparing, solving = stages
+        moments = PairMoments(len(projection.mean), self.context.device)
+        self._accumulate(comparing, settings, [moments], sample, saved)
+        with busy(solving, shown=self.context.progress):
+            (held_out,) = self._held_out([moments], settings.images, sample)
+            found = projection.fit(moments, settings.rank, ridge=settings.ridge, power=power)
+            self._refuse_alike_if(not len(found.correlations))
+            bound = found.bound_on(held_out) if held_out.groups else None
+            self._log("views", found.bound_on(moments), bound, len(found.correlations), **more)
 
     def _add(self, moments: list[PairMoments], samples: Iterable[Float[Tensor, "n k dim"]]) -> None:
         for each, these in zip(moments, samples, strict=True):

@@ -13,6 +13,8 @@ from infomax.representation.encoders.spectral import SpectralEncoder
 
 EPSILON = 1e-12  # variance of histograms below which there is nothing but rounding
 
+CHIRAL = 0.7  # accuracy of telling images from their mirror images, above which the collection is chiral
+
 MIRROR = ("auto", "invariant", "chiral")
 """Whether the mirror image is a view: as the collection shows, always, never."""
 
@@ -126,3 +128,17 @@ def _random_boxes(n: int, count: int, settings: ViewSettings, generator: torch.G
     boxes = torch.rand(n, count, 3, generator=generator, device=generator.device)
     boxes[..., 2] = settings.side + (1 - settings.side) * boxes[..., 2]
     return boxes
+
+
+def is_chiral(mirror: str, accuracy: float | None) -> bool:
+    """Decide whether images differ from their mirror images, which then are no views.
+
+    Args:
+        mirror: One of MIRROR.
+        accuracy: Of the test, where one was made; it decides.
+
+    Returns:
+        Whether they differ.
+
+    """
+    return mirror == "chiral" if accuracy is None else accuracy > CHIRAL
