@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from infomax.neighbors.distances import directions
 
@@ -44,6 +44,22 @@ class DistanceScale:
         return max(float(np.interp(distance, self.distances, self.shares)), 1 / self.pairs)
 
 
+def sampled_rows(count: int, seed: int = 0) -> Int[np.ndarray, " k"]:
+    """Choose the vectors that are paired, so that only they need to be read.
+
+    Args:
+        count: Number of vectors.
+        seed: Seed of the choice.
+
+    Returns:
+        Rows in order, at most SAMPLED_VECTORS of them.
+
+    """
+    if count <= SAMPLED_VECTORS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, SAMPLED_VECTORS, replace=False))
+
+
 def distance_scale(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> DistanceScale:
     """Measure the distances of random pairs of a collection.
 
@@ -55,10 +71,7 @@ def distance_scale(vectors: Float[np.ndarray, "n d"], seed: int = 0) -> Distance
         The scale; without pairs where there are fewer than two vectors.
 
     """
-    count = len(vectors)
-    if count > SAMPLED_VECTORS:
-        vectors = vectors[np.sort(np.random.default_rng(seed).choice(count, SAMPLED_VECTORS, replace=False))]
-    unit = directions(vectors)
+    unit = directions(vectors[sampled_rows(len(vectors), seed)])
     pairs = 1 - (unit @ unit.T)[np.triu_indices(len(unit), 1)]
     if not len(pairs):
         return DistanceScale(SHARES, np.zeros(len(SHARES)), 0)

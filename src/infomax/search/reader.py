@@ -21,7 +21,6 @@ from infomax.search.rows import (
     fetch_images,
     images_of,
     read_images,
-    read_vectors,
 )
 from infomax.search.stores.store import IMAGE_COLUMNS, Filter, Store, vectors_of
 from infomax.search.tags import HIDDEN, TRASHED, TaggedRows, Tags, valid_tag
@@ -275,9 +274,11 @@ class IndexReader:
 
     def distance_scale(self) -> "DistanceScale":
         """Measure what a distance means here: how often images that are paired at random are as near."""
-        from infomax.neighbors.distance_scale import distance_scale
+        from infomax.neighbors.distance_scale import distance_scale, sampled_rows
 
-        return distance_scale(read_vectors(self._store, self.dim)[1])
+        ids: list[str] = self._store.page(0, max(1, len(self)), ["id"]).column("id").to_pylist()
+        found = self.vectors_of([ids[row] for row in sampled_rows(len(ids))])
+        return distance_scale(np.array(list(found.values()), np.float32).reshape(len(found), self.dim))
 
     def vectors_of(self, ids: Sequence[str]) -> dict[str, Float[np.ndarray, " d"]]:
         """Get the vectors of images by their ids.

@@ -17,6 +17,7 @@ from typing import final
 from infomax.errors import InfoMaxError
 from infomax.files import append_lines, complete_lines
 from infomax.paths import quoted_path
+from infomax.search.rows import fetch_hashes
 from infomax.search.stores.store import Store
 
 HIDDEN, TRASHED = "\x00hidden", "\x00trashed"
@@ -176,7 +177,7 @@ class Tags:
         """
         entries = self.entries()
         tagged = {id_ for images in entries.values() for id_ in images}
-        there = set(_existing(store, sorted(tagged)))
+        there = set(fetch_hashes(store, sorted(tagged)))
         lost = {content for images in entries.values() for id_, content in images.items() if id_ not in there}
         renamed = _rows_of_contents(store, lost, there) if lost else {}
         rows: dict[str, dict[Id, Id]] = {}
@@ -208,14 +209,6 @@ class Tags:
                 where = f"line {number} of {quoted_path(self.file)}"
                 raise InfoMaxError(f"{where} is damaged: mend it, or remove the line") from None
         return found
-
-
-def _existing(store: Store, ids: Sequence[Id]) -> list[Id]:
-    """The ids that have a row."""
-    found: list[Id] = []
-    for start in range(0, len(ids), 1000):
-        found += store.fetch(ids[start : start + 1000], ["id"]).column("id").to_pylist()
-    return found
 
 
 def _rows_of_contents(store: Store, contents: set[Hash], known: set[Id]) -> dict[Hash, list[Id]]:
