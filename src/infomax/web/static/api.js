@@ -24,9 +24,19 @@ export async function requestComputed(path, parameters, { signal, waiting = () =
     const found = await request(path, parameters, { signal });
     if (found.computing === undefined) return found;
     if (!asked) waiting(found.computing);
-    await new Promise((resolve) => setTimeout(resolve, POLLED));
-    signal?.throwIfAborted();
+    await pause(POLLED, signal);
   }
+}
+
+// Wait; no longer once the view is left.
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
 }
 
 // Download a list of images as a file.

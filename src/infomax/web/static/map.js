@@ -1,7 +1,7 @@
 // Map: all images as points of a plane. At every zoom, one image stands for each cell of a grid.
 
 import { toNeighbors } from "./address.js";
-import { request } from "./api.js";
+import { filtersOf, request, requestComputed } from "./api.js";
 import { announce, element, formatCount, formatNumber, message } from "./elements.js";
 import { MapAddress } from "./map_address.js";
 import { MapCard } from "./map_card.js";
@@ -15,7 +15,7 @@ import { Thumbnails } from "./map_thumbnails.js";
 import { Plot } from "./plot.js";
 import { isSelected, onSelectionChange, select as addToSelection, selectedIds } from "./selection.js";
 
-const RETRY_DELAY = 1000; // milliseconds between requests while the map is being computed
+const RELOAD_DELAY = 4000; // milliseconds until a map that is out of date is asked for again
 const ZOOM_STEP = 1.8; // factor of the zoom buttons
 const ZOOM_FRAMES = 12; // frames of animation for one press of a zoom button
 const CLUSTER_MARGIN = 0.02; // of the map, around a cluster that one zooms to
@@ -27,22 +27,11 @@ export async function show(view, state, context) {
     view.replaceChildren(message("There is no map because this index has no images yet."));
     return { title: "Map" };
   }
-  const map = await fetchMap(view, context.signal);
-  const { folder, label, tag, after, before, hidden } = state;
-  const filters = { folder, label, tag, after, before, hidden };
-  const { ids } = await request("api/map/excluded", filters, { signal: context.signal });
+  const { signal } = context;
+  const waiting = (count) => view.replaceChildren(computingMessage(count));
+  const map = await requestComputed("api/map", {}, { signal, waiting });
+  const { ids } = await request("api/map/excluded", filtersOf(state), { signal });
   return new MapView(view, state, context, map, ids).parts();
-}
-
-// Get the map. Show a message while the server computes it.
-async function fetchMap(view, signal) {
-  let map = await request("api/map", {}, { signal });
-  while (map.computing !== undefined) {
-    view.replaceChildren(computingMessage(map.computing));
-    await pause(RETRY_DELAY, signal);
-    map = await request("api/map", {}, { signal });
-  }
-  return map;
 }
 
 class MapView {
@@ -137,7 +126,7 @@ class MapView {
     this.observer.observe(this.legend.element);
     this.reload = () => this.go(this.state, { replace: true });
     darkScheme.addEventListener("change", this.reload);
-    this.timer = this.map.current ? 0 : setTimeout(this.reload, 4 * RETRY_DELAY);
+    this.timer = this.map.current ? 0 : setTimeout(this.reload, RELOAD_DELAY);
     this.unsubscribe = onSelectionChange(() => {
       plot.hasMarks = selectedIds().length > 0;
       plot.redraw();
@@ -285,14 +274,4 @@ function computingMessage(count) {
     element("h1", {}, `Computing the map of ${formatCount(count, "image")}…`),
     element("p", {}, "The map is computed only once. The wall and the search work in the meantime."),
   );
-}
-
-function pause(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(new DOMException("The view was left.", "AbortError"));
-    });
-  });
 }
