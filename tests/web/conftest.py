@@ -10,8 +10,9 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageFilter
 
 from infomax import Index, InfoMax
 from tests.conftest import SMALL, colored, environment, labeled
@@ -126,3 +127,59 @@ def png(image: Image.Image) -> bytes:
     file = BytesIO()
     image.save(file, "png")
     return file.getvalue()
+
+
+def scene(seed: int) -> Image.Image:
+    """An image that is like no other: patches of color at four scales."""
+    random = np.random.default_rng(seed)
+    pixels = np.zeros((96, 128, 3))
+    for cells in (3, 6, 12, 24):
+        small = Image.fromarray(random.integers(0, 256, (cells, cells, 3), np.uint8))
+        pixels += np.asarray(small.resize((128, 96), Image.Resampling.BICUBIC), float)
+    return Image.fromarray((pixels / 4).astype(np.uint8))
+
+
+@dataclass(frozen=True)
+class Acting:
+    """A server that may write: 24 photos in two folders, with copies of two of them, a dark and a blurred one."""
+
+    address: str
+    folder: Path
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.address, timeout=120, trust_env=False)
+
+    @property
+    def index(self) -> Index:
+        return Index.open(self.folder / "photos.index", device="cpu")
+
+    def ids(self) -> dict[str, str]:
+        return {Path(image.path).name: image.id for image in self.index.page(0, 100)}
+
+
+@pytest.fixture(scope="session")
+def acting_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `photos` and `photos.index`."""
+    folder = tmp_path_factory.mktemp("acting")
+    for number in range(24):
+        file = folder / "photos" / ("sea" if number % 2 else "city") / f"{number:02d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scene(number).save(file)
+    scene(0).save(folder / "photos" / "copy of 00.jpg", quality=85)
+    shutil.copy(folder / "photos" / "sea" / "01.png", folder / "photos" / "copy of 01.png")
+    ImageEnhance.Brightness(scene(50)).enhance(0.1).save(folder / "photos" / "dark.png")
+    scene(51).filter(ImageFilter.GaussianBlur(12)).save(folder / "photos" / "blurred.png")
+    (folder / "photos" / "broken.jpg").write_bytes(b"no image")
+    model = InfoMax(SMALL, device="cpu").fit(colored(40))
+    Index.create(folder / "photos.index", model, device="cpu").add(folder / "photos")
+    return folder
+
+
+@pytest.fixture
+def acting(acting_template: Path, tmp_path: Path) -> Iterator[Acting]:
+    """A server of its own for each test: it changes files."""
+    shutil.copytree(acting_template / "photos", tmp_path / "photos")
+    model = Index.open(acting_template / "photos.index", device="cpu").model
+    Index.create(tmp_path / "photos.index", model, device="cpu").add(tmp_path / "photos")
+    with serving(tmp_path / "photos.index", "--allow-changes") as (_, address):
+        yield Acting(address, tmp_path)

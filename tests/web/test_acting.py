@@ -7,81 +7,21 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image
 
-from infomax import Index, InfoMax
+from infomax import Index
 from infomax.cleaning.moving import undo_moves
 from infomax.search.originals import combine
 from infomax.search.tags import HIDDEN, TRASHED
-from tests.conftest import SMALL, colored
-from tests.web.conftest import Served, serving
-
-
-def scene(seed: int) -> Image.Image:
-    """An image that is like no other: patches of color at four scales."""
-    random = np.random.default_rng(seed)
-    pixels = np.zeros((96, 128, 3))
-    for cells in (3, 6, 12, 24):
-        small = Image.fromarray(random.integers(0, 256, (cells, cells, 3), np.uint8))
-        pixels += np.asarray(small.resize((128, 96), Image.Resampling.BICUBIC), float)
-    return Image.fromarray((pixels / 4).astype(np.uint8))
-
-
-@dataclass(frozen=True)
-class Acting:
-    """A server that may write: 24 photos in two folders, with copies of two of them, a dark and a blurred one."""
-
-    address: str
-    folder: Path
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.address, timeout=120, trust_env=False)
-
-    @property
-    def index(self) -> Index:
-        return Index.open(self.folder / "photos.index", device="cpu")
-
-    def ids(self) -> dict[str, str]:
-        return {Path(image.path).name: image.id for image in self.index.page(0, 100)}
-
-
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `photos` and `photos.index`."""
-    folder = tmp_path_factory.mktemp("acting")
-    for number in range(24):
-        file = folder / "photos" / ("sea" if number % 2 else "city") / f"{number:02d}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        scene(number).save(file)
-    scene(0).save(folder / "photos" / "copy of 00.jpg", quality=85)
-    shutil.copy(folder / "photos" / "sea" / "01.png", folder / "photos" / "copy of 01.png")
-    ImageEnhance.Brightness(scene(50)).enhance(0.1).save(folder / "photos" / "dark.png")
-    scene(51).filter(ImageFilter.GaussianBlur(12)).save(folder / "photos" / "blurred.png")
-    (folder / "photos" / "broken.jpg").write_bytes(b"no image")
-    model = InfoMax(SMALL, device="cpu").fit(colored(40))
-    Index.create(folder / "photos.index", model, device="cpu").add(folder / "photos")
-    return folder
-
-
-@pytest.fixture
-def acting(collection: Path, tmp_path: Path) -> Iterator[Acting]:
-    """A server of its own for each test: it changes files."""
-    shutil.copytree(collection / "photos", tmp_path / "photos")
-    model = Index.open(collection / "photos.index", device="cpu").model
-    Index.create(tmp_path / "photos.index", model, device="cpu").add(tmp_path / "photos")
-    with serving(tmp_path / "photos.index", "--allow-changes") as (_, address):
-        yield Acting(address, tmp_path)
+from tests.web.conftest import Acting, Served, serving
 
 
 def post(client: httpx.Client, path: str, status: int = 200, **body: Any) -> Any:
@@ -228,9 +168,9 @@ def test_trash_and_undo(acting: Acting) -> None:
         assert "has changed since it was indexed" in left["left"][0]["reason"]
 
 
-def test_a_server_killed_while_it_moves_loses_nothing(collection: Path, tmp_path: Path) -> None:
-    shutil.copytree(collection / "photos", tmp_path / "photos")
-    model = Index.open(collection / "photos.index", device="cpu").model
+def test_a_server_killed_while_it_moves_loses_nothing(acting_template: Path, tmp_path: Path) -> None:
+    shutil.copytree(acting_template / "photos", tmp_path / "photos")
+    model = Index.open(acting_template / "photos.index", device="cpu").model
     index = Index.create(tmp_path / "photos.index", model, device="cpu").add(tmp_path / "photos")
     before = {path.name: path.read_bytes() for path in (tmp_path / "photos").rglob("*.png")}
     ids = [image.id for image in index.page(0, 100)]
@@ -378,9 +318,9 @@ def test_orders_hold_all_images(acting: Acting) -> None:
         assert sorted(listed(client, order="likeness")) == sorted(by_path)
 
 
-def test_thumbnails_only(collection: Path) -> None:
+def test_thumbnails_only(acting_template: Path) -> None:
     with (
-        serving(collection / "photos.index", "--no-originals") as (_, address),
+        serving(acting_template / "photos.index", "--no-originals") as (_, address),
         httpx.Client(base_url=address) as client,
     ):
         one = client.get("/api/images").json()["images"][0]["id"]

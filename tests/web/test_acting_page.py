@@ -1,6 +1,5 @@
 """Acting on the page as a person does, in a real browser: select, tag, hide, trash and undo, decide, open, shape."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -8,26 +7,13 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from infomax import Index
-from tests.browser import needs_chromium
-from tests.web.conftest import serving
-from tests.web.test_acting import Acting, collection  # noqa: F401 - a fixture
-
-TIMEOUT = 30_000
+from tests.browser import TIMEOUT, needs_chromium
+from tests.web.conftest import Acting
 
 WIDE = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"}
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True, "is_mobile": True}
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture
-def acting(collection: Path, tmp_path: Path) -> Iterator[Acting]:  # noqa: F811
-    shutil.copytree(collection / "photos", tmp_path / "photos")
-    model = Index.open(collection / "photos.index", device="cpu").model
-    Index.create(tmp_path / "photos.index", model, device="cpu").add(tmp_path / "photos")
-    with serving(tmp_path / "photos.index", "--allow-changes") as (_, address):
-        yield Acting(address, tmp_path)
 
 
 @pytest.fixture(params=[WIDE])

@@ -18,11 +18,10 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from infomax import Index, InfoMax
-from tests.browser import needs_chromium
+from tests.browser import TIMEOUT, needs_chromium, until
 from tests.conftest import SMALL, colored, labeled
 from tests.web.conftest import serving
 
-TIMEOUT = 30_000
 WIDE = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 COLORS = {"blue": (40, 60, 200), "gray": (120, 120, 120), "green": (30, 160, 60), "red": (200, 40, 40)}
@@ -70,14 +69,6 @@ def visit(page: Page, address: str, more: str = "") -> None:
     page.goto(f"{address}/?view=map{more}")
     expect(page.locator(".map canvas")).to_be_visible()
     until(page, "document.getElementById('view').plot?.drawn.length")
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait for a condition. Playwright's own method evaluates a string, which the page's security policy forbids."""
-    deadline = time.monotonic() + TIMEOUT / 1000
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(20)
 
 
 def plot(page: Page, expression: str) -> Any:

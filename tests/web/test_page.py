@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,11 +14,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from infomax import Index
-from tests.browser import needs_chromium
+from tests.browser import TIMEOUT, needs_chromium, until
 from tests.web.conftest import EVIL, LABELS, Served, serving
-
-TIMEOUT = 30_000
-"""Milliseconds to wait before a test fails. Passing tests do not become slower."""
 
 SCREEN = {"width": 1000, "height": 600}
 """Size of the window in pixels. The 45 images do not fit on one screen."""
@@ -78,14 +74,6 @@ def distances(page: Page) -> list[str]:
 def loaded(page: Page) -> None:
     """Wait until every thumbnail has loaded."""
     until(page, "[...document.querySelectorAll('#view img')].every((each) => each.complete && each.naturalWidth)")
-
-
-def until(page: Page, condition: str) -> None:
-    """Wait for a condition. Playwright's own method evaluates a string, which the page's security policy forbids."""
-    deadline = time.monotonic() + TIMEOUT / 1000
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(20)
 
 
 def test_the_wall_shows_all_images_in_rows_that_fill_the_width(page: Page, served: Served) -> None:
