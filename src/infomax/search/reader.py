@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
+from infomax.images.source import file_version
 from infomax.search.decisions import Decision, Decisions
 from infomax.search.index_folder import IndexFolder
 from infomax.search.ordering import Order, ordered_ids
@@ -311,7 +312,7 @@ class IndexReader:
     @property
     def changes(self) -> tuple[object, ...]:
         """Changes whenever rows, tags or decisions change, whichever process changes them."""
-        return self.version, self._tags.version, len(self.decisions)
+        return self.version, self._tags.version, file_version(self._folder.decisions_file)
 
     def statistics(self) -> Statistics:
         """Count images by label and by folder, and those whose file is gone. Lists every folder of the images."""
