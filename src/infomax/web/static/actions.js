@@ -68,7 +68,7 @@ async function copyPaths(ids) {
   note(`Copied ${formatCount(images.length, "path")}.`);
 }
 
-export async function tagImages(ids, tag, context, remove = false) {
+async function tagImages(ids, tag, context, remove = false) {
   const { changed } = await send("api/tags", { ids, tag, remove });
   const undo = async () => {
     await send("api/tags", { ids, tag, remove: !remove });
@@ -79,7 +79,7 @@ export async function tagImages(ids, tag, context, remove = false) {
   note(`${remove ? "Removed" : "Added"} the tag “${tag}” ${remove ? "from" : "to"} ${formatCount(changed, "image")}.`, undo);
 }
 
-export async function hideImages(ids, context, hidden = true) {
+async function hideImages(ids, context, hidden = true) {
   const { changed } = await send("api/hidden", { ids, hidden });
   const undo = async () => {
     await send("api/hidden", { ids, hidden: !hidden });

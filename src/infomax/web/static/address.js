@@ -1,6 +1,6 @@
 // The address of the page holds its whole state, so every view is a link.
 
-export const VIEWS = ["overview", "wall", "map", "duplicates", "outliers", "selection", "trash", "matches"];
+const VIEWS = ["overview", "wall", "map", "duplicates", "outliers", "selection", "trash", "matches"];
 export const ORDERS = ["path", "date", "likeness", "random"];
 export const RULES = ["diverse", "typical", "odd"];
 export const CHECKS = ["blank", "dark", "blurred", "tiny"];
