@@ -1,8 +1,9 @@
 # Two commands on a fresh machine with Python >= 3.11 and make: `make demo` and `make test`. Both do all the set-up.
 
-PYTHON ?= python3
-VENV   ?= .venv
-BIN    := $(VENV)/bin
+PYTHON  ?= python3
+VENV    ?= .venv
+WORKERS ?= 2
+BIN     := $(VENV)/bin
 FOLDERS := src tests benchmarks
 
 .PHONY: demo test lint format clean
@@ -11,7 +12,7 @@ demo: $(VENV)/.ready
 	$(BIN)/infomax demo
 
 test: $(VENV)/.ready-test lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff format --check $(FOLDERS)

@@ -164,6 +164,12 @@ def test_help_loads_no_torch(tmp_path: Path, cache: Path, words: str) -> None:
     assert heavy(program, (*HEAVY, "torch", "numpy", "PIL", "pyarrow", "jaxtyping"), tmp_path, cache) == []
 
 
+def test_the_page_needs_no_torch_until_something_is_computed(tmp_path: Path, cache: Path) -> None:
+    assert (
+        heavy("import infomax.web.app, infomax.explore.preview", ("torch", "sklearn", "scipy"), tmp_path, cache) == []
+    )
+
+
 def heavy(program: str, names: tuple[str, ...], folder: Path, cache: Path) -> list[str]:
     """Which of the modules a program has loaded when it is done."""
     program = f"import sys, json; {program}; print(json.dumps([name for name in {names} if name in sys.modules]))"

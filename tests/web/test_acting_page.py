@@ -1,11 +1,12 @@
 """Acting on the page as a person does, in a real browser: select, tag, hide, trash and undo, decide, open, shape."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import TIMEOUT, needs_chromium
 from tests.web.conftest import Acting
@@ -143,12 +144,12 @@ def test_the_lightbox(page: Page, acting: Acting) -> None:
     assert shown_box is not None
     assert (shown_box["x"], shown_box["y"]) == (0, 0)
     assert (shown_box["width"], shown_box["height"]) == (1440, 900)  # the whole image fits the window
-    assert "/api/originals/" in str(picture.get_attribute("src"))
+    expect(picture).to_have_attribute("src", re.compile("/api/originals/"))
     page.keyboard.press("+")
-    assert "scale(1.25)" in str(picture.get_attribute("style"))
+    expect(picture).to_have_attribute("style", re.compile(r"scale\(1\.25\)"))
     page.mouse.wheel(0, -200)
     page.keyboard.press("0")
-    assert "scale(1)" in str(picture.get_attribute("style"))
+    expect(picture).to_have_attribute("style", re.compile(r"scale\(1\)"))
     shown = str(page.locator(".lightbox h2").text_content())
     page.keyboard.press("e")
     expect(box).to_be_hidden()
@@ -196,6 +197,69 @@ def test_distances_have_a_meaning(page: Page, acting: Acting) -> None:
     expect(page.locator(".chance")).to_have_count(1)
     expect(page.locator(".chance ~ .tile.far")).not_to_have_count(0)
     expect(page.locator(".tile.far ~ .chance")).to_have_count(0)
+
+
+def load_by_four(route: Route) -> None:
+    """Serve a wall that loads four images at a time, and only those on the screen."""
+    response = route.fetch()
+    script = response.text()
+    for name, value in (("SECTION", "4"), ("MARGIN", '"0px"')):
+        script, count = re.subn(rf"const {name} = [^;]+;", f"const {name} = {value};", script)
+        assert count == 1
+    route.fulfill(response=response, body=script)
+
+
+@pytest.mark.parametrize("page", [{"viewport": {"width": 500, "height": 300}}], indirect=True)
+@pytest.mark.parametrize("order", ["path", "likeness"])
+def test_select_all_and_ranges_reach_what_is_not_drawn(page: Page, acting: Acting, order: str) -> None:
+    page.route("**/wall.js", load_by_four)
+    visit(page, acting, f"/?view=wall&order={order}")
+    tiles = page.locator("#view .tile")
+    assert 0 < tiles.count() < 28
+    page.keyboard.press("Control+a")
+    expect(page.locator("#actions strong")).to_have_text("28 images selected")
+    page.keyboard.press("Escape")
+    with acting.client() as client:
+        listed = client.get("/api/ids", params={"order": order}).json()["ids"]
+    first = tiles.first
+    first.hover()
+    first.locator(".select").click()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    last = page.locator(f"#view .tile:has(img[src*='{listed[-1]}'])")
+    expect(last).to_be_visible()
+    assert tiles.count() < 28
+    last.locator(".select").click(modifiers=["Shift"])
+    expect(page.locator("#actions strong")).to_have_text("28 images selected")
+    page.goto(f"{acting.address}/?view=wall&order={order}")
+    expect(page.locator("#actions")).to_be_hidden()
+
+
+def test_select_all_says_what_was_selected_elsewhere(page: Page, acting: Acting) -> None:
+    visit(page, acting, "/?view=wall&folder=" + str(acting.folder / "photos" / "sea"))
+    expect(page.locator("#view .tile")).to_have_count(12)
+    page.keyboard.press("Control+a")
+    expect(page.locator("#actions strong")).to_have_text("12 images selected")
+    page.get_by_role("link", name="Outliers").click()
+    page.locator("#view a[href*='check=dark']").click()
+    expect(page.locator("#view .tile")).to_have_count(1)
+    page.keyboard.press("Control+a")
+    expect(page.locator("#note")).to_contain_text("12 images that are not listed here had been selected before.")
+
+
+def test_a_part_of_an_upload(page: Page, acting: Acting, image: bytes) -> None:
+    visit(page, acting)
+    page.set_input_files("#file", {"name": "image.png", "mimeType": "image/png", "buffer": image})
+    expect(page.locator(".query h1")).to_have_text("Your image")
+    whole = parse_qs(urlparse(page.url).query)["vector"]
+    page.get_by_label("Search by", exact=False).select_option("the left half")
+    expect(page.locator(".query h1")).to_have_text("A part of your image")
+    expect(page.locator(".crop-mark")).to_be_visible()
+    assert parse_qs(urlparse(page.url).query)["vector"] != whole
+    page.reload()  # the tab remembers which part it was
+    expect(page.locator(".query h1")).to_have_text("A part of your image")
+    page.get_by_role("button", name="Whole image").click()
+    expect(page.locator(".query h1")).to_have_text("Your image")
+    assert parse_qs(urlparse(page.url).query)["vector"] == whole
 
 
 def test_find_like_several_copy_and_download(page: Page, acting: Acting) -> None:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from infomax import Index
 from infomax.explore.folder import ExploreFolder
 from infomax.files import locked_folder
-from tests.browser import needs_chromium
+from tests.browser import needs_chromium, until
 from tests.conftest import SMALL_RECIPE, Infomax, colored, environment
 from tests.web.conftest import run_as_user
 
@@ -87,6 +87,17 @@ def is_ready(status: dict[str, Any]) -> bool:
     return status["state"] == "ready" and status["stage"] is None
 
 
+STARTED: list["subprocess.Popen[str]"] = []
+
+
+@pytest.fixture(autouse=True)
+def no_server_is_left() -> Iterator[None]:
+    """A test that fails ends its servers, too."""
+    yield
+    while STARTED:
+        STARTED.pop().kill()
+
+
 def start(photos: Path, *options: str, slow: str | None = None) -> Exploring:
     program = ["-m", "infomax"] if slow is None else ["-c", COMMAND_LINE.format(learner=SLOW_LEARNER)]
     words = ["explore", str(photos), "--no-browser", "--port", "0", "--device", "cpu", *SMALL_RECIPE, *options]
@@ -98,6 +109,7 @@ def start(photos: Path, *options: str, slow: str | None = None) -> Exploring:
         env=environment(photos.parent / "cache", SLOW=slow or ""),
         preexec_fn=run_as_user,
     )
+    STARTED.append(process)
     assert process.stdout is not None
     kept, address = process.stdout.readline(), process.stdout.readline()
     if not address:
@@ -131,11 +143,7 @@ def is_running(number: int) -> bool:
 @contextmanager
 def exploring(photos: Path, *options: str) -> Iterator[Exploring]:
     found = start(photos, *options)
-    try:
-        yield found
-    except BaseException:
-        found.process.kill()
-        raise
+    yield found
     end(found)
 
 
@@ -180,8 +188,7 @@ def test_the_wall_comes_first_then_features_and_the_next_run_updates(photos: Pat
         names = [str(each.get_attribute("title")) for each in page.locator(".tile").all()]
         assert names == sorted(str(each) for each in photos.rglob("*.png"))
         expect(page.locator(".tile img.missing")).to_have_count(1)
-        loaded = "[...document.querySelectorAll('.tile img:not(.missing)')].every((i) => i.naturalWidth === 32)"
-        assert page.evaluate(loaded)
+        until(page, "[...document.querySelectorAll('.tile img:not(.missing)')].every((i) => i.naturalWidth === 32)")
         expect(page.locator("#learning b")).to_contain_text("Learning features")
         expect(page.locator("#learning .stage")).to_have_text("another infomax explore is learning")
         expect(page.get_by_role("button", name="Search by image")).to_be_disabled()

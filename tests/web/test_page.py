@@ -270,7 +270,7 @@ def test_a_folder_is_called_a_folder(browser: Browser, served: Served, tmp_path:
         context.set_default_timeout(TIMEOUT)
         page, here = context.new_page(), replace(served, address=address, index=index)
         visit(page, here, f"/?near={one.id}")
-        assert page.locator("#view dt").all_inner_texts() == ["Folder", "Image"]
+        expect(page.locator("#view dt")).to_have_text(["Folder", "Image"])
         places = {name.split(", ")[1] for name in names(page)}
         assert places <= {f"in {each}" for each in (*LABELS, "holiday")}
         expect(page.locator("#label")).to_be_hidden()

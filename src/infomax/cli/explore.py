@@ -19,10 +19,10 @@ from infomax.cli.options import (
     NoToken,
     PublicUrl,
     Seed,
-    Settings,
     SourceArgument,
     TrashFolder,
 )
+from infomax.cli.recipe_choice import Backbone, Settings, choose_recipe
 from infomax.cli.serve import leave, page_access, print_address
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def explore(
     recipe: FastRecipe = None,
     minutes: LearningMinutes = None,
     settings: Settings = None,
+    backbone: Backbone = None,
     refit: Refit = False,
     no_browser: NoBrowser = False,
     host: Host = "127.0.0.1",
@@ -98,12 +99,13 @@ def explore(
     from infomax.explore.plan import Plan
     from infomax.web.permissions import Permissions
 
+    chosen = choose_recipe(recipe, settings, backbone)
     plan = Plan(
         sources,
         str((folder_of(sources) if folder is None else folder).absolute()),
-        recipe=recipe,
+        recipe=chosen.recipe,
         minutes=minutes,
-        settings={name: value for name, _, value in (text.partition("=") for text in settings or [])} or None,
+        settings=chosen.settings,
         exclude=exclude or (),
         max_pixels=max_pixels,
         image_column=image_column,

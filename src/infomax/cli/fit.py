@@ -16,10 +16,10 @@ from infomax.cli.options import (
     LabelColumn,
     MaxPixels,
     Seed,
-    Settings,
     SourceArgument,
 )
 from infomax.cli.output import health_warnings_on_stderr, print_left_out, quoted
+from infomax.cli.recipe_choice import Backbone, Settings, choose_recipe
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def fit(
     epochs: Epochs = None,
     minutes: Minutes = None,
     settings: Settings = None,
+    backbone: Backbone = None,
     bound: BoundOption = None,
     divergence: DivergenceOption = None,
     prior: PriorOption = None,
@@ -87,10 +88,10 @@ def fit(
     from infomax.training.interruption import TrainingInterrupted
     from infomax.training.logging import TensorBoardLogger
 
-    replaced = _settings(settings, bound=bound, divergence=divergence, prior=prior)
+    chosen = choose_recipe(recipe, settings, backbone, bound=bound, divergence=divergence, prior=prior)
     reading = reading_options(exclude, max_pixels, bands, image_column=image_column, label_column=label_column)
-    choice: dict[str, Any] = {"settings": replaced or None, "epochs": epochs, "minutes": minutes}
-    model = InfoMax(recipe, **choice, device=device, seed=seed, progress=True, reading=reading)
+    learning: dict[str, Any] = {"settings": chosen.settings, "epochs": epochs, "minutes": minutes}
+    model = InfoMax(chosen.recipe, **learning, device=device, seed=seed, progress=True, reading=reading)
     source = open_sources(sources, reading)
     with (
         TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as logger,
@@ -114,12 +115,6 @@ def _print_result(model: "InfoMax", sources: Sequence[str], out: Path) -> None:
     print(f"learned {model.recipe_.dim} features from {data['images']} images; the model is in {out}")
     again = " ".join(map(quoted, sources))
     print(f"see which images they find alike:  infomax montage {again} --model {quoted(out)} --out montage.png")
-
-
-def _settings(texts: Sequence[str] | None, **named: str | None) -> dict[str, str]:
-    """Settings to replace: those with an option of their own, and those of --set, which come last."""
-    replaced = {name: value for name, value in named.items() if value is not None}
-    return replaced | {name: value for name, _, value in (text.partition("=") for text in texts or [])}
 
 
 def _show_neighbors(logger: "TensorBoardLogger", model: "InfoMax", source: "Source") -> None:

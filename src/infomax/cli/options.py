@@ -104,8 +104,3 @@ OptionalTest = Annotated[
 OptionalNeighbors = Annotated[
     int | None, typer.Option("-k", min=1, help="Number of nearest neighbors that vote.", show_default="20")
 ]
-
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
-]

@@ -16,7 +16,6 @@ from safetensors.numpy import save
 from infomax.files import written_atomically
 from infomax.neighbors.clusters import find_clusters, representatives
 from infomax.neighbors.outlines import Curves, inside_clusters, outlines
-from infomax.neighbors.projection import lay_out
 from infomax.neighbors.spreading import spread
 from infomax.search.stores.store import Store, schema, vectors_of
 
@@ -148,6 +147,8 @@ def agreed_folder(members: Sequence[str], everybody: Sequence[str]) -> str | Non
 
 def _compute(vectors: Float[np.ndarray, "n d"]) -> _Computed:
     """Lay out vectors, find clusters, and spread the points."""
+    from infomax.neighbors.projection import lay_out
+
     layout = lay_out(vectors)
     positions = spread(layout.positions)
     cluster = inside_clusters(positions, find_clusters(layout.positions, layout.components))

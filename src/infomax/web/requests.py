@@ -84,20 +84,32 @@ class ImageConditions(BaseModel):
         }
 
 
-class ImagePage(ImageConditions):
-    """Which images to list, and in which order.
+class ImageOrder(ImageConditions):
+    """Which images count, and in which order.
 
     Attributes:
-        offset: Number of images to skip.
-        limit: Maximum number of images.
         order: The order.
         seed: Seed of the random order.
     """
 
-    offset: Offset = 0
-    limit: Limit = 100
     order: Order = Field("path", description="By path, date (newest first), likeness (along the map), or random.")
     seed: int = Field(0, ge=0, le=10**9, description="Seed of the random order.")
+
+    def key(self) -> str:
+        """Return the same text for requests that ask for the same list, whichever part of it they ask for."""
+        return self.model_dump_json(include=set(ImageOrder.model_fields))
+
+
+class ImagePage(ImageOrder):
+    """Which part of an ordered list to answer with.
+
+    Attributes:
+        offset: Number of images to skip.
+        limit: Maximum number of images.
+    """
+
+    offset: Offset = 0
+    limit: Limit = 100
 
 
 class SearchOptions(ImageConditions):

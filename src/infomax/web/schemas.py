@@ -49,6 +49,12 @@ class PageAnswer(BaseModel):
     images: list[ImageAnswer] = Field(description="The images from the offset on.")
 
 
+class IdsAnswer(BaseModel):
+    """Ids of images, in the order that was asked for."""
+
+    ids: list[str] = Field(description="Ids of all images that the filters let through.")
+
+
 class MatchAnswer(BaseModel):
     """An image that was found."""
 

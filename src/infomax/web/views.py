@@ -7,11 +7,11 @@ from infomax.cleaning.checks import Checks, check_images
 from infomax.cleaning.choice import GroupChoice, choose
 from infomax.search.index import Index
 from infomax.search.map import CollectionMap
-from infomax.search.ordering import Order, walk
+from infomax.search.ordering import walk
 from infomax.search.reader import IndexReader
 from infomax.search.tags import HIDDEN, TRASHED
 from infomax.web.caching import StaleWhileRevalidate
-from infomax.web.requests import ImageConditions
+from infomax.web.requests import ImageOrder
 
 _KEPT_ORDERS = 8
 
@@ -34,27 +34,24 @@ class CollectionViews:
         self.checks: StaleWhileRevalidate[Checks] = StaleWhileRevalidate(self._check)
         self._orders: OrderedDict[object, list[str]] = OrderedDict()
 
-    def ordered(
-        self, order: Order, seed: int, chosen: ImageConditions, collection_map: CollectionMap | None
-    ) -> list[str]:
+    def ordered(self, asked: ImageOrder, collection_map: CollectionMap | None = None) -> list[str]:
         """List the images that count, in an order.
 
         Args:
-            order: The order.
-            seed: Seed of the random order.
-            chosen: Which images count.
+            asked: Which images count, and in which order.
             collection_map: The map, for the order by likeness.
 
         Returns:
             Their ids.
         """
-        key = (self._index.changes, order, seed, chosen.model_dump_json())
+        key = (self._index.changes, asked.key())
         if key not in self._orders:
             places = None
             if collection_map is not None:
                 rows = walk(collection_map.positions).tolist()
                 places = {collection_map.ids[row]: place for place, row in enumerate(rows)}
-            self._orders[key] = self._index.ordered(order, seed=seed, places=places, **chosen.conditions())
+            ids = self._index.ordered(asked.order, seed=asked.seed, places=places, **asked.conditions())
+            self._orders[key] = ids
             while len(self._orders) > _KEPT_ORDERS:
                 self._orders.popitem(last=False)
         return self._orders[key]

@@ -1,13 +1,16 @@
 """Images of the index and their thumbnails."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
 
 from infomax.search.map import CollectionMap
+from infomax.search.reader import IndexReader
 from infomax.web.errors import failures, refuse
-from infomax.web.requests import ImageConditions, ImageId, ImagePage, ThumbnailVersion
-from infomax.web.schemas import ImageAnswer, PageAnswer, image_answer
+from infomax.web.requests import ImageId, ImageOrder, ImagePage, ThumbnailVersion
+from infomax.web.schemas import IdsAnswer, ImageAnswer, PageAnswer, image_answer
 from infomax.web.state import COMPUTING, State
 
 router = APIRouter()
@@ -24,9 +27,7 @@ async def get_images(state: State, asked: Annotated[ImagePage, Query()]) -> Resp
 
     The answer has status 202 while the map, which the order by likeness needs, is being computed.
     """
-    index = state.index
-    if asked.order in ("date", "likeness") or asked.after or asked.before:
-        index = state.searchable()  # a preview has read no dates
+    index = _index_for(state, asked)
 
     def describe(collection_map: CollectionMap | None = None) -> PageAnswer:
         tagged = index.tagged()
@@ -34,14 +35,34 @@ async def get_images(state: State, asked: Annotated[ImagePage, Query()]) -> Resp
             images = index.page(asked.offset, asked.limit, **asked.conditions())
             total = index.count(**asked.conditions())
         else:
-            chosen = ImageConditions(**asked.model_dump(include=set(ImageConditions.model_fields), exclude_none=True))
-            ids = state.views.ordered(asked.order, asked.seed, chosen, collection_map)
+            ids = state.views.ordered(asked, collection_map)
             images, total = index.images(ids[asked.offset : asked.offset + asked.limit]), len(ids)
         answers = [image_answer(image, tagged) for image in images]
         return PageAnswer(total=total, images=answers)
 
+    return await _in_order(state, asked, describe)
+
+
+@router.get("/api/ids", response_model=IdsAnswer, responses=COMPUTING)
+async def get_ids(state: State, asked: Annotated[ImageOrder, Query()]) -> Response:
+    """List the ids of all images that the filters let through, in the order of `/api/images`.
+
+    The answer has status 202 while the map, which the order by likeness needs, is being computed.
+    """
+    _index_for(state, asked)
+    return await _in_order(state, asked, lambda found=None: IdsAnswer(ids=state.views.ordered(asked, found)))
+
+
+def _index_for(state: State, asked: ImageOrder) -> IndexReader:
+    """What can answer: a preview has read no dates, and has no map."""
+    needs_index = asked.order in ("date", "likeness") or asked.after or asked.before
+    return state.searchable() if needs_index else state.index
+
+
+async def _in_order(state: State, asked: ImageOrder, describe: Callable[..., BaseModel]) -> Response:
+    """Answer with what a function makes of the map, where the order needs one, or of nothing."""
     if asked.order == "likeness":
-        return await state.computed(state.maps, index.version, lambda found: describe(found.result))
+        return await state.computed(state.maps, state.index.version, lambda found: describe(found.result))
     content = await state.run(lambda: describe().model_dump_json())
     return Response(content, media_type="application/json")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from infomax.web.map_columns import map_answer
-from infomax.web.requests import ImageConditions
+from infomax.web.requests import ImageConditions, ImageOrder
 from infomax.web.schemas import Excluded, MapAnswer
 from infomax.web.state import COMPUTING, State
 
@@ -28,7 +28,7 @@ async def get_excluded(state: State, asked: Annotated[ImageConditions, Query()])
     """Get the images of the map that filters leave out. Hidden and trashed images are among them."""
 
     def work() -> Excluded:
-        counted = {*state.views.ordered("path", 0, asked, None)}
+        counted = {*state.views.ordered(ImageOrder(**asked.model_dump()))}
         return Excluded(ids=[each for each in state.index.ordered("path") if each not in counted])
 
     return await state.run(work)

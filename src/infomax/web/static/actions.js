@@ -3,8 +3,8 @@
 import { download, send } from "./api.js";
 import { attempt, button, element, formatCount, note } from "./elements.js";
 import { toMap, toNeighbors } from "./address.js";
-import { fileName } from "./images.js";
-import { clearSelection, onSelectionChange, select, selectedIds } from "./selection.js";
+import { fileName, selectAll } from "./images.js";
+import { clearSelection, onSelectionChange, selectedIds } from "./selection.js";
 
 const MOST_TOGETHER = 64; // images of one query, as the server has it
 
@@ -112,7 +112,9 @@ export async function keepAll(images, context) {
   note(`Kept all ${formatCount(images.length, "image")}. They are no longer listed as duplicates.`, undo);
 }
 
-// Select every image of the view.
-export function selectAll(view) {
-  select([...view.querySelectorAll(".tile")].map((each) => each.image.id));
+// Select every image of the view, and say so where others are selected, too.
+export async function selectView() {
+  const listed = await selectAll();
+  const others = selectedIds().length - listed;
+  if (others > 0) note(`${formatCount(others, "image")} that ${others === 1 ? "is" : "are"} not listed here had been selected before.`);
 }

@@ -1,12 +1,12 @@
 // The page: it turns addresses into views, and handles links, keys and what has changed.
 
 import { request } from "./api.js";
-import { selectAll, showActions } from "./actions.js";
+import { selectView, showActions } from "./actions.js";
 import { linkTo, parseAddress, toNeighbors, toView, toWall, withoutFilters } from "./address.js";
-import { element, formatCount, message, showError } from "./elements.js";
+import { attempt, element, formatCount, message, showError } from "./elements.js";
 import { createFilters } from "./filters.js";
 import { createHelp } from "./help.js";
-import { focusedTile, moveFocus, toggle } from "./images.js";
+import { focusedTile, moveFocus, setListing, toggle } from "./images.js";
 import { lacksFeatures, waitingMessage, watchLearning } from "./learning.js";
 import { createLightbox } from "./lightbox.js";
 import { clearSelection, selectedIds } from "./selection.js";
@@ -19,9 +19,9 @@ import * as overview from "./overview.js";
 import * as trash from "./trash.js";
 import * as wall from "./wall.js";
 
-// show() of each view fills the element `view`. It returns { title, keys, leave, resize }, all of them optional: the
-// title of the page, functions for pressed keys, and functions to call before another view is shown and when the width
-// of the window has changed.
+// show() of each view fills the element `view`. It returns { title, keys, ids, leave, resize }, all of them optional: the
+// title of the page, functions for pressed keys, a function that promises the ids of all images of the view where not all
+// have tiles, and functions to call before another view is shown and when the width of the window has changed.
 const SHOWN = {
   overview: overview.show,
   wall: wall.show,
@@ -62,6 +62,7 @@ async function render({ found = null, focus = false, keep = null, fresh = false 
   rendering.abort();
   currentView.leave?.();
   currentView = {};
+  setListing(null);
   rendering = new AbortController();
   const { signal } = rendering;
   const requested = state;
@@ -87,6 +88,7 @@ async function render({ found = null, focus = false, keep = null, fresh = false 
       return;
     }
     currentView = next;
+    setListing(next.ids ?? null);
     view.dataset.view = requested.view;
     document.title = [next.title, statistics.name, "infomax"].filter(Boolean).join(" · ");
     showError("");
@@ -177,7 +179,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea") || document.querySelector("dialog[open]")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a" && view.querySelector(".tile")) {
     event.preventDefault();
-    selectAll(view);
+    attempt(selectView);
   }
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const handled = currentView.keys?.[event.key] ?? KEYS[event.key];

@@ -1,7 +1,6 @@
 // The frame of the query: drag a rectangle on it to search by that part.
 
 import { element } from "./elements.js";
-import { thumbnail } from "./images.js";
 
 const LEAST = 0.05; // of a side; less is a slip of the hand
 const PARTS = {
@@ -13,14 +12,15 @@ const PARTS = {
   "the lower half": "0,0.5,1,0.5",
 };
 
-export function cropFrame(image, state, go) {
-  const mark = element("div", { class: "crop-mark", hidden: !state.crop });
-  const canvas = element("div", { class: "crop-area" }, thumbnail(image), mark);
-  const ratio = image.width / image.height || 1;
+// `crop` is the part that is searched by, "x,y,width,height" as parts of the sides; null is the whole. `choose` is called
+// with another one, and with the name of the control that keeps the focus.
+export function cropFrame(picture, ratio, crop, choose) {
+  const mark = element("div", { class: "crop-mark", hidden: !crop });
+  const canvas = element("div", { class: "crop-area" }, picture, mark);
   canvas.style.setProperty("--ratio", String(ratio));
   canvas.style.setProperty("aspect-ratio", String(ratio));
-  if (state.crop) place(mark, state.crop.split(",").map(Number));
-  drag(canvas, mark, (crop) => go({ ...state, crop }));
+  if (crop) place(mark, crop.split(",").map(Number));
+  drag(canvas, mark, (drawn) => choose(drawn, null));
   return element(
     "div",
     {},
@@ -31,12 +31,9 @@ export function cropFrame(image, state, go) {
       "Search by ",
       element(
         "select",
-        {
-          name: "part",
-          onchange: (event) => event.target.value !== "custom" && go({ ...state, crop: PARTS[event.target.value] }, { keep: "part" }),
-        },
-        Object.entries(PARTS).map(([name, crop]) => element("option", { value: name, selected: crop === state.crop }, name)),
-        state.crop && !Object.values(PARTS).includes(state.crop) && element("option", { value: "custom", selected: true }, "the marked part"),
+        { name: "part", onchange: (event) => event.target.value !== "custom" && choose(PARTS[event.target.value], "part") },
+        Object.entries(PARTS).map(([name, part]) => element("option", { value: name, selected: part === crop }, name)),
+        crop && !Object.values(PARTS).includes(crop) && element("option", { value: "custom", selected: true }, "the marked part"),
       ),
     ),
   );

@@ -1,6 +1,6 @@
 // Tiles: images that link to their neighbors, with a box to select them. The arrow keys move from tile to tile.
 
-import { element, icon } from "./elements.js";
+import { attempt, element, icon } from "./elements.js";
 import { linkTo, toNeighbors } from "./address.js";
 import { deselect, isSelected, onSelectionChange, select } from "./selection.js";
 
@@ -48,17 +48,39 @@ function box(image) {
   );
 }
 
-let anchor = null; // the tile from which Shift selects
+let anchor = null; // the image from which Shift selects
+let listing = null; // promises the ids of all images of the view, in order; null where each of them has a tile
 
-// Select or deselect the image of a tile; with `range` all tiles between it and the last one.
-export function toggle(tileElement, range = false) {
+// Say how to get all images of the view, where not all of them have tiles.
+export function setListing(give) {
+  listing = give;
+}
+
+const listedIds = async () => (listing ? listing() : [...document.querySelectorAll("#view .tile")].map((each) => each.image.id));
+
+// Select every image of the view; return how many these are.
+export async function selectAll() {
+  const ids = await listedIds();
+  select(ids);
+  return ids.length;
+}
+
+// Select or deselect the image of a tile; with `range` all images between it and the last one.
+export async function toggle(tileElement, range = false) {
   const { id } = tileElement.image;
-  const tiles = [...document.querySelectorAll("#view .tile")];
-  const [from, to] = [tiles.indexOf(anchor), tiles.indexOf(tileElement)].sort((a, b) => a - b);
-  if (range && from >= 0) select(tiles.slice(from, to + 1).map((each) => each.image.id));
-  else if (isSelected(id)) deselect([id]);
+  const from = anchor;
+  anchor = id;
+  if (range && from !== null && (await attempt(() => selectRange([from, id])))) return;
+  if (isSelected(id)) deselect([id]);
   else select([id]);
-  anchor = tileElement;
+}
+
+// Select the images from one to another; return whether the view has both.
+async function selectRange(ends) {
+  const ids = await listedIds();
+  const [from, to] = ends.map((each) => ids.indexOf(each)).sort((a, b) => a - b);
+  if (from >= 0) select(ids.slice(from, to + 1));
+  return from >= 0;
 }
 
 // A long press selects, as people know it from phones. The click that ends it does not open the image.

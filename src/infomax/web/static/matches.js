@@ -1,12 +1,13 @@
 // Matches: a query and its nearest neighbors. The query is an image, a part of one, several, or an upload.
 
 import { findMatches } from "./api.js";
-import { announce, button, element, formatBytes, formatCount, formatNumber, message } from "./elements.js";
+import { announce, attempt, button, element, formatBytes, formatCount, formatNumber, message } from "./elements.js";
 import { isFiltered, K_CHOICES, linkTo, toNeighbors, toWall, withoutFilters } from "./address.js";
 import { cropFrame } from "./crop.js";
 import { explain } from "./explanation.js";
 import { fileName, folderName, grid, thumbnail, tile } from "./images.js";
 import { CHANCE, nearnessBar, shareInWords, shareWithin } from "./scale.js";
+import { searchByPart } from "./upload.js";
 
 const METRICS = { cosine: "Cosine", euclidean: "Euclidean" };
 const COPIED_FOR = 2000; // milliseconds for which the button confirms the copy
@@ -26,7 +27,7 @@ export async function show(view, state, { signal, go, statistics, preview, found
   const query = element(
     "section",
     { class: "query", "aria-label": "Your query" },
-    found.query ? indexedQuery(found.query, state, { statistics, go, open }) : uploadedQuery(preview),
+    found.query ? indexedQuery(found.query, state, { statistics, go, open }) : uploadedQuery(preview, state, go),
     shape(found, state, go),
     controls(state, go),
     trailOf(found.query, state),
@@ -130,7 +131,7 @@ function indexedQuery(image, state, { statistics, go, open }) {
   const folderLink = () => linkTo(toWall(state, { folder, label: null }));
   const size = `${formatNumber(image.width)} × ${formatNumber(image.height)} pixels, ${formatBytes(image.size)}`;
   return [
-    cropFrame(image, state, go),
+    cropFrame(thumbnail(image), image.width / image.height || 1, state.crop, (crop, keep) => go({ ...state, crop }, { keep })),
     element(
       "div",
       { class: "query-actions" },
@@ -157,19 +158,28 @@ function indexedQuery(image, state, { statistics, go, open }) {
   ];
 }
 
-// The query, if it is an upload. Only the browser tab of the upload has a preview.
-function uploadedQuery(preview) {
+// The query, if it is an upload. Only the browser tab of the upload has a preview, and can search by a part of it.
+function uploadedQuery(preview, state, go) {
+  if (!preview) {
+    return [
+      element("div", { class: "frame placeholder", "aria-hidden": "true" }, "?"),
+      element("h1", {}, "An uploaded image"),
+      element(
+        "p",
+        { class: "muted" },
+        "This link contains the features of an image, not the image itself. They are enough to find its neighbors.",
+      ),
+    ];
+  }
+  const choose = (crop, keep) => attempt(() => searchByPart(preview, crop, state, (next, options) => go(next, { ...options, keep })));
   return [
-    preview
-      ? element("div", { class: "frame" }, element("img", { src: preview, alt: "The image you searched with" }))
-      : element("div", { class: "frame placeholder", "aria-hidden": "true" }, "?"),
-    element("h1", {}, preview ? "Your image" : "An uploaded image"),
+    cropFrame(element("img", { src: preview.image, alt: "The image you searched with" }), preview.ratio, preview.crop, choose),
+    preview.crop && element("div", { class: "query-actions" }, button("Whole image", () => choose(null, null))),
+    element("h1", {}, preview.crop ? "A part of your image" : "Your image"),
     element(
       "p",
       { class: "muted" },
-      preview
-        ? "The link to this page finds the same neighbors. It contains the features of the image, not the image itself."
-        : "This link contains the features of an image, not the image itself. They are enough to find its neighbors.",
+      "The link to this page finds the same neighbors. It contains the features of the image, not the image itself.",
     ),
   ];
 }

@@ -1,7 +1,7 @@
 // Overview: what is in the collection. Each part leads to its view.
 
 import { request, requestComputed } from "./api.js";
-import { announce, busy, element, formatBytes, formatCount, formatNumber, message } from "./elements.js";
+import { announce, element, formatBytes, formatCount, formatNumber, message } from "./elements.js";
 import { linkTo, toMap, toNeighbors, toView, toWall } from "./address.js";
 import { fileName, thumbnail } from "./images.js";
 
@@ -30,7 +30,7 @@ export async function show(view, state, { signal, statistics, learned }) {
     fillOutliers(outliers, state, signal);
     fillChecks(checks, state, signal);
   } else {
-    for (const each of [clusters, duplicates, outliers, checks]) each.fill(element("p", { class: "muted" }, "Ready when the features have been learned."));
+    for (const each of [clusters, duplicates, outliers, checks]) each.fill(muted("Ready when the features have been learned."));
   }
   announce(`Overview of ${formatCount(facts.images, "image")}`);
   return { title: "Overview" };
@@ -86,9 +86,11 @@ function numbers(facts, state) {
   );
 }
 
+const muted = (text) => element("p", { class: "muted" }, text);
+
 // A part of the page that is filled later.
 function part(title, subtitle, link, linkText) {
-  const body = element("div", { class: "part-body" }, element("p", { class: "muted" }, "…"));
+  const body = element("div", { class: "part-body" }, muted("…"));
   const text = element("span", { class: "muted" }, subtitle);
   const made = element(
     "section",
@@ -100,7 +102,7 @@ function part(title, subtitle, link, linkText) {
     element: made,
     say: (words) => (text.textContent = words),
     fill: (...children) => body.replaceChildren(...children),
-    fail: (error) => error.name !== "AbortError" && body.replaceChildren(element("p", { class: "muted" }, error.message)),
+    fail: (error) => error.name !== "AbortError" && body.replaceChildren(muted(error.message)),
   };
 }
 
@@ -109,9 +111,9 @@ const strip = (images, state) => element("div", { class: "strip" }, images.slice
 const small = (image, href) => element("a", { href, title: image.path, "aria-label": fileName(image) }, thumbnail(image));
 
 function fillClusters(place, state, signal) {
-  requestComputed("api/clusters", {}, { signal, waiting: () => place.fill(busy("Laying out the map …")) })
+  requestComputed("api/clusters", {}, { signal, waiting: () => place.fill(muted("Laying out the map …")) })
     .then(({ clusters }) => {
-      if (!clusters.length) return place.fill(element("p", { class: "muted" }, "Too few images for clusters."));
+      if (!clusters.length) return place.fill(muted("Too few images for clusters."));
       return place.fill(
         element(
           "div",
@@ -131,7 +133,7 @@ function fillClusters(place, state, signal) {
 }
 
 function fillDuplicates(place, state, signal) {
-  requestComputed("api/duplicates", { limit: 6 }, { signal, waiting: () => place.fill(busy("Looking for duplicates …")) })
+  requestComputed("api/duplicates", { limit: 6 }, { signal, waiting: () => place.fill(muted("Looking for duplicates …")) })
     .then(({ total, images, groups }) => {
       place.say(total ? `${formatCount(total, "group")} of ${formatCount(images, "image")}` : "None found");
       place.fill(...groups.map((group) => strip(group.images.map((each) => each.image), state)));
@@ -146,7 +148,7 @@ function fillOutliers(place, state, signal) {
 }
 
 function fillChecks(place, state, signal) {
-  requestComputed("api/checks", { limit: SHOWN }, { signal, waiting: () => place.fill(busy("Looking at every image …")) })
+  requestComputed("api/checks", { limit: SHOWN }, { signal, waiting: () => place.fill(muted("Looking at every image …")) })
     .then(({ counts, ...lists }) => {
       const found = Object.keys(CHECK_NAMES).filter((name) => counts[name]);
       place.fill(
@@ -158,7 +160,7 @@ function fillChecks(place, state, signal) {
             strip(lists[name], state),
           ),
         ),
-        found.length ? "" : element("p", { class: "muted" }, "No blank, dark, blurred or tiny images."),
+        found.length ? "" : muted("No blank, dark, blurred or tiny images."),
       );
     })
     .catch(place.fail);

@@ -15,12 +15,9 @@ const ORDER_NAMES = { path: "By path", date: "Newest first", likeness: "By liken
 
 export async function show(view, state, { signal, go, statistics, tools }) {
   const seed = state.order === "random" ? 7 : null;
-  const load = (offset, limit = SECTION) =>
-    requestComputed(
-      "api/images",
-      { offset, limit, order: state.order, seed, ...filtersOf(state) },
-      { signal, waiting: (count) => announce(`Laying out ${formatCount(count, "image")}`) },
-    );
+  const listed = { order: state.order, seed, ...filtersOf(state) };
+  const waiting = (count) => announce(`Laying out ${formatCount(count, "image")}`);
+  const load = (offset) => requestComputed("api/images", { offset, limit: SECTION, ...listed }, { signal, waiting });
   const start = Math.floor(state.from / SECTION) * SECTION;
   const found = await load(start);
   if (!found.total) {
@@ -48,6 +45,7 @@ export async function show(view, state, { signal, go, statistics, tools }) {
   announce(formatCount(found.total, "image"));
   return {
     title: isFiltered(state) ? (state.label ?? state.tag ?? "Images") : null,
+    ids: async () => (await requestComputed("api/ids", listed, { signal, waiting })).ids,
     resize: () => sections.forEach((each) => each.redraw()),
     leave: () => {
       watcher.disconnect();
