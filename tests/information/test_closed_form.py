@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from infomax.information import PEARSON_CHI2, f_divergence
-from infomax.information.closed_form import CanonicalDirections, PairMoments, canonical_directions
+from infomax.information.closed_form import CanonicalDirections, PairMoments, canonical_directions, unwhitened
 
 RANKS = (1, 2, 3, 5)
 
@@ -154,6 +154,20 @@ def test_equal_samples_have_no_directions() -> None:
     assert found.bound_on(moments) == 0
     with pytest.raises(ValueError, match="2 or more"):
         moments.add(torch.zeros(10, 1, 3))
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.5, 1.0])
+def test_directions_are_unwhitened_in_part(whitening: float) -> None:
+    """Directions of whitening p are orthonormal in the metric V^p."""
+    samples = torch.randn(500, 2, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([9.0, 3.0, 1.0, 0.5])
+    samples[:, 1] += samples[:, 0]
+    moments = PairMoments(4)
+    moments.add(samples)
+    _, covariance, _ = moments.centered()
+    directions = unwhitened(canonical_directions(moments, 4).directions, covariance, whitening)
+    variances, axes = torch.linalg.eigh(covariance.double())
+    metric = (axes * variances**whitening @ axes.T).float()
+    torch.testing.assert_close(directions.T @ metric @ directions, torch.eye(4), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("rank", RANKS)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import httpx
 import numpy as np
@@ -46,6 +47,14 @@ def ids(client: httpx.Client) -> list[str]:
     return [each["id"] for each in client.get("/api/images?limit=500").json()["images"]]
 
 
+def computed(client: httpx.Client, path: str, **params: str) -> Any:
+    """Ask until it has been computed."""
+    while (answer := client.get(path, params=params)).status_code == 202:
+        time.sleep(0.05)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def test_statistics_count_labels_and_folders_with_their_subfolders(client: httpx.Client, served: Served) -> None:
     answer = client.get("/api/statistics").json()
     root = str(served.photos)
@@ -61,6 +70,15 @@ def test_pages_equal_those_of_the_index(client: httpx.Client, served: Served) ->
     assert [(page["total"], len(page["images"])) for page in pages] == [(45, 20), (45, 20), (45, 5), (45, 0)]
     paths = [each["path"] for page in pages for each in page["images"]]
     assert paths == [each.path for each in served.index.page(0, 45)]
+
+
+@pytest.mark.parametrize("order", ["path", "date", "likeness", "random"])
+@pytest.mark.parametrize("label", [None, "dog"])
+def test_ids_are_those_of_the_pages(client: httpx.Client, order: str, label: str | None) -> None:
+    params = {"order": order, "seed": "3"} | ({} if label is None else {"label": label})
+    images = computed(client, "/api/images", limit="100", **params)["images"]
+    assert computed(client, "/api/ids", **params)["ids"] == [each["id"] for each in images]
+    assert len(images) == (45 if label is None else 15)
 
 
 @pytest.mark.parametrize(

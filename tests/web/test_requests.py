@@ -29,6 +29,7 @@ OPERATIONS = [
     ("GET", "/api/statistics"),
     ("GET", "/api/learning"),
     ("GET", "/api/images"),
+    ("GET", "/api/ids"),
     ("GET", "/api/images/{id}"),
     ("GET", "/api/thumbnails/{id}"),
     ("GET", "/api/matches"),

@@ -22,7 +22,7 @@ from infomax.cli.options import (
     SourceArgument,
     TrashFolder,
 )
-from infomax.cli.recipe_choice import Backbone, Settings, choose_recipe
+from infomax.cli.recipe_choice import PretrainedNet, Settings, recipe_choice
 from infomax.cli.serve import leave, page_access, print_address
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def explore(
     recipe: FastRecipe = None,
     minutes: LearningMinutes = None,
     settings: Settings = None,
-    backbone: Backbone = None,
+    backbone: PretrainedNet = None,
     refit: Refit = False,
     no_browser: NoBrowser = False,
     host: Host = "127.0.0.1",
@@ -99,13 +99,11 @@ def explore(
     from infomax.explore.plan import Plan
     from infomax.web.permissions import Permissions
 
-    chosen = choose_recipe(recipe, settings, backbone)
     plan = Plan(
         sources,
         str((folder_of(sources) if folder is None else folder).absolute()),
-        recipe=chosen.recipe,
+        **recipe_choice(recipe, settings, backbone)._asdict(),
         minutes=minutes,
-        settings=chosen.settings,
         exclude=exclude or (),
         max_pixels=max_pixels,
         image_column=image_column,

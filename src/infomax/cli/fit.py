@@ -19,7 +19,7 @@ from infomax.cli.options import (
     SourceArgument,
 )
 from infomax.cli.output import health_warnings_on_stderr, print_left_out, quoted
-from infomax.cli.recipe_choice import Backbone, Settings, choose_recipe
+from infomax.cli.recipe_choice import PretrainedNet, Settings, recipe_choice
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def fit(
     epochs: Epochs = None,
     minutes: Minutes = None,
     settings: Settings = None,
-    backbone: Backbone = None,
+    backbone: PretrainedNet = None,
     bound: BoundOption = None,
     divergence: DivergenceOption = None,
     prior: PriorOption = None,
@@ -88,7 +88,7 @@ def fit(
     from infomax.training.interruption import TrainingInterrupted
     from infomax.training.logging import TensorBoardLogger
 
-    chosen = choose_recipe(recipe, settings, backbone, bound=bound, divergence=divergence, prior=prior)
+    chosen = recipe_choice(recipe, settings, backbone, bound=bound, divergence=divergence, prior=prior)
     reading = reading_options(exclude, max_pixels, bands, image_column=image_column, label_column=label_column)
     learning: dict[str, Any] = {"settings": chosen.settings, "epochs": epochs, "minutes": minutes}
     model = InfoMax(chosen.recipe, **learning, device=device, seed=seed, progress=True, reading=reading)

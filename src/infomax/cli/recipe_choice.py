@@ -13,7 +13,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Replace a setting of the recipe: --set beta=0."),
 ]
-Backbone = Annotated[
+PretrainedNet = Annotated[
     str | None,
     typer.Option(
         "--backbone",
@@ -36,7 +36,7 @@ class RecipeChoice(NamedTuple):
     settings: dict[str, str] | None
 
 
-def choose_recipe(
+def recipe_choice(
     recipe: str | None, texts: Sequence[str] | None, backbone: str | None = None, **named: str | None
 ) -> RecipeChoice:
     """Put together what several options say.

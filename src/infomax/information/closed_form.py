@@ -160,6 +160,34 @@ class CanonicalDirections:
         return float(on_joint - on_product)
 
 
+def unwhitened(
+    directions: Float[Tensor, "dim d"], covariance: Float[Tensor, "dim dim"], whitening: float
+) -> Float[Tensor, "dim d"]:
+    """Give canonical directions back a part of the variance that whitening took.
+
+    Directions are V^(-1/2) u with orthonormal u: they ask after V^(-1/2) x, whose numbers all have variance 1. With
+    less whitening they become V^(-whitening/2) u. Then what varies much in x keeps some of its weight in the distances
+    between codes.
+
+    Args:
+        directions: Canonical directions as columns.
+        covariance: The covariance V, with the ridge that they were solved with.
+        whitening: 1 changes nothing, 0 takes whitening back altogether.
+
+    Returns:
+        The directions V^((1 - whitening) / 2) w.
+
+    Example:
+        >>> unwhitened(torch.eye(2), torch.diag(torch.tensor([16.0, 1.0])), whitening=0.5)
+        tensor([[2., 0.],
+                [0., 1.]])
+
+    """
+    variances, axes = torch.linalg.eigh(covariance.double())
+    scales = variances.clamp(min=0) ** ((1 - whitening) / 2)
+    return (axes @ (scales[:, None] * (axes.mT @ directions.double()))).to(directions.dtype)
+
+
 def canonical_directions(
     moments: PairMoments, rank: int, *, ridge: float = 0.0, variance: Float[Tensor, ""] | None = None
 ) -> CanonicalDirections:

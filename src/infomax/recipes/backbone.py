@@ -62,6 +62,7 @@ class Backbone(Recipe):
         mirror: "invariant", "chiral", or "auto" (test whether the collection is left-right symmetric).
         ridge: Ridge of the eigenproblem.
         power: Numbers of the code are weighted by their canonical correlations to this power.
+        whitening: How far the numbers of the net are whitened for the code: 1 in full, 0 not at all.
 
     """
 
@@ -80,8 +81,9 @@ class Backbone(Recipe):
     min_crop_area: Annotated[float, InRange("give a fraction above 0, 0.35 say", 0.0, 1.0, open_low=True)] = 0.35
     color: Annotated[float, FRACTION] = 0.75
     mirror: Annotated[str, OneOf(MIRROR)] = "auto"
-    ridge: Annotated[float, not_negative(1.0)] = 1.0
-    power: Annotated[float, FINITE] = 1.0
+    ridge: Annotated[float, not_negative(0.3)] = 0.3
+    power: Annotated[float, FINITE] = 0.5
+    whitening: Annotated[float, FRACTION] = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -130,6 +132,7 @@ class Backbone(Recipe):
             CcaSettings(self.images, self.ridge, encoder.head_dim, rounds=self.rounds),
             context,
             power=self.power,
+            whitening=self.whitening,
         ).fit(pixels)
 
     def _fit_spectral(

@@ -3,7 +3,8 @@
 The question is that of the closed form (infomax.training.closed_form), asked of the features of a pretrained net: which
 linear functions of them best tell whether two views are of one image of this collection? The answers become the code,
 each weighted by its correlation, the best first. So what the net knows and the collection does not need counts little,
-and any number of the first numbers is the best code of that length.
+and any number of the first numbers is the best code of that length. The numbers of the net are whitened only in part:
+what a pretrained net varies most in is what it was trained to tell apart, and keeps some of its weight.
 """
 
 from collections.abc import Iterator, Sequence
@@ -87,6 +88,7 @@ class BackboneTrainer(MomentsTrainer):
         settings: How the code is found.
         context: Where to compute, log and save.
         power: Each number of the code is weighted by its canonical correlation to this power.
+        whitening: How far the numbers of the net are whitened for the code, 0 to 1.
 
     """
 
@@ -100,9 +102,10 @@ class BackboneTrainer(MomentsTrainer):
         context: TrainingContext,
         *,
         power: float = 1.0,
+        whitening: float = 1.0,
     ) -> None:
         super().__init__(encoder, context, BATCH_PHOTOS)
-        self.views, self.settings, self.power = views, settings, power
+        self.views, self.settings, self.power, self.whitening = views, settings, power, whitening
         self._policies: Sequence[CropPolicy] = ()
 
     def fit(self, pixels: UInt8[np.ndarray, "n h w 3"]) -> None:
@@ -134,6 +137,7 @@ class BackboneTrainer(MomentsTrainer):
                 self._view_samples,
                 saved,
                 power=self.power,
+                whitening=self.whitening,
                 mirror_classification_accuracy=accuracy,
             )
 

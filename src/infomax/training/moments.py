@@ -121,6 +121,7 @@ class MomentsTrainer(ABC):
         saved: Checkpoint | None,
         *,
         power: float,
+        whitening: float = 1.0,
         **more: Any,
     ) -> None:
         """Find the code: sum up the moments of views, solve, and log the bound with `more`."""
@@ -129,7 +130,8 @@ class MomentsTrainer(ABC):
         self._accumulate(comparing, settings, [moments], sample, saved)
         with busy(solving, shown=self.context.progress):
             (held_out,) = self._held_out([moments], settings.images, sample)
-            found = projection.fit(moments, settings.rank, ridge=settings.ridge, power=power)
+            how = {"ridge": settings.ridge, "power": power, "whitening": whitening}
+            found = projection.fit(moments, settings.rank, **how)
             self._refuse_alike_if(not len(found.correlations))
             bound = found.bound_on(held_out) if held_out.groups else None
             self._log("views", found.bound_on(moments), bound, len(found.correlations), **more)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
-from infomax.information.closed_form import CanonicalDirections, PairMoments, canonical_directions
+from infomax.information.closed_form import CanonicalDirections, PairMoments, canonical_directions, unwhitened
 
 
 class LocalDirections(NamedTuple):
@@ -117,7 +117,9 @@ class CodeProjection(nn.Module):
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("weights", torch.randn(numbers, dim) / numbers**0.5)
 
-    def fit(self, moments: PairMoments, rank: int, *, ridge: float, power: float) -> CanonicalDirections:
+    def fit(
+        self, moments: PairMoments, rank: int, *, ridge: float, power: float, whitening: float = 1.0
+    ) -> CanonicalDirections:
         """Make the leading canonical directions the code, so that what changes from view to view counts little.
 
         Args:
@@ -125,14 +127,20 @@ class CodeProjection(nn.Module):
             rank: Numbers of the code that are filled, at most.
             ridge: Of the eigenproblem, as a multiple of the mean variance.
             power: Each number is weighted by its canonical correlation to this power.
+            whitening: How far the numbers that enter are whitened, 0 to 1; see `unwhitened`.
 
         Returns:
             The directions, for bounds on other moments.
 
         """
         found = canonical_directions(moments, rank, ridge=ridge)
+        directions = found.directions
+        if whitening != 1:
+            covariance = moments.centered()[1]
+            covariance.diagonal().add_(ridge * moments.variance)
+            directions = unwhitened(directions, covariance, whitening)
         self.mean.copy_(found.mean)
-        self.weights.zero_()[:, : len(found.correlations)] = found.directions * found.correlations**power
+        self.weights.zero_()[:, : len(found.correlations)] = directions * found.correlations**power
         return found
 
     def forward(self, numbers: Float[Tensor, "n numbers"]) -> Float[Tensor, "n dim"]:

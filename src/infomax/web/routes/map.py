@@ -28,7 +28,7 @@ async def get_excluded(state: State, asked: Annotated[ImageConditions, Query()])
     """Get the images of the map that filters leave out. Hidden and trashed images are among them."""
 
     def work() -> Excluded:
-        counted = {*state.views.ordered(ImageOrder(**asked.model_dump()))}
+        counted = {*state.views.ordered(ImageOrder.model_construct(**dict(asked)))}
         return Excluded(ids=[each for each in state.index.ordered("path") if each not in counted])
 
     return await state.run(work)

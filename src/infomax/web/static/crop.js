@@ -14,9 +14,9 @@ const PARTS = {
 
 // `crop` is the part that is searched by, "x,y,width,height" as parts of the sides; null is the whole. `choose` is called
 // with another one, and with the name of the control that keeps the focus.
-export function cropFrame(picture, ratio, crop, choose) {
+export function cropFrame(shown, ratio, crop, choose) {
   const mark = element("div", { class: "crop-mark", hidden: !crop });
-  const canvas = element("div", { class: "crop-area" }, picture, mark);
+  const canvas = element("div", { class: "crop-area" }, shown, mark);
   canvas.style.setProperty("--ratio", String(ratio));
   canvas.style.setProperty("aspect-ratio", String(ratio));
   if (crop) place(mark, crop.split(",").map(Number));
