@@ -4,9 +4,9 @@ PYTHON  ?= python3
 VENV    ?= .venv
 WORKERS ?= 2
 BIN     := $(VENV)/bin
-FOLDERS := src tests benchmarks
+FOLDERS := src tests benchmarks docs/hooks
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format site clean
 
 demo: $(VENV)/.ready
 	$(BIN)/infomax demo
@@ -23,8 +23,11 @@ format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix $(FOLDERS)
 	$(BIN)/ruff format $(FOLDERS)
 
+site: $(VENV)/.ready-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 clean:
-	rm -rf $(VENV) infomax-demo
+	rm -rf site $(VENV) infomax-demo
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "infomax needs Python 3.11 or later: make PYTHON=python3.11 ...")'

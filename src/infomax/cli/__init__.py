@@ -41,7 +41,6 @@ _INTERRUPTED = 130  # the exit code that typer gives to a KeyboardInterrupt
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
