@@ -185,7 +185,8 @@ def unwhitened(
     """
     variances, axes = torch.linalg.eigh(covariance.double())
     scales = variances.clamp(min=0) ** ((1 - whitening) / 2)
-    return (axes @ (scales[:, None] * (axes.mT @ directions.double()))).to(directions.dtype)
+    found: Tensor = axes @ (scales[:, None] * (axes.mT @ directions.double()))
+    return found.to(directions.dtype)
 
 
 def canonical_directions(

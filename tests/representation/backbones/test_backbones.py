@@ -224,6 +224,7 @@ def test_lite0_gives_what_its_package_gives() -> None:
         assert torch.allclose(frozen(images, exact=True).summary, expected.mean((2, 3)), atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # PyTorch's exporter warns of itself
 def test_an_onnx_file_travels_within_the_model(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="infomax[onnx] is not installed")
     pytest.importorskip("onnxscript", reason="infomax[onnx] is not installed")

@@ -25,6 +25,8 @@ class OnnxFile:
             raise InfoMaxError("backbone onnx:FILE holds its weights itself: leave weights out")
         path, mark, output = name.rpartition("#") if "#" in name else (name, "", "")
         content, digest = read_content(path, sha256)
+        if not content:
+            raise InfoMaxError("the ONNX file of the backbone cannot be used (it is empty): give another")
         options = {"output": output, "bytes": len(content)}
         mean, std = IMAGENET
         net = OnnxNet(len(content), output)
