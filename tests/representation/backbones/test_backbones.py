@@ -229,8 +229,13 @@ def test_an_onnx_file_travels_within_the_model(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="infomax[onnx] is not installed")
     pytest.importorskip("onnxscript", reason="infomax[onnx] is not installed")
     file = tmp_path / "net.onnx"
-    axes = ({0: torch.export.Dim("n")},)
-    torch.onnx.export(tiny().eval(), (torch.zeros(2, 3, 32, 32),), file, dynamic_shapes=axes, verbose=False)
+    options: dict[str, Any] = {"dynamic_shapes": ({0: torch.export.Dim("n")},), "verbose": False}
+    example = (torch.zeros(2, 3, 32, 32),)
+    torch.onnx.export(tiny().eval(), example, tmp_path / "two.onnx", **options, external_data=True)
+    if (tmp_path / "two.onnx.data").exists():
+        with pytest.raises(InfoMaxError, match="keeps its weights in a file beside it: export it as one file"):
+            open_backbone(f"onnx:{tmp_path / 'two.onnx'}")
+    torch.onnx.export(tiny().eval(), example, file, **options, external_data=False)
     encoder = encoder_of(f"onnx:{file}")
     file.unlink()
     other = round_trip(encoder)

@@ -123,6 +123,11 @@ def _session(content: bytes, output: str) -> Any:
         session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has a kind of error for each way in which a file is damaged
         reason = str(error).partition("\n")[0]
+        if "external data" in reason.lower():
+            raise InfoMaxError(
+                "the ONNX file of the backbone keeps its weights in a file beside it: export it as one file, by "
+                "external_data=False in torch.onnx.export"
+            ) from None
         raise InfoMaxError(f"the ONNX file of the backbone cannot be used ({reason}): give another") from None
     inputs, outputs = session.get_inputs(), [each.name for each in session.get_outputs()]
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in _TYPES:
