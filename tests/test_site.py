@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,26 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     loaded = re.findall(r"<(?:script|img)[^>]* src=\"([^\"]+)|<link[^>]*stylesheet[^>]* href=\"([^\"]+)", page)
     assert loaded
     assert not [each for pair in loaded for each in pair if each.startswith(("http", "//"))]
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """Every command line of the pages: those that begin with infomax, without comments and placeholders."""
+    found = []
+    for page in PAGES:
+        for line in page.read_text("utf-8").splitlines():
+            if re.match(r"    infomax [a-z]", line) and not re.search(r"[\[\]|;]|\.\.\.", line):
+                found.append((page.relative_to(ROOT).as_posix(), line.partition(" #")[0].strip()))
+    return found
+
+
+def test_every_command_line_of_the_pages_is_one() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    lines = command_lines()
+    assert len(lines) > 60
+    for page, line in lines:
+        _, name, *words = shlex.split(line)
+        with commands[name].make_context(name, words) as parsed:
+            assert parsed.params, (page, line)
 
 
 def sentences(text: str) -> list[str]:
