@@ -59,6 +59,24 @@ def quoted_path(path: Path | str) -> str:
     return repr(str(path))
 
 
+def path_from_here(path: str) -> str:
+    """Write a path as one would type it in the current folder.
+
+    Args:
+        path: Absolute path, or a name that is none.
+
+    Returns:
+        The path relative to the current folder if it lies below it, else the path itself.
+
+    Example:
+        >>> path_from_here(os.path.join(os.getcwd(), "photos", "cat.jpg")), path_from_here("digits#3")
+        ('photos/cat.jpg', 'digits#3')
+
+    """
+    here = os.path.join(printable(os.getcwd()), "")  # noqa: PTH109, PTH118 - of a str
+    return path[len(here) :] if path.startswith(here) and len(path) > len(here) else path
+
+
 def printable(name: str) -> str:
     r"""Make a name valid Unicode. File names are bytes, which need not be valid UTF-8.
 

@@ -68,7 +68,11 @@ SOURCES: dict[str, tuple[str, Callable[[], object], str]] = {
         lambda: folder(a_png=PNG, b_png=b"", c_png=b"x"),
         "1 image (2 broken ones aside) is too few to learn from",
     ),
-    "text renamed .jpg": ("source", lambda: folder(a_jpg=b"dear diary"), "none of its 1 images can be decoded"),
+    "text renamed .jpg": (
+        "source",
+        lambda: folder(a_jpg=b"dear diary"),
+        "its only image cannot be decoded; 'a.jpg': not an image",
+    ),
     "truncated JPEG": ("source", lambda: folder(a_jpg=JPEG[:300]), "'a.jpg': truncated"),
     "truncated PNG": ("source", lambda: folder(a_png=PNG[:300]), "'a.png': truncated"),
     "zero bytes": ("source", lambda: folder(a_png=b""), "'a.png': an empty file"),

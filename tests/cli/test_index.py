@@ -113,7 +113,7 @@ def test_a_renamed_file_keeps_its_row_and_a_deleted_one_is_left_out(
     with Image.open(photos / "holiday.jpg") as image:
         image.save(tmp_path / "copy.png")
     copied = infomax("search", tmp_path / "copy.png", "--index", index, "-k", 1)
-    assert copied.stdout.splitlines()[1].endswith(f"0.000000    {photos / 'holiday.jpg'}")
+    assert copied.stdout.splitlines()[1].endswith(f"0.000    {photos / 'holiday.jpg'}")
     assert "p0.jpg" not in found.stdout
     assert "p1.jpg" not in found.stdout
     grouped = infomax("duplicates", "--index", index, "--threshold", "-1").stdout
@@ -137,6 +137,25 @@ def test_a_folder_that_no_longer_exists_is_pruned(infomax: Infomax, index: Path,
     done = infomax("index", photos, "--index", index, "--prune")
     assert done.stdout == "added 0, updated 0, unchanged 0, removed 12, skipped 0\n"
     assert [image.path for image in Index.open(index).page()] == [str(other / "a.png")]
+
+
+def test_what_was_excluded_once_is_left_out_again(infomax: Infomax, tmp_path: Path, photos: Path, run: Path) -> None:
+    index = ("--index", tmp_path / "index")
+    made = infomax("index", photos, "--model", run, *index, "--exclude", "0[0-3]*")
+    assert made.stdout.startswith("added 8,"), made
+    again = infomax("index", photos, *index)
+    assert again.stdout == "added 0, updated 0, unchanged 8, removed 0, skipped 0\n"
+    assert again.stderr == "infomax: excluded: 4 in 0[0-3]*\n"
+    assert infomax("index", photos, *index, "--exclude", "", "--dry-run").code == 2
+    assert infomax("index", photos, *index, "--exclude", "").stdout.startswith("added 4, updated 0, unchanged 8,")
+
+
+def test_a_missing_folder_among_others_is_pruned(infomax: Infomax, index: Path, photos: Path) -> None:
+    rmtree(photos / "cat")
+    both = (photos / "cat", photos / "dog")
+    assert "no such file" in infomax("index", *both, "--index", index).failure
+    done = infomax("index", *both, "--index", index, "--prune")
+    assert done.stdout == "added 0, updated 0, unchanged 6, removed 6, skipped 0\n"
 
 
 def test_a_dry_run_of_a_new_index_makes_none(infomax: Infomax, tmp_path: Path, photos: Path, run: Path) -> None:

@@ -65,11 +65,23 @@ def test_an_image_is_drawn_whole(index: Index) -> None:
     assert (column[:, 0] - column[:, 1] > 100).sum() == pytest.approx(_SIDE // 2, abs=2)
 
 
+@pytest.mark.parametrize("n", [1, 2, 7, 50])
+def test_groups_fill_rows(index: Index, n: int) -> None:
+    figure = draw_groups(index, [choice(*[9] * (2 + number % 3)) for number in range(n)])
+    if n > 2:
+        assert 0.7 < figure.width / figure.height < 2
+    assert figure.width >= 2 * _MARGIN + 2 * _SIDE + 12
+    blue = (np.asarray(figure) == np.asarray(figure)[_MARGIN + _HEADER + 64, _MARGIN + 150]).all(2).sum()
+    assert blue >= 0.9 * _SIDE**2 * sum(
+        1 + number % 3 for number in range(n)
+    )  # all but the first of each, which is red
+
+
 def test_what_is_left_out_is_told(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = draw_groups(index, [choice(9, 9)] * 3)
+    few = draw_groups(index, [choice(9, 9)] * 9)
     monkeypatch.setattr(groups_module, "MOST_GROUPS", 2)
     monkeypatch.setattr(groups_module, "IMAGES_PER_GROUP", 2)
-    fewer = draw_groups(index, [choice(9, 9)] * 3)
+    fewer = draw_groups(index, [choice(9, 9)] * 9)
     assert fewer.height < few.height
     two = draw_groups(index, [choice(9, 9)] * 2)
     assert fewer.height > two.height  # by a line

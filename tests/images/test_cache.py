@@ -90,6 +90,24 @@ def test_a_change_that_keeps_the_size_is_noticed(photos: Path, decodes: Callable
     assert np.array_equal(images.pixels[images.keys.index("a/0.bmp")], noise(8, 8, seed=2))
 
 
+def test_files_of_one_size_and_time_that_change_places_are_decoded_again(
+    photos: Path, decodes: Callable[[], int]
+) -> None:
+    files = [put(photos / f"a/{name}.bmp", stored(noise(8, 8, seed=seed), "BMP")) for seed, name in enumerate("xyz")]
+    for file in files:
+        os.utime(file, (5, 5))
+    load_images(photos, 8)
+    decodes()
+    files[0].rename(photos / "aside")
+    files[1].rename(files[0])
+    (photos / "aside").rename(files[1])
+    images = load_images(photos, 8)
+    assert decodes() == 2
+    swapped = [images.pixels[images.keys.index(f"a/{name}.bmp")] for name in "xyz"]
+    assert np.array_equal(swapped, np.stack([noise(8, 8, seed=seed) for seed in (1, 0, 2)]))
+    assert [file.stat().st_mtime for file in files] == [5, 5, 5]
+
+
 def test_a_new_parquet_file_leaves_the_others_alone(tmp_path: Path, decodes: Callable[[], int]) -> None:
     put_parquet(tmp_path / "b.parquet", [stored(noise(4, 4, seed=i)) for i in range(3)], [0, 1, 0], names=True)
     load_images(str(tmp_path / "*.parquet"), 4)
@@ -265,8 +283,9 @@ def test_a_full_disk(photos: Path, cache: Path) -> None:
 
 def test_a_cache_that_cannot_be_written(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path / "file", b"in the way")
-    with pytest.raises(InfoMaxError, match=r"\(Not a directory\): make room there, or set INFOMAX_CACHE"):
-        load_images(photos, 8, cache=tmp_path / "file")
+    for place, reason in ((tmp_path / "file", "Not a directory"), (Path("/proc"), "No such file or directory")):
+        with pytest.raises(InfoMaxError, match=rf"\({reason}\): set INFOMAX_CACHE to a folder that you may write to"):
+            load_images(photos, 8, cache=place)
 
     def refuse(self: Path, *arguments: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")

@@ -36,6 +36,7 @@ LAYOUTS: dict[str, Any] = {
     "struct of large binary": pa.array([{"bytes": each} for each in BYTES], pa.struct([("bytes", pa.large_binary())])),
     "list of one struct": pa.array([[{"bytes": each, "path": None}] for each in BYTES], pa.list_(BOTH)),
     "list of one binary": pa.array([[each] for each in BYTES], pa.large_list(pa.binary())),
+    "a dictionary of binary": pa.array(BYTES, pa.binary()).dictionary_encode(),
     "paths": pa.array([f"files/{row}.png" for row in range(4)]),
     "paths in a struct": pa.array([{"bytes": None, "path": f"files/{row}.png"} for row in range(4)], BOTH),
     "struct of a path alone": pa.array([{"path": f"files/{row}.png"} for row in range(4)]),
@@ -108,7 +109,7 @@ def test_columns_are_found_by_name_or_named(tmp_path: Path) -> None:
         "fine_label": ["a", "b", "c", "d"],
         "species": [7, 8, 9, 9],
         "weight": [0.5, 1.5, 2.5, 3.5],
-        "boxes": [[1], [2], [3], [4]],
+        "boxes": [[[1, 2]], [[2, 3]], [[3, 4]], []],
     }
     file = put_table(tmp_path / "a.parquet", columns)
     with pytest.raises(InfoMaxError, match=r"has 2 columns of images, before, after: name one, --image-column NAME"):
@@ -143,7 +144,11 @@ def test_columns_are_found_by_name_or_named(tmp_path: Path) -> None:
         ({"target": [True, False, True, None]}, ["True", "False", "True", ""]),
         ({"target": [0.5, 0.25, 1.0, 2.0]}, None),
         ({"label": [1.0, float("nan"), None, 2.5]}, ["1", "", "", "2.5"]),
-        ({"labels": [[1], [2], [3], [4]]}, None),
+        ({"labels": [[1], [], [2, 3], None]}, ["1", "", "", ""]),
+        ({"label": pa.array([["a"], ["b"], ["a"], ["b"]], pa.list_(pa.string(), 1))}, list("abab")),
+        ({"label": pa.array([["a"], ["b"], ["a"], ["b"]]), "class": list("abcd")}, list("abab")),
+        ({"labels": [[[1]], [[2]], [[3]], [[4]]]}, None),
+        ({"label": pa.array(BYTES).dictionary_encode(), "class": list("abcd")}, list("abcd")),
         ({"label": ["a", "", None, "b"]}, ["a", "", "", "b"]),
         ({"text": list("abcd")}, None),
         ({"label": pa.nulls(4), "class": list("abcd")}, None),
@@ -175,10 +180,16 @@ CLASS = {"names": ["cat", "dog", "hen"], "_type": "ClassLabel"}
         ("label", CLASS, [1.0, -1.0, float("nan"), 0.0], ["dog", "", "", "cat"]),
         ("label", {"dtype": "int64", "_type": "Value"}, [1, -1, 1, -1], ["1", "-1", "1", "-1"]),
         ("label", None, [1, -1, 1, -1], ["1", "-1", "1", "-1"]),
+        ("label", {"feature": CLASS, "_type": "List"}, [[0], [-1], [2], []], ["cat", "", "hen", ""]),
+        ("labels", [CLASS], [[1], [1], [0], [9]], ["dog", "dog", "cat", "9"]),
     ],
 )
 def test_a_negative_class_is_no_label(
-    column: str, feature: dict[str, Any] | None, numbers: list[Any], expected: list[str] | None, tmp_path: Path
+    column: str,
+    feature: dict[str, Any] | list[Any] | None,
+    numbers: list[Any],
+    expected: list[str] | None,
+    tmp_path: Path,
 ) -> None:
     features = {column: feature} if feature else None
     file = put_table(tmp_path / "a.parquet", {"image": pa.array(BYTES), column: numbers}, features)

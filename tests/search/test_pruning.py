@@ -41,6 +41,32 @@ def test_a_typing_error_removes_nothing(index: Index, tmp_path: Path, name: str)
     assert len(index) == 35
 
 
+def test_a_missing_folder_among_several_is_pruned_and_the_others_are_updated(
+    index: Index, tmp_path: Path, photos: Path
+) -> None:
+    rmtree(photos / "cat")
+    (photos / "dog" / "01.png").unlink()
+    sources = [photos / "cat", photos / "dog", tmp_path / "table.npy"]
+    with pytest.raises(InfoMaxError, match="no such file"):
+        index.synchronize(sources)
+    plan = index.synchronize(sources, prune=True, dry_run=True)
+    assert (plan.removed, plan.unchanged, len(index)) == (16, 18, 35)
+    assert index.synchronize(sources, prune=True).removed == 16
+    assert len(index) == 19
+    with pytest.raises(InfoMaxError, match="no such file"):
+        index.synchronize([photos / "dgo", photos / "dog"], prune=True)
+    assert len(index) == 19
+
+
+def test_a_folder_that_was_renamed_among_several_keeps_its_rows(index: Index, photos: Path) -> None:
+    before = {image.id for image in index.page(limit=99)}
+    (photos / "cat").rename(photos / "puma")
+    changes = index.synchronize([photos / "cat", photos / "puma", photos / "dog"], prune=True)
+    assert (changes.moved, changes.added, changes.removed, changes.unchanged) == (15, 0, 0, 15)
+    assert len(index) == 35
+    assert len(before & {image.id for image in index.page(limit=99)}) == 20
+
+
 def test_a_missing_folder_is_named_relatively_or_through_a_link(
     index: Index, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from infomax import Index, InfoMax, InfoMaxError
+from infomax.search import row_comparison
+from infomax.search import scan as scan_module
 from infomax.search.stores.lance import LanceStore
 from infomax.search.sync import Changes
 from tests.conftest import colored, labeled
@@ -106,6 +108,59 @@ def test_a_change_that_keeps_size_and_time_is_the_only_one_missed(index: Index, 
     save(file, colored(1, 12, seed=1)[0])
     assert file.stat().st_size == before.st_size
     assert counts(index.synchronize(photos))[1] == 1
+
+
+def test_files_of_one_size_and_time_that_change_places_are_told_apart(
+    index: Index, model: InfoMax, photos: Path, tmp_path: Path, embedded: Embedded
+) -> None:
+    files = [photos / f"{number}.bmp" for number in range(30, 34)]
+    for file, pixels in zip(files, colored(4, 12), strict=True):
+        save(file, pixels)
+        os.utime(file, (5, 5))
+    index.add(photos)
+    embedded()
+    before = [file.read_bytes() for file in files]
+    files[0].rename(tmp_path / "aside")
+    files[1].rename(files[0])
+    (tmp_path / "aside").rename(files[1])
+    assert counts(index.synchronize(photos))[:2] == (0, 2)
+    assert embedded() == 2
+    assert [file.read_bytes() for file in files[:2]] == before[1::-1]
+    assert_same(index, scratch(index, model, photos))
+    assert counts(index.synchronize(photos))[:2] == (0, 0)
+
+
+def test_a_file_that_replaces_one_of_its_size_and_time_is_noticed(
+    index: Index, photos: Path, tmp_path: Path, embedded: Embedded
+) -> None:
+    file, other = photos / "30.bmp", tmp_path / "other.bmp"
+    save(file, colored(1, 12)[0])
+    index.add(photos)
+    embedded()
+    for pixels, changed in ((colored(1, 12)[0], 0), (colored(1, 12, seed=1)[0], 1)):
+        status = file.stat()
+        save(other, pixels)
+        os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+        other.rename(file)
+        assert counts(index.synchronize(photos))[1] == changed
+        assert embedded() == changed
+    assert counts(index.synchronize(photos))[1] == 0
+
+
+def test_a_disk_that_numbers_its_files_anew_is_not_read_again(
+    index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As exFAT does whenever it is mounted."""
+    index.add(photos)
+    monkeypatch.setattr(row_comparison, "FEW", 3)
+    monkeypatch.setattr(scan_module, "content_digest", None)  # nothing may be read
+    identities = row_comparison.identities
+
+    def anew(paths: Sequence[str]) -> NDArray[np.uint64]:
+        return identities(paths) + np.array([0, 1_000_000, 0], np.uint64)
+
+    monkeypatch.setattr(row_comparison, "identities", anew)
+    assert counts(index.synchronize(photos))[:3] == (0, 0, 31)
 
 
 def test_rows_are_pruned_on_request_and_only_below_the_folder_given(index: Index, photos: Path) -> None:

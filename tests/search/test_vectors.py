@@ -103,7 +103,7 @@ def test_the_command_line(tmp_path: Path, photos: Path, infomax: Infomax) -> Non
     pq.write_table(pa.table({"path": paths, "vector": VECTORS.tolist()}), file)
     done = infomax("index", photos, "--vectors", file, "--index", place, "--fingerprint", "clip-b32")
     assert (done.code, done.stdout) == (0, "added 6, updated 0, without file 2\n")
-    assert "2 paths are no image files here" in done.stderr
+    assert "2 paths are no images here" in done.stderr
     np.save(tmp_path / "query.npy", VECTORS[1])
     found = infomax("search", tmp_path / "query.npy", "--index", place, "-k", 1)
     assert found.stdout.endswith(f"{photos / '1.png'}\n")

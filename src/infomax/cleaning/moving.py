@@ -191,7 +191,7 @@ def _refuse_unusable(index: Index, folder: Path) -> None:
         raise InfoMaxError(f"{quoted_path(folder)} is in the index: give --move-to another folder")
     if count := index.count(folder=real):
         raise InfoMaxError(
-            f"{quoted_path(folder)} holds {count} images of the index, and moved ones would be among them: "
+            f"{quoted_path(folder)} holds images of the index ({count}), and moved ones would be among them: "
             "give --move-to another folder"
         )
 

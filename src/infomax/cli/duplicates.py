@@ -1,6 +1,5 @@
 """duplicates: groups of images that look the same, and what to do about them."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from infomax.cli.options import IncludeGone, JsonFile
-from infomax.cli.output import one_line, print_gone, quoted, write_json
+from infomax.cli.output import counted, one_line, print_gone, quoted, write_json
+from infomax.paths import path_from_here
 
 if TYPE_CHECKING:
     from infomax.cleaning.choice import GroupChoice
@@ -161,8 +161,9 @@ def _act(
     if json_file != "-":
         _print_groups(choices, threshold if any(choice.group.kind == "near" for choice in choices) else None)
         if blank:
-            images = "1 image is" if len(blank) == 1 else f"{len(blank)} images are"
-            print(f"{images} blank or nearly blank: only equal bytes make these duplicates")
+            print(
+                f"{counted(len(blank), 'image')} {'is' if len(blank) == 1 else 'are'} blank or nearly blank: only equal bytes make these duplicates"
+            )
         if figure is not None:
             print(f"the figure is {figure}")
     outcome = None
@@ -193,12 +194,12 @@ def _print_groups(choices: "Sequence[GroupChoice]", threshold: float | None) -> 
             size = f"{each.width} x {each.height}"
             print(
                 f"  {mark:<4}  {size:>13}  {size_of(each.size):>7}  {_format(each):<5}  {date_of(each.mtime):<16}  "
-                f"{one_line(_shown(each.path))}{change}{gone}"
+                f"{one_line(path_from_here(each.path))}{change}{gone}"
             )
     surplus = [image for choice in choices for image in choice.surplus]
     print(
-        f"{_count(len(choices), 'group')}{'' if threshold is None else f' at a threshold of {threshold}'}; "
-        f"{_count(len(surplus), 'image')} beside the best ones, {size_of(sum(image.size for image in surplus))}"
+        f"{counted(len(choices), 'group')}{'' if threshold is None else f' at a threshold of {threshold}'}; "
+        f"{counted(len(surplus), 'image')} beside the best ones, {size_of(sum(image.size for image in surplus))}"
     )
 
 
@@ -210,13 +211,13 @@ def _report(outcome: "Outcome", folder: Path, *, quiet: bool, dry_run: bool) -> 
     if not quiet:
         if dry_run:
             for move in outcome.moves:
-                target = _shown(str(outcome.folder / target_of(move, outcome.folder)))
-                print(f"would move {one_line(_shown(str(move.source)))} to {one_line(target)}")
+                target = path_from_here(str(outcome.folder / target_of(move, outcome.folder)))
+                print(f"would move {one_line(path_from_here(str(move.source)))} to {one_line(target)}")
         sidecars = len(outcome.moves) - outcome.images
-        along = f" and {_count(sidecars, 'sidecar')}" if sidecars else ""
+        along = f" and {counted(sidecars, 'sidecar')}" if sidecars else ""
         print(
-            f"{'would move' if dry_run else 'moved'} {_count(outcome.images, 'image')}{along} of "
-            f"{_count(outcome.groups, 'group')}, {size_of(outcome.bytes)}, to {folder}"
+            f"{'would move' if dry_run else 'moved'} {counted(outcome.images, 'image')}{along} of "
+            f"{counted(outcome.groups, 'group')}, {size_of(outcome.bytes)}, to {folder}"
         )
         if outcome.moves and not dry_run:
             print(f"to move everything back: infomax duplicates --undo {quoted(folder)}")
@@ -231,7 +232,7 @@ def _undo(folder: Path, json_file: str | None) -> None:
     if json_file is not None:
         write_json(json_file, _moves(outcome, dry_run=False))
     if json_file != "-":
-        print(f"moved back {_count(len(outcome.moves), 'file')} from {folder}")
+        print(f"moved back {counted(len(outcome.moves), 'file')} from {folder}")
     _print_left(outcome)
 
 
@@ -240,11 +241,11 @@ def _print_left(outcome: "Outcome") -> None:
     counts: dict[str, int] = {}
     for each in outcome.left:
         if each.failed:
-            print(f"infomax: {one_line(_shown(each.path))} {one_line(each.reason)}", file=sys.stderr)
+            print(f"infomax: {one_line(path_from_here(each.path))} {one_line(each.reason)}", file=sys.stderr)
         else:
             counts[each.reason] = counts.get(each.reason, 0) + 1
     for reason, count in counts.items():
-        print(f"infomax: left {_count(count, 'file')} in place: {reason}", file=sys.stderr)
+        print(f"infomax: left {counted(count, 'file')} in place: {reason}", file=sys.stderr)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -260,8 +261,10 @@ def _decide(index: "Index", images: list[Path] | None, forget: str | None, json_
         write_json(json_file, {"forgotten": forgotten, "decisions": documents})
     if json_file != "-":
         for each in known:
-            print(f"{each.id}  {each.time[:10]}  keep {'  '.join(one_line(_shown(path)) for path in each.paths)}")
-        print(f"{_count(len(known), 'decision')}{f', {forgotten} forgotten' if forget is not None else ''}")
+            print(
+                f"{each.id}  {each.time[:10]}  keep {'  '.join(one_line(path_from_here(path)) for path in each.paths)}"
+            )
+        print(f"{counted(len(known), 'decision')}{f', {forgotten} forgotten' if forget is not None else ''}")
 
 
 def _group(choice: "GroupChoice") -> dict[str, Any]:
@@ -307,13 +310,3 @@ def _format(image: "IndexedImage") -> str:
     from infomax.cleaning.wording import format_of
 
     return format_of(image.path)
-
-
-def _shown(path: str) -> str:
-    """A path relative to the current folder if it lies below it."""
-    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - of a str
-    return path[len(here) :] if path.startswith(here) and len(path) > len(here) else path
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word if number == 1 else f'{word}s'}"

@@ -22,6 +22,7 @@ from infomax.cli.options import (
     SourceArgument,
     TrashFolder,
 )
+from infomax.cli.output import counted
 from infomax.cli.recipe_choice import PretrainedNet, Settings, recipe_choice
 from infomax.cli.serve import leave, page_access, print_address
 
@@ -145,7 +146,7 @@ def _serve(plan: "Plan", access: "Access", permissions: "Permissions", *, open_b
 
     def ready(address: str) -> None:
         print(f"model and index are kept in {plan.folder}", flush=True)
-        print_address(f"{len(shown)} images", address, access, "" if is_complete else "?view=wall")
+        print_address(counted(len(shown), "image"), address, access, "" if is_complete else "?view=wall")
         if open_browser:
             _open_browser(address, access, "" if is_complete else "?view=wall")
         learning.start(app.state.server.show)

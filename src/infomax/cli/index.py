@@ -1,6 +1,5 @@
 """index: make an index, or bring it up to date."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,20 +75,21 @@ def index(
     if not sources:
         raise typer.BadParameter("give one, or --vectors FILE.parquet", param_hint="SOURCE...")
     from infomax.search.index import Index
+    from infomax.search.index_folder import IndexFolder
     from infomax.search.planning import plan
 
-    reading = reading_options(exclude, max_pixels, image_column=image_column, label_column=label_column)
+    patterns = [each for each in exclude or () if each]
+    reading = reading_options(patterns, max_pixels, image_column=image_column, label_column=label_column)
     if dry_run and not index.exists():
         changes = plan(open_sources(sources, reading), model)
     else:
-        opened = (
-            Index.open(index, device=device, progress=True)
-            if model is None
-            else Index.create(index, model, device=device, progress=True)
-        )
-        is_missing = prune and image_column is label_column is None and _are_missing(sources)
-        source = sources if is_missing else open_sources(sources, reading)
-        changes = opened.synchronize(source, prune=prune, unmounted=unmounted, dry_run=dry_run, reading=reading)
+        if model is not None:
+            IndexFolder(index).create_for(model)
+        if "" in (exclude or ()):
+            _forget_excluded(index, dry_run=dry_run)
+        opened = Index.open(index, device=device, progress=True)
+        options = {"prune": prune, "unmounted": unmounted, "dry_run": dry_run}
+        changes = opened.synchronize(list(sources), reading=reading, **options)
     _print_remarks(changes, index, dry_run=dry_run)
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
@@ -132,9 +132,8 @@ def _index_vectors(
     reading = reading_options(exclude, max_pixels)
     changes = add_vectors(folder, folder.open_store(dim), given, next(iter(sources), None), reading, progress=True)
     if changes.skipped:
-        print_warnings(
-            [f"{len(changes.skipped)} paths are no image files here, and are listed by name: {index / 'skipped.csv'}"]
-        )
+        none = "1 path is no image file" if len(changes.skipped) == 1 else f"{len(changes.skipped)} paths are no images"
+        print_warnings([f"{none} here, listed by name: {index / 'skipped.csv'}"])
     counts = {"added": changes.added, "updated": changes.updated, "without_file": len(changes.skipped)}
     if json_file is not None:
         write_json(json_file, {"index": str(index), "dim": dim, "fingerprint": fingerprint, **counts})
@@ -142,11 +141,16 @@ def _index_vectors(
         print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
 
 
-def _are_missing(sources: list[str]) -> bool:
-    """Whether none of the sources exists as a file or folder."""
-    from infomax.paths import expand_home
+def _forget_excluded(index: Path, *, dry_run: bool) -> None:
+    """Forget what was excluded in earlier calls."""
+    from infomax.images.remembered import RememberedExclusions
+    from infomax.search.index_folder import IndexFolder
 
-    return not any(os.path.lexists(expand_home(each)) for each in sources)
+    if dry_run:
+        raise typer.BadParameter(
+            "'' forgets what was excluded before, which a dry run does not", param_hint="--exclude"
+        )
+    RememberedExclusions(IndexFolder(index).excluded_file).forget()
 
 
 def _print_remarks(changes: "Changes", index: Path, *, dry_run: bool) -> None:

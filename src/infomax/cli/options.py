@@ -24,7 +24,7 @@ Exclude = Annotated[
         "--exclude",
         metavar="PATTERN",
         help="Leave out files and folders of this name or path, such as 'thumb*' or 2019/raw; may be repeated. Hidden "
-        "ones and a NAS's thumbnails always are.",
+        "ones and a NAS's thumbnails always are. An index remembers them; '' makes it forget.",
     ),
 ]
 MaxPixels = Annotated[

@@ -6,6 +6,7 @@ import typer
 
 from infomax.cli.options import IndexOption, JsonFile, MetricName
 from infomax.cli.output import one_line, write_json
+from infomax.paths import path_from_here
 
 
 def outliers(
@@ -30,4 +31,4 @@ def outliers(
         write_json(json_file, {"metric": metric, "k": k, "outliers": documents})
     if json_file != "-":
         for rank, each in enumerate(found, 1):
-            print(f"{rank:>5}  {each.distance:<10.6f}  {one_line(each.image.path)}")
+            print(f"{rank:>5}  {each.distance:<7.3f}  {one_line(path_from_here(each.image.path))}")

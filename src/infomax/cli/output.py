@@ -56,6 +56,11 @@ def print_gone(left_out: int, missing_roots: Iterable[str]) -> None:
         )
 
 
+def counted(number: int, word: str) -> str:
+    """A number and a noun: "1 image", "2 images"."""
+    return f"{number} {word if number == 1 else f'{word}s'}"
+
+
 def one_line(text: str) -> str:
     """Text with its line breaks replaced by spaces: a path may contain them."""
     return " ".join(text.splitlines())

@@ -11,7 +11,7 @@ import typer
 from infomax.cli.options import After, Before, Device, IncludeGone, IndexOption, JsonFile, MetricName
 from infomax.cli.output import one_line, print_gone, print_warnings, write_json
 from infomax.errors import InfoMaxError
-from infomax.paths import expand_home
+from infomax.paths import expand_home, path_from_here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -185,8 +185,8 @@ def _print_matches(
     for name, matches in zip(images, found, strict=True):
         print(f"{name}: {len(matches)} {'match' if len(matches) == 1 else 'matches'}, {kind}")
         for each in matches:
-            end = f"{each.image.path}  {each.image.label or ''}".rstrip() + ("  (gone)" if each.image.gone else "")
-            print(f"{each.rank:>5}  {each.distance:<10.6f}  {one_line(end)}")
+            end = f"{path_from_here(each.image.path)}  {each.image.label or ''}".rstrip()
+            print(f"{each.rank:>5}  {each.distance:<7.3f}  {one_line(end)}{'  (gone)' if each.image.gone else ''}")
 
 
 def _match(match: "Match") -> dict[str, Any]:

@@ -7,6 +7,7 @@ import typer
 
 from infomax.cli.options import IndexOption, JsonFile
 from infomax.cli.output import one_line, write_json
+from infomax.paths import path_from_here
 
 By = Annotated[
     Literal["diverse", "typical", "odd"],
@@ -40,4 +41,4 @@ def select(
         write_json(json_file, {"by": by, "images": images})
     if json_file != "-":
         for each in found:
-            print(one_line(each.path))
+            print(one_line(path_from_here(each.path)))

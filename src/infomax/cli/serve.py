@@ -16,7 +16,7 @@ from infomax.cli.options import (
     PublicUrl,
     TrashFolder,
 )
-from infomax.cli.output import print_warnings
+from infomax.cli.output import counted, print_warnings
 
 if TYPE_CHECKING:
     from infomax.web.permissions import Permissions
@@ -54,7 +54,7 @@ def serve_index(index: Path, access: "Access", device: str, permissions: "Permis
     opened = Index.open(index, device=device)
     opened.model  # noqa: B018 - load it before the first upload: it may not be the model of this index
     app = create_app(opened, access.host, access.public, permissions or LOOK_ONLY, token=access.token)
-    serve(app, access, lambda address: print_address(f"{len(opened)} images", address, access))
+    serve(app, access, lambda address: print_address(counted(len(opened), "image"), address, access))
     leave()
 
 

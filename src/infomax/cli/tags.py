@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from infomax.cli.options import IndexOption, JsonFile
-from infomax.cli.output import write_json
+from infomax.cli.output import counted, write_json
 
 OutFile = Annotated[
     Path | None,
@@ -44,4 +44,4 @@ def tags(index: IndexOption, out: OutFile = None, json_file: JsonFile = None) ->
         for tag, count in counts.items():
             print(f"{count:>7}  {tag}")
         if out is not None:
-            print(f"{len(images)} images with tags as labels: {out}")
+            print(f"{counted(len(images), 'image')} with tags as labels: {out}")

@@ -23,6 +23,7 @@ class ReadingOptions:
         depth_scale: Ranges that become 0..255 for images deeper than 8 bits. None to measure the collection.
         image_column: Column of the images in parquet files; None to find it.
         label_column: Column of the labels in parquet files; None to find it.
+        remembered: Patterns that were excluded before; where they match nothing, nothing is said of them.
 
     Raises:
         InfoMaxError: A value is out of range.
@@ -35,6 +36,7 @@ class ReadingOptions:
     depth_scale: DepthScale | None = None
     image_column: str | None = None
     label_column: str | None = None
+    remembered: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         # a lone text is one pattern, not its letters
@@ -49,6 +51,11 @@ class ReadingOptions:
             if len(self.bands) not in (1, 3) or min(self.bands) < 1:
                 given = ",".join(map(str, self.bands))
                 raise InfoMaxError(f"bands {given}: give three, such as 4,3,2, or one, counted from 1")
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """All patterns, those that were excluded before among them."""
+        return (*self.exclude, *self.remembered)
 
     @property
     def pixel_limit(self) -> int | float:

@@ -1,7 +1,8 @@
-"""Figure of groups of duplicates: their images side by side, the best one framed."""
+"""Figure of groups of duplicates: their images side by side, the best one framed; as many groups in a row as fit."""
 
 from collections.abc import Sequence
 from io import BytesIO
+from math import sqrt
 from pathlib import PurePath
 
 from PIL import Image, ImageDraw, ImageOps
@@ -14,15 +15,18 @@ from infomax.search.index import Index
 from infomax.search.results import IndexedImage
 
 MOST_GROUPS, IMAGES_PER_GROUP = 50, 8
-"""Groups in a figure, and images in a row of it. What is left out is told in the figure."""
+"""Groups in a figure, and images of each. What is left out is told in the figure."""
 
 _SIDE, _GAP, _MARGIN, _LINE, _HEADER = 128, 12, 16, 15, 24  # pixels
+_APART = 3 * _GAP  # pixels between two groups of a row
 _BEST, _GROUND = "#1a7f37", "#f0f0f3"
 _LINES = 5
+_STEP = _HEADER + _SIDE + _LINES * _LINE + 2 * _GAP  # from row to row
+_WIDER = 1.3  # a figure is about this many times as wide as it is high
 
 
 def draw_groups(index: Index, choices: Sequence[GroupChoice]) -> Image.Image:
-    """Draw each group in a row: the best image first, with a frame; size, format, date and name below each.
+    """Draw groups side by side: the best image first, with a frame; size, format, date and name below each.
 
     Images are drawn from the thumbnails of the index.
 
@@ -40,29 +44,40 @@ def draw_groups(index: Index, choices: Sequence[GroupChoice]) -> Image.Image:
     if not choices:
         raise InfoMaxError("no duplicates were found, so there is nothing to draw")
     shown = choices[:MOST_GROUPS]
-    rows = [_shown(choice) for choice in shown]
-    step = _HEADER + _SIDE + _LINES * _LINE + 2 * _GAP
+    groups = [_shown(choice) for choice in shown]
+    places, width, height = _arranged([len(images) for images in groups])
     rest = len(choices) - len(shown)
-    columns = max(4, *map(len, rows))
-    width = 2 * _MARGIN + columns * (_SIDE + _GAP) - _GAP
-    figure = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * step + (_HEADER if rest else 0)), PAPER)
+    figure = Image.new("RGB", (width, height + (_HEADER if rest else 0)), PAPER)
     draw = ImageDraw.Draw(figure)
-    ids = [image.id for row in rows for image in row]
-    thumbnails = index.thumbnails(ids)
-    for number, (choice, images) in enumerate(zip(shown, rows, strict=True)):
-        top = _MARGIN + number * step
-        draw.text((_MARGIN, top), fit_text(_title(choice, len(images)), font(13), width - 2 * _MARGIN), INK, font(13))
+    thumbnails = index.thumbnails([image.id for images in groups for image in images])
+    for choice, images, (left, top) in zip(shown, groups, places, strict=True):
+        title = fit_text(_title(choice, len(images)), font(13), min(_width(len(images)) + _APART - _GAP, width - left))
+        draw.text((left, top), title, INK, font(13))
         for column, image in enumerate(images):
-            place = _MARGIN + column * (_SIDE + _GAP), top + _HEADER
+            place = left + column * (_SIDE + _GAP), top + _HEADER
             _draw_image(figure, thumbnails.get(image.id), image, place, is_best=image == choice.best)
     if rest:
-        draw.text(
-            (_MARGIN, _MARGIN + len(rows) * step),
-            f"and {rest} more {'group' if rest == 1 else 'groups'}",
-            INK,
-            font(13),
-        )
+        draw.text((_MARGIN, height - _MARGIN), f"and {rest} more {'group' if rest == 1 else 'groups'}", INK, font(13))
     return figure
+
+
+def _width(images: int) -> int:
+    """Pixels that some images take side by side; a title needs those of two."""
+    return max(images, 2) * (_SIDE + _GAP) - _GAP
+
+
+def _arranged(counts: Sequence[int]) -> tuple[list[tuple[int, int]], int, int]:
+    """Places of groups, in rows from left to right, and the size of the figure."""
+    widths = [_width(count) for count in counts]
+    widest = max(*widths, round(sqrt(_WIDER * sum(width + _APART for width in widths) * _STEP)))
+    places, left, top = [], _MARGIN, _MARGIN
+    for width in widths:
+        if left > _MARGIN and left + width > _MARGIN + widest:
+            left, top = _MARGIN, top + _STEP
+        places.append((left, top))
+        left += width + _APART
+    right = max(place[0] + width for place, width in zip(places, widths, strict=True))
+    return places, right + _MARGIN, top + _STEP + _MARGIN
 
 
 def _shown(choice: GroupChoice) -> list[IndexedImage]:
@@ -72,8 +87,8 @@ def _shown(choice: GroupChoice) -> list[IndexedImage]:
 
 def _title(choice: GroupChoice, shown: int) -> str:
     count = len(choice.group.images)
-    title = f"{count} images, {choice.group.kind}, similarity at least {choice.group.similarity:.3f}"
-    return title if shown == count else f"{title}; {shown} of them shown"
+    least = "" if choice.group.kind == "same bytes" else f", similarity {choice.group.similarity:.2f} or more"
+    return f"{count} images, {choice.group.kind}{least}{'' if shown == count else f'; {shown} of them shown'}"
 
 
 def _draw_image(

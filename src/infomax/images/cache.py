@@ -30,7 +30,7 @@ from infomax.decoding.depth import NO_SCALE, DepthScale
 from infomax.decoding.image import DECODING_VERSION
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images.cache_place import FORBIDDEN, default_cache, known_temporary_cache, temporary_cache
+from infomax.images.cache_place import FORBIDDEN, FULL, REMEDY, default_cache, known_temporary_cache, temporary_cache
 from infomax.images.source import Entry
 from infomax.paths import expand_home, quoted_path
 
@@ -187,8 +187,8 @@ def write_cache(folder: Path, images: Iterable[PreparedImage], info: BuildInfo) 
         The set of images, with its pixels mapped read-only.
 
     Raises:
-        InfoMaxError: The disk is full, or neither the folder nor a temporary one can be written to. Nothing remains of
-            the new build then.
+        InfoMaxError: The disk is full, no folder can be made there, or neither it nor a temporary one can be written
+            to. Nothing remains of the new build then.
 
     Warns:
         InfoMaxWarning: The folder may not be written to, and a temporary one is used.
@@ -210,9 +210,9 @@ def write_cache(folder: Path, images: Iterable[PreparedImage], info: BuildInfo) 
         finished = folder / f"{max(time.time_ns(), latest + 1):020d}-{uuid4().hex}"  # clocks are set back at times
         unfinished.rename(finished)
     except OSError as error:
+        remedy = "make room there, or set INFOMAX_CACHE to a folder on another disk" if error.errno in FULL else REMEDY
         raise InfoMaxError(
-            f"cannot keep prepared images in {quoted_path(folder)} ({error.strerror}): make room there, "
-            "or set INFOMAX_CACHE to a folder on another disk"
+            f"cannot keep prepared images in {quoted_path(folder)} ({error.strerror}): {remedy}"
         ) from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

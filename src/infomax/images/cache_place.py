@@ -14,7 +14,10 @@ from infomax.paths import expand_home, quoted_path
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 """Errors of a folder that this user may not write to. A full disk is no such error: a temporary folder may share it."""
 
-_REMEDY = "set INFOMAX_CACHE to a folder that you may write to"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a disk without room."""
+
+REMEDY = "set INFOMAX_CACHE to a folder that you may write to"
 
 
 def default_cache() -> Path:
@@ -56,9 +59,9 @@ def temporary_cache(reason: str) -> Path:
     try:
         folder = known_temporary_cache() or _new_temporary_cache()
     except OSError as error:
-        raise InfoMaxError(f"{reason}, and no temporary one either ({error.strerror or error}): {_REMEDY}") from None
+        raise InfoMaxError(f"{reason}, and no temporary one either ({error.strerror or error}): {REMEDY}") from None
     warnings.warn(
-        f"{reason}: they are kept in {quoted_path(folder)} until the system clears it; {_REMEDY}",
+        f"{reason}: they are kept in {quoted_path(folder)} until the system clears it; {REMEDY}",
         InfoMaxWarning,
         stacklevel=2,
     )

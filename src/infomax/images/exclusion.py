@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 HIDDEN_FILES = ".*"
@@ -58,10 +59,18 @@ class Exclusion:
                 return pattern
         return None
 
-    def _typed(self, below: str) -> tuple[str, str]:
-        """The path as it is typed from here, and from the root of the file system."""
-        root = self.root.as_posix().lower().removeprefix("./")
-        return f"{root}/{below}", f"{self.root.absolute().as_posix().lower()}/{below}"
+    def _typed(self, below: str) -> list[str]:
+        """The path as it is typed from here, and from the root of the file system, with links and without."""
+        return [f"{root}/{below}" for root in self._roots]
+
+    @cached_property
+    def _roots(self) -> list[str]:
+        roots = (
+            self.root.as_posix().removeprefix("./"),
+            self.root.absolute().as_posix(),
+            self.root.resolve().as_posix(),
+        )
+        return [root.lower() for root in dict.fromkeys(roots)]
 
     def match_any(self, path: str) -> str | None:
         """Find the pattern that excludes a file, by its own name or by that of a folder above it.

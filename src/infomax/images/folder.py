@@ -16,7 +16,7 @@ from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images.census import Census, Skipped, census_lines, extension_of
 from infomax.images.exclusion import DEFAULT_EXCLUDES, Exclusion
-from infomax.images.source import Content, Entry, file_version, first_folder, relative_names
+from infomax.images.source import Content, Entry, file_entries, first_folder, relative_names
 from infomax.paths import JOURNAL, printable, quoted_path
 
 
@@ -91,7 +91,7 @@ def image_files(paths: Sequence[Path], name: str, identity: str) -> ImageFiles:
 
     """
     root, names = relative_names(paths)
-    return ImageFiles(name, identity, [Entry(key, file_version(root / key)) for key in names], root)
+    return ImageFiles(name, identity, file_entries(root, names), root)
 
 
 def image_folder(root: Path, options: ReadingOptions = DEFAULT_OPTIONS) -> ImageFiles:
@@ -111,11 +111,11 @@ def image_folder(root: Path, options: ReadingOptions = DEFAULT_OPTIONS) -> Image
         InfoMaxError: There is no image, or `root` cannot be opened.
 
     """
-    listing = _list(root, Exclusion(root, (*DEFAULT_EXCLUDES, *options.exclude)))
+    listing = _list(root, Exclusion(root, (*DEFAULT_EXCLUDES, *options.excluded)))
     if not listing.images:
         content = _describe_content(listing, options)
         raise InfoMaxError(f"{quoted_path(root)} {content}: give a folder with images in it, in any nesting")
-    entries = [Entry(key, file_version(root / key)) for key in listing.images]
+    entries = file_entries(root, listing.images)
     entries += [Entry(key, "absent") for key in listing.unreadable]
     return ImageFiles(
         str(root),

@@ -14,7 +14,7 @@ from PIL import Image
 from infomax.decoding.broken import BrokenImage
 from infomax.images.census import Census
 from infomax.images.pixels import pixels_of_pil, to_pixels, validate_image
-from infomax.images.source import Content, Entry, file_version, first_folder, relative_names
+from infomax.images.source import Content, Entry, file_entries, first_folder, relative_names
 from infomax.paths import printable
 
 Item: TypeAlias = Path | bytes | Image.Image | NDArray[Any]
@@ -97,13 +97,12 @@ def item_rows(items: Sequence[Item]) -> ItemRows:
             validate_image(item.dtype, item.shape, f"item {row}")
     files = [item for item in items if isinstance(item, Path)]
     root, names = relative_names(files) if files else (Path(), [])
-    keys, found = iter(names), list[Item]()
+    named, found = iter(file_entries(root, names)), list[Item]()
     entries = []
     for row, item in enumerate(items):
         if isinstance(item, Path):
-            key = next(keys)
-            found.append(root / key)
-            entries.append(Entry(key, file_version(root / key)))
+            entries.append(next(named))
+            found.append(root / entries[-1].key)
         else:
             found.append(item)
             entries.append(Entry(f"item#{row}", ""))

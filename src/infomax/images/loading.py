@@ -247,6 +247,8 @@ def _prepare(
             first_failure = first_failure or f"{quoted_path(entry.key)}: {image.result.reason}"
         yield image
     if not n_decoded:
+        if len(source.entries) == 1:
+            raise InfoMaxError(f"{quoted_path(source.name)}: its only image cannot be decoded; {first_failure}")
         raise InfoMaxError(
             f"{quoted_path(source.name)}: none of its {len(source.entries)} images can be decoded; "
             f"the first is {first_failure}"

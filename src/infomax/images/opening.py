@@ -175,7 +175,7 @@ def _open_pattern(pattern: Path, options: ReadingOptions) -> Source:
     """Open what matches a pattern, in the order of the paths. Its identity stays as files come and go."""
     paths = [Path(path) for path in sorted({*glob.glob(str(pattern), recursive=True)})]  # noqa: PTH207
     root = Path(*takewhile(lambda part: not glob.has_magic(part), pattern.parts))
-    paths, census = pass_over(paths, Exclusion(root, (*DEFAULT_EXCLUDES, *options.exclude)))
+    paths, census = pass_over(paths, Exclusion(root, (*DEFAULT_EXCLUDES, *options.excluded)))
     if not paths and census.lines():
         raise InfoMaxError(f"{quoted_path(pattern)} matches no images ({'; '.join(census.lines())})")
     if not paths:
@@ -197,7 +197,7 @@ def _open_list(given: Sequence[Any], options: ReadingOptions) -> Source:
     if len(given) == 1 and isinstance(given[0], str | Path | Source):
         return _open(given[0], options)
     items = [_item(item, row) for row, item in enumerate(given)]
-    exclusion = Exclusion(Path(), options.exclude)
+    exclusion = Exclusion(Path(), options.excluded)
     items = [item for item in items if not (_is_image(item) and isinstance(item, Path) and exclusion.match(str(item)))]
     tables = [item for item in items if isinstance(item, Path) and item.suffix.lower() == ".parquet" and item.is_file()]
     if len(tables) == len(items):

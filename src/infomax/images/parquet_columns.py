@@ -102,9 +102,10 @@ def find_label_column(schema: pa.Schema, file: Path, named: str | None) -> str |
         raise InfoMaxError(
             f"{quoted_path(file)} has no column {named!r} for labels, only {', '.join(map(repr, schema.names))}"
         )
-    kind = schema.field(named).type
+    kind = _element(schema.field(named).type)
     if types.is_nested(kind) or _is_binary(kind):
-        raise InfoMaxError(f"{quoted_path(file)}: column {named!r} is {kind}: labels are numbers or text, one a row")
+        whole = schema.field(named).type
+        raise InfoMaxError(f"{quoted_path(file)}: column {named!r} is {whole}: labels are numbers or text, one a row")
     return named
 
 
@@ -124,6 +125,10 @@ def class_names(metadata: Mapping[bytes, bytes] | None, column: str | None) -> M
         feature = (described.get("info") or described)["features"][column]
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
+    if isinstance(feature, list) and len(feature) == 1:  # a list of classes, as older versions write it
+        feature = feature[0]
+    elif isinstance(feature, dict) and isinstance(feature.get("feature"), dict):
+        feature = feature["feature"]
     if isinstance(feature, dict) and isinstance(feature.get("dtype"), dict):  # as the README of a data set has it
         feature = feature["dtype"].get("class_label")
     if not isinstance(feature, dict) or not (feature.get("_type") == "ClassLabel" or "names" in feature):
@@ -141,13 +146,18 @@ def label_text(value: Any, names: Mapping[int, str] | None) -> str | None:
         names: Names of the classes; None if numbers mean themselves.
 
     Returns:
-        The label. None if there is none: null, NaN, empty text, or a negative number of a class.
+        The label; of a list of one, that one. None if there is none: null, NaN, empty text, a negative number of a
+        class, or a list of none or of several.
 
     Example:
         >>> [label_text(value, {0: "cat", 1: "dog"}) for value in (1, -1, 2)], label_text(-1, None)
         (['dog', None, '2'], '-1')
+        >>> label_text(["cat"], None), label_text(["cat", "dog"], None)
+        ('cat', None)
 
     """
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
     if isinstance(value, float):  # a data frame turns whole numbers with gaps into floats
         value = None if isnan(value) else int(value) if value.is_integer() else value
     if value is None or value == "":
@@ -215,20 +225,25 @@ def _element(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if any(check(kind) for check in is_list) else kind
 
 
+def _decoded(kind: pa.DataType) -> pa.DataType:
+    """The type of the values of a dictionary, or the type itself."""
+    return kind.value_type if types.is_dictionary(kind) else kind
+
+
 def _is_binary(kind: pa.DataType) -> bool:
+    kind = _decoded(kind)
     return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    if types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = _decoded(kind)
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _may_label(field: pa.Field) -> bool:
     """Whether a column may hold labels. Floats are more often measurements."""
-    kind = field.type
-    is_class = types.is_integer(kind) or types.is_boolean(kind) or types.is_dictionary(kind) or _is_text(kind)
+    kind = _decoded(_element(field.type))
+    is_class = types.is_integer(kind) or types.is_boolean(kind) or _is_text(kind)
     return bool(is_class or types.is_null(kind) or (types.is_floating(kind) and "label" in field.name.lower()))
 
 

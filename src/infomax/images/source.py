@@ -1,6 +1,7 @@
 """Source, the protocol of every kind of image collection: cheap to list, decoded on demand."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b, file_digest
 from pathlib import Path
@@ -165,11 +166,42 @@ def file_version(path: Path) -> str:
         `size:mtime`, in bytes and nanoseconds since 1970, or "absent".
 
     """
+    return _version_of(_status(path))
+
+
+def file_entries(root: Path, keys: Sequence[str]) -> list[Entry]:
+    """List files with versions that tell them apart.
+
+    Files of one size and one time may change places and nothing else would show it. So their versions also name the
+    inode, `size:mtime inode`. Others do without: on some disks (exFAT) every file has a new inode each time the disk is
+    plugged in, and would have to be read again.
+
+    Args:
+        root: Folder that the keys are relative to.
+        keys: Paths of the files.
+
+    Returns:
+        The entries, in the same order.
+
+    """
+    statuses = [_status(root / key) for key in keys]
+    versions = [_version_of(status) for status in statuses]
+    counts = Counter(versions)
+    return [
+        Entry(key, version if status is None or counts[version] == 1 else f"{version} {status.st_ino}")
+        for key, version, status in zip(keys, versions, statuses, strict=True)
+    ]
+
+
+def _status(path: Path) -> os.stat_result | None:
     try:
-        status = path.stat()
+        return path.stat()
     except (OSError, ValueError):  # no file can have a name with a NUL
-        return "absent"
-    return f"{status.st_size}:{status.st_mtime_ns}"
+        return None
+
+
+def _version_of(status: os.stat_result | None) -> str:
+    return "absent" if status is None else f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def first_folder(key: str) -> str | None:

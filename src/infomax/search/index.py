@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
-from infomax.images import ReadingOptions, SourceLike, write_skipped
-from infomax.images.opening import open_source
+from infomax.images import ReadingOptions, SourceLike, open_source, write_skipped
+from infomax.images.remembered import RememberedExclusions
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import find_outliers
 from infomax.search.duplicates import DEFAULT_KINDS, THRESHOLD, DuplicateOptions, find_blank_images, find_duplicates
 from infomax.search.index_folder import IndexFolder
-from infomax.search.pruning import rows_of_missing
+from infomax.search.pruning import missing_sources, rows_below
 from infomax.search.queries import (
     Conditions,
     Query,
@@ -189,11 +189,14 @@ class Index(IndexReader):
 
         """
         roots, options = Roots.read(self._folder.roots_file), self.model.reading_options(reading)
-        if prune and (rows := rows_of_missing(self._store, source, roots, unmounted=unmounted)):
-            return remove_rows(self._store, rows, dry_run=dry_run)
-        opened = open_source(source, options)
+        missing, source = missing_sources(self._store, source, roots, unmounted=unmounted) if prune else ([], source)
+        if missing and not source:
+            return remove_rows(self._store, rows_below(self._store, missing), dry_run=dry_run)
+        excluded = RememberedExclusions(self._folder.excluded_file)
+        opened = open_source(source, excluded.applied(source, options))
         if not dry_run:
             roots.add(opened.roots() or [], self._folder.roots_file)
+            excluded.add(source, options)
         changes = synchronize(
             *(self._store, opened, self.model.encode),
             size=self.model.recipe_.size,
@@ -208,7 +211,8 @@ class Index(IndexReader):
         )
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)
-        return changes
+        rest = rows_below(self._store, missing)  # without those whose files have moved
+        return changes + remove_rows(self._store, rest, dry_run=dry_run) if rest else changes
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove images from the index; their files stay.

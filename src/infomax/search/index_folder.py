@@ -4,6 +4,7 @@
     model/           a copy of the model, so that the folder is all that a search needs, here or elsewhere
     images.lance/    the rows
     skipped.csv      what the last synchronization left out, and why
+    excluded.json    patterns that --exclude has left out of these folders
     roots.json       the folders that were indexed, each with the mount point of its disk
     decisions.jsonl  images that were reviewed and are to be kept, though they look the same
     tags.jsonl       words that people gave to images, and which images the page leaves out
@@ -88,6 +89,7 @@ class IndexFolder:
         self.metadata_file = self.path / "index.json"
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"
+        self.excluded_file = self.path / "excluded.json"
         self.roots_file = self.path / "roots.json"
         self.decisions_file = self.path / "decisions.jsonl"
         self.tags_file = self.path / "tags.jsonl"

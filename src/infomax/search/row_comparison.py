@@ -5,8 +5,8 @@ One image has one row, by whatever paths it can be reached, and a renamed file k
     paths of a source -> one path a file -> rows of the same path, of the same file, and of files that are gone
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ from infomax.search.identity import identities, preference, repeats
 from infomax.search.presence import gone_among
 from infomax.search.roots import Roots
 from infomax.search.stores.store import Store
+
+FEW = 100
+"""Files that are read again in any case, if their inodes have changed."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,9 @@ class RowComparison:
 def compare_rows(store: Store, listing: Listing, roots: Roots) -> RowComparison:
     """Find the images that need a new row, and the rows that have lost their image.
 
-    A row matches if version and label are the same. An image without a version may always have changed. An image below
-    a root that cannot be read has not vanished.
+    A row matches if version and label are the same. An image without a version may always have changed, and so may one
+    whose file has another inode, unless those of its whole disk have. An image below a root that cannot be read has not
+    vanished.
 
     Args:
         store: Rows of the index.
@@ -143,6 +147,7 @@ def compare_rows(store: Store, listing: Listing, roots: Roots) -> RowComparison:
     inodes = set(listing.keys[:, 1].tolist())
     is_unchanged = [False] * len(entries)
     hashes: dict[str, str] = {}
+    replaced: dict[int, str] = {}
     vanished: list[str] = []
     linked: list[str] = []  # rows that may be of the same file as a path of the listing
     for path, version, label, content_hash, inode in _scan(store, ["path", "version", "label", "hash", "inode"]):
@@ -154,8 +159,13 @@ def compare_rows(store: Store, listing: Listing, roots: Roots) -> RowComparison:
                 linked.append(path)
         elif version and (version, label) == (entries[position].version, labels[position] if labels else label):
             is_unchanged[position] = True
+            if inode not in (None, listing.inode(position)):
+                replaced[position] = content_hash
         else:
             hashes[path] = content_hash
+    for position in _not_renumbered(replaced.keys(), listing, is_unchanged):
+        is_unchanged[position] = False
+        hashes[listing.paths[position]] = replaced[position]
     dropped, superseded = _one_path_a_file(listing, linked)
     same_file = len(dropped) + len(superseded)
     own_rows = (listing.paths[place] for place in dropped if is_unchanged[place] or listing.paths[place] in hashes)
@@ -171,6 +181,24 @@ def compare_rows(store: Store, listing: Listing, roots: Roots) -> RowComparison:
         superseded=sorted(superseded),
         lost=_lost_rows(store, listing, changed, positions.keys() - superseded, superseded, roots),
     )
+
+
+def _not_renumbered(replaced: Collection[int], listing: Listing, matches: Sequence[bool]) -> list[int]:
+    """Files that replaced others of the same size and time: few of a disk. Some disks number all files anew at times.
+
+    Args:
+        replaced: Positions of files that match their rows and have another inode.
+        listing: Images of a source.
+        matches: Which images match their rows.
+
+    Returns:
+        Positions of the files whose content must be compared.
+
+    """
+    disks = listing.keys[:, 0].tolist()
+    others = Counter(disks[position] for position in replaced)
+    every = Counter(disk for disk, is_match in zip(disks, matches, strict=True) if is_match)
+    return [each for each in replaced if others[disks[each]] <= max(FEW, every[disks[each]] // 2)]
 
 
 def _scan(store: Store, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ Only the list of images is held in memory. A killed process loses at most the cu
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 
 import numpy as np
@@ -60,6 +60,10 @@ class Changes:
     moved: int = 0
     same_file: int = 0
     gone: int = 0
+
+    def __add__(self, other: "Changes") -> "Changes":
+        """Changes of two sources together."""
+        return Changes(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 def synchronize(
