@@ -161,9 +161,8 @@ def _act(
     if json_file != "-":
         _print_groups(choices, threshold if any(choice.group.kind == "near" for choice in choices) else None)
         if blank:
-            print(
-                f"{counted(len(blank), 'image')} {'is' if len(blank) == 1 else 'are'} blank or nearly blank: only equal bytes make these duplicates"
-            )
+            empty = f"{counted(len(blank), 'image')} {'is' if len(blank) == 1 else 'are'} blank or nearly blank"
+            print(f"{empty}: only equal bytes make these duplicates")
         if figure is not None:
             print(f"the figure is {figure}")
     outcome = None
