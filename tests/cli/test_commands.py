@@ -29,7 +29,9 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_fit_embed_montage(photos: Path, tmp_path: Path, shell: Infomax) -> None:
+def test_fit_embed_montage(
+    photos: Path, tmp_path: Path, shell: Infomax, infomax: Infomax, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fitted = shell("fit", "photos", "--out", "run", *SMALL_RECIPE, "--seed", 3)
     assert fitted.code == 0, fitted
     assert fitted.stderr == "infomax: skipped 1 broken image: run/skipped.csv\n"
@@ -46,7 +48,8 @@ def test_fit_embed_montage(photos: Path, tmp_path: Path, shell: Infomax) -> None
         ((where, reason),) = list(csv.reader(file))[1:]
     assert (where, bool(reason)) == ("dogs/broken.png", True)
 
-    embedded = shell("embed", "photos", "--model", "run", "--out", "new/vectors.parquet")
+    monkeypatch.chdir(tmp_path)
+    embedded = infomax("embed", "photos", "--model", "run", "--out", "new/vectors.parquet")
     assert (embedded.code, embedded.stdout) == (0, "20 vectors of 8 numbers are in new/vectors.parquet\n")
     assert embedded.stderr.startswith("infomax: skipped 1 broken image: the first: 'dogs/broken.png', ")
     assert embedded.stderr.count("\n") == 1
@@ -57,7 +60,7 @@ def test_fit_embed_montage(photos: Path, tmp_path: Path, shell: Infomax) -> None
     model = InfoMax.load(tmp_path / "run", device="cpu")
     np.testing.assert_allclose(np.stack(table["vector"].to_numpy()), model.transform(photos), atol=1e-5)
 
-    shown = shell("montage", "photos", "--model", "run", "--out", "montage.png", "--queries", 3, "--neighbors", 4)
+    shown = infomax("montage", "photos", "--model", "run", "--out", "montage.png", "--queries", 3, "--neighbors", 4)
     assert (shown.code, shown.stdout) == (0, "the figure is montage.png\n")
     with Image.open(tmp_path / "montage.png") as figure:
         assert figure.format == "PNG"

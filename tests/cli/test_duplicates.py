@@ -82,12 +82,13 @@ def test_a_group_is_listed_with_sizes_formats_and_dates(
 
 
 def test_duplicates_are_moved_and_moved_back_as_a_user_does(
-    shell: Infomax, run: Path, tmp_path: Path, copies: Path, index: Path
+    shell: Infomax, infomax: Infomax, tmp_path: Path, copies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Relative paths, another process for each command."""
+    """Relative paths, and another process for what moves files."""
+    monkeypatch.chdir(tmp_path)
     before = files(copies)
     words = ("duplicates", "--index", "index", "--keep", "best", "--move-to", "trash")
-    planned = shell(*words, "--dry-run", "--figure", "groups.png")
+    planned = infomax(*words, "--dry-run", "--figure", "groups.png")
     assert planned.code == 0, planned
     target = f"trash/{(copies / 'cat' / 'copy.png').relative_to('/')}"
     assert f"would move photos/cat/copy.png to {target}" in planned.stdout.splitlines()
@@ -101,12 +102,12 @@ def test_duplicates_are_moved_and_moved_back_as_a_user_does(
     assert moved.stdout.splitlines()[-1] == "to move everything back: infomax duplicates --undo trash"
     assert (tmp_path / target).read_bytes() == (copies / "cat" / "00.png").read_bytes()
     assert not (copies / "dog" / "copy.png").exists()
-    assert "0 groups" in shell("duplicates", "--index", "index").stdout
-    assert "moved 0 images" in shell(*words).stdout
+    assert "0 groups" in infomax("duplicates", "--index", "index").stdout
+    assert "moved 0 images" in infomax(*words).stdout
     back = shell("duplicates", "--undo", "trash")
     assert (back.code, back.stdout) == (0, "moved back 2 files from trash\n")
     assert files(copies) == before
-    assert "1 group" in shell("duplicates", "--index", "index").stdout
+    assert "1 group" in infomax("duplicates", "--index", "index").stdout
 
 
 def test_what_stays_is_told_and_ends_with_one(infomax: Infomax, index: Path, copies: Path, tmp_path: Path) -> None:

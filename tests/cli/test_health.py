@@ -16,10 +16,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_prior_of_weight_100_is_told_once_and_logged(shell: Infomax) -> None:
+def test_a_prior_of_weight_100_is_told_once_and_logged(infomax: Infomax) -> None:
     np.save("a.npy", colored(128))
     words = ["--set", "gamma=100", "--set", "alpha=0", "--set", "batch=4", "--epochs", 4]
-    ended = shell("fit", "a.npy", "--out", "run", *SMALL_RECIPE, *words)
+    ended = infomax("fit", "a.npy", "--out", "run", *SMALL_RECIPE, *words)
     assert ended.code == 0, ended
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.startswith("infomax: warning: epoch ")
@@ -36,12 +36,12 @@ def test_a_learning_rate_of_10_is_told(infomax: Infomax) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_tensorboard_gets_the_curves_and_the_neighbors(shell: Infomax) -> None:
+def test_tensorboard_gets_the_curves_and_the_neighbors(infomax: Infomax) -> None:
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     np.save("a.npy", colored(40))
     fit = ["fit", "a.npy", "--out", "run", *SMALL_RECIPE, "--tensorboard"]
     for words in ([], ["--resume", "--epochs", 3]):
-        ended = shell(*fit, *words)
+        ended = infomax(*fit, *words)
         assert (ended.code, ended.stderr) == (0, "")
     events = reading.EventAccumulator("run/tensorboard").Reload()
     assert [event.step for event in events.Scalars("epoch/total")] == [3, 6, 9]

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from infomax import Index, InfoMax
+from infomax.paths import path_from_here
 from tests.cli.conftest import document
 from tests.conftest import SMALL, Infomax, colored, no_room
 
@@ -22,11 +23,14 @@ def make_case(name: str, folder: Path) -> None:
     subprocess.run([sys.executable, CASES / f"{name}.py", folder], check=True)
 
 
-def test_a_folder_is_indexed_and_searched(shell: Infomax, tmp_path: Path, photos: Path, run: Path) -> None:
+def test_a_folder_is_indexed_and_searched(
+    shell: Infomax, infomax: Infomax, tmp_path: Path, photos: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = shell("index", "photos", "--model", run, "--index", "photos.index")
     assert (made.code, made.stderr) == (0, "")
     assert made.stdout == "added 12, updated 0, unchanged 0, removed 0, skipped 0\n"
-    found = shell("search", "photos/cat/04.png", "--index", "photos.index", "-k", 3, "--json", "-")
+    monkeypatch.chdir(tmp_path)
+    found = infomax("search", "photos/cat/04.png", "--index", "photos.index", "-k", 3, "--json", "-")
     assert (found.code, found.stderr) == (0, "")
     result = document(found.stdout)
     assert (result["query"], result["metric"], result["approximate"]) == ("photos/cat/04.png", "cosine", False)
@@ -34,6 +38,11 @@ def test_a_folder_is_indexed_and_searched(shell: Infomax, tmp_path: Path, photos
     near = Index.open(tmp_path / "photos.index").search(query, 4)
     assert near[0].image.path == str(query)  # which the command leaves out
     expected = [replace(each, rank=each.rank - 1) for each in near[1:]]
+    lines = infomax("search", query, "--index", "photos.index", "-k", 3).stdout.splitlines()
+    assert lines[1:] == [
+        f"{each.rank:>5}  {each.distance:<7.3f}  {path_from_here(each.image.path)}" for each in expected
+    ]
+    assert lines[1].split()[2].startswith("photos/")
     assert result["matches"] == [
         {
             "rank": each.rank,

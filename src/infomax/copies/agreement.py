@@ -108,15 +108,15 @@ def verify(
 
     """
     first, second = (torch.from_numpy(each).permute(0, 3, 1, 2).contiguous().float() for each in (a, b))
-    fixed = _luma(first)
-    maps = register(fixed, _luma(second), maps, 1, 3, 2.0, stride=2)
+    fixed = luma(first)
+    maps = register(fixed, luma(second), maps, 1, 3, 2.0, stride=2)
     other, overlap = sample(second, maps)
     mask = overlap.float() * inside
     if by_channel:
         channels = match_clipping(first.flatten(0, 1), other.flatten(0, 1), mask.repeat_interleave(3, 0))
-        x, y = (_luma(each.reshape(first.shape)) for each in channels)
+        x, y = (luma(each.reshape(first.shape)) for each in channels)
     else:
-        x, y = match_clipping(fixed, _luma(other), mask)
+        x, y = match_clipping(fixed, luma(other), mask)
     fine, parts = agreement(_band(x), _band(y), mask, 2.0)
     x, y, halved = (avg_pool2d(each[:, None], 2)[:, 0] for each in (x, y, mask))
     coarse, coarse_parts = agreement(_band(x), _band(y), halved, 2.0)
@@ -130,7 +130,16 @@ def verify(
     return torch.where(smooth, coarse, fine), good, maps
 
 
-def _luma(images: Float[torch.Tensor, "n 3 side side"]) -> GrayImages:
+def luma(images: Float[torch.Tensor, "n 3 side side"]) -> GrayImages:
+    """Convert images to gray.
+
+    Args:
+        images: Images in 0..255, shape (n, 3, side, side).
+
+    Returns:
+        Luma (ITU-R BT.601), shape (n, side, side).
+
+    """
     red, green, blue = images.unbind(1)
     return 0.299 * red + 0.587 * green + 0.114 * blue
 

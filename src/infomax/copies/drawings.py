@@ -5,14 +5,16 @@ small part of a drawing that shows something must agree, and none is left out. A
 brightened differs nowhere by more than noise.
 """
 
+from collections.abc import Sequence
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from torch.nn.functional import avg_pool2d
 
-from infomax.copies.agreement import box, match_clipping
-from infomax.copies.candidates import gray
-from infomax.copies.registration import AffineMaps, GrayImages, identity_maps, register, sample
+from infomax.copies.agreement import box, luma, match_clipping
+from infomax.copies.photometry import part_sums, unexplained_color, unexplained_light
+from infomax.copies.registration import AffineMaps, GrayImages, register, sample
 
 DRAWING_SIDE = 256
 """Pixels of both sides at which drawings are compared, unless a thumbnail is smaller."""
@@ -32,72 +34,144 @@ RELATIVE_CONTRAST = 0.25
 FADED = 0.25
 """Ratio of contrasts below which a part shows something in one image only."""
 
+COLOR_PARTS = 16
+"""Parts along a side, in which colors are compared."""
+
 GAIN = 1.7
 """Largest ratio of the contrasts of two drawings: a pale shirt is no dark one."""
 
 SOME_PARTS = 4
 """Least number of parts that must show something."""
 
-LEAST_LIKELY = 0.8
-"""Least correlation of the details of two miniatures, for drawings to be compared."""
+LEAST_LIKELY = 0.6
+"""Least correlation of the details at 64 x 64 pixels, for drawings to be compared more closely."""
 
-SIZES = (1.0, 0.95, 1 / 0.95)
-"""Sizes of the second image in the first: whole, and cropped either way."""
+CUTS = (0.025, 0.05, 0.075, 0.1)
+"""Parts of a side that may be cut off: at its start, at its end, or half of it at both."""
+
+LIGHT_PARTS = 32
+"""Parts along a side, in which the light of an image without color is compared."""
+
+SMALLEST_SIDE = 64
+"""Pixels of a side at which drawings are registered first."""
 
 
-def likely_drawings(
-    first: UInt8[np.ndarray, "m side side 3"], second: UInt8[np.ndarray, "m side side 3"]
-) -> tuple[Bool[torch.Tensor, " m"], AffineMaps]:
-    """Find pairs of drawings that may be the same, and how the second one is cropped.
+def profile_maps(first: GrayImages, second: GrayImages) -> AffineMaps:
+    """Find how one drawing is cropped out of the other, along each axis by itself.
 
-    Lines of text also agree when they are one line apart. So no map is searched for before some are tried.
+    Rows of text and columns of a table show in the means along the other axis, and tell where they are even if they
+    look alike. A search for a map without such a start would end one line apart.
 
     Args:
-        first: Miniatures, shape (m, 32, 32, 3).
-        second: Miniatures, shape (m, 32, 32, 3).
+        first: Gray images, shape (m, side, side).
+        second: Gray images, shape (m, side, side).
 
     Returns:
-        Which pairs agree in their details, shape (m,), and the maps from the first to the second, shape (m, 2, 3).
+        Maps from the first to the second images, shape (m, 2, 3).
 
     """
-    fixed, moving = gray(first), gray(second)
-    details = fixed - box(fixed, 9)
-    best, chosen = torch.full((len(fixed),), -2.0), identity_maps(len(fixed))
-    for size in SIZES:
-        maps = identity_maps(len(fixed)) * size
-        warped, overlap = sample(moving[:, None], maps)
-        agreement = _correlation(details, warped[:, 0] - box(warped[:, 0], 9), overlap.float())
-        better = agreement > best
-        best, chosen = torch.where(better, agreement, best), torch.where(better[:, None, None], maps, chosen)
-    return best >= LEAST_LIKELY, chosen
+    maps = torch.zeros(len(first), 2, 3)
+    cuts = _cuts()
+    for axis, across in ((0, 1), (1, 2)):
+        chosen = cuts[_best_cut(first.mean(across), second.mean(across))]
+        maps[:, axis, axis], maps[:, axis, 2] = chosen[:, 0], chosen[:, 1]
+    return maps
 
 
-def same_drawing(
-    first: GrayImages, second: GrayImages, maps: AffineMaps, *, some_parts: int = SOME_PARTS
-) -> tuple[Bool[torch.Tensor, " m"], AffineMaps]:
-    """Compare drawings part by part.
+@cache
+def _cuts() -> Float[torch.Tensor, "cuts 2"]:
+    """Size and shift of the second drawing in coordinates of the first: whole, or either cut out of the other."""
+    found = [(1.0, 0.0)]
+    for cut in CUTS:
+        for middle in (-cut, 0.0, cut):
+            found += [(1 - cut, middle), (1 / (1 - cut), -middle / (1 - cut))]
+    return torch.tensor(found)
+
+
+def _best_cut(first: Float[torch.Tensor, "m side"], second: Float[torch.Tensor, "m side"]) -> Int[torch.Tensor, " m"]:
+    """The cut by which two profiles agree best."""
+    side = first.shape[1]
+    along = (torch.arange(side) * 2 + 1) / side - 1
+    places = _cuts()[:, :1] * along + _cuts()[:, 1:]
+    inside = (places.abs() <= 1).float()
+    index = ((places + 1) * side / 2 - 0.5).clamp(0, side - 1)
+    low = index.floor().long().clamp(max=side - 2)
+    part = index - low
+    details = _without_trend(second)
+    warped = details[:, low] * (1 - part) + details[:, low + 1] * part
+    x = _without_trend(first)[:, None] * inside
+    y = warped * inside
+    agreement = (x * y).sum(2) / ((x * x).sum(2) * (y * y).sum(2)).clamp(min=1e-6).sqrt()
+    return agreement.argmax(1)
+
+
+def _without_trend(profile: Float[torch.Tensor, "m side"]) -> Float[torch.Tensor, "m side"]:
+    """A profile without its mean over an eighth of the side."""
+    width = profile.shape[1] // 8 | 1
+    padded = torch.nn.functional.pad(profile[:, None], (width // 2, width // 2), mode="replicate")
+    return profile - torch.nn.functional.avg_pool1d(padded, width, 1)[:, 0]
+
+
+def closest(
+    first: GrayImages, second: GrayImages, starts: Sequence[AffineMaps]
+) -> tuple[Float[torch.Tensor, " m"], AffineMaps]:
+    """Register drawings from several starts, and choose the best end.
 
     Args:
         first: Gray images in 0..255, shape (m, side, side).
         second: Gray images in 0..255, shape (m, side, side).
-        maps: Maps from the first to the second images, shape (m, 2, 3), to start from.
-        some_parts: Least number of parts that must show something.
+        starts: Maps from the first to the second images, each of shape (m, 2, 3).
 
     Returns:
-        Which pairs agree in all parts that show anything, shape (m,), and the refined maps.
+        Correlation of the details, shape (m,), and the maps.
 
     """
-    maps = register(first, second, maps, 1, 2, 2.0, stride=max(1, first.shape[-1] // 64))
-    warped, overlap = sample(second[:, None], maps)
-    mask = overlap.float()
-    gains = _gains(first, warped[:, 0], mask)
+    details = first - box(first, 9)
+    best, chosen = torch.full((len(first),), -2.0), starts[0]
+    for start in starts:
+        maps = start
+        for reduction, noise in ((2, 4.0), (1, 2.0)):
+            maps = register(first, second, maps, reduction, 2, noise)
+        for each in (start, maps):
+            warped, overlap = sample(second[:, None], each)
+            agreement = _correlation(details, warped[:, 0] - box(warped[:, 0], 9), overlap.float())
+            better = agreement > best
+            best, chosen = torch.where(better, agreement, best), torch.where(better[:, None, None], each, chosen)
+    return best, chosen
+
+
+def same_drawing(
+    first: UInt8[np.ndarray, "m side side 3"], second: UInt8[np.ndarray, "m side side 3"], maps: AffineMaps
+) -> Bool[torch.Tensor, " m"]:
+    """Compare drawings part by part.
+
+    Args:
+        first: Pixels of the first images, shape (m, side, side, 3).
+        second: Pixels of the second images, shape (m, side, side, 3).
+        maps: Maps from the first to the second images, shape (m, 2, 3), to start from.
+
+    Returns:
+        Which pairs agree in all parts that show anything, shape (m,).
+
+    """
+    one, other = (torch.from_numpy(each).permute(0, 3, 1, 2).contiguous().float() for each in (first, second))
+    side = first.shape[1]
+    fixed, moving = luma(one), luma(other)
+    for reduction in (4, 2, 1):
+        if side // reduction >= SMALLEST_SIDE:
+            maps = register(fixed, moving, maps, reduction, 2, 2.0, stride=max(1, side // reduction // 64))
+    warped, overlap = sample(other, maps)
+    mask, moved = overlap.float(), luma(warped)
+    gains = _gains(fixed, moved, mask)
     same = (gains <= GAIN) & (gains >= 1 / GAIN)
-    x, y = match_clipping(first, warped[:, 0], mask)
+    x, y = match_clipping(fixed, moved, mask)
     for part, bound in LEAST_AGREEMENT.items():
-        if part == max(LEAST_AGREEMENT) or first.shape[-1] == DRAWING_SIDE:
+        if part == max(LEAST_AGREEMENT) or side == DRAWING_SIDE:
             least, numbers = _least_agreement(x, y, mask, part)
-            same &= (least >= bound) & (numbers >= some_parts)
-    return same, maps
+            same &= (least >= bound) & (numbers >= SOME_PARTS)
+    color, colorless = unexplained_color(one, warped, mask, max(2, side // COLOR_PARTS))
+    light = unexplained_light(fixed, moved, mask, max(2, side // LIGHT_PARTS))
+    return same & torch.where(colorless, light <= 1, color <= 1)
 
 
 def _least_agreement(
@@ -106,7 +180,7 @@ def _least_agreement(
     """Least correlation of a part that shows something, and the number of such parts."""
     middle = (x * mask).sum((1, 2), keepdim=True) / mask.sum((1, 2), keepdim=True).clamp(min=1)
     x, y = (x - middle) * mask, (y - middle) * mask  # so that squares do not lose digits
-    w, x_sum, y_sum, xx, yy, xy = _sums(torch.stack([mask, x, y, x * x, y * y, x * y], 1), part)
+    w, x_sum, y_sum, xx, yy, xy = part_sums(torch.stack([mask, x, y, x * x, y * y, x * y], 1), part).unbind(1)
     total = w.clamp(min=1)
     x_size = (xx / total - (x_sum / total).square()).clamp(min=0).sqrt()
     y_size = (yy / total - (y_sum / total).square()).clamp(min=0).sqrt()
@@ -117,12 +191,6 @@ def _least_agreement(
     most = (larger * whole).quantile(0.95, 1, keepdim=True)
     shows = whole & (larger > (RELATIVE_CONTRAST * most).clamp(min=PART_CONTRAST))
     return correlation.masked_fill(~shows, 1).amin(1), shows.sum(1)
-
-
-def _sums(images: Float[torch.Tensor, "n c side side"], part: int) -> tuple[Float[torch.Tensor, "n parts"], ...]:
-    """Sums over all parts, one image after another."""
-    halves = avg_pool2d(images, part // 2, divisor_override=1)
-    return avg_pool2d(halves, 2, 1, divisor_override=1).flatten(2).unbind(1)
 
 
 def _correlation(x: GrayImages, y: GrayImages, mask: GrayImages) -> Float[torch.Tensor, " m"]:

@@ -20,9 +20,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
 from infomax.copies.candidates import candidate_pairs, gray, turn
-from infomax.copies.drawings import DRAWING_SIDE, likely_drawings, same_drawing
+from infomax.copies.drawings import DRAWING_SIDE, LEAST_LIKELY, closest, profile_maps, same_drawing
 from infomax.copies.miniatures import Miniatures, Rectangle
-from infomax.copies.registration import AffineMaps, compose, invert
+from infomax.copies.registration import AffineMaps, compose, identity_maps, invert
 from infomax.copies.trimmed import TrimmedViews
 
 STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.975, 0.985, 1.0, SOME_DETAIL)
@@ -273,19 +273,17 @@ class SameImageFinder:
     def _likely_drawings(
         self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int
     ) -> tuple[Int[np.ndarray, " likely"], Int[np.ndarray, " likely"], AffineMaps]:
-        """Pairs of drawings that agree as miniatures and at `VERIFIED_SIDE` pixels, and their maps."""
-        pixels, others = views.pixels[a], turn(views.pixels[b], how)
-        likely, maps = likely_drawings(pixels, others)
-        rest = np.flatnonzero(~likely.numpy())
+        """Pairs of drawings that agree at `VERIFIED_SIDE` pixels, and their maps."""
+        first, second = gray(self._larger(views, a)), gray(turn(self._larger(views, b), how))
+        starts = [identity_maps(len(a)), profile_maps(first, second)]
+        agreement, maps = closest(first, second, starts)
+        rest = (agreement < LEAST_LIKELY).nonzero()[:, 0].numpy()
         if len(rest):  # a photo with a clear sky passes for a drawing, and may be cropped in any way
-            kept, registered = register_miniatures(pixels[rest], others[rest], STRICT)
-            likely[rest[kept]], maps[rest[kept]] = True, registered
-        a, b, maps = a[likely.numpy()], b[likely.numpy()], maps[likely]
-        if len(a):
-            first, second = gray(self._larger(views, a)), gray(turn(self._larger(views, b), how))
-            likely, maps = same_drawing(first, second, maps, some_parts=0)
-            a, b, maps = a[likely.numpy()], b[likely.numpy()], maps[likely]
-        return a, b, maps
+            kept, registered = register_miniatures(views.pixels[a[rest]], turn(views.pixels[b[rest]], how), STRICT)
+            some = rest[kept]
+            agreement[some], maps[some] = closest(first[some], second[some], [registered])
+        likely = agreement >= LEAST_LIKELY
+        return a[likely.numpy()], b[likely.numpy()], maps[likely]
 
     def _same_drawings(
         self,
@@ -307,7 +305,7 @@ class SameImageFinder:
                     self._squares(self._order[views.rows[each[rows]]].tolist(), views.boxes(each[rows]), side)
                     for each in (a, b)
                 )
-                same[rows] = same_drawing(gray(first), gray(turn(second, how)), maps[rows])[0]
+                same[rows] = same_drawing(first, turn(second, how), maps[rows])
         return same
 
     def _larger(self, views: TrimmedViews, chosen: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 3"]:
