@@ -76,7 +76,7 @@ def duplicates(
 ) -> None:
     """List groups of images that look the same, the best of each marked; move the others, and move them back.
 
-    The best has the most pixels, then the most bytes, then is the oldest. Nothing is ever deleted.
+    The best has the most pixels, then color, then the most bytes, then is the oldest. Nothing is ever deleted.
 
     Example: infomax duplicates --index photos.index --figure groups.png
 
