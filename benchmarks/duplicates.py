@@ -1,6 +1,7 @@
 """Recall and precision of `duplicates` on known copies of real photos, by kind of copy.
 
-    python benchmarks/duplicates.py PHOTOS --model RUN [--photos 200] [--half report] [--scratch FOLDER] [--out FILE]
+    python benchmarks/duplicates.py PHOTOS --model RUN [--photos 200] [--half report] [--passes default,turned]
+                                    [--scratch FOLDER] [--out FILE]
 
 PHOTOS are parquet files of photos (a quoted glob). Copies of some photos are made by 32 transformations and put into
 one index with all photos. Duplicates are found by default, and once with each option that a transformation needs. A
@@ -218,9 +219,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     told = write_images(images, chosen, args.scratch / "photos")
     index = Index.create(args.scratch / "index", args.model, device="cpu").add(args.scratch / "photos")
     report: dict[str, Any] = {"photos": len(images), "copied": len(chosen), "images": len(index)}
-    for option in ("", "framed", "mirrored", "turned"):
-        report[option or "default"] = measure(index, told, option)
-        print(option or "default", report[option or "default"], file=sys.stderr, flush=True)
+    for name in args.passes.split(","):
+        report[name] = measure(index, told, "" if name == "default" else name)
+        print(name, report[name], file=sys.stderr, flush=True)
     return {**report, "peak MB": round(peak_memory_mb()), "machine": machine_document("infomax", "torch", "pillow")}
 
 
@@ -229,6 +230,7 @@ def main() -> None:
     parser.add_argument("source", metavar="PHOTOS")
     parser.add_argument("--model", type=Path, required=True, metavar="RUN")
     parser.add_argument("--photos", type=int, default=200, help="Photos that are copied; half of them are for tuning.")
+    parser.add_argument("--passes", default="default,framed,mirrored,turned", help="Options to measure, each alone.")
     parser.add_argument("--half", choices=("tune", "report", "all"), default="report")
     parser.add_argument("--scratch", type=Path, default=Path("duplicates-benchmark"), metavar="FOLDER")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
@@ -236,7 +238,8 @@ def main() -> None:
     report = run(args)
     print(table_head(["copy", "option", "recall", "precision"]))
     for kind, (_, option) in KINDS.items():
-        measured = report[option or "default"]
+        if (measured := report.get(option or "default")) is None:
+            continue
         found, false = measured["found"].get(kind, 0), measured["false"].get(kind, 0)
         precision = f"{found / (found + false):.3f}" if found + false else ""
         print(table_row([kind, f"`--{option}`" if option else "", f"{found / report['copied']:.2f}", precision]))

@@ -2,9 +2,13 @@
 
 import torch
 from jaxtyping import Bool, Float
+from torch.nn.functional import avg_pool2d
 
 GRAY = 2.5
 """Root mean square distance from gray, in levels of 255, up to which an image counts as gray."""
+
+GRAY_SPOT = 10.0
+"""Largest distance from gray, in levels of 255, of an eighth of the sides of such an image: a red stamp is no gray."""
 
 TURN = 40.0
 """Largest turn of the hue, in degrees."""
@@ -49,7 +53,8 @@ def same_color(
     w = overlap.flatten(1)
     total = w.sum(1).clamp(min=1)
     x, y = _chroma(a), _chroma(b)
-    gray = (_power(x, w, total) <= GRAY) | (_power(y, w, total) <= GRAY)
+    gray = (_power(x, w, total) <= GRAY) & (_largest_spot(x, overlap) <= GRAY_SPOT)
+    gray |= (_power(y, w, total) <= GRAY) & (_largest_spot(y, overlap) <= GRAY_SPOT)
     mean_x, mean_y = (x * w).sum(1) / total, (y * w).sum(1) / total
     x, y = x - mean_x[:, None], y - mean_y[:, None]
     size_x, size_y = _power(x, w, total), _power(y, w, total)
@@ -72,3 +77,10 @@ def _chroma(images: Float[torch.Tensor, "m side side 3"]) -> torch.Tensor:
 
 def _power(values: torch.Tensor, w: Float[torch.Tensor, "m pixels"], total: torch.Tensor) -> torch.Tensor:
     return ((values.abs().square() * w).sum(1) / total).sqrt()
+
+
+def _largest_spot(values: torch.Tensor, overlap: Float[torch.Tensor, "m side side"]) -> Float[torch.Tensor, " m"]:
+    """Largest mean over an eighth of both sides, within the overlap."""
+    planes = torch.view_as_real(values.reshape(overlap.shape)).permute(0, 3, 1, 2) * overlap[:, None]
+    means = avg_pool2d(planes, overlap.shape[-1] // 8)
+    return means.norm(dim=1).flatten(1).amax(1)

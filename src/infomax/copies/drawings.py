@@ -19,11 +19,17 @@ from infomax.copies.registration import AffineMaps, GrayImages, register, sample
 DRAWING_SIDE = 256
 """Pixels of both sides at which drawings are compared, unless a thumbnail is smaller."""
 
-LEAST_AGREEMENT = {12: 0.68, 8: 0.3}
-"""Least correlation of the parts of two drawings that are the same, by the side of a part in pixels.
+PART = 12
+"""Side of a part whose structure is compared, in pixels; half of it overlaps the next one."""
 
-Half of a part overlaps the next one. A letter shows in the smaller parts, and the larger ones do not mind some blur.
-"""
+LEAST_AGREEMENT = 0.3
+"""Least correlation of the parts of two drawings that are the same."""
+
+LIGHT = 1.3
+"""Largest difference of light, relative to what encoding and a slight shift may cause."""
+
+ROUGH_LIGHT = 2.0
+"""The same, at 64 x 64 pixels."""
 
 PART_CONTRAST = 8.0
 """Standard deviation, in levels of 255, from which on a part shows something."""
@@ -45,6 +51,9 @@ SOME_PARTS = 4
 
 LEAST_LIKELY = 0.6
 """Least correlation of the details at 64 x 64 pixels, for drawings to be compared more closely."""
+
+LEAST_AT_START = 0.3
+"""The same, before they are registered."""
 
 CUTS = (0.025, 0.05, 0.075, 0.1)
 """Parts of a side that may be cut off: at its start, at its end, or half of it at both."""
@@ -115,7 +124,7 @@ def _without_trend(profile: Float[torch.Tensor, "m side"]) -> Float[torch.Tensor
 def closest(
     first: GrayImages, second: GrayImages, starts: Sequence[AffineMaps]
 ) -> tuple[Float[torch.Tensor, " m"], AffineMaps]:
-    """Register drawings from several starts, and choose the best end.
+    """Register drawings from the best of several starts, where there is one that may lead anywhere.
 
     Args:
         first: Gray images in 0..255, shape (m, side, side).
@@ -126,18 +135,43 @@ def closest(
         Correlation of the details, shape (m,), and the maps.
 
     """
-    details = first - box(first, 9)
-    best, chosen = torch.full((len(first),), -2.0), starts[0]
-    for start in starts:
-        maps = start
+    agreements = torch.stack([_agreement(first, second, start) for start in starts])
+    best, chosen = agreements.max(0)
+    maps = torch.stack(list(starts))[chosen, torch.arange(len(first))]
+    near = (best >= LEAST_AT_START).nonzero()[:, 0]
+    if len(near):
+        moved = maps[near]
         for reduction, noise in ((2, 4.0), (1, 2.0)):
-            maps = register(first, second, maps, reduction, 2, noise)
-        for each in (start, maps):
-            warped, overlap = sample(second[:, None], each)
-            agreement = _correlation(details, warped[:, 0] - box(warped[:, 0], 9), overlap.float())
-            better = agreement > best
-            best, chosen = torch.where(better, agreement, best), torch.where(better[:, None, None], each, chosen)
-    return best, chosen
+            moved = register(first[near], second[near], moved, reduction, 2, noise)
+        agreement = _agreement(first[near], second[near], moved)
+        better = agreement > best[near]
+        best[near] = torch.where(better, agreement, best[near])
+        maps[near] = torch.where(better[:, None, None], moved, maps[near])
+    return best, maps
+
+
+def _agreement(first: GrayImages, second: GrayImages, maps: AffineMaps) -> Float[torch.Tensor, " m"]:
+    """Correlation of the details of images that are registered by some maps."""
+    warped, overlap = sample(second[:, None], maps)
+    return _correlation(first - box(first, 9), warped[:, 0] - box(warped[:, 0], 9), overlap.float())
+
+
+def may_be_same(first: GrayImages, second: GrayImages, maps: AffineMaps) -> Bool[torch.Tensor, " m"]:
+    """Compare registered drawings roughly: most of one layout with other words differ at a glance.
+
+    Args:
+        first: Gray images in 0..255, shape (m, 64, 64).
+        second: Gray images in 0..255, shape (m, 64, 64).
+        maps: Maps from the first to the second images, shape (m, 2, 3).
+
+    Returns:
+        Which pairs deserve a closer look, shape (m,).
+
+    """
+    warped, overlap = sample(second[:, None], maps)
+    part = first.shape[-1] // LIGHT_PARTS
+    light: Bool[torch.Tensor, " m"] = unexplained_light(first, warped[:, 0], overlap.float(), part) <= ROUGH_LIGHT
+    return light
 
 
 def same_drawing(
@@ -164,14 +198,11 @@ def same_drawing(
     mask, moved = overlap.float(), luma(warped)
     gains = _gains(fixed, moved, mask)
     same = (gains <= GAIN) & (gains >= 1 / GAIN)
-    x, y = match_clipping(fixed, moved, mask)
-    for part, bound in LEAST_AGREEMENT.items():
-        if part == max(LEAST_AGREEMENT) or side == DRAWING_SIDE:
-            least, numbers = _least_agreement(x, y, mask, part)
-            same &= (least >= bound) & (numbers >= SOME_PARTS)
-    color, colorless = unexplained_color(one, warped, mask, max(2, side // COLOR_PARTS))
-    light = unexplained_light(fixed, moved, mask, max(2, side // LIGHT_PARTS))
-    return same & torch.where(colorless, light <= 1, color <= 1)
+    least, numbers = _least_agreement(*match_clipping(fixed, moved, mask), mask, PART)
+    same &= (least >= LEAST_AGREEMENT) & (numbers >= SOME_PARTS)
+    same &= unexplained_light(fixed, moved, mask, side // LIGHT_PARTS) <= LIGHT
+    color, colorless = unexplained_color(one, warped, mask, side // COLOR_PARTS)
+    return same & (colorless | (color <= 1))
 
 
 def _least_agreement(

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
 from infomax.copies.candidates import candidate_pairs, gray, turn
-from infomax.copies.drawings import DRAWING_SIDE, LEAST_LIKELY, closest, profile_maps, same_drawing
+from infomax.copies.drawings import DRAWING_SIDE, LEAST_LIKELY, closest, may_be_same, profile_maps, same_drawing
 from infomax.copies.miniatures import Miniatures, Rectangle
 from infomax.copies.registration import AffineMaps, compose, identity_maps, invert
 from infomax.copies.trimmed import TrimmedViews
@@ -30,9 +30,6 @@ STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.975, 0.985, 1.0, SOME_DETAIL)
 
 SHARED = Bounds(0.6, 0.7, 0.9, 0.85, 0.975, 0.975, 2.5, SOME_DETAIL)
 """For two images that both are the same as a third one, such as a small and a blurred copy of it."""
-
-DRAWN = Bounds(0.7, 0.7, 0.7, 0.6, 0.7, 0.0, 1.0, 0)
-"""For drawings, which are compared more closely afterwards."""
 
 SMALL_THUMBNAIL = 48
 """Shorter side of a thumbnail, in pixels, that is much smaller than `VERIFIED_SIDE`."""
@@ -219,11 +216,15 @@ class SameImageFinder:
         drawn = np.stack([self._miniatures.drawn[views.rows[each]] for each in (a, b)])
         small = np.minimum(*(self._miniatures.sides[views.rows[each]] for each in (a, b))) < SMALL_THUMBNAIL
         drawn = drawn.all(0) | (drawn.any(0) & small)  # few pixels of a small drawing are even
-        for which, least in ((~drawn, bounds), (drawn, DRAWN)):
+        for which in (~drawn, drawn):
             rows = np.flatnonzero(which)
             for start in range(0, len(rows), AT_ONCE):
                 part = rows[start : start + AT_ONCE]
-                self._verify(views, a[part], b[part], how, None if maps is None else maps[part], least)
+                some = None if maps is None else maps[part]
+                if which is drawn:
+                    self._verify_drawings(views, a[part], b[part], how, some)
+                else:
+                    self._verify(views, a[part], b[part], how, some, bounds)
 
     def _verify(
         self,
@@ -234,10 +235,8 @@ class SameImageFinder:
         maps: AffineMaps | None,
         bounds: Bounds,
     ) -> None:
-        """Keep those of some pairs of views that are the same."""
-        if bounds is DRAWN:
-            a, b, maps = self._likely_drawings(views, a, b, how)
-        elif maps is None:
+        """Keep those of some pairs of photos that are the same."""
+        if maps is None:
             kept, maps = register_miniatures(views.pixels[a], turn(views.pixels[b], how), bounds)
             a, b = a[kept], b[kept]
         if not len(a):
@@ -258,48 +257,35 @@ class SameImageFinder:
                 agreement[i], same[i], found = verify(*views_of_i, small[i], mask[i], bounds, by_channel=by_channel)
                 maps[i] = invert(found) if swapped else found
                 again = again[~same[i]]
-        if bounds is DRAWN:
-            same &= self._same_drawings(views, a, b, how, maps, same)
-        for i in same.nonzero()[:, 0].tolist():
-            pair = SamePair(
-                int(p[i]), int(q[i]), float(agreement[i]), how, bool(views.trimmed[a[i]]), bool(views.trimmed[b[i]])
-            )
-            if (pair.a, pair.b) not in self._found:
-                self._found[pair.a, pair.b], self._maps[pair.a, pair.b] = pair, maps[i]
-                if not (how or pair.framed_a or pair.framed_b):
-                    self._plain_copies[pair.a].add(pair.b)
-                    self._plain_copies[pair.b].add(pair.a)
+        self._keep(views, a, b, how, agreement, same, maps)
 
-    def _likely_drawings(
-        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int
-    ) -> tuple[Int[np.ndarray, " likely"], Int[np.ndarray, " likely"], AffineMaps]:
-        """Pairs of drawings that agree at `VERIFIED_SIDE` pixels, and their maps."""
-        first, second = gray(self._larger(views, a)), gray(turn(self._larger(views, b), how))
-        starts = [identity_maps(len(a)), profile_maps(first, second)]
-        agreement, maps = closest(first, second, starts)
+    def _verify_drawings(self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, known: AffineMaps | None) -> None:
+        """Keep those of some pairs of drawings that are the same: at `VERIFIED_SIDE` pixels, then closely."""
+        if not len(a):
+            return
+        first, second = self._larger(views, a), turn(self._larger(views, b), how)
+        one, other = gray(first), gray(second)
+        starts = [identity_maps(len(a)), profile_maps(one, other), *([] if known is None else [known])]
+        agreement, maps = closest(one, other, starts)
         rest = (agreement < LEAST_LIKELY).nonzero()[:, 0].numpy()
         if len(rest):  # a photo with a clear sky passes for a drawing, and may be cropped in any way
             kept, registered = register_miniatures(views.pixels[a[rest]], turn(views.pixels[b[rest]], how), STRICT)
             some = rest[kept]
-            agreement[some], maps[some] = closest(first[some], second[some], [registered])
-        likely = agreement >= LEAST_LIKELY
-        return a[likely.numpy()], b[likely.numpy()], maps[likely]
+            agreement[some], maps[some] = closest(one[some], other[some], [registered])
+        likely = np.flatnonzero((agreement >= LEAST_LIKELY).numpy())
+        likely = likely[may_be_same(one[likely], other[likely], maps[likely]).numpy()]
+        a, b, agreement, maps = a[likely], b[likely], agreement[likely], maps[likely]
+        self._keep(views, a, b, how, agreement, self._same_drawings(views, a, b, how, maps), maps)
 
     def _same_drawings(
-        self,
-        views: TrimmedViews,
-        a: _Chosen,
-        b: _Chosen,
-        how: int,
-        maps: AffineMaps,
-        likely: Bool[torch.Tensor, " m"],
+        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, maps: AffineMaps
     ) -> Bool[torch.Tensor, " m"]:
         """Compare drawings at the resolution of the smaller thumbnail."""
         same = torch.zeros(len(a), dtype=torch.bool)
         least = np.minimum(self._miniatures.sides[views.rows[a]], self._miniatures.sides[views.rows[b]])
         sides = np.select([least > DRAWING_SIDE / 2, least > DRAWING_SIDE / 4], [DRAWING_SIDE, DRAWING_SIDE // 2], 64)
-        for side in np.unique(sides[likely.numpy()]).tolist():
-            every = np.flatnonzero(likely.numpy() & (sides == side))
+        for side in np.unique(sides).tolist():
+            every = np.flatnonzero(sides == side)
             for rows in np.array_split(every, -(-len(every) // DRAWINGS_AT_ONCE)):
                 first, second = (
                     self._squares(self._order[views.rows[each[rows]]].tolist(), views.boxes(each[rows]), side)
@@ -307,6 +293,29 @@ class SameImageFinder:
                 )
                 same[rows] = same_drawing(first, turn(second, how), maps[rows])
         return same
+
+    def _keep(
+        self,
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
+        how: int,
+        agreement: Float[torch.Tensor, " m"],
+        same: Bool[torch.Tensor, " m"],
+        maps: AffineMaps,
+    ) -> None:
+        """Remember the pairs that are the same, and their maps."""
+        for i in same.nonzero()[:, 0].tolist():
+            p, q = a[i], b[i]
+            pair = SamePair(
+                *(int(views.rows[p]), int(views.rows[q]), float(agreement[i]), how),
+                *(bool(views.trimmed[p]), bool(views.trimmed[q])),
+            )
+            if (pair.a, pair.b) not in self._found:
+                self._found[pair.a, pair.b], self._maps[pair.a, pair.b] = pair, maps[i]
+                if not (how or pair.framed_a or pair.framed_b):
+                    self._plain_copies[pair.a].add(pair.b)
+                    self._plain_copies[pair.b].add(pair.a)
 
     def _larger(self, views: TrimmedViews, chosen: Int[np.ndarray, " m"]) -> UInt8[np.ndarray, "m side side 3"]:
         """Squares of `VERIFIED_SIDE` pixels; a thumbnail is decoded once, however often its view is chosen."""
