@@ -231,7 +231,9 @@ def test_colors_may_fade_or_shift_but_not_change_places() -> None:
     for other in (red, red * 0.7, gray, gray * 0.4 + red * 0.6, red + torch.tensor([15.0, 0, -15])):
         assert bool(same_color(red, other, everywhere))
         assert bool(same_color(other, red, everywhere))
-    for other in (red.flip(-1), red[..., [1, 0, 2]]):
+    spot = gray.clone()
+    spot[:, 4:8, 4:8] = torch.tensor([128.0, 128, 190])  # nearly gray, but for a spot of another color
+    for other in (red.flip(-1), red[..., [1, 0, 2]], spot):
         assert not bool(same_color(red, other, everywhere))
 
 

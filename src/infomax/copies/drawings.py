@@ -22,16 +22,22 @@ DRAWING_SIDE = 256
 PART = 12
 """Side of a part whose structure is compared, in pixels; half of it overlaps the next one."""
 
-LEAST_AGREEMENT = 0.3
+LEAST_AGREEMENT = 0.1
 """Least correlation of the parts of two drawings that are the same."""
 
 LIGHT = 1.3
 """Largest difference of light, relative to what encoding and a slight shift may cause."""
 
-ROUGH_LIGHT = 2.0
-"""The same, at 64 x 64 pixels."""
+LIGHT_OF_SMALL = 2.6
+"""The same, where one image is so small that its edges are smeared over a part."""
 
-PART_CONTRAST = 8.0
+LIGHT_OF_SHARED = 2.0
+"""The same, for two drawings that both are the same as a third one."""
+
+LIGHT_PART, ROUGH_PART = 8, 4
+"""Sides of the parts whose light is compared, in pixels, closely and at 64 x 64 pixels."""
+
+PART_CONTRAST = 16.0
 """Standard deviation, in levels of 255, from which on a part shows something."""
 
 RELATIVE_CONTRAST = 0.25
@@ -58,8 +64,9 @@ LEAST_AT_START = 0.3
 CUTS = (0.025, 0.05, 0.075, 0.1)
 """Parts of a side that may be cut off: at its start, at its end, or half of it at both."""
 
-LIGHT_PARTS = 32
-"""Parts along a side, in which the light of an image without color is compared."""
+NOISE = 10.0
+"""Residual, in levels of 255, that counts as noise in a registration. Most of a drawing is even and has none: an edge
+that is off by a pixel must not count as a mark that only one image has."""
 
 SMALLEST_SIDE = 64
 """Pixels of a side at which drawings are registered first."""
@@ -141,8 +148,8 @@ def closest(
     near = (best >= LEAST_AT_START).nonzero()[:, 0]
     if len(near):
         moved = maps[near]
-        for reduction, noise in ((2, 4.0), (1, 2.0)):
-            moved = register(first[near], second[near], moved, reduction, 2, noise)
+        for reduction in (2, 1):
+            moved = register(first[near], second[near], moved, reduction, 3, NOISE * reduction)
         agreement = _agreement(first[near], second[near], moved)
         better = agreement > best[near]
         best[near] = torch.where(better, agreement, best[near])
@@ -156,26 +163,31 @@ def _agreement(first: GrayImages, second: GrayImages, maps: AffineMaps) -> Float
     return _correlation(first - box(first, 9), warped[:, 0] - box(warped[:, 0], 9), overlap.float())
 
 
-def may_be_same(first: GrayImages, second: GrayImages, maps: AffineMaps) -> Bool[torch.Tensor, " m"]:
+def may_be_same(
+    first: GrayImages, second: GrayImages, maps: AffineMaps, light: Float[torch.Tensor, " m"]
+) -> Bool[torch.Tensor, " m"]:
     """Compare registered drawings roughly: most of one layout with other words differ at a glance.
 
     Args:
         first: Gray images in 0..255, shape (m, 64, 64).
         second: Gray images in 0..255, shape (m, 64, 64).
         maps: Maps from the first to the second images, shape (m, 2, 3).
+        light: Largest difference of light, such as `LIGHT`, shape (m,).
 
     Returns:
         Which pairs deserve a closer look, shape (m,).
 
     """
     warped, overlap = sample(second[:, None], maps)
-    part = first.shape[-1] // LIGHT_PARTS
-    light: Bool[torch.Tensor, " m"] = unexplained_light(first, warped[:, 0], overlap.float(), part) <= ROUGH_LIGHT
-    return light
+    likely: Bool[torch.Tensor, " m"] = unexplained_light(first, warped[:, 0], overlap.float(), ROUGH_PART) <= light
+    return likely
 
 
 def same_drawing(
-    first: UInt8[np.ndarray, "m side side 3"], second: UInt8[np.ndarray, "m side side 3"], maps: AffineMaps
+    first: UInt8[np.ndarray, "m side side 3"],
+    second: UInt8[np.ndarray, "m side side 3"],
+    maps: AffineMaps,
+    light: Float[torch.Tensor, " m"],
 ) -> Bool[torch.Tensor, " m"]:
     """Compare drawings part by part.
 
@@ -183,6 +195,7 @@ def same_drawing(
         first: Pixels of the first images, shape (m, side, side, 3).
         second: Pixels of the second images, shape (m, side, side, 3).
         maps: Maps from the first to the second images, shape (m, 2, 3), to start from.
+        light: Largest difference of light, such as `LIGHT`, shape (m,).
 
     Returns:
         Which pairs agree in all parts that show anything, shape (m,).
@@ -193,14 +206,15 @@ def same_drawing(
     fixed, moving = luma(one), luma(other)
     for reduction in (4, 2, 1):
         if side // reduction >= SMALLEST_SIDE:
-            maps = register(fixed, moving, maps, reduction, 2, 2.0, stride=max(1, side // reduction // 64))
+            stride = side // reduction // SMALLEST_SIDE
+            maps = register(fixed, moving, maps, reduction, 2, NOISE * reduction, stride=stride)
     warped, overlap = sample(other, maps)
     mask, moved = overlap.float(), luma(warped)
     gains = _gains(fixed, moved, mask)
     same = (gains <= GAIN) & (gains >= 1 / GAIN)
     least, numbers = _least_agreement(*match_clipping(fixed, moved, mask), mask, PART)
     same &= (least >= LEAST_AGREEMENT) & (numbers >= SOME_PARTS)
-    same &= unexplained_light(fixed, moved, mask, side // LIGHT_PARTS) <= LIGHT
+    same &= unexplained_light(fixed, moved, mask, LIGHT_PART) <= light
     color, colorless = unexplained_color(one, warped, mask, side // COLOR_PARTS)
     return same & (colorless | (color <= 1))
 

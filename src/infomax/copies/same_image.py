@@ -20,7 +20,17 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
 from infomax.copies.candidates import candidate_pairs, gray, turn
-from infomax.copies.drawings import DRAWING_SIDE, LEAST_LIKELY, closest, may_be_same, profile_maps, same_drawing
+from infomax.copies.drawings import (
+    DRAWING_SIDE,
+    LEAST_LIKELY,
+    LIGHT,
+    LIGHT_OF_SHARED,
+    LIGHT_OF_SMALL,
+    closest,
+    may_be_same,
+    profile_maps,
+    same_drawing,
+)
 from infomax.copies.miniatures import Miniatures, Rectangle
 from infomax.copies.registration import AffineMaps, compose, identity_maps, invert
 from infomax.copies.trimmed import TrimmedViews
@@ -214,15 +224,14 @@ class SameImageFinder:
     ) -> None:
         """Verify pairs of views, drawings apart from photos, some at a time."""
         drawn = np.stack([self._miniatures.drawn[views.rows[each]] for each in (a, b)])
-        small = np.minimum(*(self._miniatures.sides[views.rows[each]] for each in (a, b))) < SMALL_THUMBNAIL
-        drawn = drawn.all(0) | (drawn.any(0) & small)  # few pixels of a small drawing are even
+        drawn = drawn.all(0) | (drawn.any(0) & self._is_small(views, a, b))  # few pixels of a small drawing are even
         for which in (~drawn, drawn):
             rows = np.flatnonzero(which)
             for start in range(0, len(rows), AT_ONCE):
                 part = rows[start : start + AT_ONCE]
                 some = None if maps is None else maps[part]
                 if which is drawn:
-                    self._verify_drawings(views, a[part], b[part], how, some)
+                    self._verify_drawings(views, a[part], b[part], how, some, shared=bounds is SHARED)
                 else:
                     self._verify(views, a[part], b[part], how, some, bounds)
 
@@ -273,12 +282,20 @@ class SameImageFinder:
             some = rest[kept]
             agreement[some], maps[some] = closest(one[some], other[some], [registered])
         likely = np.flatnonzero((agreement >= LEAST_LIKELY).numpy())
-        likely = likely[may_be_same(one[likely], other[likely], maps[likely]).numpy()]
-        a, b, agreement, maps = a[likely], b[likely], agreement[likely], maps[likely]
-        self._keep(views, a, b, how, agreement, self._same_drawings(views, a, b, how, maps), maps)
+        small = torch.from_numpy(self._is_small(views, a, b))
+        light = torch.where(small, LIGHT_OF_SMALL, LIGHT_OF_SHARED if shared else LIGHT)
+        likely = likely[may_be_same(one[likely], other[likely], maps[likely], light[likely]).numpy()]
+        a, b, agreement, maps, light = a[likely], b[likely], agreement[likely], maps[likely], light[likely]
+        self._keep(views, a, b, how, agreement, self._same_drawings(views, a, b, how, maps, light), maps)
 
     def _same_drawings(
-        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, maps: AffineMaps
+        self,
+        views: TrimmedViews,
+        a: _Chosen,
+        b: _Chosen,
+        how: int,
+        maps: AffineMaps,
+        light: Float[torch.Tensor, " m"],
     ) -> Bool[torch.Tensor, " m"]:
         """Compare drawings at the resolution of the smaller thumbnail."""
         same = torch.zeros(len(a), dtype=torch.bool)
@@ -291,8 +308,14 @@ class SameImageFinder:
                     self._squares(self._order[views.rows[each[rows]]].tolist(), views.boxes(each[rows]), side)
                     for each in (a, b)
                 )
-                same[rows] = same_drawing(first, turn(second, how), maps[rows])
+                same[rows] = same_drawing(first, turn(second, how), maps[rows], light[rows])
         return same
+
+    def _is_small(self, views: TrimmedViews, a: _Chosen, b: _Chosen) -> Bool[np.ndarray, " m"]:
+        """Whether one thumbnail of a pair is much smaller than `VERIFIED_SIDE`."""
+        sides = np.minimum(*(self._miniatures.sides[views.rows[each]] for each in (a, b)))
+        small: Bool[np.ndarray, " m"] = sides < SMALL_THUMBNAIL
+        return small
 
     def _keep(
         self,
