@@ -163,6 +163,20 @@ def _agreement(first: GrayImages, second: GrayImages, maps: AffineMaps) -> Float
     return _correlation(first - box(first, 9), warped[:, 0] - box(warped[:, 0], 9), overlap.float())
 
 
+def light_bounds(small: Bool[np.ndarray, " m"], *, shared: bool) -> Float[torch.Tensor, " m"]:
+    """Choose by how much the light of pairs may differ.
+
+    Args:
+        small: Whether one image of a pair is much smaller than `SMALLEST_SIDE`, shape (m,).
+        shared: Whether both images are the same as a third one.
+
+    Returns:
+        The bounds, shape (m,).
+
+    """
+    return torch.where(torch.from_numpy(small), LIGHT_OF_SMALL, LIGHT_OF_SHARED if shared else LIGHT)
+
+
 def may_be_same(
     first: GrayImages, second: GrayImages, maps: AffineMaps, light: Float[torch.Tensor, " m"]
 ) -> Bool[torch.Tensor, " m"]:

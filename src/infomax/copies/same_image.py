@@ -18,19 +18,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
+from infomax.copies import drawings
 from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
 from infomax.copies.candidates import candidate_pairs, gray, turn
-from infomax.copies.drawings import (
-    DRAWING_SIDE,
-    LEAST_LIKELY,
-    LIGHT,
-    LIGHT_OF_SHARED,
-    LIGHT_OF_SMALL,
-    closest,
-    may_be_same,
-    profile_maps,
-    same_drawing,
-)
 from infomax.copies.miniatures import Miniatures, Rectangle
 from infomax.copies.registration import AffineMaps, compose, identity_maps, invert
 from infomax.copies.trimmed import TrimmedViews
@@ -214,13 +204,7 @@ class SameImageFinder:
             )
 
     def _verify_all(
-        self,
-        views: TrimmedViews,
-        a: _Chosen,
-        b: _Chosen,
-        how: int,
-        maps: AffineMaps | None,
-        bounds: Bounds,
+        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, maps: AffineMaps | None, bounds: Bounds
     ) -> None:
         """Verify pairs of views, drawings apart from photos, some at a time."""
         drawn = np.stack([self._miniatures.drawn[views.rows[each]] for each in (a, b)])
@@ -236,13 +220,7 @@ class SameImageFinder:
                     self._verify(views, a[part], b[part], how, some, bounds)
 
     def _verify(
-        self,
-        views: TrimmedViews,
-        a: _Chosen,
-        b: _Chosen,
-        how: int,
-        maps: AffineMaps | None,
-        bounds: Bounds,
+        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, maps: AffineMaps | None, bounds: Bounds
     ) -> None:
         """Keep those of some pairs of photos that are the same."""
         if maps is None:
@@ -268,23 +246,24 @@ class SameImageFinder:
                 again = again[~same[i]]
         self._keep(views, a, b, how, agreement, same, maps)
 
-    def _verify_drawings(self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, known: AffineMaps | None) -> None:
+    def _verify_drawings(
+        self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, known: AffineMaps | None, *, shared: bool
+    ) -> None:
         """Keep those of some pairs of drawings that are the same: at `VERIFIED_SIDE` pixels, then closely."""
         if not len(a):
             return
         first, second = self._larger(views, a), turn(self._larger(views, b), how)
         one, other = gray(first), gray(second)
-        starts = [identity_maps(len(a)), profile_maps(one, other), *([] if known is None else [known])]
-        agreement, maps = closest(one, other, starts)
-        rest = (agreement < LEAST_LIKELY).nonzero()[:, 0].numpy()
+        starts = [identity_maps(len(a)), drawings.profile_maps(one, other), *([] if known is None else [known])]
+        agreement, maps = drawings.closest(one, other, starts)
+        rest = (agreement < drawings.LEAST_LIKELY).nonzero()[:, 0].numpy()
         if len(rest):  # a photo with a clear sky passes for a drawing, and may be cropped in any way
             kept, registered = register_miniatures(views.pixels[a[rest]], turn(views.pixels[b[rest]], how), STRICT)
             some = rest[kept]
-            agreement[some], maps[some] = closest(one[some], other[some], [registered])
-        likely = np.flatnonzero((agreement >= LEAST_LIKELY).numpy())
-        small = torch.from_numpy(self._is_small(views, a, b))
-        light = torch.where(small, LIGHT_OF_SMALL, LIGHT_OF_SHARED if shared else LIGHT)
-        likely = likely[may_be_same(one[likely], other[likely], maps[likely], light[likely]).numpy()]
+            agreement[some], maps[some] = drawings.closest(one[some], other[some], [registered])
+        likely = np.flatnonzero((agreement >= drawings.LEAST_LIKELY).numpy())
+        light = drawings.light_bounds(self._is_small(views, a, b), shared=shared)
+        likely = likely[drawings.may_be_same(one[likely], other[likely], maps[likely], light[likely]).numpy()]
         a, b, agreement, maps, light = a[likely], b[likely], agreement[likely], maps[likely], light[likely]
         self._keep(views, a, b, how, agreement, self._same_drawings(views, a, b, how, maps, light), maps)
 
@@ -300,7 +279,8 @@ class SameImageFinder:
         """Compare drawings at the resolution of the smaller thumbnail."""
         same = torch.zeros(len(a), dtype=torch.bool)
         least = np.minimum(self._miniatures.sides[views.rows[a]], self._miniatures.sides[views.rows[b]])
-        sides = np.select([least > DRAWING_SIDE / 2, least > DRAWING_SIDE / 4], [DRAWING_SIDE, DRAWING_SIDE // 2], 64)
+        whole = drawings.DRAWING_SIDE
+        sides = np.select([least > whole / 2, least > whole / 4], [whole, whole // 2], VERIFIED_SIDE)
         for side in np.unique(sides).tolist():
             every = np.flatnonzero(sides == side)
             for rows in np.array_split(every, -(-len(every) // DRAWINGS_AT_ONCE)):
@@ -308,7 +288,7 @@ class SameImageFinder:
                     self._squares(self._order[views.rows[each[rows]]].tolist(), views.boxes(each[rows]), side)
                     for each in (a, b)
                 )
-                same[rows] = same_drawing(first, turn(second, how), maps[rows], light[rows])
+                same[rows] = drawings.same_drawing(first, turn(second, how), maps[rows], light[rows])
         return same
 
     def _is_small(self, views: TrimmedViews, a: _Chosen, b: _Chosen) -> Bool[np.ndarray, " m"]:
