@@ -32,6 +32,14 @@ def test_copies_and_near_copies_are_grouped(infomax: Infomax, index: Path, photo
     ]
 
 
+def test_without_duplicates_there_is_no_figure(infomax: Infomax, index: Path, tmp_path: Path) -> None:
+    found = infomax("duplicates", "--index", index, "--figure", tmp_path / "groups.png")
+    assert (found.code, found.stderr) == (0, "")
+    assert found.stdout.splitlines()[0] == "0 groups; 0 images beside the best ones, 0 B"
+    assert found.stdout.splitlines()[-1] == "there is no group to draw, so there is no figure"
+    assert not (tmp_path / "groups.png").exists()
+
+
 def test_a_threshold_that_is_no_cosine(infomax: Infomax, index: Path) -> None:
     assert "a cosine lies in" in infomax("duplicates", "--index", index, "--threshold", 2).failure
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from infomax import Index, InfoMax, InfoMaxError
 from infomax.search import row_comparison
 from infomax.search import scan as scan_module
+from infomax.search.identity import identities
 from infomax.search.stores.lance import LanceStore
 from infomax.search.sync import Changes
 from tests.conftest import colored, labeled
@@ -154,7 +155,6 @@ def test_a_disk_that_numbers_its_files_anew_is_not_read_again(
     index.add(photos)
     monkeypatch.setattr(row_comparison, "FEW", 3)
     monkeypatch.setattr(scan_module, "content_digest", None)  # nothing may be read
-    identities = row_comparison.identities
 
     def anew(paths: Sequence[str]) -> NDArray[np.uint64]:
         return identities(paths) + np.array([0, 1_000_000, 0], np.uint64)

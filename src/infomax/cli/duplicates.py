@@ -153,7 +153,7 @@ def _act(
 ) -> None:
     """Draw, move, and print the groups."""
     blank = index.blank_images()
-    if figure is not None:
+    if figure is not None and choices:
         from infomax.figures.canvas import save_png
         from infomax.figures.groups import draw_groups
 
@@ -164,7 +164,7 @@ def _act(
             empty = f"{counted(len(blank), 'image')} {'is' if len(blank) == 1 else 'are'} blank or nearly blank"
             print(f"{empty}: only equal bytes make these duplicates")
         if figure is not None:
-            print(f"the figure is {figure}")
+            print(f"the figure is {figure}" if choices else "there is no group to draw, so there is no figure")
     outcome = None
     if move_to is not None:
         from infomax.cleaning.moving import move_surplus

@@ -88,8 +88,7 @@ def index(
         if "" in (exclude or ()):
             _forget_excluded(index, dry_run=dry_run)
         opened = Index.open(index, device=device, progress=True)
-        options = {"prune": prune, "unmounted": unmounted, "dry_run": dry_run}
-        changes = opened.synchronize(list(sources), reading=reading, **options)
+        changes = opened.synchronize(list(sources), prune=prune, unmounted=unmounted, dry_run=dry_run, reading=reading)
     _print_remarks(changes, index, dry_run=dry_run)
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)

@@ -83,4 +83,5 @@ def _largest_spot(values: torch.Tensor, overlap: Float[torch.Tensor, "m side sid
     """Largest mean over an eighth of both sides, within the overlap."""
     planes = torch.view_as_real(values.reshape(overlap.shape)).permute(0, 3, 1, 2) * overlap[:, None]
     means = avg_pool2d(planes, overlap.shape[-1] // 8)
-    return means.norm(dim=1).flatten(1).amax(1)
+    largest: torch.Tensor = means.square().sum(1).sqrt().flatten(1).amax(1)
+    return largest
