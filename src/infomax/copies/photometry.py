@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d
 
 from infomax.copies.registration import CLIPPED, GrayImages
 
-LEVELS = 10.0
+LIGHT_LEVELS = 10.0
 """Difference of the mean of a part, in levels of 255, that an encoder may cause."""
 
 EDGES = 0.15
@@ -19,10 +19,10 @@ EDGES = 0.15
 CLIPPED_WEIGHT = 0.01
 """Weight of a pixel that both images have clipped, in the search for one gain and offset."""
 
-GAINS = (0.4, 2.5)
+LIGHT_GAINS = (0.4, 2.5)
 """Least and largest change of contrast."""
 
-COLORLESS = 6.0
+NO_CHROMA = 6.0
 """Largest chroma of a part of an image without any, in levels of 255."""
 
 CHROMA_LEVELS = 12.0
@@ -61,7 +61,7 @@ def unexplained_light(a: GrayImages, b: GrayImages, mask: GrayImages, part: int)
     w, left, bb, b_sum = part_sums(torch.stack([mask, difference * mask, b * b * mask, b * mask], 1), part).unbind(1)
     total = w.clamp(min=1)
     contrast = (bb / total - (b_sum / total).square()).clamp(min=0).sqrt()
-    relative = (left / total).abs() / (LEVELS * gain.clamp(max=1) + EDGES * contrast)
+    relative = (left / total).abs() / (LIGHT_LEVELS * gain.clamp(max=1) + EDGES * contrast)
     return torch.where(w >= 0.9 * part**2, relative, 0).amax(1)
 
 
@@ -116,7 +116,7 @@ def unexplained_color(
     w = part_sums(mask[:, None], part)[:, 0]
     x, y = (_chroma(part_sums(each * mask[:, None], part) / w.clamp(min=1)[:, None]) for each in (a, b))
     whole = (w >= 0.5 * part**2).float()
-    colorless = ((x.abs() * whole).amax(1) <= COLORLESS) | ((y.abs() * whole).amax(1) <= COLORLESS)
+    colorless = ((x.abs() * whole).amax(1) <= NO_CHROMA) | ((y.abs() * whole).amax(1) <= NO_CHROMA)
     weights = whole
     for noise in NOISES:
         total = weights.sum(1, keepdim=True).clamp(min=1)
@@ -124,7 +124,7 @@ def unexplained_color(
         dx, dy = x - mean_x, y - mean_y
         cross = (dx.conj() * dy * weights).sum(1, keepdim=True)
         power = (dx.abs().square() * weights).sum(1, keepdim=True)
-        gain = ((cross.real + noise**2) / (power + noise**2)).clamp(*GAINS)
+        gain = ((cross.real + noise**2) / (power + noise**2)).clamp(*LIGHT_GAINS)
         rest = (dy - gain * dx).abs()
         weights = whole / (1 + (rest / noise).square())
     relative = rest / (CHROMA_LEVELS + CHROMA_PART * torch.maximum(x.abs(), y.abs()))
@@ -162,7 +162,7 @@ def _robust_line(x: Parts, y: Parts, counts: Parts) -> tuple[Float[torch.Tensor,
         mean_x, mean_y = (x * weights).sum(1, keepdim=True) / total, (y * weights).sum(1, keepdim=True) / total
         dx, dy = x - mean_x, y - mean_y
         power = (dx.square() * weights).sum(1, keepdim=True) / total
-        gain = (((dx * dy * weights).sum(1, keepdim=True) / total + 1) / (power + 1)).clamp(*GAINS)
+        gain = (((dx * dy * weights).sum(1, keepdim=True) / total + 1) / (power + 1)).clamp(*LIGHT_GAINS)
         weights = counts / (1 + ((dy - gain * dx) / noise).square())
     return gain, mean_y - gain * mean_x
 

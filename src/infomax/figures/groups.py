@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from io import BytesIO
-from math import sqrt
+from math import floor, sqrt
 from pathlib import PurePath
 
 from PIL import Image, ImageDraw, ImageOps
@@ -87,7 +87,11 @@ def _shown(choice: GroupChoice) -> list[IndexedImage]:
 
 def _title(choice: GroupChoice, shown: int) -> str:
     count = len(choice.group.images)
-    least = "" if choice.group.kind == "same bytes" else f", similarity {choice.group.similarity:.2f} or more"
+    least = (
+        ""
+        if choice.group.kind == "same bytes"
+        else f", similarity {floor(1000 * choice.group.similarity) / 1000:.3f} or more"
+    )
     return f"{count} images, {choice.group.kind}{least}{'' if shown == count else f'; {shown} of them shown'}"
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
-from infomax.images import ReadingOptions, SourceLike, open_source, write_skipped
-from infomax.images.remembered import RememberedExclusions
+from infomax.images import ReadingOptions, SourceLike, write_skipped
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import find_outliers
@@ -192,13 +191,8 @@ class Index(IndexReader):
         missing, source = missing_sources(self._store, source, roots, unmounted=unmounted) if prune else ([], source)
         if missing and not source:
             return remove_rows(self._store, rows_below(self._store, missing), dry_run=dry_run)
-        excluded = RememberedExclusions(self._folder.excluded_file)
-        opened = open_source(source, excluded.applied(source, options))
-        if not dry_run:
-            roots.add(opened.roots() or [], self._folder.roots_file)
-            excluded.add(source, options)
         changes = synchronize(
-            *(self._store, opened, self.model.encode),
+            *(self._store, self._folder.open_source(source, options, roots, remember=not dry_run), self.model.encode),
             size=self.model.recipe_.size,
             model=self.fingerprint,
             roots=roots,

@@ -24,7 +24,11 @@ from uuid import uuid4
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
+from infomax.images import ReadingOptions, SourceLike, open_source
+from infomax.images.remembered import RememberedExclusions
+from infomax.images.source import Source
 from infomax.paths import expand_home, quoted_path
+from infomax.search.roots import Roots
 from infomax.search.stores import create_store, open_store
 from infomax.search.stores.store import Store
 
@@ -193,6 +197,29 @@ class IndexFolder:
                 "index again into a new folder"
             )
         return metadata
+
+    def open_source(self, source: SourceLike, options: ReadingOptions, roots: Roots, *, remember: bool) -> Source:
+        """Open a source without what was left out of it before.
+
+        Args:
+            source: What the user named.
+            options: How it is read.
+            roots: Folders that were indexed before.
+            remember: Whether to remember its folders, and what is left out now.
+
+        Returns:
+            The source.
+
+        Raises:
+            InfoMaxError: The source cannot be opened, or the index cannot be written to.
+
+        """
+        excluded = RememberedExclusions(self.excluded_file)
+        opened = open_source(source, excluded.applied(source, options))
+        if remember:
+            roots.add(opened.roots() or [], self.roots_file)
+            excluded.add(source, options)
+        return opened
 
     def open_store(self, dim: int) -> Store:
         """Open the rows.

@@ -128,9 +128,8 @@ class RowComparison:
 def compare_rows(store: Store, listing: Listing, roots: Roots) -> RowComparison:
     """Find the images that need a new row, and the rows that have lost their image.
 
-    A row matches if version and label are the same. An image without a version may always have changed, and so may one
-    whose file has another inode, unless those of its whole disk have. An image below a root that cannot be read has not
-    vanished.
+    A row matches if version and label are the same. An image without a version, or whose file has another inode, may
+    have changed. An image below a root that cannot be read has not vanished.
 
     Args:
         store: Rows of the index.
@@ -146,10 +145,8 @@ def compare_rows(store: Store, listing: Listing, roots: Roots) -> RowComparison:
     positions = {path: position for position, path in enumerate(listing.paths)}
     inodes = set(listing.keys[:, 1].tolist())
     is_unchanged = [False] * len(entries)
-    hashes: dict[str, str] = {}
-    replaced: dict[int, str] = {}
-    vanished: list[str] = []
-    linked: list[str] = []  # rows that may be of the same file as a path of the listing
+    hashes, replaced = dict[str, str](), dict[int, str]()
+    vanished, linked = list[str](), list[str]()  # linked rows may be of the same file as a path of the listing
     for path, version, label, content_hash, inode in _scan(store, ["path", "version", "label", "hash", "inode"]):
         position = positions.get(path)
         if position is None:
@@ -164,16 +161,13 @@ def compare_rows(store: Store, listing: Listing, roots: Roots) -> RowComparison:
         else:
             hashes[path] = content_hash
     for position in _not_renumbered(replaced.keys(), listing, is_unchanged):
-        is_unchanged[position] = False
-        hashes[listing.paths[position]] = replaced[position]
+        is_unchanged[position], hashes[listing.paths[position]] = False, replaced[position]
     dropped, superseded = _one_path_a_file(listing, linked)
     same_file = len(dropped) + len(superseded)
-    own_rows = (listing.paths[place] for place in dropped if is_unchanged[place] or listing.paths[place] in hashes)
-    superseded |= set(own_rows)
-    kept = [place for place in range(len(entries)) if place not in dropped]
-    changed = [place for place in kept if not is_unchanged[place]]
+    superseded |= {listing.paths[place] for place in dropped if is_unchanged[place] or listing.paths[place] in hashes}
+    changed = [place for place in range(len(entries)) if place not in dropped and not is_unchanged[place]]
     return RowComparison(
-        unchanged=len(kept) - len(changed),
+        unchanged=len(entries) - len(dropped) - len(changed),
         changed=changed,
         hashes=hashes,
         vanished=[path for path in vanished if path not in superseded],
