@@ -25,17 +25,17 @@ PART = 12
 LEAST_AGREEMENT = 0.1
 """Least correlation of the parts of two drawings that are the same."""
 
-LIGHT = 1.3
+LIGHT = 2.0
 """Largest difference of light, relative to what encoding and a slight shift may cause."""
 
 LIGHT_OF_SMALL = 2.6
 """The same, where one image is so small that its edges are smeared over a part."""
 
-LIGHT_OF_SHARED = 2.0
+LIGHT_OF_SHARED = 2.2
 """The same, for two drawings that both are the same as a third one."""
 
-LIGHT_PART, ROUGH_PART = 8, 4
-"""Sides of the parts whose light is compared, in pixels, closely and at 64 x 64 pixels."""
+LIGHT_PART = 4
+"""Side of a part whose light is compared, in pixels: less than a letter."""
 
 PART_CONTRAST = 16.0
 """Standard deviation, in levels of 255, from which on a part shows something."""
@@ -193,7 +193,7 @@ def may_be_same(
 
     """
     warped, overlap = sample(second[:, None], maps)
-    likely: Bool[torch.Tensor, " m"] = unexplained_light(first, warped[:, 0], overlap.float(), ROUGH_PART) <= light
+    likely: Bool[torch.Tensor, " m"] = unexplained_light(first, warped[:, 0], overlap.float(), LIGHT_PART) <= light
     return likely
 
 
