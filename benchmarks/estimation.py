@@ -1,23 +1,30 @@
 """Accuracy of estimate_mi on distributions with known mutual information, beside other estimators.
 
-    python benchmarks/estimation.py [--seeds 5] [--samples 10000] [--tasks uniform] [--peer-python peer/bin/python]
+    python benchmarks/estimation.py [--seeds 5] [--samples 10000] [--tasks uniform] [--results runs.jsonl]
+                                    [--peer-python peer/bin/python]
 
-Each task gives one line. It has the truth; over the seeds the mean estimate, mean absolute error, mean standard error
-and coverage (how often value +- 2 standard errors contained the truth); and CPU seconds (all threads) and wall seconds
-per run. The last columns are mean absolute errors of other estimators: scikit-learn's nearest neighbors when both sides
-have one dimension, and torch-mist over the first --peer-seeds seeds. torch-mist runs in --peer-python, a Python that
-has it, by its own estimate_mi with SMILE, two hidden layers of 64, 16 negatives and otherwise its defaults. All numbers
-are in nats.
+Each task gives one line. It has the truth; over the seeds the mean estimate with its standard deviation, the mean
+absolute error, the mean standard error and the coverage (how often value +- 2 standard errors contained the truth); and
+CPU seconds (all threads) per run. The last line has the means over all tasks. The last columns are mean absolute errors
+of other estimators: the correlations of CCA alone, as if all were normal; scikit-learn's nearest neighbors when both
+sides have one dimension; and torch-mist over the first --peer-seeds seeds. torch-mist runs in --peer-python, a Python
+that has it, by its own estimate_mi with SMILE, two hidden layers of 64, 16 negatives and otherwise its defaults. All
+numbers are in nats.
+
+Every run is appended to --results at once. What this file has already is not run again, and seed follows seed, so a
+benchmark that was stopped continues where it was.
 """
 
+import json
 import math
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,12 +33,13 @@ from sklearn.feature_selection import mutual_info_regression
 import bmi_tasks
 import fresh_tasks
 import unseen_tasks
-from _common import argument_parser, machine, table_head, table_row
+from _common import argument_parser, machine, mean_and_deviation, table_head, table_row
 from infomax.information import distributions as k
 from infomax.information import estimate_mi
 from infomax.information import transformations as t
 from infomax.information.distributions import Known
 
+OTHERS = ("cca", "neighbors", "peer")
 PEER = """
 import sys, logging, warnings, numpy as np
 warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
@@ -68,6 +76,13 @@ def tasks() -> Iterator[tuple[str, Known]]:
     yield "other", k.transformed(k.sparse_normal(2, 1.0, pairs=1), t.spiral)
 
 
+def cca(x: np.ndarray, y: np.ndarray) -> float:
+    """-1/2 sum ln(1 - rho^2) over the canonical correlations of the samples: the information if all were normal."""
+    a, b = (np.linalg.qr(side - side.mean(0))[0] for side in (x, y))
+    rho = np.linalg.svd(a.T @ b, compute_uv=False).clip(max=1 - 1e-9)
+    return float(-0.5 * np.log1p(-(rho**2)).sum())
+
+
 def neighbors(x: np.ndarray, y: np.ndarray) -> float:
     if x.shape[1] > 1 or y.shape[1] > 1:
         return math.nan
@@ -87,61 +102,117 @@ def peer(python: str | None, x: np.ndarray, y: np.ndarray) -> float:
     return float(run.stdout.split()[-1])
 
 
-def row(kind: str, task: Known, n: int, seeds: int, python: str | None, peer_seeds: int) -> str:
-    values, errors, covered, bounds, cpu, wall, others = [], [], [], set(), 0.0, 0.0, []
-    for seed in range(seeds):
-        x, y = (part.numpy() for part in task.sample(n, 1000 + seed))
-        start, start_cpu = time.perf_counter(), time.process_time()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            found = estimate_mi(x, y, seed=seed)
-        wall, cpu = wall + time.perf_counter() - start, cpu + time.process_time() - start_cpu
-        values.append(found.value)
-        errors.append(found.standard_error)
-        covered.append(abs(found.value - task.mutual_information) <= 2 * found.standard_error)
-        bounds.add(found.bound)
-        print(
-            f"{task.name}, seed {seed}: {found.value:.3f} +- {found.standard_error:.3f}, "
-            f"truth {task.mutual_information:.3f}",
-            *found.warnings,
-            file=sys.stderr,
-            flush=True,
-        )
-        others.append((neighbors(x, y), peer(python if seed < peer_seeds else None, x, y)))
-    knn_errors, peer_errors = np.abs(np.array(others) - task.mutual_information).T
-    error = np.abs(np.array(values) - task.mutual_information).mean()
-    cells = [kind, task.name, f"{task.mutual_information:.3f}", f"{np.mean(values):.3f}", f"{error:.3f}"]
-    cells += [
-        f"{np.mean(errors):.3f}",
-        f"{np.mean(covered):.0%}",
-        f"{cpu / seeds:.1f}",
-        f"{wall / seeds:.0f}",
-        ", ".join(sorted(bounds)),
+def run(task: Known, n: int, seed: int, python: str | None) -> dict[str, Any]:
+    """One estimate, and those of other estimators, on samples that only this seed draws."""
+    x, y = (part.numpy() for part in task.sample(n, 1000 + seed))
+    start, start_cpu = time.perf_counter(), time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = estimate_mi(x, y, seed=seed)
+    return {
+        "task": task.name,
+        "n": n,
+        "seed": seed,
+        "truth": task.mutual_information,
+        "value": found.value,
+        "standard error": found.standard_error,
+        "bound": found.bound,
+        "lower bound": found.lower_bound,
+        "warnings": found.warnings,
+        "cpu": time.process_time() - start_cpu,
+        "wall": time.perf_counter() - start,
+        "cca": cca(x, y),
+        "neighbors": neighbors(x, y),
+        "peer": peer(python, x, y),
+    }
+
+
+def is_covered(each: dict[str, Any]) -> bool:
+    return bool(abs(each["value"] - each["truth"]) <= 2 * each["standard error"])
+
+
+def mean_error(runs: Sequence[dict[str, Any]], estimator: str) -> str:
+    """The mean absolute error of an estimator over the runs that have it."""
+    errors = [abs(each[estimator] - each["truth"]) for each in runs if not math.isnan(each[estimator])]
+    return f"{np.mean(errors):.3f}" if errors else ""
+
+
+def identity(name: str, truth: float) -> tuple[str, float]:
+    """What tells tasks apart: some share a name, with other parameters."""
+    return name, round(truth, 5)
+
+
+def line(name: str, runs: Sequence[dict[str, Any]]) -> str:
+    """The row of one task."""
+    read_by = {each["bound"] for each in runs}
+    kind = "either" if len(read_by) > 1 else "neighbors" if "nearest-neighbors" in read_by else "bound"
+    cells = [name, f"{runs[0]['truth']:.3f}", mean_and_deviation([each["value"] for each in runs], ".3f")]
+    return table_row([*cells, *summary(runs), kind, *(mean_error(runs, each) for each in OTHERS)])
+
+
+def summary(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Cells on error, coverage and time."""
+    return [
+        mean_error(runs, "value"),
+        f"{np.mean([each['standard error'] for each in runs]):.3f}",
+        f"{sum(map(is_covered, runs))} of {len(runs)}",
+        f"{np.mean([each['cpu'] for each in runs]):.1f}",
     ]
-    cells += [
-        "" if math.isnan(value) else f"{value:.3f}" for value in (knn_errors.mean(), peer_errors[:peer_seeds].mean())
-    ]
-    return table_row(cells)
+
+
+def recorded(file: Path | None) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in file.read_text().splitlines()] if file and file.exists() else []
+
+
+def measure(options: Any, wanted: Iterable[tuple[str, Known]]) -> list[dict[str, Any]]:
+    """All runs, seed by seed; those in the file of results are taken from there."""
+    runs, tasks_wanted = recorded(options.results), list(wanted)
+    done = {(*identity(each["task"], each["truth"]), each["n"], each["seed"]) for each in runs}
+    for seed in range(0 if options.table_only else options.seeds):
+        for _, task in tasks_wanted:
+            if (*identity(task.name, task.mutual_information), options.samples, seed) in done:
+                continue
+            each = run(task, options.samples, seed, options.peer_python if seed < options.peer_seeds else None)
+            runs.append(each)
+            if options.results:
+                with options.results.open("a") as file:
+                    file.write(json.dumps(each) + "\n")
+            print(
+                f"{task.name}, seed {seed}: {each['value']:.3f} +- {each['standard error']:.3f}, "
+                f"truth {each['truth']:.3f}, {each['cpu']:.0f} s{'' if is_covered(each) else ', MISSED'}",
+                *each["warnings"],
+                file=sys.stderr,
+                flush=True,
+            )
+    return [each for each in runs if each["n"] == options.samples and each["seed"] < options.seeds]
 
 
 def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=10_000)
-    parser.add_argument("--tasks", default="", help="only tasks whose name contains this")
+    parser.add_argument("--tasks", default="", help="only tasks whose kind and name contain this")
+    parser.add_argument("--results", type=Path, help="JSON lines, one for each run")
+    parser.add_argument("--table-only", action="store_true", help="print the table of --results, and run nothing")
     parser.add_argument("--peer-python", help="a Python with torch-mist, which then runs too")
     parser.add_argument("--peer-seeds", type=int, default=2, help="number of seeds for torch-mist")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    every = (*tasks(), *fresh_tasks.tasks(), *bmi_tasks.tasks(), *unseen_tasks.tasks())
+    wanted = [(kind, task) for kind, task in every if options.tasks in f"{kind} {task.name}"]
+    runs = measure(options, wanted)
     print(f"n = {options.samples}, {options.seeds} seeds, {machine()}\n")
-    columns = ["kind", "task", "truth", "mean", "error", "standard error", "covered", "cpu s", "wall s", "estimator"]
-    columns += ["scikit-learn", "torch-mist"]
-    print(table_head(columns), flush=True)
-    for kind, task in (*tasks(), *fresh_tasks.tasks(), *bmi_tasks.tasks(), *unseen_tasks.tasks()):
-        if options.tasks in f"{kind} {task.name}":
-            line = row(kind, task, options.samples, options.seeds, options.peer_python, options.peer_seeds)
-            print(line, flush=True)
+    columns = ["task", "truth", "mean", "error", "standard error", "covered", "CPU s", "read by"]
+    print(table_head([*columns, "CCA", "scikit-learn", "torch-mist"]))
+    of_task = {identity(task.name, task.mutual_information): [] for _, task in wanted}
+    for each in runs:
+        of_task.get(identity(each["task"], each["truth"]), []).append(each)
+    for (name, _), own in of_task.items():
+        if own:
+            print(line(name, own))
+    all_runs = [each for own in of_task.values() for each in own]
+    print(table_row(["all", "", "", *summary(all_runs), "", *(mean_error(all_runs, each) for each in OTHERS)]))
 
 
 if __name__ == "__main__":

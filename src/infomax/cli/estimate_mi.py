@@ -13,6 +13,8 @@ from infomax.errors import InfoMaxError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from infomax.information import MutualInformation
+
 KindName = Literal["continuous", "discrete", "categorical", "mixed", "censored"]
 
 
@@ -66,6 +68,7 @@ def estimate_mi(
     """
     from infomax import information
 
+    _require_folders(figure, None if json_file in (None, "-") else Path(str(json_file)))
     samples = [_load_array(file) for file in (x, y)]
     common: dict[str, Any] = {"seed": seed, "blocks": _rows_of_a_block(blocks), "missing": missing}
     try:
@@ -76,7 +79,7 @@ def estimate_mi(
             asked: dict[str, Any] = {"bound": bound, "permutations": permutations, "x_kind": x_kind, "y_kind": y_kind}
             found = information.estimate_mi(samples[0], samples[1], **asked, **common)
         if figure is not None:
-            _draw(samples, common, figure)
+            _draw(samples, {**common, "x_kind": x_kind, "y_kind": y_kind}, found, figure)
     except ValueError as error:
         files = ", ".join(str(file) for file in (x, y, given) if file is not None)
         raise InfoMaxError(f"{files}: {error}") from None
@@ -106,16 +109,23 @@ def _refuse_with_given(*options: object) -> None:
         raise InfoMaxError("--given goes with --blocks, --missing, --seed and --json alone: leave the others out")
 
 
-def _draw(samples: "list[NDArray[Any]]", common: dict[str, Any], figure: Path) -> None:
+def _require_folders(*files: Path | None) -> None:
+    """Raise an error for a file that cannot be written at the end, before the work begins."""
+    for file in files:
+        if file is not None and not file.expanduser().absolute().parent.is_dir():
+            raise InfoMaxError(f"{file}: its folder does not exist: make it first")
+
+
+def _draw(samples: "list[NDArray[Any]]", asked: dict[str, Any], found: "MutualInformation", figure: Path) -> None:
     """Write the figure of pointwise values and of the bound by sample size."""
     from infomax.figures.pointwise import draw_pointwise
     from infomax.files import written_atomically
     from infomax.information import bound_by_sample_size, pointwise_mi
 
-    values = pointwise_mi(*samples, **common)
-    curve = bound_by_sample_size(*samples, seed=common["seed"], missing=common["missing"])
+    values = pointwise_mi(*samples, **asked)
+    curve = bound_by_sample_size(*samples, **{name: asked[name] for name in asked if name != "blocks"})
     with written_atomically(figure, "wb") as out:
-        out.write(draw_pointwise(samples[0], samples[1], values, curve))
+        out.write(draw_pointwise(samples[0], samples[1], values, curve, found))
 
 
 def _load_array(path: Path) -> "NDArray[Any]":

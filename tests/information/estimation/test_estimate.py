@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 from infomax.information import distributions as known
 from infomax.information import estimate_mi, pointwise_mi
-from infomax.information.estimation import cross_fit
 from infomax.information.estimation.closed_forms import GaussianCritic
 from infomax.information.estimation.cross_fit import CrossFit
 from infomax.information.estimation.estimate import ESTIMATORS
@@ -16,12 +16,6 @@ from infomax.information.estimation.folds import random_folds
 from infomax.information.estimation.preprocessing import normal_scores
 from infomax.information.estimation.reading import NEAREST_NEIGHBORS, by_bound
 from infomax.information.estimation.selection import choose_forms
-
-
-@pytest.fixture
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cross_fit, "TRAINING_STEPS", 20)
-    monkeypatch.setattr(cross_fit, "CHECK_EVERY", 10)
 
 
 def pairs(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +119,7 @@ def test_monotone_transformations_change_nothing(few_steps: None) -> None:
 def test_constant_columns_are_dropped_with_a_warning(few_steps: None) -> None:
     x, y = pairs()
     found = estimate_mi(np.hstack([x, np.ones_like(x)]), y)
-    assert found.warnings == ("x has 1 constant columns, dropped: a constant carries no information",)
+    assert found.warnings == ("x has 1 constant column, dropped: a constant carries no information",)
     assert found.value == estimate_mi(x, y).value
     assert estimate_mi(np.ones(100), y[:100]).value == 0
     assert (pointwise_mi(np.ones(100), y[:100]) == 0).all()
@@ -152,12 +146,19 @@ FINE = np.linspace(0, 1, 100)
     ("x", "y", "message"),
     [
         (FINE, FINE[:-1], "x has 100 rows and y 99"),
-        (FINE[:49], FINE[:49], "x has 49 samples: give 50 or more"),
-        (FINE, np.where(FINE == 1, np.nan, FINE), "y has 1 NaN or infinite values"),
-        (np.where(FINE == 1, np.inf, FINE), FINE, "x has 1 NaN or infinite values"),
+        (FINE[:49], FINE[:49], "x has 49 samples: give 50 or more$"),
+        (
+            FINE[None],
+            FINE,
+            r"x has 1 sample: give 50 or more; rows are samples, and it has 100 columns: transpose it\?",
+        ),
+        ([[1.0, 2.0], [3.0]] * 50, FINE, "x has rows of several lengths: give"),
+        (FINE, np.where(FINE == 1, np.nan, FINE), "y has 1 NaN or infinite value"),
+        (np.where(FINE == 1, np.inf, FINE), FINE, "x has 1 NaN or infinite value"),
         (np.zeros((100, 2, 2)), FINE, r"x has shape \(100, 2, 2\): give \(n,\) or \(n, columns\)"),
         (np.array(1.0), FINE, r"x has shape \(\)"),
-        (FINE, FINE.astype(object), "y has dtype object: give real numbers"),
+        (FINE, FINE.astype(object), "y has dtype object: give real numbers, or name the kind categorical"),
+        (FINE, FINE.astype("datetime64[s]"), r"y has dtype datetime64\[s\]: give real numbers$"),
         (FINE, FINE.astype(complex), "y has dtype complex128"),
         (torch.zeros(100, dtype=torch.complex64), FINE, "x has dtype torch.complex64"),
         (FINE, np.array(["a"] * 100), "y has dtype <U1"),
@@ -174,6 +175,10 @@ def test_bad_choices_are_one_line() -> None:
         estimate_mi(FINE, FINE, bound="mine")
     with pytest.raises(ValueError, match="folds is 1: choose 2 to 10"):
         estimate_mi(FINE, FINE, folds=1)
+    with pytest.raises(ValueError, match="permutations is -1: give 1 or more"):
+        estimate_mi(FINE, FINE, permutations=-1)
+    with pytest.raises(ValueError, match="blocks have 0 rows: choose 1 to 33"):
+        pointwise_mi(FINE, FINE, blocks=0)
 
 
 def test_a_plain_case_has_no_warnings(few_steps: None) -> None:
@@ -228,6 +233,62 @@ def test_gross_errors_leave_value_and_error_within_the_ceiling(few_steps: None, 
     assert 1 < found.value <= found.ceiling
     assert found.standard_error <= found.ceiling
     assert all(0 <= value <= math.log(300) for value in found.folds)
+
+
+@pytest.mark.parametrize("wrong", ["x", "y", "both"])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_few_gross_outliers_take_little(few_steps: None, wrong: str, columns: int) -> None:
+    """Five of 1,000 rows with numbers as large as float64 has, on either side: 1/2 ln 5 nats for each column."""
+    x, noise = np.random.default_rng(2).normal(size=(2, 1000, columns))
+    y = x + 0.5 * noise
+    for name, side in (("x", x), ("y", y)):
+        if wrong in (name, "both"):
+            side[[3, 200, 500, 501, 999], 0] = [1e12, -1e12, 1e300, -1e300, 1e12]
+    found = estimate_mi(x, y)
+    assert abs(found.value - columns * math.log(5) / 2) < 0.15 * columns
+    assert found.standard_error < 0.25
+
+
+@pytest.mark.parametrize("digits", [0, 1])
+def test_a_quantized_copy_shares_its_entropy(few_steps: None, digits: int) -> None:
+    """A normal variable and its rounded value: 1.41 nats for steps of 1, 3.71 for steps of 0.1."""
+    x = np.random.default_rng(3).normal(size=2000)
+    steps = np.unique(x.round(digits), return_counts=True)[1] / len(x)
+    found = estimate_mi(x, x.round(digits))
+    assert abs(found.value - -(steps * np.log(steps)).sum()) < max(0.2, 2 * found.standard_error)
+    assert found.standard_error < 0.3
+
+
+def test_one_dominating_class(few_steps: None) -> None:
+    """3 % of the rows have another label. It moves x by 4: nearly all of its entropy, by quadrature 0.121 of 0.135."""
+    generator = np.random.default_rng(0)
+    rare = generator.random(3000) < 0.03
+    noise = generator.normal(size=3000)
+    grid = np.linspace(-8, 12, 4001)
+    densities = 0.97 * norm.pdf(grid), 0.03 * norm.pdf(grid, 4)
+    mixture = sum(densities)
+    given_x = sum(each * np.log(mixture / each) for each in densities).sum() * 0.005
+    truth = -0.97 * math.log(0.97) - 0.03 * math.log(0.03) - given_x
+    found = estimate_mi(noise + 4 * rare, rare)
+    assert abs(found.value - truth) < 0.04
+    assert estimate_mi(noise, rare).value < 0.02
+    assert abs(estimate_mi(rare, rare.astype(int)).value - 0.135) < 0.05
+    assert estimate_mi(rare, generator.random(3000) < 0.03).value < 0.02
+
+
+def test_equal_columns_are_said_to_share_infinitely_much(few_steps: None) -> None:
+    """Nothing of the kind for equal classes, whose entropy is finite, nor where one row differs."""
+    x, y = pairs()
+    said = [each for each in estimate_mi(np.hstack([y, x]), np.hstack([x, y]) * 1.0).warnings if "infinitely" in each]
+    assert said == [
+        "column 0 of x is column 1 of y (counted from 0): equal numbers share infinitely much, "
+        "the value only says how many rows there are"
+    ]
+    coin = np.arange(200) % 2
+    other = x.copy()
+    other[5] += 1
+    for a, b in ((coin, coin), (x, other), (x.round(1), x.round(1))):
+        assert not [each for each in estimate_mi(a, b).warnings if "infinitely" in each]
 
 
 def test_a_column_that_is_constant_but_for_one_row_carries_nothing(few_steps: None) -> None:

@@ -48,10 +48,12 @@ def test_the_estimate_reports_the_p_value(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_series_is_permuted_by_blocks() -> None:
     """Rows of two slow series depend on each other by chance; single permuted rows would call it dependence."""
     generator = np.random.default_rng(4)
-    small_by_rows, small_by_blocks = 0, 0
+    small_by_rows, small_by_blocks, small_by_auto = 0, 0, 0
     for _ in range(20):
         x, y = generator.normal(size=(2, 400)).cumsum(1)
         small_by_rows += permutation_test(x, y, permutations=39) < 0.05
         small_by_blocks += permutation_test(x, y, permutations=39, blocks=100) < 0.05
+        small_by_auto += permutation_test(x, y, permutations=39, blocks="auto") < 0.05
     assert small_by_rows > 15
     assert small_by_blocks < 10
+    assert small_by_auto < 10

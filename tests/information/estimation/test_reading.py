@@ -5,11 +5,16 @@ import math
 import pytest
 import torch
 
+from infomax.information.estimation.closed_forms import GaussianCritic, StudentCritic
+from infomax.information.estimation.cross_fit import CrossFit
+from infomax.information.estimation.folds import random_folds
 from infomax.information.estimation.reading import (
     NEAREST_NEIGHBORS,
     Reading,
     add_fitting_loss,
     add_slack,
+    by_bound,
+    doubt_by_neighbors,
     doubt_gain,
     error_of_mean,
 )
@@ -57,3 +62,28 @@ def test_half_of_what_the_closed_form_lost_is_added() -> None:
     assert fitted.value == pytest.approx(bound.value + 0.1)
     assert fitted.systematic == pytest.approx(0.025)
     assert add_fitting_loss(bound, held_out=1.0, training=0.9).value == bound.value
+
+
+@pytest.mark.usefixtures("no_steps")
+def test_neighbors_in_canonical_variables_doubt_a_bound_that_misses_much() -> None:
+    """y = a + |noise|: a Gaussian of 5 x 5 columns misses what the edge shows; for normal columns it misses nothing."""
+    generator = torch.Generator().manual_seed(0)
+    x, noise = torch.randn(2, 3000, 5, generator=generator)
+    for y, least, most in ((x + 0.05 * noise.abs(), 0.05, 3.0), (x + noise, 0.0, 0.03)):
+        folds = random_folds(3000, 3)
+        forms = [GaussianCritic(x[fold.training], y[fold.training], rank=1) for fold in folds]
+        fit = CrossFit(x, y, folds, forms)
+        bound = Reading("donsker-varadhan", by_bound(fit, "donsker-varadhan").blocks, (), 0.0)
+        doubted = doubt_by_neighbors(bound, fit)
+        assert least <= doubted.systematic <= most
+        assert doubted.value == bound.value
+
+
+@pytest.mark.usefixtures("no_steps")
+def test_without_canonical_variables_nothing_is_doubted() -> None:
+    x = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    folds = random_folds(300, 3)
+    for form in (lambda a, b: StudentCritic(a, b, 3.0), lambda a, b: GaussianCritic(a, b, rank=0)):
+        fit = CrossFit(x, x, folds, [form(x[fold.training], x[fold.training]) for fold in folds])
+        bound = by_bound(fit, "donsker-varadhan")
+        assert doubt_by_neighbors(bound, fit) is bound

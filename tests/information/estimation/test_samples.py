@@ -9,10 +9,10 @@ FINE = np.arange(100.0)
 
 
 def test_constant_columns_are_dropped_with_a_note() -> None:
-    pairs = pair_samples(np.stack([np.ones(60), np.arange(60.0)], 1), np.arange(60))
+    pairs = pair_samples(np.stack([np.ones(60), np.arange(60.0)], 1), np.arange(60) ** 2)
     assert pairs.x.shape == pairs.y.shape == (60, 1)
     assert pairs.columns == ((1,), (0,))
-    assert pairs.notes == ("x has 1 constant columns, dropped: a constant carries no information",)
+    assert pairs.notes == ("x has 1 constant column, dropped: a constant carries no information",)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -20,7 +20,7 @@ def test_missing_rows_are_dropped_as_asked_and_counted(masked: bool) -> None:
     """Whether NaN or under a mask, in x or in y; every other row keeps its number."""
     missing = FINE < 30
     x = np.ma.masked_array(FINE, missing) if masked else np.where(missing, np.nan, FINE)
-    pairs = pair_samples(x, np.where(FINE == 99, np.inf, FINE), missing="drop")
+    pairs = pair_samples(x, np.where(FINE == 99, np.inf, -FINE), missing="drop")
     assert pairs.x[:, 0].tolist() == list(range(30, 99))
     assert pairs.rows.tolist() == list(range(30, 99))
     assert pairs.place.tolist() == [*[-1] * 30, *range(69), -1]

@@ -16,9 +16,7 @@ from infomax.information.estimation.cross_fit import CrossFit
 from infomax.information.estimation.estimate import (
     DEFAULT_FOLDS,
     MOST_DIMENSIONS_FOR_NEIGHBORS,
-    BlockRows,
     MutualInformation,
-    series_of,
     validate_choices,
 )
 from infomax.information.estimation.folds import Fold, split_rows
@@ -26,6 +24,7 @@ from infomax.information.estimation.preprocessing import candidate_transforms
 from infomax.information.estimation.reading import Reading, add_fitting_loss, add_slack, by_bound, by_ksg, doubt_gain
 from infomax.information.estimation.samples import PairedSamples, Samples, pair_samples
 from infomax.information.estimation.selection import choose_closed_form, held_out_bound
+from infomax.information.estimation.series import BlockRows, series_of
 from infomax.information.transformations import Columns
 
 _TRIFLE = 0.01  # nats that networks may add to closed forms that suffice
@@ -65,11 +64,11 @@ def conditional_mi(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         beside, first = _side_by_side(y, z)
-        pairs = pair_samples(x, beside, missing=missing, keep_copies=blocks is not None)
+        pairs = pair_samples(x, beside, missing=missing, keep_copies=blocks is not None, y_name="y with z")
         of_y = sum(column < first for column in pairs.columns[1])
         if not (pairs.x.shape[1] and of_y):
             return MutualInformation(0.0, 0.0, donsker_varadhan.name, math.log(len(pairs.rows)), warnings=pairs.notes)
-        series = series_of(pairs, folds, blocks)
+        series = series_of(pairs.x, pairs.y, folds, blocks)
         reading = _read(pairs, of_y, split_rows(len(pairs.rows), folds, series), neighbors=series is None)
         ceiling = math.log(len(pairs.rows))
         return MutualInformation(

@@ -22,7 +22,7 @@ How it works:
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -41,20 +41,27 @@ from infomax.information.estimation.reading import (
     add_slack,
     by_bound,
     by_ksg,
+    doubt_by_neighbors,
     doubt_gain,
     error_of_mean,
 )
 from infomax.information.estimation.samples import Kinds, PairedSamples, Samples, pair_samples
 from infomax.information.estimation.selection import choose_forms
-from infomax.information.estimation.series import inflated_error, is_sorted, series_blocks, variance_inflation
+from infomax.information.estimation.series import (
+    BlockRows,
+    inflated_error,
+    is_sorted,
+    series_blocks,
+    series_of,
+    variance_inflation,
+)
 from infomax.information.transformations import Columns
 
 DEFAULT_FOLDS = 3
 MOST_DIMENSIONS_FOR_NEIGHBORS = 6
+_EXACT_NEIGHBORS = 3  # columns up to which neighbors show what a form other than the Gaussian has wrong
 _FEWEST_EFFECTIVE_NEGATIVES = 100
 _ROWS_NAMED = 5
-
-BlockRows = int | Literal["auto"] | None  # rows of a block of a series; None for rows that are no series
 
 # What `bound` may be in estimate_mi.
 ESTIMATORS = ("donsker-varadhan", "nwj", "infonce", "smile", NEAREST_NEIGHBORS)
@@ -138,13 +145,14 @@ def estimate_mi(
         ValueError: Unusable shapes, types or values, fewer than 50 samples, or an unknown choice.
 
     """
-    validate_choices(bound, folds)
+    validate_choices(bound, folds, permutations)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pairs = pair_samples(x, y, missing=missing, x_kind=x_kind, y_kind=y_kind, keep_copies=blocks is not None)
         found = _estimate(pairs, bound, folds, blocks)
         if permutations:
-            found = replace(found, p_value=permutation_p_value(pairs, permutations, series_of(pairs, folds, blocks)))
+            series = series_of(pairs.x, pairs.y, folds, blocks)
+            found = replace(found, p_value=permutation_p_value(pairs, permutations, series))
         return replace(found, x_kinds=pairs.kinds[0], y_kinds=pairs.kinds[1])
 
 
@@ -156,6 +164,8 @@ def pointwise_mi(
     seed: int = 0,
     blocks: BlockRows = None,
     missing: str = "refuse",
+    x_kind: Kinds = None,
+    y_kind: Kinds = None,
 ) -> Float[np.ndarray, " n"]:
     """Estimate log p(x_i, y_i) / (p(x_i) p(y_i)) of each pair, by a critic that was not trained on it.
 
@@ -166,6 +176,8 @@ def pointwise_mi(
         seed: Seed of all random numbers.
         blocks: As for estimate_mi.
         missing: As for estimate_mi.
+        x_kind: As for estimate_mi.
+        y_kind: As for estimate_mi.
 
     Returns:
         The pointwise mutual information of each pair, in nats; NaN for rows that were dropped as missing.
@@ -186,48 +198,32 @@ def pointwise_mi(
     validate_choices(None, folds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pairs = pair_samples(x, y, missing=missing, keep_copies=blocks is not None)
+        pairs = pair_samples(x, y, missing=missing, x_kind=x_kind, y_kind=y_kind, keep_copies=blocks is not None)
         ratios = torch.zeros(len(pairs.rows), dtype=torch.float64)
         if not pairs.empty:
-            ratios = cross_fit(pairs.x, pairs.y, folds, series_of(pairs, folds, blocks)).log_ratios().double()
+            series = series_of(pairs.x, pairs.y, folds, blocks)
+            ratios = cross_fit(pairs.x, pairs.y, folds, series).log_ratios().double()
         return torch.where(pairs.place < 0, math.nan, ratios[pairs.place.clamp(min=0)]).numpy()
 
 
-def validate_choices(bound: str | None, folds: int) -> None:
-    """Check the name of a bound and the number of folds.
+def validate_choices(bound: str | None, folds: int, permutations: int = 0) -> None:
+    """Check the name of a bound and the numbers of folds and permutations.
 
     Args:
         bound: One of ESTIMATORS, or None.
         folds: Number of folds.
+        permutations: Number of permutations; 0 for none.
 
     Raises:
-        ValueError: No such bound, or too few or too many folds.
+        ValueError: No such bound, too few or too many folds, or fewer permutations than none.
 
     """
     if bound is not None and bound not in ESTIMATORS:
         raise ValueError(f"unknown bound {bound!r}: choose one of {', '.join(ESTIMATORS)}")
-    if not 2 <= folds <= 10:
-        raise ValueError(f"folds is {folds}: choose 2 to 10")
-
-
-def series_of(pairs: PairedSamples, folds: int, blocks: BlockRows) -> Int[Tensor, " n"] | None:
-    """Cut the samples into blocks, if they are a series.
-
-    Args:
-        pairs: The samples.
-        folds: Number of folds.
-        blocks: Rows of a block, "auto", or None for rows that are no series.
-
-    Returns:
-        The number of each row's block, or None.
-
-    """
-    if blocks is None:
-        return None
-    if blocks == "auto":
-        inflation = 1.0 if pairs.empty else variance_inflation(pairs.x, pairs.y)
-        return series_blocks(len(pairs.rows), folds, inflation=inflation)
-    return series_blocks(len(pairs.rows), folds, length=int(blocks))
+    if folds not in range(2, 11):
+        raise ValueError(f"folds is {folds!r}: choose 2 to 10")
+    if not (isinstance(permutations, Integral) and permutations >= 0):
+        raise ValueError(f"permutations is {permutations!r}: give 1 or more, 999 say, or 0 for none")
 
 
 def cross_fit(x: Columns, y: Columns, folds: int, series: Int[Tensor, " n"] | None = None) -> CrossFit:
@@ -253,7 +249,7 @@ def _estimate(pairs: PairedSamples, bound: str | None, folds: int, blocks: Block
     if pairs.empty:
         name = bound or donsker_varadhan.name
         return MutualInformation(0.0, 0.0, name, math.log(len(pairs.rows)), warnings=pairs.notes)
-    series = series_of(pairs, folds, blocks)
+    series = series_of(pairs.x, pairs.y, folds, blocks)
     found = _read(cross_fit(pairs.x, pairs.y, folds, series), bound, pairs, series)
     inflation = variance_inflation(pairs.x, pairs.y) if blocks is None else 1.0
     if inflation == 1:
@@ -286,11 +282,10 @@ def _read(
         chosen = by_ksg(fit.x, fit.y, fit.held_out_blocks())
     else:
         chosen = held_out if bound is not None else _most_accurate(fit, held_out, neighbors=series is None)
-    error = chosen.standard_error
-    if series is not None:
-        error = math.hypot(
-            chosen.systematic, max(error_of_mean(chosen.blocks), inflated_error(fit.log_ratios(), series))
-        )
+    # no estimate can scatter less than the mean of the log ratios does; that of the blocks is known less exactly
+    ratios = fit.log_ratios()
+    chance = error_of_mean(ratios) if series is None else inflated_error(ratios, series)
+    error = math.hypot(chosen.systematic, max(error_of_mean(chosen.blocks), chance))
     ceiling = math.log(len(scoring_blocks(fit.folds[0].held_out)[0]) if chosen.name == "infonce" else n)
     odd = _odd_rows(pairs.rows[fit.contradicting])
     return MutualInformation(
@@ -312,14 +307,15 @@ def _most_accurate(fit: CrossFit, held_out: Reading, *, neighbors: bool) -> Read
     dims = fit.x.shape[1] + fit.y.shape[1]
     closed_form, closed_form_training = fit.closed_form_bounds()
     fitted = add_fitting_loss(held_out, closed_form, closed_form_training)
-    if neighbors and dims <= MOST_DIMENSIONS_FOR_NEIGHBORS:
-        return add_slack(fitted, by_ksg(fit.x, fit.y, fit.held_out_blocks()))
     forms = [critic.closed_form for critic in fit.critics]
     bent = any(not isinstance(form, GaussianCritic) or form.radii > 1 for form in forms)
-    unseen = (fit.x.shape[1] + fit.y.shape[1]) / (
-        2 * len(fit.x)
-    )  # one canonical pair with less costs more than it adds
-    return doubt_gain(fitted, max(0.0, held_out.value - closed_form) + unseen, bent=bent)
+    gain = max(0.0, held_out.value - closed_form)
+    if neighbors and dims <= MOST_DIMENSIONS_FOR_NEIGHBORS:
+        seen = add_slack(fitted, by_ksg(fit.x, fit.y, fit.held_out_blocks()))
+        return doubt_gain(seen, gain, bent=True) if bent and dims > _EXACT_NEIGHBORS else seen
+    unseen = dims / (2 * len(fit.x))  # one canonical pair with less costs more than it adds
+    doubted = doubt_gain(fitted, gain + unseen, bent=bent)
+    return doubt_by_neighbors(doubted, fit) if neighbors else doubted
 
 
 def _odd_rows(rows: Int[Tensor, " r"]) -> Iterator[str]:

@@ -3,8 +3,11 @@
 from inspect import signature
 from typing import Any
 
-from infomax.information.estimation.estimate import DEFAULT_FOLDS, BlockRows, MutualInformation, estimate_mi
+import numpy as np
+
+from infomax.information.estimation.estimate import DEFAULT_FOLDS, MutualInformation, estimate_mi
 from infomax.information.estimation.samples import Kinds, Samples
+from infomax.information.estimation.series import BlockRows
 
 
 class InformationEstimator:
@@ -28,7 +31,6 @@ class InformationEstimator:
         n_features_in_: Number of columns of x.
 
     Example:
-        >>> import numpy as np
         >>> x = np.random.default_rng(0).normal(size=(200, 1))
         >>> estimator = InformationEstimator(folds=2).fit(x, x[:, 0] > 0)
         >>> bool(abs(estimator.mi_ - np.log(2)) < 0.2)  # a coin that x decides
@@ -73,7 +75,7 @@ class InformationEstimator:
         self.estimate_: MutualInformation = estimate_mi(x, y, **self.get_params())
         self.mi_, self.standard_error_ = self.estimate_.value, self.estimate_.standard_error
         self.warnings_ = self.estimate_.warnings
-        self.n_features_in_ = 1 if getattr(x, "ndim", 1) == 1 else x.shape[1]  # type: ignore[union-attr]
+        self.n_features_in_ = (*np.shape(x), 1)[1]  # type: ignore[arg-type]  # a tensor has a shape, too
         return self
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002

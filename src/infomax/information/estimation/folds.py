@@ -150,9 +150,10 @@ def guarded_bound(critic: Critic, x: Columns, y: Columns, rows: Int[Tensor, " k"
     """
     values = []
     for block in scoring_blocks(rows):
-        positives, negatives = all_pairs(critic, x[block], y[block])
-        log_partition = negatives.flatten().logsumexp(0) - math.log(negatives.numel())
-        values.append((positives - log_partition).clamp(min=least_log_ratio(len(x))).mean())
+        u, v = critic.embed_x(x[block]), critic.embed_y(y[block])
+        negatives = critic.score_all(u, v).fill_diagonal_(-math.inf)
+        log_partition = negatives.logsumexp((0, 1)) - math.log(len(block) * (len(block) - 1))
+        values.append((critic.score(u, v) - log_partition).clamp(min=least_log_ratio(len(x))).mean())
     return float(torch.stack(values).mean())
 
 

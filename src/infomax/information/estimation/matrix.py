@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
-from infomax.information.estimation.estimate import DEFAULT_FOLDS, BlockRows, MutualInformation, estimate_mi
+from infomax.information.estimation.estimate import DEFAULT_FOLDS, MutualInformation, estimate_mi
 from infomax.information.estimation.samples import Samples
+from infomax.information.estimation.series import BlockRows
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def mutual_info_matrix(
 
 def _columns(x: Samples) -> Iterator[Samples]:
     """The columns of a table, one by one, masks kept."""
-    table: Any = x if hasattr(x, "ndim") else np.ma.asarray(x)
+    table: Any = x if isinstance(x, np.ndarray | Tensor) else np.ma.asarray(x)
     if table.ndim != 2:
         raise ValueError(f"x has shape {tuple(table.shape)}: give (n, columns)")
     return (table[:, k] for k in range(table.shape[1]))

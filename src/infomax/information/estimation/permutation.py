@@ -8,7 +8,7 @@ from torch import Tensor
 
 from infomax.information.estimation.preprocessing import normal_scores
 from infomax.information.estimation.samples import PairedSamples, Samples, pair_samples
-from infomax.information.estimation.series import series_blocks
+from infomax.information.estimation.series import BlockRows, series_of
 from infomax.information.transformations import Columns
 
 _WAVES = 5  # cosines of the ranks of a column
@@ -22,7 +22,7 @@ def permutation_test(
     *,
     permutations: int = 999,
     seed: int = 0,
-    blocks: int | None = None,
+    blocks: BlockRows = None,
     missing: str = "refuse",
 ) -> float:
     """Test whether the rows of x and y are independent, without an estimate of their information.
@@ -36,7 +36,7 @@ def permutation_test(
         y: Samples, as for estimate_mi.
         permutations: Number of permutations.
         seed: Seed of all random numbers.
-        blocks: For a series, the rows of a block; whole blocks are then permuted.
+        blocks: For a series, the rows of a block, or "auto"; whole blocks are then permuted.
         missing: As for estimate_mi.
 
     Returns:
@@ -58,8 +58,7 @@ def permutation_test(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pairs = pair_samples(x, y, missing=missing, keep_copies=blocks is not None)
-        series = None if blocks is None else series_blocks(len(pairs.rows), _FEWEST_BLOCKS, length=blocks)
-        return permutation_p_value(pairs, permutations, series)
+        return permutation_p_value(pairs, permutations, series_of(pairs.x, pairs.y, _FEWEST_BLOCKS, blocks))
 
 
 def permutation_p_value(pairs: PairedSamples, permutations: int, series: Int[Tensor, " n"] | None = None) -> float:

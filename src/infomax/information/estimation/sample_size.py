@@ -6,7 +6,7 @@ import torch
 
 from infomax.information.estimation.estimate import DEFAULT_FOLDS, cross_fit, validate_choices
 from infomax.information.estimation.reading import by_bound
-from infomax.information.estimation.samples import FEWEST_SAMPLES, Samples, pair_samples
+from infomax.information.estimation.samples import FEWEST_SAMPLES, Kinds, Samples, pair_samples
 
 _HALVINGS = 3  # the smallest part has an eighth of the samples
 
@@ -38,7 +38,14 @@ class SampleSizeCurve:
 
 
 def bound_by_sample_size(
-    x: Samples, y: Samples, *, folds: int = DEFAULT_FOLDS, seed: int = 0, missing: str = "refuse"
+    x: Samples,
+    y: Samples,
+    *,
+    folds: int = DEFAULT_FOLDS,
+    seed: int = 0,
+    missing: str = "refuse",
+    x_kind: Kinds = None,
+    y_kind: Kinds = None,
 ) -> SampleSizeCurve:
     """Measure the held-out bound on an eighth, a quarter, half and all of the samples, as far as 50 are left.
 
@@ -48,6 +55,8 @@ def bound_by_sample_size(
         folds: Number of folds, 2 to 10.
         seed: Seed of all random numbers.
         missing: As for estimate_mi.
+        x_kind: As for estimate_mi.
+        y_kind: As for estimate_mi.
 
     Returns:
         The curve.
@@ -59,7 +68,7 @@ def bound_by_sample_size(
     validate_choices(None, folds)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pairs = pair_samples(x, y, missing=missing)
+        pairs = pair_samples(x, y, missing=missing, x_kind=x_kind, y_kind=y_kind)
         n = len(pairs.rows)
         sizes = [n >> halvings for halvings in range(_HALVINGS, -1, -1) if n >> halvings >= FEWEST_SAMPLES]
         if pairs.empty:

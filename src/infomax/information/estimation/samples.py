@@ -1,5 +1,6 @@
 """Samples as the user gives them: validated, without missing rows, constant columns and copies, in float64."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,7 @@ def pair_samples(
     x_kind: Kinds = None,
     y_kind: Kinds = None,
     keep_copies: bool = False,
+    y_name: str = "y",
 ) -> PairedSamples:
     """Validate samples and drop what carries no information.
 
@@ -69,6 +71,7 @@ def pair_samples(
         x_kind: Kind of all columns of x, or of each. None decides by dtype and values.
         y_kind: Kind of the columns of y.
         keep_copies: Whether copies of rows stay, as a series needs.
+        y_name: What messages call y.
 
     Returns:
         The rows that are left.
@@ -80,18 +83,19 @@ def pair_samples(
     if missing not in MISSING_CHOICES:
         raise ValueError(f"missing is {missing!r}: choose one of {', '.join(MISSING_CHOICES)}")
     (x_columns, x_kinds), (y_columns, y_kinds) = (
-        _columns(side, name, kind, missing) for side, name, kind in ((x, "x", x_kind), (y, "y", y_kind))
+        _columns(side, name, kind, missing) for side, name, kind in ((x, "x", x_kind), (y, y_name, y_kind))
     )
     if len(x_columns) != len(y_columns):
-        raise ValueError(f"x has {len(x_columns)} rows and y {len(y_columns)}: give as many of both")
+        raise ValueError(f"x has {len(x_columns)} rows and {y_name} {len(y_columns)}: give as many of both")
     complete = x_columns.isfinite().all(1) & y_columns.isfinite().all(1)
-    notes = [*_missing_rows(x_columns, y_columns, complete, missing)]
+    notes = [*_missing_rows({"x": x_columns, y_name: y_columns}, complete, missing)]
     given = torch.arange(len(complete))
     x_varies, y_varies = (_varying(side[complete]) for side in (x_columns, y_columns))
-    notes += _constant_columns(x=x_varies, y=y_varies)
+    notes += _constant_columns({"x": x_varies, y_name: y_varies})
     a, b = x_columns[complete][:, x_varies], y_columns[complete][:, y_varies]
     columns = tuple(x_varies.nonzero().flatten().tolist()), tuple(y_varies.nonzero().flatten().tolist())
     kinds = tuple(x_kinds[k] for k in columns[0]), tuple(y_kinds[k] for k in columns[1])
+    notes += _equal_columns(a, b, columns, y_name)
     repeats = x_kind is not None and y_kind is not None and "continuous" not in {*kinds[0], *kinds[1]}
     kept, place = given[: len(a)], given[: len(a)]
     copies: tuple[str, ...] = ()
@@ -102,11 +106,28 @@ def pair_samples(
     return PairedSamples(a[kept], b[kept], given[complete][kept], places, columns, kinds, (*notes, *copies))
 
 
-def _constant_columns(**varies: Bool[Tensor, " _"]) -> Iterator[str]:
+def _constant_columns(varies: dict[str, Bool[Tensor, " _"]]) -> Iterator[str]:
     """How many columns of each side are dropped as constant."""
     for name, kept in varies.items():
         if not kept.all():
-            yield f"{name} has {int((~kept).sum())} constant columns, dropped: a constant carries no information"
+            columns = _count(int((~kept).sum()), "constant column")
+            yield f"{name} has {columns}, dropped: a constant carries no information"
+
+
+def _equal_columns(x: Columns, y: Columns, columns: tuple[tuple[int, ...], ...], y_name: str) -> Iterator[str]:
+    """The first column that stands on both sides, if its values hardly repeat."""
+    for (i, of_x), (k, of_y) in itertools.product(enumerate(x.T), enumerate(y.T)):
+        if torch.equal(of_x, of_y) and len(of_x.unique()) >= _LEAST_OWN * len(of_x):
+            yield (
+                f"column {columns[0][i]} of x is column {columns[1][k]} of {y_name} (counted from 0): "
+                "equal numbers share infinitely much, the value only says how many rows there are"
+            )
+            return
+
+
+def _count(number: int, name: str) -> str:
+    """A number with its noun."""
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 def _varying(columns: Float[Tensor, "n d"]) -> Bool[Tensor, " d"]:
@@ -158,14 +179,13 @@ def _unique(rows: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "u d"], Int[Tenso
     return distinct, place
 
 
-def _missing_rows(
-    x: Float[Tensor, "n dx"], y: Float[Tensor, "n dy"], complete: Bool[Tensor, " n"], missing: str
-) -> Iterator[str]:
+def _missing_rows(sides: dict[str, Tensor], complete: Bool[Tensor, " n"], missing: str) -> Iterator[str]:
     """Refuse missing values, or say how many rows they take along."""
-    for name, side in (("x", x), ("y", y)):
+    for name, side in sides.items():
         count = int((~side.isfinite()).sum())
         if count and missing == "refuse":
-            raise ValueError(f"{name} has {count} NaN or infinite values: remove their rows, or set missing to drop")
+            values = _count(count, "NaN or infinite value")
+            raise ValueError(f"{name} has {values}: remove their rows, or set missing to drop")
     left = int(complete.sum())
     if left < FEWEST_SAMPLES:
         raise ValueError(f"{left} rows have no missing values: give {FEWEST_SAMPLES} or more")
@@ -179,7 +199,9 @@ def _columns(samples: Samples, name: str, kind: Kinds, missing: str) -> tuple[Fl
     if numbers.ndim not in (1, 2):
         raise ValueError(f"{name} has shape {tuple(numbers.shape)}: give (n,) or (n, columns)")
     if len(numbers) < FEWEST_SAMPLES:
-        raise ValueError(f"{name} has {len(numbers)} samples: give {FEWEST_SAMPLES} or more")
+        turned = numbers.ndim == 2 and numbers.shape[1] >= FEWEST_SAMPLES
+        hint = f"; rows are samples, and it has {numbers.shape[1]} columns: transpose it?" if turned else ""
+        raise ValueError(f"{name} has {_count(len(numbers), 'sample')}: give {FEWEST_SAMPLES} or more{hint}")
     columns = numbers.reshape(len(numbers), -1)
     if kind is None:
         return columns, tuple(by_dtype or _kind_of(column) for column in columns.T)
@@ -197,12 +219,16 @@ def _numbers(samples: Samples, name: str, texts: bool, missing: str) -> tuple[Te
             raise ValueError(f"{name} has dtype {samples.dtype}: give real numbers")
         return samples.detach().cpu().double(), None if samples.is_floating_point() else "discrete"
     mask = _mask(samples, name, missing)
-    array = np.asarray(samples)
+    try:
+        array = np.asarray(samples)
+    except ValueError:  # a list of lists, say
+        raise ValueError(f"{name} has rows of several lengths: give (n,) or (n, columns)") from None
     if texts and array.dtype.kind in "USO":
         codes = np.unique(array.astype(str), return_inverse=True)[1].reshape(array.shape)
         return torch.from_numpy(codes.astype(np.float64)), "categorical"
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} has dtype {array.dtype}: give real numbers")
+        or_name = ", or name the kind categorical" if array.dtype.kind in "USO" else ""
+        raise ValueError(f"{name} has dtype {array.dtype}: give real numbers{or_name}")
     numbers = array.astype(np.float64)
     if mask is not None:
         numbers = np.where(mask.reshape(numbers.shape), np.nan, numbers)
@@ -216,7 +242,7 @@ def _mask(samples: object, name: str, missing: str) -> Shaped[np.ndarray, "..."]
     if not masked:
         return None
     if missing == "refuse":
-        raise ValueError(f"{name} has {masked} masked values: remove their rows, or set missing to drop")
+        raise ValueError(f"{name} has {_count(masked, 'masked value')}: remove their rows, or set missing to drop")
     masks = [np.ma.getmaskarray(np.ma.asarray(part)) for part in parts]
     if len({mask.shape for mask in masks}) > 1:
         raise ValueError(f"{name} has parts of several shapes: give (n,) or (n, columns)")

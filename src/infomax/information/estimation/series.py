@@ -1,6 +1,8 @@
 """Rows in the order of time: how far they depend on their neighbors, and the blocks that respect it."""
 
 import math
+from numbers import Integral
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -8,6 +10,8 @@ from torch import Tensor
 
 from infomax.information.estimation.preprocessing import normal_scores
 from infomax.information.transformations import Columns
+
+BlockRows = int | Literal["auto"] | None  # rows of a block of a series; None for rows that are no series
 
 _LAGS = 0.25  # longest lag that is looked at, as a fraction of the rows
 _MOST_COLUMNS = 20  # of a side whose autocorrelation is computed
@@ -62,6 +66,32 @@ def is_sorted(columns: Columns) -> bool:
     return bool(((steps >= 0).all(0) | (steps <= 0).all(0)).any())
 
 
+def series_of(x: Columns, y: Columns, folds: int, blocks: BlockRows) -> Int[Tensor, " n"] | None:
+    """Cut samples into blocks, if they are a series.
+
+    Args:
+        x: Samples of x in the order of time, without constant columns.
+        y: Samples of y.
+        folds: Number of folds, each of which holds out whole blocks.
+        blocks: Rows of a block, "auto", or None for rows that are no series.
+
+    Returns:
+        The number of each row's block, or None.
+
+    Raises:
+        ValueError: Blocks that are no number of rows, or too long.
+
+    """
+    if blocks is None:
+        return None
+    if blocks == "auto":
+        inflation = variance_inflation(x, y) if x.shape[1] and y.shape[1] else 1.0
+        return series_blocks(len(x), folds, inflation=inflation)
+    if not isinstance(blocks, Integral):
+        raise ValueError(f"blocks is {blocks!r}: give the rows of a block, or auto")
+    return series_blocks(len(x), folds, length=int(blocks))
+
+
 def series_blocks(n: int, folds: int, *, length: int | None = None, inflation: float = 1.0) -> Int[Tensor, " n"]:
     """Cut a series into blocks of neighboring rows.
 
@@ -75,7 +105,7 @@ def series_blocks(n: int, folds: int, *, length: int | None = None, inflation: f
         The number of each row's block.
 
     Raises:
-        ValueError: BlockRows shorter than a row, or fewer than folds.
+        ValueError: Blocks shorter than a row, or fewer than folds.
 
     """
     longest = n // folds
