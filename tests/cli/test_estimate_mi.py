@@ -101,6 +101,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--blocks", "weeks"), "--blocks is 'weeks': give the rows of a block, or auto"),
         (("--blocks", "40"), "blocks have 40 rows: choose 1 to 20, for a block in each fold"),
         (("--figure", "no/such.png"), "no/such.png: its folder does not exist: make it first"),
+        (("--figure", "."), ". is a folder: name a file in it"),
         (("--json", "no/such.json"), "no/such.json: its folder does not exist: make it first"),
         (("--given", "y.npy", "--permutations", "9"), "--given goes with --blocks, --missing, --seed and --json alone"),
         (("--given", "none.npy"), "none.npy"),

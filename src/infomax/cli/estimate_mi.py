@@ -112,7 +112,11 @@ def _refuse_with_given(*options: object) -> None:
 def _require_folders(*files: Path | None) -> None:
     """Raise an error for a file that cannot be written at the end, before the work begins."""
     for file in files:
-        if file is not None and not file.expanduser().absolute().parent.is_dir():
+        if file is None:
+            continue
+        if file.expanduser().is_dir():
+            raise InfoMaxError(f"{file} is a folder: name a file in it")
+        if not file.expanduser().absolute().parent.is_dir():
             raise InfoMaxError(f"{file}: its folder does not exist: make it first")
 
 

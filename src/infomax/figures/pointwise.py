@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 _SIZE, _RESOLUTION = (10.5, 4.4), 150  # inches, dots an inch
 _BLUE, _INK, _GRID = "#0072b2", "#1d2733", "#e3e6ea"
 _MOST_POINTS, _INK_OF_POINTS = 20_000, 12_000  # points drawn; square points of ink that they share
-_WIDEST = 0.99  # fraction of the pointwise values that the colors tell apart
+_WIDEST, _LEAST_LIMIT = (
+    0.99,
+    0.1,
+)  # fraction of the pointwise values that colors tell apart; nats at their ends, at least
 _BEYOND, _LONG_TAIL = 0.005, 3.0  # quantile where an axis ends if all values would need an axis so much longer
 _FEW_VALUES, _SPREAD = 50, 0.35  # distinct values of an axis that are spread, by this part of the least gap
 
@@ -67,8 +70,9 @@ def pointwise_figure(
 
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(_SIZE, layout="constrained")
+    figure = Figure(_SIZE, layout=ConstrainedLayoutEngine(wspace=0.05))
     figure.suptitle(
         f"x and y share {estimate.value:.2f} nats (standard error {estimate.standard_error:.2f})", color=_INK
     )
@@ -85,7 +89,7 @@ def _draw_samples(axes: "Axes", x: Shaped[np.ndarray, "n *_"], y: Shaped[np.ndar
     shown = np.flatnonzero(np.isfinite(values))
     shown = shown[:: max(1, -(-len(shown) // _MOST_POINTS))]
     shown = shown[np.abs(values[shown]).argsort(kind="stable")]
-    limit = max(float(np.quantile(np.abs(values[shown]), _WIDEST)), 1e-3)
+    limit = max(float(np.quantile(np.abs(values[shown]), _WIDEST)), _LEAST_LIMIT)
     places = []
     for name, side in (("x", x), ("y", y)):
         place, meaning = _axis(side[shown])

@@ -160,6 +160,7 @@ FINE = np.linspace(0, 1, 100)
         (FINE, FINE.astype(object), "y has dtype object: give real numbers, or name the kind categorical"),
         (FINE, FINE.astype("datetime64[s]"), r"y has dtype datetime64\[s\]: give real numbers$"),
         (FINE, FINE.astype(complex), "y has dtype complex128"),
+        (FINE, np.zeros((100, 0)), "y has no columns: give"),
         (torch.zeros(100, dtype=torch.complex64), FINE, "x has dtype torch.complex64"),
         (FINE, np.array(["a"] * 100), "y has dtype <U1"),
     ],
@@ -193,8 +194,8 @@ def one_wrong(n: int) -> tuple[np.ndarray, np.ndarray, int]:
     return x, y, int(x.argmin())
 
 
-@pytest.mark.parametrize("n", [100, 500])
-def test_one_wrong_row_takes_little_from_a_perfect_relation(n: int) -> None:
+@pytest.mark.parametrize("n", [100, 2000])
+def test_one_wrong_row_takes_little_from_a_perfect_relation(few_steps: None, n: int) -> None:
     """Its score of minus thousands of nats counts as ln 1 / n^2, and it is named first."""
     x, y, wrong = one_wrong(n)
     found = estimate_mi(x, y)
@@ -225,9 +226,14 @@ def gross(kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["outlier in y", "outlier in x of two columns", "four columns, two rows exchanged", "quantized copy"]
+    ("kind", "bound"),
+    [
+        ("outlier in x of two columns", None),
+        ("four columns, two rows exchanged", None),
+        ("quantized copy", None),
+        *(("outlier in y", bound) for bound in (None, "nwj", "smile", "infonce")),
+    ],
 )
-@pytest.mark.parametrize("bound", [None, "nwj", "smile", "infonce"])
 def test_gross_errors_leave_value_and_error_within_the_ceiling(few_steps: None, kind: str, bound: str | None) -> None:
     found = estimate_mi(*gross(kind), bound=bound)
     assert 1 < found.value <= found.ceiling
@@ -327,8 +333,10 @@ def repeated(kind: str) -> np.ndarray:
     return generator.permutation(np.repeat(np.arange(100), int(kind)))
 
 
-@pytest.mark.parametrize("kind", ["bootstrap", "some twice", "2", "5", "10"])
-@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "rounded"),
+    [("bootstrap", False), ("bootstrap", True), ("some twice", False), ("2", True), ("5", False), ("10", False)],
+)
 def test_copies_of_rows_are_no_information(few_steps: None, kind: str, rounded: bool) -> None:
     """Independent columns: they gave 1.1 to 7.6 nats. One side may be rounded: the other tells rows apart."""
     x, y = np.random.default_rng(0).normal(size=(2, 400))

@@ -31,7 +31,7 @@ def test_missing_rows_are_refused_by_default_and_when_too_many() -> None:
     holes = np.where(FINE < 60, np.nan, FINE)
     with pytest.raises(ValueError, match="x has 60 NaN or infinite values: remove their rows"):
         pair_samples(holes, FINE)
-    with pytest.raises(ValueError, match="40 rows have no missing values: give 50 or more"):
+    with pytest.raises(ValueError, match="40 of 100 rows have no missing values: give 50 or more"):
         pair_samples(holes, FINE, missing="drop")
     with pytest.raises(ValueError, match="missing is 'keep': choose one of refuse, drop"):
         pair_samples(FINE, FINE, missing="keep")

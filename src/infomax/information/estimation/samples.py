@@ -188,7 +188,7 @@ def _missing_rows(sides: dict[str, Tensor], complete: Bool[Tensor, " n"], missin
             raise ValueError(f"{name} has {values}: remove their rows, or set missing to drop")
     left = int(complete.sum())
     if left < FEWEST_SAMPLES:
-        raise ValueError(f"{left} rows have no missing values: give {FEWEST_SAMPLES} or more")
+        raise ValueError(f"{left} of {len(complete)} rows have no missing values: give {FEWEST_SAMPLES} or more")
     if left < len(complete):
         yield f"{len(complete) - left} of {len(complete)} rows have missing values, dropped"
 
@@ -202,6 +202,8 @@ def _columns(samples: Samples, name: str, kind: Kinds, missing: str) -> tuple[Fl
         turned = numbers.ndim == 2 and numbers.shape[1] >= FEWEST_SAMPLES
         hint = f"; rows are samples, and it has {numbers.shape[1]} columns: transpose it?" if turned else ""
         raise ValueError(f"{name} has {_count(len(numbers), 'sample')}: give {FEWEST_SAMPLES} or more{hint}")
+    if numbers.numel() == 0:
+        raise ValueError(f"{name} has no columns: give (n,) or (n, columns)")
     columns = numbers.reshape(len(numbers), -1)
     if kind is None:
         return columns, tuple(by_dtype or _kind_of(column) for column in columns.T)
