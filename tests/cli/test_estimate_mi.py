@@ -139,7 +139,7 @@ def test_the_test_the_figure_and_dropped_rows(few_steps: None, infomax: Infomax)
         assert image.width > 1000
 
 
-def test_the_answer_in_words_and_in_a_file(infomax: Infomax) -> None:
+def test_the_answer_in_words_and_in_a_file(few_steps: None, infomax: Infomax) -> None:
     """A fair coin paired with itself beside a constant column: log 2 nats, and warnings."""
     coin = np.arange(60) % 2
     saved(np.stack([coin, np.ones_like(coin)], 1), coin)

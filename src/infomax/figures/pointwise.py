@@ -19,7 +19,7 @@ _MOST_POINTS, _INK_OF_POINTS = 20_000, 12_000  # points drawn; square points of 
 _WIDEST, _LEAST_LIMIT = (
     0.99,
     0.1,
-)  # fraction of the pointwise values that colors tell apart; nats at their ends, at least
+)  # fraction of the values that colors tell apart; nats at their ends, at least
 _BEYOND, _LONG_TAIL = 0.005, 3.0  # quantile where an axis ends if all values would need an axis so much longer
 _FEW_VALUES, _SPREAD = 50, 0.35  # distinct values of an axis that are spread, by this part of the least gap
 
