@@ -205,7 +205,9 @@ def main() -> None:
     print(f"n = {options.samples}, {options.seeds} seeds, {machine()}\n")
     columns = ["task", "truth", "mean", "error", "standard error", "covered", "CPU s", "read by"]
     print(table_head([*columns, "CCA", "scikit-learn", "torch-mist"]))
-    of_task = {identity(task.name, task.mutual_information): [] for _, task in wanted}
+    of_task: dict[tuple[str, float], list[dict[str, Any]]] = {
+        identity(task.name, task.mutual_information): [] for _, task in wanted
+    }
     for each in runs:
         of_task.get(identity(each["task"], each["truth"]), []).append(each)
     for (name, _), own in of_task.items():

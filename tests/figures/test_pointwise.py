@@ -55,7 +55,8 @@ def test_each_pair_has_its_color_and_rows_without_a_value_are_left_out() -> None
     row = int(np.nanargmax(np.abs(values)))
     assert places[-1].tolist() == [x[row], y[row]]
     assert colors[-1] == values[row]
-    assert -dots.norm.vmin == dots.norm.vmax == pytest.approx(np.quantile(np.abs(colors), 0.99))
+    limit = float(np.quantile(np.abs(colors), 0.99))
+    assert (dots.norm.vmin, dots.norm.vmax) == pytest.approx((-limit, limit))
 
 
 def test_columns_that_are_not_single_numbers_have_a_place_and_a_word_for_it() -> None:

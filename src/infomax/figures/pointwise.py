@@ -79,7 +79,7 @@ def pointwise_figure(
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     dots = _draw_samples(left, x, y, values)
     bar = figure.colorbar(dots, ax=left, extend="both", label="ln p(x, y) / p(x) p(y), in nats")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     _draw_curve(right, curve, estimate)
     return figure
 
@@ -101,9 +101,8 @@ def _draw_samples(axes: "Axes", x: Shaped[np.ndarray, "n *_"], y: Shaped[np.ndar
     size = float(np.clip(_INK_OF_POINTS / len(shown), 3, 24))
     axes.set_title("Each pair of samples, by its pointwise information", loc="left", fontsize=10, color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
-    return axes.scatter(
-        *places, c=values[shown], s=size, cmap="coolwarm", vmin=-limit, vmax=limit, linewidths=0, rasterized=True
-    )
+    style: dict[str, Any] = {"cmap": "coolwarm", "vmin": -limit, "vmax": limit, "linewidths": 0, "rasterized": True}
+    return axes.scatter(places[0], places[1], c=values[shown], s=size, **style)
 
 
 def _draw_curve(axes: "Axes", curve: SampleSizeCurve, estimate: MutualInformation) -> None:

@@ -188,7 +188,7 @@ def doubt_by_neighbors(bound: Reading, fit: CrossFit) -> Reading:
         The reading with a larger error; the same if the closed form has no canonical variables.
 
     """
-    parts = bound.blocks.split([len(scoring_blocks(fold.held_out)) for fold in fit.folds])
+    parts = torch.split(bound.blocks, [len(scoring_blocks(fold.held_out)) for fold in fit.folds])
     differences = []
     for fold, critic, part in zip(fit.folds, fit.critics, parts, strict=True):
         form, rows = critic.closed_form, fold.held_out

@@ -1,7 +1,7 @@
 """Rows in the order of time: how far they depend on their neighbors, and the blocks that respect it."""
 
 import math
-from numbers import Integral
+import operator
 from typing import Literal
 
 import torch
@@ -87,9 +87,11 @@ def series_of(x: Columns, y: Columns, folds: int, blocks: BlockRows) -> Int[Tens
     if blocks == "auto":
         inflation = variance_inflation(x, y) if x.shape[1] and y.shape[1] else 1.0
         return series_blocks(len(x), folds, inflation=inflation)
-    if not isinstance(blocks, Integral):
-        raise ValueError(f"blocks is {blocks!r}: give the rows of a block, or auto")
-    return series_blocks(len(x), folds, length=int(blocks))
+    try:
+        length = operator.index(blocks)
+    except TypeError:
+        raise ValueError(f"blocks is {blocks!r}: give the rows of a block, or auto") from None
+    return series_blocks(len(x), folds, length=length)
 
 
 def series_blocks(n: int, folds: int, *, length: int | None = None, inflation: float = 1.0) -> Int[Tensor, " n"]:
