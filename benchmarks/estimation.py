@@ -39,7 +39,7 @@ from infomax.information import estimate_mi
 from infomax.information import transformations as t
 from infomax.information.distributions import Known
 
-OTHERS = ("cca", "neighbors", "peer")
+OTHERS = {"cca": "CCA", "neighbors": "scikit-learn", "peer": "torch-mist"}
 PEER = """
 import sys, logging, warnings, numpy as np
 warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
@@ -142,12 +142,12 @@ def identity(name: str, truth: float) -> tuple[str, float]:
     return name, round(truth, 5)
 
 
-def line(name: str, runs: Sequence[dict[str, Any]]) -> str:
+def line(name: str, runs: Sequence[dict[str, Any]], others: Iterable[str]) -> str:
     """The row of one task."""
     read_by = {each["bound"] for each in runs}
     kind = "either" if len(read_by) > 1 else "neighbors" if "nearest-neighbors" in read_by else "bound"
     cells = [name, f"{runs[0]['truth']:.3f}", mean_and_deviation([each["value"] for each in runs], ".3f")]
-    return table_row([*cells, *summary(runs), kind, *(mean_error(runs, each) for each in OTHERS)])
+    return table_row([*cells, *summary(runs), kind, *(mean_error(runs, each) for each in others)])
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> list[str]:
@@ -203,18 +203,24 @@ def main() -> None:
     wanted = [(kind, task) for kind, task in every if options.tasks in f"{kind} {task.name}"]
     runs = measure(options, wanted)
     print(f"n = {options.samples}, {options.seeds} seeds, {machine()}\n")
-    columns = ["task", "truth", "mean", "error", "standard error", "covered", "CPU s", "read by"]
-    print(table_head([*columns, "CCA", "scikit-learn", "torch-mist"]))
+    print_table(wanted, runs)
+
+
+def print_table(wanted: Iterable[tuple[str, Known]], runs: Iterable[dict[str, Any]]) -> None:
+    """A line for each task that has runs, and their means."""
     of_task: dict[tuple[str, float], list[dict[str, Any]]] = {
         identity(task.name, task.mutual_information): [] for _, task in wanted
     }
     for each in runs:
         of_task.get(identity(each["task"], each["truth"]), []).append(each)
+    all_runs = [each for own in of_task.values() for each in own]
+    others = [name for name in OTHERS if mean_error(all_runs, name)]
+    columns = ["task", "truth", "mean", "error", "standard error", "covered", "CPU s", "read by"]
+    print(table_head([*columns, *(OTHERS[name] for name in others)]))
     for (name, _), own in of_task.items():
         if own:
-            print(line(name, own))
-    all_runs = [each for own in of_task.values() for each in own]
-    print(table_row(["all", "", "", *summary(all_runs), "", *(mean_error(all_runs, each) for each in OTHERS)]))
+            print(line(name, own, others))
+    print(table_row(["all", "", "", *summary(all_runs), "", *(mean_error(all_runs, each) for each in others)]))
 
 
 if __name__ == "__main__":
