@@ -80,8 +80,6 @@ def pair_samples(
         ValueError: Shapes, types or values that are not samples, or fewer than 50 rows. The message is one line.
 
     """
-    if missing not in MISSING_CHOICES:
-        raise ValueError(f"missing is {missing!r}: choose one of {', '.join(MISSING_CHOICES)}")
     (x_columns, x_kinds), (y_columns, y_kinds) = (
         _columns(side, name, kind, missing) for side, name, kind in ((x, "x", x_kind), (y, y_name, y_kind))
     )
@@ -181,6 +179,8 @@ def _unique(rows: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "u d"], Int[Tenso
 
 def _missing_rows(sides: dict[str, Tensor], complete: Bool[Tensor, " n"], missing: str) -> Iterator[str]:
     """Refuse missing values, or say how many rows they take along."""
+    if missing not in MISSING_CHOICES:
+        raise ValueError(f"missing is {missing!r}: choose one of {', '.join(MISSING_CHOICES)}")
     for name, side in sides.items():
         count = int((~side.isfinite()).sum())
         if count and missing == "refuse":
