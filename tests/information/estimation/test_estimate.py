@@ -282,7 +282,7 @@ def test_one_dominating_class(few_steps: None) -> None:
     assert estimate_mi(rare, generator.random(3000) < 0.03).value < 0.02
 
 
-def test_equal_columns_are_said_to_share_infinitely_much(few_steps: None) -> None:
+def test_equal_columns_are_said_to_share_infinitely_much(no_steps: None) -> None:
     """Nothing of the kind for equal classes, whose entropy is finite, nor where one row differs."""
     x, y = pairs()
     said = [each for each in estimate_mi(np.hstack([y, x]), np.hstack([x, y]) * 1.0).warnings if "infinitely" in each]
@@ -351,7 +351,7 @@ def test_copies_of_rows_are_no_information(few_steps: None, kind: str, rounded: 
     assert len(np.unique(values)) <= len(np.unique(rows))
 
 
-def test_values_that_repeat_by_nature_are_no_copies(few_steps: None) -> None:
+def test_values_that_repeat_by_nature_are_no_copies(no_steps: None) -> None:
     """Coins, counts, and a law with an atom: a third of all days have no rain and no flood."""
     generator = np.random.default_rng(0)
     counts = generator.poisson(3, 500)
