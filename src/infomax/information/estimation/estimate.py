@@ -58,7 +58,6 @@ from infomax.information.transformations import Columns
 
 DEFAULT_FOLDS = 3
 MOST_DIMENSIONS_FOR_NEIGHBORS = 6
-_EXACT_NEIGHBORS = 3  # columns up to which neighbors show what a form other than the Gaussian has wrong
 _FEWEST_EFFECTIVE_NEGATIVES = 100
 _ROWS_NAMED = 5
 
@@ -306,14 +305,12 @@ def _most_accurate(fit: CrossFit, held_out: Reading, *, neighbors: bool) -> Read
     dims = fit.x.shape[1] + fit.y.shape[1]
     closed_form, closed_form_training = fit.closed_form_bounds()
     fitted = add_fitting_loss(held_out, closed_form, closed_form_training)
+    if neighbors and dims <= MOST_DIMENSIONS_FOR_NEIGHBORS:
+        return add_slack(fitted, by_ksg(fit.x, fit.y, fit.held_out_blocks()))
     forms = [critic.closed_form for critic in fit.critics]
     bent = any(not isinstance(form, GaussianCritic) or form.radii > 1 for form in forms)
-    gain = max(0.0, held_out.value - closed_form)
-    if neighbors and dims <= MOST_DIMENSIONS_FOR_NEIGHBORS:
-        seen = add_slack(fitted, by_ksg(fit.x, fit.y, fit.held_out_blocks()))
-        return doubt_gain(seen, gain, bent=True) if bent and dims > _EXACT_NEIGHBORS else seen
     unseen = dims / (2 * len(fit.x))  # one canonical pair with less costs more than it adds
-    doubted = doubt_gain(fitted, gain + unseen, bent=bent)
+    doubted = doubt_gain(fitted, max(0.0, held_out.value - closed_form) + unseen, bent=bent)
     return doubt_by_neighbors(doubted, fit) if neighbors else doubted
 
 
