@@ -23,6 +23,7 @@ class ReadingOptions:
         depth_scale: Ranges that become 0..255 for images deeper than 8 bits. None to measure the collection.
         image_column: Column of the images in parquet files; None to find it.
         label_column: Column of the labels in parquet files; None to find it.
+        text_column: Column of the texts in parquet, CSV and JSONL files; None to find it.
 
     Raises:
         InfoMaxError: A value is out of range.
@@ -35,6 +36,7 @@ class ReadingOptions:
     depth_scale: DepthScale | None = None
     image_column: str | None = None
     label_column: str | None = None
+    text_column: str | None = None
 
     def __post_init__(self) -> None:
         # a lone text is one pattern, not its letters

@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
+from infomax.kinds.registry import IMAGES
 from infomax.paths import expand_home, quoted_path
 from infomax.search.stores import create_store, open_store
 from infomax.search.stores.store import Store
@@ -46,6 +47,7 @@ class IndexMetadata:
         model: Fingerprint of the model; rows of another model do not belong here.
         dim: Dimension of the vectors.
         embeds: Whether the folder holds the model; else the vectors come from outside.
+        data: The kind of data that the model takes, by its name in `infomax.kinds`.
 
     """
 
@@ -53,6 +55,7 @@ class IndexMetadata:
     model: str
     dim: int
     embeds: bool = True
+    data: str = IMAGES
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class IndexFolder:
             fitted, wanted = None, model.metadata()
         else:
             fitted = model if isinstance(model, InfoMax) else InfoMax.load(model)
-            wanted = IndexMetadata(FORMAT, fitted.fingerprint, fitted.recipe_.dim)
+            wanted = IndexMetadata(FORMAT, fitted.fingerprint, fitted.recipe_.dim, data=fitted.recipe_.data)
         if not self.exists:
             self._make(wanted, fitted)
         found = self.read_metadata()
@@ -142,7 +145,7 @@ class IndexFolder:
             OSError: The place cannot be written to.
 
         """
-        self._make(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim), model)
+        self._make(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim, data=model.recipe_.data), model)
 
     def _make(self, metadata: IndexMetadata, model: "InfoMax | None") -> None:
         """Make the folder with an empty store. An index that another process makes meanwhile is as good."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 from numpy.typing import NDArray
 
 from infomax.decoding.broken import BrokenImage
@@ -18,13 +18,14 @@ from infomax.decoding.exif import ImageMetadata
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
 from infomax.images.source import Content, content_digest
+from infomax.images.thumbnails import Thumbnail
+from infomax.kinds.kind import DataKind, Item
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison
-from infomax.search.thumbnails import Thumbnail, decode_views
 
 _CHUNK = 16  # images given to a thread at a time; each may be large
 
-_Decode = Callable[[bytes | Path | NDArray[Any]], tuple[UInt8[np.ndarray, "s s 3"], Thumbnail, ImageMetadata]]
+_Decode = Callable[[bytes | Path | NDArray[Any]], Item]
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class DecodedImage:
     """An image that is ready to be embedded.
 
     Attributes:
-        pixels: Square that the model takes, 0 to 255.
-        thumbnail: Small version for display.
+        pixels: What the model takes: the square of an image, 0 to 255, or the words of a text.
+        thumbnail: Small version for display, or the card of what is no image.
         metadata: What the file says of itself.
 
     """
 
-    pixels: UInt8[np.ndarray, "s s 3"]
+    pixels: Shaped[np.ndarray, "..."]
     thumbnail: Thumbnail
     metadata: ImageMetadata
 
@@ -80,6 +81,7 @@ def nothing_decoded(_digest: str) -> None:
 def scan(
     listing: Listing,
     comparison: RowComparison,
+    kind: DataKind,
     size: int | None,
     options: ReadingOptions = DEFAULT_OPTIONS,
     find_decoded: FindDecoded = nothing_decoded,
@@ -89,7 +91,9 @@ def scan(
     Args:
         listing: Images of a source.
         comparison: Differences between the listing and the index.
-        size: Side of the decoded squares in pixels. None to decode nothing; then the pixels are empty.
+        kind: The kind of data, which reads an image.
+        size: Side of the squares that the model takes, in pixels, or words of a text. None to decode nothing; then
+            the pixels are empty.
         options: How images are read.
         find_decoded: Finds images that need not be decoded again.
 
@@ -101,7 +105,7 @@ def scan(
     def inspect_chunk(chunk: Sequence[tuple[int, Content]]) -> list[ScanResult]:
         return [_inspect(content, listing, position, comparison, decoded, find_decoded) for position, content in chunk]
 
-    decoded = None if size is None else partial(decode_views, size=size, options=options)
+    decoded = None if size is None else partial(kind.read, size=size, options=options)
     contents = zip(comparison.changed, listing.source.read(comparison.changed), strict=True)
     workers = cores()
     with ThreadPoolExecutor(workers) as pool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 
 from infomax.decoding.broken import BrokenImage, UnreadableImage
 from infomax.decoding.image import no_pillow_warnings
@@ -19,8 +19,9 @@ from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike
 from infomax.images.census import Census
-from infomax.images.opening import open_source
 from infomax.images.several import without_repeats
+from infomax.kinds.kind import DataKind
+from infomax.kinds.registry import IMAGES, find_kind
 from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar
 from infomax.search.presence import gone_among
@@ -69,6 +70,7 @@ def synchronize(
     *,
     size: int,
     model: str,
+    kind: DataKind | None = None,
     roots: Roots = NOWHERE,
     prune: bool = False,
     dry_run: bool = False,
@@ -81,10 +83,11 @@ def synchronize(
 
     Args:
         store: Rows of the index.
-        source: Anything that `open_source` takes.
-        embed: Function from images (n, size, size, 3) to vectors (n, d).
-        size: Side of the images that `embed` takes, in pixels.
+        source: Anything that the kind opens; of images, what `open_source` takes.
+        embed: Function from images (n, size, size, 3), or other examples, to vectors (n, d).
+        size: Side of the images that `embed` takes, in pixels, or words of a text.
         model: Fingerprint of the model, stored in new rows.
+        kind: The kind of data; None for images.
         roots: Folders that were indexed before, by which a missing file and a missing disk are told apart.
         prune: Also remove rows below the roots of the source whose image is gone or broken, rather than unreadable.
         dry_run: Change nothing. Images are not decoded then, so broken ones are not counted.
@@ -101,9 +104,10 @@ def synchronize(
 
     """
     at_least_one(batch, "batch")
-    listing, writer = _list(source, options, prune=prune), RowWriter(store, embed, model)
+    kind = kind or find_kind(IMAGES)
+    listing, writer = _list(kind, source, options, prune=prune), RowWriter(store, embed, model)
     comparison = compare_rows(store, listing, roots)
-    results = scan(listing, comparison, None if dry_run else size, options, find_decoded)
+    results = scan(listing, comparison, kind, None if dry_run else size, options, find_decoded)
     bar = progress_bar("indexing", len(listing.paths), done=comparison.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):
         counter = _process(results, comparison, None if dry_run else writer, batch, advance)
@@ -148,13 +152,13 @@ def remove_rows(store: Store, paths: Sequence[str], *, dry_run: bool = False) ->
     return Changes(0, 0, 0, len(paths), [])
 
 
-def _no_embedding(images: UInt8[np.ndarray, "n s s 3"]) -> Float[np.ndarray, "n d"]:
+def _no_embedding(images: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n d"]:
     raise AssertionError(f"{len(images)} images to embed where rows are only removed")
 
 
-def _list(source: SourceLike, options: ReadingOptions, *, prune: bool) -> Listing:
+def _list(kind: DataKind, source: SourceLike, options: ReadingOptions, *, prune: bool) -> Listing:
     """List a source. Raises InfoMaxError if its vanished images would have to be pruned but cannot be known."""
-    listing = list_images(without_repeats(open_source(source, options)))
+    listing = list_images(without_repeats(kind.open(source, options)))
     if prune and listing.roots is None:
         raise InfoMaxError(
             f"cannot tell which images have vanished from {quoted_path(listing.source.name)}: "
