@@ -127,18 +127,12 @@ class InfoMax(Estimator, Shareable):
 
         """
         before = config_to_resume(out, overwrite=overwrite) if resume else None
-        reading, device = self.reading or DEFAULT_OPTIONS, choose_device(self.device)
-        kind = kind_of(self.recipe, self.kind, before and before["recipe"])
-        run, seed = None if out is None else Run(out), whole_number("seed", self.seed)
-        context = TrainingContext.of_environment(seed, device, run, logger, before, progress=self.progress)
-        source = kind.open(X, reading)
+        reading, begun = self.reading or DEFAULT_OPTIONS, before and before["recipe"]
+        kind, context = kind_of(self.recipe, self.kind, begun), self._context(out, before, logger)
+        source, epochs = kind.open(X, reading), None if self.epochs is None else whole_number("epochs", self.epochs)
+        known: dict[str, Any] = {"before": begun, "minutes": self.minutes, "kind": kind.name}
         recipe, reason = resolve_recipe(
-            *(self.recipe, self.settings, None if self.epochs is None else whole_number("epochs", self.epochs)),
-            source=source,
-            device=device,
-            before=before and before["recipe"],
-            minutes=self.minutes,
-            kind=kind.name,
+            self.recipe, self.settings, epochs, source=source, device=context.device, **known
         )
         if context.run is not None and before is None:
             context.run.validate_free(overwrite=overwrite)  # before the long work of decoding
@@ -147,6 +141,16 @@ class InfoMax(Estimator, Shareable):
             items = kind.load(source, recipe.size, reading, **self._loading)
             self._fit(recipe, items, source.name, before, context)
         return self
+
+    def _context(
+        self, out: str | Path | None, before: Mapping[str, Any] | None, logger: "TensorBoardLogger | None"
+    ) -> TrainingContext:
+        seed, device, run = (
+            whole_number("seed", self.seed),
+            choose_device(self.device),
+            None if out is None else Run(out),
+        )
+        return TrainingContext.of_environment(seed, device, run, logger, before, progress=self.progress)
 
     def _fit(
         self,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch loads when it is first needed
 Own = TypeVar("Own", bound="Loaded")
 
 Cards = Callable[[Sequence[int]], list[bytes | None]]
-"""Maps positions to the cards of items, as `Item.card` keeps them; None where a row was removed meanwhile."""
+"""Maps positions to the cards of items, as `ReadItem.card` keeps them; None where a row was removed meanwhile."""
 
 
 @runtime_checkable
@@ -78,7 +78,7 @@ class Loaded(Protocol):
         """
 
 
-class Item(NamedTuple):
+class ReadItem(NamedTuple):
     """One item, ready to be embedded and shown.
 
     Attributes:
@@ -175,7 +175,7 @@ class DataKind(Protocol):
 
         """
 
-    def read(self, data: Any, size: int, options: ReadingOptions) -> Item:
+    def read(self, data: Any, size: int, options: ReadingOptions) -> ReadItem:
         """Read one item, for a row of an index.
 
         Args:
@@ -224,7 +224,7 @@ class DataKind(Protocol):
         """Draw a card.
 
         Args:
-            card: As `Item.card` has it.
+            card: As `ReadItem.card` has it.
 
         Returns:
             The content of a WebP.
@@ -235,7 +235,7 @@ class DataKind(Protocol):
         """Say in one line what an item holds, for a terminal.
 
         Args:
-            card: As `Item.card` has it.
+            card: As `ReadItem.card` has it.
 
         Returns:
             The line; "" where a path says enough.

@@ -173,7 +173,7 @@ class Index(IndexReader):
         """Embed the new and changed images of a SOURCE; an interruption costs at most one batch.
 
         Args:
-            source: Images: a folder, files, parquet files, arrays, or a name.
+            source: Images, or texts: a folder, files, parquet files, arrays, or a name.
             prune: Also remove images that have vanished from the source, or with it, or are broken now.
             unmounted: Prune also where the source was on a disk that is not mounted now.
             dry_run: Only report what would be done; write nothing.
@@ -197,15 +197,13 @@ class Index(IndexReader):
             roots.add(opened.roots() or [], self._folder.roots_file)
         changes = synchronize(
             *(self._store, opened, self.model.encode),
-            size=self.model.recipe_.size,
+            partial(self.kind.read, size=self.model.recipe_.size, options=options),
             model=self.fingerprint,
-            kind=self.kind,
             roots=roots,
             prune=prune,
             dry_run=dry_run,
             batch=batch,
             progress=self.progress,
-            options=options,
             find_decoded=find_decoded,
         )
         if not dry_run:

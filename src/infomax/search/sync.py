@@ -15,13 +15,11 @@ from jaxtyping import Float, Shaped
 
 from infomax.decoding.broken import BrokenImage, UnreadableImage
 from infomax.decoding.image import no_pillow_warnings
-from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
-from infomax.images import Skipped, SourceLike
+from infomax.images import Skipped
 from infomax.images.census import Census
 from infomax.images.several import without_repeats
-from infomax.kinds.kind import DataKind
-from infomax.kinds.registry import IMAGES, find_kind
+from infomax.images.source import Source
 from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar
 from infomax.search.presence import gone_among
@@ -29,7 +27,7 @@ from infomax.search.queries import at_least_one
 from infomax.search.roots import NOWHERE, Roots
 from infomax.search.row_comparison import Listing, RowComparison, compare_rows, list_images
 from infomax.search.row_writer import ContentReuse, Embed, Reuse, RowWriter
-from infomax.search.scan import FindDecoded, ScanResult, nothing_decoded, scan
+from infomax.search.scan import FindDecoded, Read, ScanResult, nothing_decoded, scan
 from infomax.search.stores.store import Store
 
 COMMIT_BATCH = 500  # images that are embedded and committed at a time
@@ -65,49 +63,44 @@ class Changes:
 
 def synchronize(
     store: Store,
-    source: SourceLike,
+    source: Source,
     embed: Embed,
+    read: Read,
     *,
-    size: int,
     model: str,
-    kind: DataKind | None = None,
     roots: Roots = NOWHERE,
     prune: bool = False,
     dry_run: bool = False,
     batch: int = COMMIT_BATCH,
     progress: bool = False,
-    options: ReadingOptions = DEFAULT_OPTIONS,
     find_decoded: FindDecoded = nothing_decoded,
 ) -> Changes:
     """Make the rows of a store match the images of a source, one row an image; rows of other sources stay.
 
     Args:
         store: Rows of the index.
-        source: Anything that the kind opens; of images, what `open_source` takes.
+        source: An open source of images, or of another kind of data.
         embed: Function from images (n, size, size, 3), or other examples, to vectors (n, d).
-        size: Side of the images that `embed` takes, in pixels, or words of a text.
+        read: Reads an image as `embed` takes it, with what is shown of it.
         model: Fingerprint of the model, stored in new rows.
-        kind: The kind of data; None for images.
         roots: Folders that were indexed before, by which a missing file and a missing disk are told apart.
         prune: Also remove rows below the roots of the source whose image is gone or broken, rather than unreadable.
         dry_run: Change nothing. Images are not decoded then, so broken ones are not counted.
         batch: Images that are embedded and committed at a time.
         progress: Whether to draw a progress bar.
-        options: What to leave out, and how images are read.
-        find_decoded: Finds images that were decoded before, at this size and by these options.
+        find_decoded: Finds images that were decoded before, as `read` would do it.
 
     Returns:
         The changes.
 
     Raises:
-        InfoMaxError: The source cannot be opened or pruned, the store cannot be written to, or the batch is below 1.
+        InfoMaxError: The source cannot be pruned, the store cannot be written to, or the batch is below 1.
 
     """
     at_least_one(batch, "batch")
-    kind = kind or find_kind(IMAGES)
-    listing, writer = _list(kind, source, options, prune=prune), RowWriter(store, embed, model)
+    listing, writer = _list(source, prune=prune), RowWriter(store, embed, model)
     comparison = compare_rows(store, listing, roots)
-    results = scan(listing, comparison, kind, None if dry_run else size, options, find_decoded)
+    results = scan(listing, comparison, None if dry_run else read, find_decoded)
     bar = progress_bar("indexing", len(listing.paths), done=comparison.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):
         counter = _process(results, comparison, None if dry_run else writer, batch, advance)
@@ -156,9 +149,9 @@ def _no_embedding(images: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n d
     raise AssertionError(f"{len(images)} images to embed where rows are only removed")
 
 
-def _list(kind: DataKind, source: SourceLike, options: ReadingOptions, *, prune: bool) -> Listing:
+def _list(source: Source, *, prune: bool) -> Listing:
     """List a source. Raises InfoMaxError if its vanished images would have to be pruned but cannot be known."""
-    listing = list_images(without_repeats(kind.open(source, options)))
+    listing = list_images(without_repeats(source))
     if prune and listing.roots is None:
         raise InfoMaxError(
             f"cannot tell which images have vanished from {quoted_path(listing.source.name)}: "

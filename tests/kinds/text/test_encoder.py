@@ -61,7 +61,7 @@ def test_halves_share_no_word_and_lose_none() -> None:
     texts = words_of([" ".join(f"w{number}" for number in range(8))] * 50)
     encoder.prepare(texts)
     encoder.vectors.copy_(torch.eye(200))
-    halves = encoder.halves(texts, torch.Generator().manual_seed(0)) > 0
+    halves = encoder.word_halves(texts, torch.Generator().manual_seed(0)) > 0
     assert halves.shape == (50, 2, 200)
     assert not (halves[:, 0] & halves[:, 1]).any()
     assert ((halves[:, 0] | halves[:, 1]).sum(1) == 8).all()
@@ -75,7 +75,7 @@ def test_equal_words_stay_together() -> None:
     texts = words_of(["a a a b b b"] * 40)
     encoder.prepare(texts)
     encoder.vectors.copy_(torch.eye(4))
-    halves = encoder.halves(texts, torch.Generator().manual_seed(1)) > 0
+    halves = encoder.word_halves(texts, torch.Generator().manual_seed(1)) > 0
     assert not (halves[:, 0] & halves[:, 1]).any()
 
 

@@ -20,7 +20,7 @@ from infomax.images.source import Source
 from infomax.images.thumbnails import decode_views
 from infomax.kinds.images.copies import ImageCopies
 from infomax.kinds.images.raw_pixels import raw_pixels
-from infomax.kinds.kind import Cards, Item, type_and_shape
+from infomax.kinds.kind import Cards, ReadItem, type_and_shape
 from infomax.paths import expand_home
 
 
@@ -42,9 +42,9 @@ class ImageKind:
         """Decode all images, or take them from the cache."""
         return load_images(source, size, options=options, cache=cache, progress=progress)
 
-    def read(self, data: bytes | Path | NDArray[np.uint8], size: int, options: ReadingOptions) -> Item:
+    def read(self, data: bytes | Path | NDArray[np.uint8], size: int, options: ReadingOptions) -> ReadItem:
         """Decode one image: its square, its thumbnail, and what its file says."""
-        return Item(*decode_views(data, size, options))
+        return ReadItem(*decode_views(data, size, options))
 
     def example(self, query: Any, size: int, options: ReadingOptions) -> UInt8[np.ndarray, "size size 3"]:
         """Decode a query: upright, cropped to the central square, resized."""

@@ -14,7 +14,7 @@ from infomax.kinds.text.loading import words_digest
 SKETCH = 64
 """Numbers of a sketch: the standard error of an estimated overlap is 0.06 at most."""
 
-SIDE = 256  # pixels of a drawn card
+CARD_SIDE = 256  # pixels of a drawn card
 _SHOWN = 400  # characters
 _COLUMNS, _LINES, _MARGIN, _STEP, _FONT = 34, 13, 14, 17, 13  # of a drawn card: characters, lines, and pixels
 _DIGEST = 16  # bytes
@@ -88,7 +88,7 @@ class TextCard:
             The content of a WebP of 256 x 256 pixels. Pillow's own font draws Latin letters alone.
 
         """
-        image = Image.new("RGB", (SIDE, SIDE), "white")
+        image = Image.new("RGB", (CARD_SIDE, CARD_SIDE), "white")
         draw, font = ImageDraw.Draw(image), ImageFont.load_default(_FONT)
         lines = [line for part in self.beginning.splitlines() for line in textwrap.wrap(part, _COLUMNS) or [""]]
         for number, line in enumerate(lines[:_LINES]):

@@ -85,7 +85,7 @@ class TextEncoder(Encoder):
         total = embedding_bag(columns, self.vectors, starts[:-1], mode="sum", per_sample_weights=weights)
         return normalize(torch.where(sums > 0, total / sums.clamp_min(1) - self.mean, 0), dim=-1)
 
-    def halves(self, words: Int32[Tensor, "n words"], generator: torch.Generator) -> Float[Tensor, "n 2 channels"]:
+    def word_halves(self, words: Int32[Tensor, "n words"], generator: torch.Generator) -> Float[Tensor, "n 2 channels"]:
         """Deal the different words of each text out to two halves, at random.
 
         Args:

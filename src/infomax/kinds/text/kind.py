@@ -13,7 +13,7 @@ from infomax.decoding.options import ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images.source import Source
 from infomax.images.thumbnails import Thumbnail
-from infomax.kinds.kind import Cards, Item, type_and_shape
+from infomax.kinds.kind import Cards, ReadItem, type_and_shape
 from infomax.kinds.text.cards import TextCard
 from infomax.kinds.text.common_words import common_words
 from infomax.kinds.text.content import read_text
@@ -42,7 +42,7 @@ class TextKind:
         """Read the words of all texts."""
         return load_texts(source, size, options, cache=cache, progress=progress)
 
-    def read(self, data: Any, size: int, options: ReadingOptions) -> Item:  # noqa: ARG002
+    def read(self, data: Any, size: int, options: ReadingOptions) -> ReadItem:  # noqa: ARG002
         """Read one text. Its width is its number of words, of the first `size`, and its height is 1."""
         if isinstance(data, BrokenImage):
             raise data
@@ -51,7 +51,7 @@ class TextKind:
         if not len(hashes):
             raise BrokenImage("holds no word")
         card = Thumbnail(len(hashes), 1, TextCard.of(text, hashes).content)
-        return Item(padded(hashes, size), card, ImageMetadata(format="text"))
+        return ReadItem(padded(hashes, size), card, ImageMetadata(format="text"))
 
     def example(self, query: Any, size: int, options: ReadingOptions) -> Int32[np.ndarray, " size"]:  # noqa: ARG002
         """Read a query: the file of that name where there is one, else the text itself."""

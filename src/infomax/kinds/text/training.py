@@ -52,7 +52,7 @@ class TextTrainer(MomentsTrainer):
     Args:
         encoder: Fitted in place.
         words: How the word vectors are found.
-        halves: How the code is found.
+        views: How the code is found, from halves of texts.
         context: Where to compute, log and save.
         power: Each number of the code is weighted by its canonical correlation to this power.
 
@@ -65,13 +65,13 @@ class TextTrainer(MomentsTrainer):
         self,
         encoder: TextEncoder,
         words: WordSettings,
-        halves: CcaSettings,
+        views: CcaSettings,
         context: TrainingContext,
         *,
         power: float = 1.0,
     ) -> None:
         super().__init__(encoder, context)
-        self.words, self.halves, self.power = words, halves, power
+        self.words, self.views, self.power = words, views, power
 
     def fit(self, words: Int32[np.ndarray, "n words"]) -> None:
         """Fit word vectors, then the code, from the checkpoint of the run on if there is one.
@@ -95,7 +95,7 @@ class TextTrainer(MomentsTrainer):
                 self._save([])
             self.encoder.to(self.context.device).eval()
             self._fit_code(
-                TEXT_STAGES[1:], self.halves, self.encoder.code_projection, self._view_samples, saved, power=self.power
+                TEXT_STAGES[1:], self.views, self.encoder.code_projection, self._view_samples, saved, power=self.power
             )
 
     def _fit_words(self) -> None:
@@ -134,4 +134,4 @@ class TextTrainer(MomentsTrainer):
         self, words: Int32[Tensor, "n words"], generator: torch.Generator
     ) -> Iterator[Float[Tensor, "n 2 channels"]]:
         """Yield the features of two halves of each text."""
-        yield self.encoder.halves(words, generator)
+        yield self.encoder.word_halves(words, generator)
