@@ -1,19 +1,20 @@
 """The closed form on texts beside TF-IDF, LSA and doc2vec at equal numbers: labels of Debian's packages, Lee's humans.
 
-    python benchmarks/text.py debian [--packages FILE] [--texts 60000] [--dev] [--methods code,tf-idf,lsa,doc2vec]
+    python benchmarks/text.py debian [--lists FOLDER] [--texts 60000] [--dev] [--methods code,tf-idf,lsa,doc2vec]
     python benchmarks/text.py lee --gensim-data FOLDER
     python benchmarks/text.py cost 10000 100000 1000000      # time and memory by number of short texts
 
-`debian` reads the descriptions of packages from apt (`apt-cache dumpavail`, or a file that holds what it printed) and
-predicts their sections. All packages of one source are in one half, so that no description is tested on its neighbor.
-Every method learns from the training half alone. Settings were chosen with --dev, which splits the training half again.
+`debian` reads the descriptions of packages from apt's own lists and predicts their sections. Long descriptions are in
+lists that `apt-get -o Acquire::Languages=en update` fetches. All packages of one source are in one half, so that no
+description is tested on its neighbor. Every method learns from the training half alone. Settings were chosen with
+--dev, which splits the training half again.
 `lee` needs the files of gensim's test data: lee_background.cor, lee.cor and similarities0-1.txt, the mean judgments of
 people. doc2vec needs gensim.
 """
 
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -38,29 +39,34 @@ class Package:
     text: str
 
 
-def packages(file: Path | None, count: int) -> list[Package]:
-    """Read packages, each name once, in an order that only their names give."""
-    dumped = (
-        file.read_text("utf-8", "replace")
-        if file is not None
-        else subprocess.run(["apt-cache", "dumpavail"], capture_output=True, text=True, check=True).stdout
-    )
+def packages(lists: Path, count: int) -> list[Package]:
+    """Read packages, each name once, in an order that only their names give; long descriptions where apt has them."""
+    long = {each["Description-md5"]: each["Description-en"] for each in paragraphs(lists, "*_Translation-en*")}
     found: dict[str, Package] = {}
-    for block in dumped.split("\n\n"):
-        fields: dict[str, str] = {}
-        name = ""
-        for line in block.split("\n"):
-            if line[:1] == " ":
-                fields[name] += "\n" + line.strip()
-            elif ":" in line:
-                name, _, value = line.partition(":")
-                fields[name] = value.strip()
-        text = fields.get("Description-en") or fields.get("Description")
+    for fields in paragraphs(lists, "*_Packages*"):
+        package = fields["Package"]
+        text = long.get(fields.get("Description-md5", ""), fields.get("Description", ""))
         if text and "Section" in fields:
-            package = fields["Package"]
             source = fields.get("Source", package).split()[0]
             found.setdefault(package, Package(source, fields["Section"].split("/")[-1], text))
     return [found[name] for name in sorted(found, key=lambda name: crc32(name.encode()))[:count]]
+
+
+def paragraphs(lists: Path, pattern: str) -> Iterator[dict[str, str]]:
+    """Fields of each paragraph in apt's files of that name."""
+    for file in sorted(lists.glob(pattern)):
+        command = ["/usr/lib/apt/apt-helper", "cat-file", str(file)]
+        content = subprocess.run(command, capture_output=True, check=True).stdout.decode("utf-8", "replace")
+        for block in content.strip().split("\n\n"):
+            fields: dict[str, str] = {}
+            name = ""
+            for line in block.split("\n"):
+                if line[:1] == " ":
+                    fields[name] += "\n" + line.strip().removeprefix(".")
+                elif ":" in line:
+                    name, _, value = line.partition(":")
+                    fields[name] = value.strip()
+            yield fields
 
 
 def code(train: Sequence[str], test: Sequence[str], seed: int) -> tuple[Vectors, Vectors]:
@@ -106,12 +112,12 @@ def doc2vec(train: Sequence[str], test: Sequence[str], seed: int) -> tuple[Vecto
 METHODS: dict[str, Method] = {"code": code, "tf-idf": tf_idf, "lsa": lsa, "doc2vec": doc2vec}
 
 
-def debian(file: Path | None, count: int, methods: Sequence[str], seed: int, *, dev: bool) -> None:
+def debian(lists: Path, count: int, methods: Sequence[str], seed: int, *, dev: bool) -> None:
     """Print a line for each method."""
     from infomax.evaluation.labels import LabelSplit
     from infomax.evaluation.scores import score_features
 
-    found = packages(file, count)
+    found = packages(lists, count)
     halves = [[each for each in found if crc32(each.source.encode()) % 2 == half] for half in (0, 1)]
     if dev:
         fold = [crc32(each.source[::-1].encode()) % 5 == 0 for each in halves[0]]
@@ -186,7 +192,7 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("what", choices=("debian", "lee", "cost"))
     parser.add_argument("counts", nargs="*", type=int)
-    parser.add_argument("--packages", type=Path)
+    parser.add_argument("--lists", type=Path, default=Path("/var/lib/apt/lists"))
     parser.add_argument("--texts", type=int, default=60_000)
     parser.add_argument("--dev", action="store_true")
     parser.add_argument("--methods", default=",".join(METHODS))
@@ -199,7 +205,7 @@ def main() -> None:
     elif given.what == "lee":
         lee(given.gensim_data, methods, given.seed)
     else:
-        debian(given.packages, given.texts, methods, given.seed, dev=given.dev)
+        debian(given.lists, given.texts, methods, given.seed, dev=given.dev)
 
 
 if __name__ == "__main__":

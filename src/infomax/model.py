@@ -128,7 +128,7 @@ class InfoMax(Estimator, Shareable):
         """
         before = config_to_resume(out, overwrite=overwrite) if resume else None
         reading, begun = self.reading or DEFAULT_OPTIONS, before and before["recipe"]
-        kind, context = kind_of(self.recipe, self.kind, begun), self._context(out, before, logger)
+        context, kind = self._context(out, before, logger), kind_of(self.recipe, self.kind, begun)
         source, epochs = kind.open(X, reading), None if self.epochs is None else whole_number("epochs", self.epochs)
         known: dict[str, Any] = {"before": begun, "minutes": self.minutes, "kind": kind.name}
         recipe, reason = resolve_recipe(

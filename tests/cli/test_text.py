@@ -103,4 +103,4 @@ def test_what_needs_images_says_so(infomax: Infomax, notes: Path, tmp_path: Path
     assert "--proxies is for models of images" in infomax("evaluate", notes, "--model", run, "--proxies").stderr
     assert infomax("index", notes, "--model", run, "--index", index).code == 0
     empty = infomax("search", "?!", "--index", index)
-    assert "?! cannot be searched with (holds no word): give a text with words in it" in empty.failure
+    assert "'?!' cannot be searched with (holds no word): give a text with words in it" in empty.failure

@@ -6,7 +6,7 @@ split, and a source that is split by itself keeps all copies of an image on one 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar, final
+from typing import Any, Protocol, TypeVar, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int, Num
@@ -22,14 +22,17 @@ _SAME_COLLECTION = 0.5  # of the test images found in the training images: these
 _LEAST_TEST_SHARE = 0.1  # of the images, for a split by itself that keeps near copies together
 
 Rows = Int[np.ndarray, " _"]
-Features = TypeVar("Features", bound="_Selectable")
 
 
+@runtime_checkable
 class _Selectable(Protocol):
     """Features or items of which some can be kept."""
 
-    def select(self: Features, rows: Rows) -> Features:
+    def select(self, rows: Rows) -> Any:
         """Keep some rows."""
+
+
+Features = TypeVar("Features", bound=_Selectable)
 
 
 @final

@@ -93,6 +93,7 @@ class ReadItem(NamedTuple):
     metadata: ImageMetadata
 
 
+@runtime_checkable
 class Copies(Protocol):
     """Finds copies among the items of an index, by their cards."""
 
@@ -126,6 +127,7 @@ class Copies(Protocol):
         """
 
 
+@runtime_checkable
 class DataKind(Protocol):
     """What a kind of data brings. Three methods carry it: `open`, `load` and `read`."""
 

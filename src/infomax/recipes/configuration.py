@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from infomax.errors import InfoMaxError
-from infomax.items.census import count_left_out
+from infomax.images.census import count_left_out
 from infomax.kinds.kind import Loaded
 from infomax.recipes.recipe import Recipe
 from infomax.recipes.registry import recipe_from_config

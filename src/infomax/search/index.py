@@ -193,11 +193,11 @@ class Index(IndexReader):
         if prune and (rows := rows_of_missing(self._store, source, roots, unmounted=unmounted)):
             return remove_rows(self._store, rows, dry_run=dry_run)
         opened = self.kind.open(source, options, named=named)
+        read = partial(self.kind.read, size=self.model.recipe_.size, options=options)
         if not dry_run:
             roots.add(opened.roots() or [], self._folder.roots_file)
         changes = synchronize(
-            *(self._store, opened, self.model.encode),
-            partial(self.kind.read, size=self.model.recipe_.size, options=options),
+            *(self._store, opened, self.model.encode, read),
             model=self.fingerprint,
             roots=roots,
             prune=prune,

@@ -19,15 +19,15 @@ from jaxtyping import Int32
 LONGEST_WORD = 64
 """Characters for each word that is asked for: what comes later in a text is not looked at."""
 
-_UNSPACED = (
+_SCRIPTS = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\U00020000-\U0003ffff"
 )
 # vowel signs and other marks, which no \w matches, of Latin, Hebrew, Arabic and the scripts of India
 _MARKS = "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u0900-\u0963\u0966-\u0dff"
-_WORD = re.compile(rf"[\w{_MARKS}{_UNSPACED}]+")
-_HAS_UNSPACED = re.compile(f"[{_UNSPACED}]")
-_RUN = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_WORD = re.compile(rf"[\w{_MARKS}{_SCRIPTS}]+")
+_WITHOUT_SPACES = re.compile(f"[{_SCRIPTS}]")
+_RUN = re.compile(f"[{_SCRIPTS}]+|[^{_SCRIPTS}]+")
 
 
 def words(text: str) -> Iterator[str]:
@@ -46,11 +46,11 @@ def words(text: str) -> Iterator[str]:
     """
     for found in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
         word = found.group()
-        if not _HAS_UNSPACED.search(word):
+        if not _WITHOUT_SPACES.search(word):
             yield word
             continue
         for run in _RUN.findall(word):
-            yield from _pairs_of_characters(run) if _HAS_UNSPACED.match(run) else (run,)
+            yield from _pairs_of_characters(run) if _WITHOUT_SPACES.match(run) else (run,)
 
 
 def word_hashes(text: str, size: int) -> Int32[np.ndarray, " words"]:
