@@ -10,7 +10,7 @@ from tests.cli.conftest import document
 from tests.conftest import Infomax
 from tests.kinds.text.conftest import topical
 
-SMALL = ["--set", "vocabulary=200", "--set", "channels=12", "--set", "dim=6", "--set", "size=32"]
+SMALL = ["--set", "vocabulary=200", "--set", "dim=6", "--set", "size=32"]
 
 
 @pytest.fixture

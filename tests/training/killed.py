@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 import infomax.files
 from infomax import InfoMax
+from infomax.kinds.text import training as texts
 from infomax.recipes import Recipe
 from infomax.training import moments, trainer
 from infomax.training.run_folder import Run
@@ -47,6 +48,7 @@ def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: b
     trainer.LOG_STEPS = 3
     vars(trainer).update(CHECKPOINT_SECONDS=seconds)
     vars(moments).update(CHECKPOINT_SECONDS=seconds, BATCH_IMAGES=16)
+    vars(texts).update(CHECKPOINT_SECONDS=seconds)
     if moment is not None:
         plan(moment)
     recipe, images = LEARNED[name]

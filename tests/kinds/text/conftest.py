@@ -4,7 +4,7 @@ import numpy as np
 
 from infomax.recipes import SpectralText
 
-SMALL_TEXT = SpectralText(name="small-text", size=32, vocabulary=200, channels=12, dim=6, word_ridge=1.0, half_rounds=8)
+SMALL_TEXT = SpectralText(name="small-text", size=32, vocabulary=200, dim=6)
 """The closed form on texts at the size of a test."""
 
 

@@ -1,48 +1,29 @@
-"""Training on texts in closed form: words of one text are pairs, then halves of one text are.
+"""Training on texts in closed form.
 
-Both stages ask what tells pairs of one text from pairs of different texts, and each answer is the optimum of the
-Pearson chi2 bound for a separable critic:
-
-- words: two words of one text. The answer is a vector for each word (infomax.information.sparse_pairs).
-- halves: the different words of a text are dealt out to two halves, a view each. The answer is the code, a linear
-  function of the mean word vector (infomax.information.closed_form).
+The question: which functions of a word tell whether two words are of one text? The answer is the optimum of the Pearson
+chi2 bound for a separable critic (infomax.information.sparse_pairs). The code of a text is the mean of these functions
+over its weighted words. log.jsonl gets the bound on the texts that were learned from, and on others. last.ckpt holds
+the subspace between two products.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import time
 from typing import ClassVar, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int32
-from torch import Tensor
+from jaxtyping import Int32
 
-from infomax.information.sparse_pairs import SparsePairs, word_directions
+from infomax.information.sparse_pairs import SparsePairs, Subspace, word_directions
 from infomax.kinds.text.encoder import TextEncoder
-from infomax.kinds.text.vocabulary import count_words
 from infomax.progress import busy
-from infomax.training.context import TrainingContext, validate_count
+from infomax.training.context import CHECKPOINT_SECONDS, TrainingContext, validate_count
 from infomax.training.interruption import TrainingInterrupted, catch_signals, interruption_message
-from infomax.training.moments import HELD_OUT, CcaSettings, MomentsTrainer
+from infomax.training.moments import HELD_OUT, MomentsTrainer
 
-TEXT_STAGES = ("solving for words", "comparing halves", "solving for halves")
-"""Stages of a training, as the progress bar names them."""
+SUBSPACE_KEYS = ("done", "basis")
+"""What last.ckpt of a training on texts holds."""
 
-
-@dataclass(frozen=True)
-class WordSettings:
-    """How the word vectors are found.
-
-    Attributes:
-        texts: How many texts the pairs of words come from, at most.
-        ridge: Probability that is added to each word, as a multiple of the mean.
-        power: Each number of a word vector is weighted by its canonical correlation to this power.
-
-    """
-
-    texts: int
-    ridge: float
-    power: float
+_SOLVING = "solving for words"
 
 
 @final
@@ -51,10 +32,10 @@ class TextTrainer(MomentsTrainer):
 
     Args:
         encoder: Fitted in place.
-        words: How the word vectors are found.
-        views: How the code is found, from halves of texts.
-        context: Where to compute, log and save.
+        texts: How many texts it is fitted to, at most.
+        ridge: Of the eigenproblem, as a multiple of the mean second moment.
         power: Each number of the code is weighted by its canonical correlation to this power.
+        context: Where to compute, log and save.
 
     """
 
@@ -62,76 +43,61 @@ class TextTrainer(MomentsTrainer):
     encoder: TextEncoder
 
     def __init__(
-        self,
-        encoder: TextEncoder,
-        words: WordSettings,
-        views: CcaSettings,
-        context: TrainingContext,
-        *,
-        power: float = 1.0,
+        self, encoder: TextEncoder, context: TrainingContext, *, texts: int, ridge: float, power: float
     ) -> None:
         super().__init__(encoder, context)
-        self.words, self.views, self.power = words, views, power
+        self.texts, self.ridge, self.power = texts, ridge, power
 
     def fit(self, words: Int32[np.ndarray, "n words"]) -> None:
-        """Fit word vectors, then the code, from the checkpoint of the run on if there is one.
+        """Fit the word vectors, from the checkpoint of the run on if there is one.
 
         Args:
             words: Hashes of the words of each text, and zeros.
 
         Raises:
-            InfoMaxError: There are fewer than 2 texts, or no two words are found together twice.
+            InfoMaxError: There are fewer than 2 texts, or they are all alike.
             TrainingInterrupted: SIGINT or SIGTERM asked to stop.
 
         """
         validate_count(len(words), noun=self.noun)
         self.use(words)
-        with catch_signals() as self._stop, torch.inference_mode():
-            saved = self._resume()
-            if self.stage == 0:
-                with busy(TEXT_STAGES[0], shown=self.context.progress):
-                    self._fit_words()
-                self.stage, saved = 1, None
-                self._save([])
-            self.encoder.to(self.context.device).eval()
-            self._fit_code(
-                TEXT_STAGES[1:], self.views, self.encoder.code_projection, self._view_samples, saved, power=self.power
-            )
-
-    def _fit_words(self) -> None:
-        """Find the word vectors. The work is the same when it is done again, so it has no checkpoint within."""
         held_out = len(self.order) // HELD_OUT
-        rows = np.sort(self.order[held_out:][: self.words.texts])
-        words = np.asarray(self.pixels[rows])
-        self.encoder.prepare(torch.from_numpy(words))
-        pairs = self._pairs(words)
-        found = word_directions(
-            pairs,
-            self.encoder.channels,
-            ridge=self.words.ridge,
-            seed=self.context.seed,
-            after_each=self._stop_if_asked,
-        )
-        self._refuse_alike_if(not len(found.correlations))
-        self.encoder.use_directions(found, self.words.power)
-        others = self._pairs(np.asarray(self.pixels[np.sort(self.order[:held_out][: self.words.texts])]))
-        directions = found.directions.numpy()
-        reduced = found.reduced()
-        bound = reduced.bound_on(others.projected(directions)) if others.groups else None
-        self._log("words", reduced.bound_on(pairs.projected(directions)), bound, len(found.correlations))
+        with catch_signals() as self._stop, torch.inference_mode(), busy(_SOLVING, shown=self.context.progress):
+            learned, others = (
+                np.asarray(words[np.sort(rows[: self.texts])])
+                for rows in (self.order[held_out:], self.order[:held_out])
+            )
+            self.encoder.prepare(torch.from_numpy(learned))
+            pairs, rest = (SparsePairs(self.encoder.weighted(each)) for each in (learned, others))
+            begun, self._written = self._subspace(), time.monotonic()
+            found = word_directions(
+                *(pairs, self.encoder.dim),
+                ridge=self.ridge,
+                seed=self.context.seed,
+                begun=begun,
+                after_each=self._after_product,
+            )
+            self._refuse_alike_if(not len(found.correlations))
+            self.encoder.use_directions(found, self.power)
+            reduced, functions = found.reduced(), found.directions.numpy()
+            bound = reduced.bound_on(rest.projected(functions)) if rest.groups else None
+            self._log("words", reduced.bound_on(pairs.projected(functions)), bound, len(found.correlations))
 
-    def _pairs(self, words: Int32[np.ndarray, "n words"]) -> SparsePairs:
-        """Pair the different words of each text."""
-        counts = count_words(words, self.encoder.vocabulary.numpy())
-        counts.data[:] = 1
-        return SparsePairs(counts)
+    def _after_product(self, subspace: Subspace) -> None:
+        """Keep how far the iteration is, now and then and before it stops."""
+        stopped, run = self._stop.is_set(), self.context.run
+        if run is not None and (stopped or time.monotonic() - self._written > CHECKPOINT_SECONDS):
+            run.write_checkpoint({"done": subspace.done, "basis": torch.from_numpy(subspace.basis)})
+            self._written = time.monotonic()
+        if stopped:
+            raise TrainingInterrupted(interruption_message(f"stopped while {_SOLVING}", run))
 
-    def _stop_if_asked(self) -> None:
-        if self._stop.is_set():
-            raise TrainingInterrupted(interruption_message(f"stopped while {TEXT_STAGES[0]}", self.context.run))
-
-    def _view_samples(
-        self, words: Int32[Tensor, "n words"], generator: torch.Generator
-    ) -> Iterator[Float[Tensor, "n 2 channels"]]:
-        """Yield the features of two halves of each text."""
-        yield self.encoder.word_halves(words, generator)
+    def _subspace(self) -> Subspace | None:
+        """Read where the run was stopped, and drop what it will log again."""
+        run = self.context.run
+        checkpoint = None if run is None else run.read_checkpoint(SUBSPACE_KEYS)
+        if run is not None:
+            run.rewind_log(lambda _: False)
+        if self.context.logger is not None:
+            self.context.logger.begin(())
+        return None if checkpoint is None else Subspace(checkpoint["done"], checkpoint["basis"].numpy())
