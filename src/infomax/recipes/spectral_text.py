@@ -45,7 +45,7 @@ class SpectralText(Recipe):
     dim: Annotated[int, AtLeast(1)] = 256
     texts: Annotated[int, AtLeast(2)] = 100_000
     ridge: Annotated[float, not_negative(1_000.0)] = 1_000.0
-    power: Annotated[float, FINITE] = 0.25
+    power: Annotated[float, FINITE] = 0.5
 
     @property
     def input_signature(self) -> tuple[object, ...]:
