@@ -29,7 +29,7 @@ from infomax.search.ranking import find_matches
 from infomax.search.reader import IndexReader
 from infomax.search.results import GroupKind, Groups, IndexedImage, Matches, Outlier
 from infomax.search.roots import PresenceFilter, Roots
-from infomax.search.scan import FindDecoded, nothing_decoded
+from infomax.search.scan import FindDecoded, Read, nothing_decoded
 from infomax.search.stores.store import Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
 from infomax.search.vectors import GivenVectors, add_vectors, vector_of
@@ -193,11 +193,10 @@ class Index(IndexReader):
         if prune and (rows := rows_of_missing(self._store, source, roots, unmounted=unmounted)):
             return remove_rows(self._store, rows, dry_run=dry_run)
         opened = self.kind.open(source, options, named=named)
-        read = partial(self.kind.read, size=self.model.recipe_.size, options=options)
         if not dry_run:
             roots.add(opened.roots() or [], self._folder.roots_file)
         changes = synchronize(
-            *(self._store, opened, self.model.encode, read),
+            *(self._store, opened, self.model.encode, self._reader(options)),
             model=self.fingerprint,
             roots=roots,
             prune=prune,
@@ -209,6 +208,9 @@ class Index(IndexReader):
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)
         return changes
+
+    def _reader(self, options: ReadingOptions) -> Read:
+        return partial(self.kind.read, size=self.model.recipe_.size, options=options)
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove images from the index; their files stay.
