@@ -177,7 +177,8 @@ def test_the_encoder_takes_what_was_loaded_and_nothing_else(kind: DataKind, worl
 
 def test_empty_and_missing_sources(kind: DataKind, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for source in (tmp_path / "empty", tmp_path / "missing", []):
+    sources: list[Any] = [tmp_path / "empty", tmp_path / "missing", []]
+    for source in sources:
         with pytest.raises(InfoMaxError) as raised:
             kind.open(source, DEFAULT_OPTIONS)
         assert "\n" not in str(raised.value)

@@ -63,5 +63,11 @@ def reading_options(
     """Put together what a command says about how a SOURCE is read."""
     from infomax.decoding.options import ReadingOptions, parse_bands
 
-    columns = {"image_column": image_column, "label_column": label_column, "text_column": text_column}
-    return ReadingOptions(tuple(exclude or ()), max_pixels, parse_bands(bands), **columns)
+    return ReadingOptions(
+        tuple(exclude or ()),
+        max_pixels,
+        parse_bands(bands),
+        image_column=image_column,
+        label_column=label_column,
+        text_column=text_column,
+    )

@@ -31,9 +31,7 @@ _LINE = 100  # characters of a text that a match shows
 
 QueryImages = Annotated[
     list[str],
-    typer.Argument(
-        metavar="IMAGE", help="Image files, text files or texts, or vectors in .npy files; - reads stdin."
-    ),
+    typer.Argument(metavar="IMAGE", help="Image files, text files or texts, or vectors in .npy files; - reads stdin."),
 ]
 MatchCount = Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")]
 Approximate = Annotated[

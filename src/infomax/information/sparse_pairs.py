@@ -69,7 +69,8 @@ class SparsePairs:
 
         """
         product: Float[np.ndarray, "words k"] = (self._columns @ (self._rows @ functions)) / max(self.groups, 1)
-        return product - self.first[:, None] * (self.first @ functions)
+        covariance: Float[np.ndarray, "words k"] = product - self.first[:, None] * (self.first @ functions)
+        return covariance
 
     def projected(self, functions: Float[np.ndarray, "words k"]) -> PairMoments:
         """Compute the moments of some functions of a word, as `PairMoments` sums them up.

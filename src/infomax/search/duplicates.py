@@ -70,7 +70,7 @@ class DuplicateOptions:
 def find_duplicates(
     store: Store,
     dim: int,
-    kind: DataKind,
+    data: DataKind,
     cards: Thumbnails,
     options: DuplicateOptions,
     counts: Callable[[str], bool] | None = None,
@@ -81,7 +81,7 @@ def find_duplicates(
     Args:
         store: The rows.
         dim: Dimension of the vectors.
-        kind: The kind of data, which compares cards.
+        data: The kind of data, which compares cards.
         cards: Where they come from; of images, their thumbnails.
         options: Which duplicates to find.
         counts: Whether the image of a path counts; only asked for candidates. None where all do.
@@ -94,7 +94,7 @@ def find_duplicates(
     from infomax.neighbors.groups import complete_linkage, least_cosine  # torch loads when it is first needed
 
     contents = _Contents.read(store, dim)
-    same, near = _compare(contents, kind, cards, options, miniatures_file)
+    same, near = _compare(contents, data, cards, options, miniatures_file)
     links = [*same, *near]
     candidates = {each for pair in links for each in pair} | contents.repeated
     rows_of = {each: _separate_files(contents, contents.rows[each], counts) for each in candidates}
@@ -118,14 +118,14 @@ def find_duplicates(
 
 
 def find_blank_images(
-    store: Store, dim: int, kind: DataKind, cards: Thumbnails, miniatures_file: Path | None = None
+    store: Store, dim: int, data: DataKind, cards: Thumbnails, miniatures_file: Path | None = None
 ) -> list[IndexedImage]:
     """Find images that show next to nothing; see `Index.blank_images`.
 
     Args:
         store: The rows.
         dim: Dimension of the vectors.
-        kind: The kind of data, which looks at cards.
+        data: The kind of data, which looks at cards.
         cards: Where they come from; of images, their thumbnails.
         miniatures_file: File that keeps miniatures of the thumbnails; None for none.
 
@@ -134,7 +134,7 @@ def find_blank_images(
 
     """
     contents = _Contents.read(store, dim)
-    blank = np.flatnonzero(kind.copies(contents.keys, contents.reader(cards), miniatures_file).blank).tolist()
+    blank = np.flatnonzero(data.copies(contents.keys, contents.reader(cards), miniatures_file).blank).tolist()
     ids = [contents.ids[row] for row in sorted(row for each in blank for row in contents.rows[each])]
     known = fetch_images(store, ids)
     return [known[each] for each in ids if each in known]
@@ -185,14 +185,14 @@ class _Contents:
 
 
 def _compare(
-    contents: _Contents, kind: DataKind, cards: Thumbnails, options: DuplicateOptions, file: Path | None
+    contents: _Contents, data: DataKind, cards: Thumbnails, options: DuplicateOptions, file: Path | None
 ) -> tuple[dict[Pair, "SamePair"], list[Pair]]:
     """Pairs of contents that are the same image, and pairs that are only near. Both are in the order of linkage."""
     if not {"same image", "near"} & set(options.kinds):
         return {}, []
     from infomax.neighbors.groups import pairs_above
 
-    copies = kind.copies(contents.keys, contents.reader(cards), file)
+    copies = data.copies(contents.keys, contents.reader(cards), file)
     found = copies.same(mirrored=options.mirrored, turned=options.turned, framed=options.framed)
     same = {(pair.a, pair.b): pair for pair in _densest_first(found, contents.keys)}
     near: list[tuple[float, int, int]] = []

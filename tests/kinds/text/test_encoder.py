@@ -37,7 +37,7 @@ def test_a_text_is_a_unit_vector_of_weighted_words() -> None:
             if word in texts_with:
                 place = encoder.vocabulary.tolist().index(int(word_hashes(word, 1)[0]))
                 expected[place] = (1 + np.log(count)) * (1 + np.log(4 / (1 + texts_with[word])))
-        np.testing.assert_allclose(row, expected / max(np.linalg.norm(expected), 1e-9), atol=1e-6)
+        np.testing.assert_allclose(row, expected / max(float(np.linalg.norm(expected)), 1e-9), atol=1e-6)
 
 
 def test_a_code_is_linear_in_it() -> None:

@@ -110,4 +110,5 @@ def sketch_of(hashes: Int32[np.ndarray, " words"]) -> UInt32[np.ndarray, " 64"]:
     """
     different = np.unique(hashes).astype(np.int64).astype(np.uint64)
     mixed = different[:, None] * _MULTIPLIERS + _OFFSETS
-    return (mixed >> np.uint64(32)).min(0).astype(np.uint32)
+    least: UInt32[np.ndarray, " 64"] = (mixed >> np.uint64(32)).min(0).astype(np.uint32)
+    return least

@@ -75,8 +75,8 @@ class LoadedTexts:
         if len(rows) == len(self.keys):
             return self
         keys, positions = ([each[row] for row in rows.tolist()] for each in (self.keys, self.rows))
-        chosen = {"words": self.words[rows], "contents": self.contents[rows], "labels": labels_of(self.labels, rows)}
-        return replace(self, rows=positions, keys=keys, **chosen)
+        words, contents, labels = self.words[rows], self.contents[rows], labels_of(self.labels, rows)
+        return replace(self, words=words, contents=contents, rows=positions, keys=keys, labels=labels)
 
 
 def load_texts(

@@ -53,8 +53,9 @@ def open_texts(source: Any, options: ReadingOptions = DEFAULT_OPTIONS, *, named:
     given = [Path(each) if named and isinstance(each, str) else each for each in source]
     if not given:
         raise InfoMaxError("no texts given: name at least one")
-    if all(isinstance(each, str) for each in given):
-        return _in_memory(given)
+    texts = [each for each in given if isinstance(each, str)]
+    if len(texts) == len(given):
+        return _in_memory(texts)
     if not all(isinstance(each, Path | Source) for each in given):
         kinds = ", ".join(sorted({type(each).__name__ for each in given}))
         raise InfoMaxError(f"a list of {kinds}: give texts (str), or paths (Path), but not both")
