@@ -136,7 +136,7 @@ def _find_text_column(schema: pa.Schema, path: Path, named: str | None) -> str:
         if named not in schema.names:
             raise InfoMaxError(f"{quoted_path(path)} has no column {named!r} of texts, only {columns}")
         return named
-    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    texts: list[str] = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
     lower = {name.lower(): name for name in reversed(texts)}
     usual = next((lower[name] for name in _TEXTS if name in lower), None)
     if usual is None and len(texts) != 1:
