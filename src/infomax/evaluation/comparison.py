@@ -15,7 +15,7 @@ from infomax.evaluation.evaluate import Evaluation, evaluate_split
 from infomax.evaluation.labels import LabeledFeatures, validate_labels
 from infomax.evaluation.scores import FeatureScores
 from infomax.evaluation.split_scorer import SplitScorer
-from infomax.evaluation.splits import Split, split_images
+from infomax.evaluation.splits import Split, split_items
 from infomax.images import LoadedImages
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
@@ -124,7 +124,7 @@ def compare(
         sources = model.load_images(train), None if test is None else model.load_images(test)
         if not runs:
             validate_labels(sources[0].labels, None if sources[1] is None else sources[1].labels, k)
-            split = split_images(*sources, seed=seed)
+            split = split_items(*sources, seed=seed)
             first = split.parts(*sources)
             shown = _queries(first[1].labels, ~split.leaked, seed), _sampled_rows(len(first[1].keys), _MAPPED, seed)
         runs.append(_run_scores(name, path, model, split, split.parts(*sources), shown, k, seed))

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Num
 
 from infomax.errors import InfoMaxError
+from infomax.images.loading import labels_of
 
 DEFAULT_K = 20  # neighbors that vote in the headline accuracy
 
@@ -42,6 +43,20 @@ class LabeledFeatures:
 
     def __len__(self) -> int:
         return len(self.vectors) if self.labels is None else len(self.known_labels)
+
+    def select(self, rows: Int[np.ndarray, " m"]) -> "LabeledFeatures":
+        """Keep some rows.
+
+        Args:
+            rows: Which, increasing.
+
+        Returns:
+            These rows; the same object if they are all.
+
+        """
+        if len(rows) == len(self.vectors):
+            return self
+        return LabeledFeatures(self.vectors[rows], labels_of(self.labels, rows))
 
 
 @final

@@ -136,6 +136,10 @@ class CanonicalDirections:
         """
         return CanonicalDirections(self.correlations[:rank], self.directions[:, :rank], self.mean)
 
+    def reduced(self) -> "CanonicalDirections":
+        """Write the same critic in terms of its own functions w_k^T x, for moments of those."""
+        return CanonicalDirections(self.correlations, torch.eye(len(self.correlations)), self.mean @ self.directions)
+
     def bound_on(self, moments: PairMoments) -> float:
         """Evaluate the Pearson chi2 bound of this critic on samples with the given moments.
 
