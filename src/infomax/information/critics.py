@@ -196,11 +196,12 @@ class Cosine(Critic):
         rank: Number of outputs of f and g.
         temperature: Temperature of the score.
         shared: Whether g is f. The score is then symmetric, as between two views of one image.
+        fixed_y: Whether y stays as it is, without g. f then maps x into the space of y, and `rank` is not used.
         batch_norm: Whether to normalize hidden units over the batch while training, as SimCLR does. The score of a pair
             then depends a little on the other pairs of the batch.
 
     Raises:
-        ValueError: `shared` with x and y of different dimensions.
+        ValueError: `shared` with x and y of different dimensions, or together with `fixed_y`.
 
     """
 
@@ -214,14 +215,19 @@ class Cosine(Critic):
         *,
         temperature: float = 0.2,
         shared: bool = False,
+        fixed_y: bool = False,
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
         if shared and x_dim != y_dim:
             raise ValueError(f"one network cannot take x of {x_dim} and y of {y_dim} dimensions: use shared=False")
+        if shared and fixed_y:
+            raise ValueError("a y that stays as it is shares no network with x: use shared=False")
         norm = _BatchNorm if batch_norm else None
-        self.f = _mlp(x_dim, hidden, layers, rank, norm)
-        self.g = None if shared else _mlp(y_dim, hidden, layers, rank, norm)
+        self.f = _mlp(x_dim, hidden, layers, y_dim if fixed_y else rank, norm)
+        self.g: nn.Module | None = None
+        if not shared:
+            self.g = nn.Identity() if fixed_y else _mlp(y_dim, hidden, layers, rank, norm)
         self.temperature = temperature
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
