@@ -42,13 +42,13 @@ def test_views_are_averaged_and_the_objective_adds_to_others() -> None:
 
 
 def test_the_teacher_is_fixed_and_not_saved() -> None:
-    taught = TaughtBy(TEACHER, Cosine(3, 6, 4, fixed_y=True).double())
+    taught = TaughtBy(TEACHER, Cosine(3, 6, 4).double())
     representation, code = seen()
     code.requires_grad_()
     taught(representation, code).total.backward()
     assert code.grad is not None
     assert taught.teacher.grad is None
-    assert all(name.startswith("critic.f.") for name in taught.state_dict())
+    assert all(name.startswith("critic.") for name in taught.state_dict())
 
 
 def test_a_batch_that_does_not_say_its_rows_is_refused() -> None:
@@ -61,23 +61,22 @@ def test_a_split_batch_keeps_its_rows() -> None:
     assert [part.rows.tolist() for part in representation.split(2) if part.rows is not None] == [[7, 2], [9, 0], [4]]
 
 
-def test_a_cosine_with_fixed_y_compares_with_y_itself() -> None:
-    critic = Cosine(3, 6, 4, temperature=0.1, fixed_y=True).double()
-    x, y = seen()[1], TEACHER[:5]
-    mapped = critic.f(x)
-    cosines = (mapped * y).sum(1) / mapped.norm(dim=1) / y.norm(dim=1)
-    torch.testing.assert_close(critic(x, y), 10 * cosines)
-    with pytest.raises(ValueError, match="shares no network"):
-        Cosine(6, 6, fixed_y=True, shared=True)
+def test_a_cosine_without_layers_compares_codes_as_they_are() -> None:
+    x, y = TEACHER[:5], TEACHER[5:10]
+    critic = Cosine(6, 6, layers=0, temperature=0.1)
+    torch.testing.assert_close(critic(x, y), 10 * torch.cosine_similarity(x, y))
+    assert list(critic.parameters()) == []
+    with pytest.raises(ValueError, match="cannot be compared as they are"):
+        Cosine(6, 5, layers=0)
 
 
 def test_learning_finds_the_teacher() -> None:
-    """Free codes under a linear critic end as telling as the teacher's own codes are: all but 5 in 100 of ln n."""
+    """Free codes end as telling as the teacher's own codes are: all but 5 in 100 of ln n."""
     generator = torch.Generator().manual_seed(0)
     teacher = torch.randn(64, 8, generator=generator)
     code = torch.randn(64, 8, generator=generator).requires_grad_()
-    taught = TaughtBy(teacher, Cosine(8, 8, layers=1, temperature=0.1, fixed_y=True))
-    optimizer = torch.optim.Adam([code, *taught.parameters()], lr=0.05)
+    taught = TaughtBy(teacher, Cosine(8, 8, layers=0, temperature=0.1))
+    optimizer = torch.optim.Adam([code], lr=0.05)
     for _ in range(150):
         optimizer.zero_grad()
         value = taught(Representation(code.unsqueeze(1), code, None, (1, 1), rows=torch.arange(64)), code).total

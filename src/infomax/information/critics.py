@@ -192,16 +192,15 @@ class Cosine(Critic):
         x_dim: Dimensions of x.
         y_dim: Dimensions of y.
         hidden: Width of the hidden layers.
-        layers: Number of linear layers of each MLP.
+        layers: Number of linear layers of each MLP; 0 to compare x and y as they are.
         rank: Number of outputs of f and g.
         temperature: Temperature of the score.
         shared: Whether g is f. The score is then symmetric, as between two views of one image.
-        fixed_y: Whether y stays as it is, without g. f then maps x into the space of y, and `rank` is not used.
         batch_norm: Whether to normalize hidden units over the batch while training, as SimCLR does. The score of a pair
             then depends a little on the other pairs of the batch.
 
     Raises:
-        ValueError: `shared` with x and y of different dimensions, or together with `fixed_y`.
+        ValueError: x and y of different dimensions, `shared` or without layers.
 
     """
 
@@ -215,19 +214,16 @@ class Cosine(Critic):
         *,
         temperature: float = 0.2,
         shared: bool = False,
-        fixed_y: bool = False,
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
         if shared and x_dim != y_dim:
             raise ValueError(f"one network cannot take x of {x_dim} and y of {y_dim} dimensions: use shared=False")
-        if shared and fixed_y:
-            raise ValueError("a y that stays as it is shares no network with x: use shared=False")
+        if not layers and x_dim != y_dim:
+            raise ValueError(f"x of {x_dim} and y of {y_dim} dimensions cannot be compared as they are: use layers=1")
         norm = _BatchNorm if batch_norm else None
-        self.f = _mlp(x_dim, hidden, layers, y_dim if fixed_y else rank, norm)
-        self.g: nn.Module | None = None
-        if not shared:
-            self.g = nn.Identity() if fixed_y else _mlp(y_dim, hidden, layers, rank, norm)
+        self.f = _mlp(x_dim, hidden, layers, rank, norm)
+        self.g = None if shared else _mlp(y_dim, hidden, layers, rank, norm)
         self.temperature = temperature
 
     def embed_x(self, x: Float[Tensor, "*batch dx"]) -> Float[Tensor, "*batch r"]:
@@ -296,6 +292,8 @@ def _mlp(
     inputs: int, hidden: int, layers: int, outputs: int, norm: Callable[[int], nn.Module] | None = None
 ) -> nn.Sequential:
     """An MLP of `layers` linear layers with SiLU between them, which is smooth like the log ratios to learn."""
+    if not layers:
+        return nn.Sequential()
     widths = [inputs, *[hidden] * (layers - 1)]
     inner: list[nn.Module] = []
     for a, b in pairwise(widths):
