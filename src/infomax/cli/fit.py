@@ -54,7 +54,12 @@ DivergenceOption = Annotated[
 ]
 PriorOption = Annotated[
     str | None,
-    typer.Option("--prior", metavar="NAME", help="gaussian, adversarial-uniform, adversarial-gaussian or none."),
+    typer.Option(
+        "--prior",
+        metavar="NAME",
+        help="gaussian, sliced-gaussian, adversarial-gaussian, adversarial-uniform, noise-gaussian, noise-uniform "
+        "or none.",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run that is in RUN.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in RUN.")]
