@@ -28,7 +28,7 @@ def choose_device(name: str = "auto") -> "torch.device":
     Raises:
         InfoMaxError: The name is unknown, or the name is "cuda" and there is no GPU.
 
-    Example:
+    Examples:
         >>> choose_device("cpu")
         device(type='cpu')
 

@@ -55,7 +55,7 @@ class InfoMax(Estimator, Shareable):
         recipe_: The recipe in full.
         config_: All that the result depends on, as config.json has it.
 
-    Example:
+    Examples:
         >>> from infomax import InfoMax
         >>> model = InfoMax("dim-digits", settings={"blocks": (4, 8), "dim": 8}, epochs=1)
         >>> model.fit("digits:test").transform("digits:test").shape

@@ -150,7 +150,7 @@ def bootstrap_interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> tuple
     Returns:
         The lower and the upper end of the interval.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> low, high = bootstrap_interval(np.arange(100) < 80)
         >>> round(low, 2), round(high, 2)
@@ -176,7 +176,7 @@ def differing_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
     Returns:
         The names in the order of their first appearance.
 
-    Example:
+    Examples:
         >>> differing_settings([{"dim": "64", "seed": "0"}, {"dim": "64", "seed": "1"}])
         ['seed']
 

@@ -115,7 +115,7 @@ def evaluate_vectors(
     Raises:
         InfoMaxError: A vector is not finite, the vectors differ in length, or the labels cannot be used together.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows = np.arange(80)[:, None] % 2 + np.random.default_rng(0).normal(0, 0.1, (80, 3))
         >>> labels = ["even", "odd"] * 40

@@ -91,7 +91,7 @@ class LabelSplit:
             InfoMaxError: There are fewer than k training labels, or only one class, or no test labels; or a test label
                 is missing from the training split.
 
-        Example:
+        Examples:
             >>> LabelSplit.of(["cat", "dog", "cat"], ["dog"], k=3).test
             array([1])
 

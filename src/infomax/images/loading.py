@@ -143,7 +143,7 @@ def load_images(
     Raises:
         InfoMaxError: No image can be decoded, or there is no room for the cache.
 
-    Example:
+    Examples:
         >>> images = load_images("digits:test", 8)
         >>> images.pixels.shape, images.keys[0], images.labels[:3]
         ((450, 8, 8, 3), 'digits#1347', ['3', '7', '3'])
@@ -185,7 +185,7 @@ def load_rows(
     Raises:
         InfoMaxError: The source is gone.
 
-    Example:
+    Examples:
         >>> [pixels.shape for pixels in load_rows("digits", [0, 5], 16)]
         [(16, 16, 3), (16, 16, 3)]
 

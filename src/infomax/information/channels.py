@@ -75,7 +75,7 @@ class GaussianChannel(Channel):
 
     I(X; f(X) + Z) <= d/2 log(1 + 1 / noise^2) (arXiv 2410.06993). Only independent numbers from N(0, 1) reach it.
 
-    Example:
+    Examples:
         >>> round(GaussianChannel(noise=1.0).capacity(dim=2), 4) == round(math.log(2), 4)
         True
 
@@ -104,7 +104,7 @@ class UniformChannel(Channel):
     d (noise - log(2 noise)) nats, which is less by about d noise: with small noise lattice and cube are near each
     other, with large noise the codes settle on the levels of the lattice.
 
-    Example:
+    Examples:
         >>> round(UniformChannel(noise=0.5).capacity(dim=1), 4) == round(math.log(2), 4)  # two levels, a bit
         True
 

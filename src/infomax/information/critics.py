@@ -146,7 +146,7 @@ class Separable(Critic):
         layers: Number of linear layers of each MLP.
         rank: Number of outputs of f and g.
 
-    Example:
+    Examples:
         >>> _ = torch.manual_seed(0)
         >>> critic = Separable(x_dim=3, y_dim=2)
         >>> x, y = torch.randn(5, 3), torch.randn(5, 2)

@@ -53,7 +53,7 @@ class GaussianPrior(Prior):
 
     forward ignores the codes and the generator. It raises ValueError for a deterministic code (log_var None).
 
-    Example:
+    Examples:
         >>> mean, log_var = torch.ones(8, 2), torch.zeros(8, 2)
         >>> GaussianPrior()(mean, log_var, mean).item()
         0.5
@@ -145,7 +145,7 @@ class SlicedGaussianPrior(Prior):
     grows with n for others. It sees scale, mean and clusters. It hardly sees a few codes far out, nor in many
     dimensions the shape of a single number or dead ones that the others make up for (docs/mathematics.md).
 
-    Example:
+    Examples:
         >>> _ = torch.manual_seed(0)
         >>> code = torch.randn(512, 64)
         >>> prior = SlicedGaussianPrior()

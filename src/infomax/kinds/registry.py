@@ -39,7 +39,7 @@ def find_kind(name: str) -> DataKind:
     Raises:
         InfoMaxError: There is none of that name.
 
-    Example:
+    Examples:
         >>> find_kind("images").noun
         'image'
 

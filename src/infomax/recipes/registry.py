@@ -86,7 +86,7 @@ def kind_of(recipe: str | Recipe | None, kind: str | None = None, before: Mappin
     Raises:
         InfoMaxError: There is no such recipe or kind, or the recipe takes another kind.
 
-    Example:
+    Examples:
         >>> kind_of(None).name, kind_of("spectral-text").name
         ('images', 'text')
 

@@ -211,7 +211,7 @@ def mtime_of(version: str) -> float | None:
     Returns:
         Seconds since 1970; None if the version has no time.
 
-    Example:
+    Examples:
         >>> mtime_of("1024:1500000000 absent"), mtime_of("")
         (1.5, None)
 

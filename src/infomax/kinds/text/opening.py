@@ -39,7 +39,7 @@ def open_texts(source: Any, options: ReadingOptions = DEFAULT_OPTIONS, *, named:
     Raises:
         InfoMaxError: There are no texts.
 
-    Example:
+    Examples:
         >>> [entry.key for entry in open_texts(["a first text", "and a second"]).entries]
         ['item#0', 'item#1']
 

@@ -39,7 +39,7 @@ def words(text: str) -> Iterator[str]:
     Yields:
         The words.
 
-    Example:
+    Examples:
         >>> list(words("The Café, 1 Euro!")), list(words("知识图谱 ok"))
         (['the', 'café', '1', 'euro'], ['知识', '识图', '图谱', 'ok'])
 

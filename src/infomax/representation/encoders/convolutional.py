@@ -38,7 +38,7 @@ class ConvolutionalEncoder(Encoder):
     Raises:
         ValueError: If `size` cannot be halved len(blocks) times.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from infomax.representation.encoders import ConvolutionalEncoder
         >>> _ = torch.manual_seed(0)

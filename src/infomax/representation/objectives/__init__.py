@@ -2,7 +2,7 @@
 
 Su (2018), eq. 14, is a weighted sum of three of them:
 
-Example:
+Examples:
     >>> import torch
     >>> from infomax.information import Concatenated, GaussianPrior
     >>> from infomax.representation.encoders import ConvolutionalEncoder
