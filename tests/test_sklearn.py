@@ -133,9 +133,9 @@ def test_ctrl_c_is_a_keyboard_interrupt(monkeypatch: pytest.MonkeyPatch) -> None
     """A loop over settings with `except Exception` can be stopped."""
     train_step = trainer.Trainer.train_step
 
-    def interrupted(self: trainer.Trainer, images: object) -> None:
+    def interrupted(self: trainer.Trainer, images: object, rows: object = None) -> None:
         signal.raise_signal(signal.SIGINT)
-        train_step(self, images)  # type: ignore[arg-type]
+        train_step(self, images, rows)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trainer.Trainer, "train_step", interrupted)
     with pytest.raises(KeyboardInterrupt, match="stopped at step 1, in epoch 1 of 1; nothing was saved"):

@@ -251,7 +251,7 @@ def test_settings_that_cannot_be_used(infomax: Infomax, kind: str) -> None:
 
 def test_an_unknown_choice_in_a_shell(shell: Infomax) -> None:
     assert (
-        "'map': choose one of code, feature-map"
+        "'map': choose one of code, mean, feature-map"
         in shell("fit", "digits", "--out", "r", "--recipe", "dim-cifar10", "--set", "global_target=map").failure
     )
 

@@ -50,9 +50,9 @@ import time
 from infomax.cli import main
 from infomax.training.trainer import Trainer
 train_step = Trainer.train_step
-def steady(self, images):
+def steady(self, images, rows=None):
     time.sleep(0.03)
-    train_step(self, images)
+    train_step(self, images, rows)
 Trainer.train_step = steady
 main()
 """
@@ -85,8 +85,8 @@ import pathlib, signal, time
 from infomax.cli import main
 from infomax.training.trainer import Trainer
 train_step = Trainer.train_step
-def slow(self, images):
-    train_step(self, images)
+def slow(self, images, rows=None):
+    train_step(self, images, rows)
     while self.step > 3:
         time.sleep(0.01)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

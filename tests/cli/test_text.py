@@ -42,7 +42,7 @@ def test_from_a_folder_to_matches(infomax: Infomax, notes: Path, tmp_path: Path)
     lines = found.stdout.splitlines()
     assert lines[0] == f"{words}: 5 matches, by cosine distance"
     assert all("/topic 2/" in line for line in lines[1::2])
-    assert all(line.startswith(" " * 17) and "word" in line for line in lines[2::2])
+    assert all(line.startswith(" " * 14) and "word" in line for line in lines[2::2])
     file = next((notes / "topic 1").iterdir())
     matches = document(infomax("search", file, "--index", index, "--json", "-").stdout)["matches"]
     assert str(file) not in [each["path"] for each in matches]

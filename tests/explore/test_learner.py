@@ -114,11 +114,11 @@ def test_an_interrupted_training_goes_on_and_another_collection_starts_over(
 
     train_step, steps = Trainer.train_step, [0]
 
-    def step_or_stop(self: Trainer, images: Any) -> None:
+    def step_or_stop(self: Trainer, images: Any, rows: Any = None) -> None:
         steps[0] += 1
         if steps[0] == 3:
             signal.raise_signal(signal.SIGTERM)
-        train_step(self, images)
+        train_step(self, images, rows)
 
     long = plan_of(photos, settings={**SMALL, "epochs": "6"})
     monkeypatch.setattr(Trainer, "train_step", step_or_stop)

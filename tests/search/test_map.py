@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from infomax import Index, InfoMax
+from infomax.neighbors import projection
 from infomax.neighbors.projection import Layout, lay_out
-from infomax.search import map as mapping
 from tests.conftest import colored
 
 Vectors = NDArray[np.float32]
@@ -23,7 +23,7 @@ def test_a_map_is_computed_once_and_again_when_rows_have_changed(
         computed.append(len(vectors))
         return lay_out(vectors)
 
-    monkeypatch.setattr(mapping, "lay_out", counted)
+    monkeypatch.setattr(projection, "lay_out", counted)
     index = Index.create(tmp_path / "index", model, device="cpu")
     assert index.map().ids == []
     index.add(colored(12))

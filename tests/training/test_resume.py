@@ -116,8 +116,8 @@ class Stopped:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *steps: int) -> None:
         learn = training.Trainer.train_step
 
-        def watched(self: training.Trainer, images: Any) -> None:
-            learn(self, images)
+        def watched(self: training.Trainer, images: Any, rows: Any = None) -> None:
+            learn(self, images, rows)
             if self.step in steps:
                 import signal
 

@@ -246,6 +246,37 @@ def test_select_all_says_what_was_selected_elsewhere(page: Page, acting: Acting)
     expect(page.locator("#note")).to_contain_text("12 images that are not listed here had been selected before.")
 
 
+def test_keys_work_beside_controls_that_have_the_focus(page: Page, acting: Acting) -> None:
+    visit(page, acting)
+    page.locator("[name=order]").select_option("random")
+    page.wait_for_url("**order=random**")
+    page.locator("[name=order]").focus()
+    page.keyboard.press("Control+a")
+    expect(page.locator("#actions strong")).to_have_text("28 images selected")
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.locator("#folder").fill("sea")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**folder=**")
+    expect(page.locator("#view .tile")).to_have_count(12)
+    page.keyboard.press("Control+a")
+    expect(page.locator("#actions strong")).to_have_text("12 images selected")
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_a_note_covers_no_control_on_a_phone(page: Page, acting: Acting) -> None:
+    visit(page, acting)
+    page.keyboard.press("Control+a")
+    page.get_by_label("Tag for the selected images").fill("all")
+    page.get_by_role("button", name="Tag", exact=True).click()
+    note = page.locator("#note p")
+    expect(note).to_contain_text("to 28 images")
+    page.get_by_role("button", name="Filters").click(timeout=5_000)
+    boxes = [each.bounding_box() for each in (note, page.locator("#actions"))]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
+
+
 def test_a_part_of_an_upload(page: Page, acting: Acting, image: bytes) -> None:
     visit(page, acting)
     page.set_input_files("#file", {"name": "image.png", "mimeType": "image/png", "buffer": image})

@@ -105,7 +105,7 @@ def fit(
     reading = reading_options(exclude, max_pixels, bands, **columns)
     learning: dict[str, Any] = {"settings": chosen.settings, "epochs": epochs, "minutes": minutes}
     model = InfoMax(chosen.recipe, kind=kind, **learning, device=device, seed=seed, progress=True, reading=reading)
-    source = _open(sources, reading, (chosen.recipe, kind), out if resume else None)
+    source = _open(sources, reading, (chosen.recipe, kind), out if resume and not overwrite else None)
     if _train(model, source, out, resume=resume, overwrite=overwrite, tensorboard=tensorboard):
         _print_result(model, sources, out)
 

@@ -1,6 +1,7 @@
 """Work that many requests share: thumbnails are read together, and one map is computed for all."""
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, final
@@ -99,13 +100,17 @@ class StaleWhileRevalidate(Generic[Result]):
         Raises:
             Exception: Whatever `make` raises.
         """
-        if self._made is None or self._made[0] != version:
+        deadline = time.monotonic() + timeout
+        while self._made is None or self._made[0] != version:
             if self._task is None:
                 self._task = asyncio.create_task(self._work(version))
-            done, _ = await asyncio.wait([self._task], timeout=timeout)
-            if done and self._task in done:
+            task = self._task
+            await asyncio.wait([task], timeout=max(0.0, deadline - time.monotonic()))
+            if not task.done():
+                break
+            if self._task is task:  # it may have begun with an older version: then another one follows
                 self._task = None
-                done.pop().result()
+            task.result()
         return None if self._made is None else Cached(self._made[1], self._made[0] == version)
 
     async def _work(self, version: Hashable) -> None:

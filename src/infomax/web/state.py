@@ -142,7 +142,12 @@ class ServerState:
         return await to_thread.run_sync(work, limiter=self.searches)
 
     async def computed(
-        self, cache: StaleWhileRevalidate[Made], version: Hashable, describe: Callable[[Cached[Made]], BaseModel]
+        self,
+        cache: StaleWhileRevalidate[Made],
+        version: Hashable,
+        describe: Callable[[Cached[Made]], BaseModel],
+        *,
+        current: bool = False,
     ) -> Response:
         """Answer with what takes long to compute, or with status 202 where there is nothing to show yet.
 
@@ -150,12 +155,13 @@ class ServerState:
             cache: Computes it, and keeps it.
             version: The present version.
             describe: Makes the answer, in a thread.
+            current: Whether what belongs to another version is nothing to show: people act on what they see.
 
         Returns:
             The answer as JSON, or `Computing`.
         """
         found = await cache.get(version, _PATIENCE)
-        if found is None:
+        if found is None or (current and not found.is_current):
             return JSONResponse({"computing": await self.run(self.index.count)}, 202)
         content = await self.run(lambda: describe(found).model_dump_json())
         return Response(content, media_type="application/json")

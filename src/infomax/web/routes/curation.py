@@ -48,7 +48,7 @@ async def get_duplicates(state: State, offset: Offset = 0, limit: Count = 50) ->
         part = groups[offset : offset + limit]
         return DuplicatesAnswer(total=len(groups), images=images, groups=part)
 
-    return await state.computed(state.views.duplicates, index.changes, describe)
+    return await state.computed(state.views.duplicates, index.changes, describe, current=True)
 
 
 @router.post("/api/decisions", openapi_extra=json_body(ImageIds), responses=failures(413, 415))
@@ -106,7 +106,7 @@ async def get_checks(state: State, limit: Count = 200) -> Response:
         counts = {name: len(ids[name]) for name in names}
         return ChecksAnswer(**images, counts=counts)
 
-    return await state.computed(state.views.checks, index.changes, describe)
+    return await state.computed(state.views.checks, index.changes, describe, current=True)
 
 
 async def _listed(state: State, by: Literal["diverse", "typical", "odd"], n: int) -> Listed:

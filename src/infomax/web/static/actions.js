@@ -17,6 +17,8 @@ export function showActions(context) {
     document.body.classList.toggle("selecting", ids.length > 0);
     if (ids.length) bar.replaceChildren(...controls(ids, context));
   };
+  const room = () => document.body.style.setProperty("--actions-height", `${bar.offsetHeight}px`); // notes stay above it
+  new ResizeObserver(room).observe(bar);
   onSelectionChange(draw);
   document.addEventListener("statistics", draw);
 }

@@ -176,12 +176,13 @@ document.addEventListener("click", (event) => {
 const GRID_KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select, textarea") || document.querySelector("dialog[open]")) return;
+  if (event.target.matches("input, textarea") || document.querySelector("dialog[open]")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "a" && view.querySelector(".tile")) {
     event.preventDefault();
     attempt(selectView);
   }
   if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.target.matches("select") && event.key !== "?") return; // other keys choose an option
   const handled = currentView.keys?.[event.key] ?? KEYS[event.key];
   if (handled) {
     if (handled(event) !== false) event.preventDefault();

@@ -56,6 +56,7 @@ export function createFilters({ go, currentState }) {
       input.setCustomValidity("");
       if (values.has(input.value)) input.dispatchEvent(new Event("change"));
     });
+    input.addEventListener("keydown", (event) => event.key === "Enter" && input.blur()); // then keys are for the view
     return { input, label, fill: fillCombo };
 
     function fillCombo(choices, current) {
