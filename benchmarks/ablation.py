@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from _common import argument_parser, mean_and_deviation, seconds_of, table_head, table_row
 from infomax.devices import autocast, choose_device
@@ -29,6 +29,7 @@ from infomax.images import load_images
 from infomax.neighbors.knn import knn_accuracy
 from infomax.recipes import DIM_CIFAR10, MULTIVIEW_FAST, DeepInfoMax, MultiViewInfoMax
 from infomax.representation.encoders import Encoder
+from infomax.representation.objectives import LeJepa, Objective
 from infomax.training.context import TrainingContext
 from infomax.training.trainer import PREPARED_FROM, Trainer, batch_loader
 
@@ -47,11 +48,27 @@ ARMS: dict[str, MultiViewInfoMax | DeepInfoMax] = {
     "no color augmentation": BASE.with_settings(color=0.0),
     "prior: Gaussian": BASE.with_settings(prior="gaussian"),
     "prior: adversarial, uniform": BASE.with_settings(prior="adversarial-uniform"),
+    "prior: sliced Gaussian": BASE.with_settings(prior="sliced-gaussian"),
+    "prior: Gaussian noise": BASE.with_settings(prior="noise-gaussian", noise=1.0),
+    "prior: uniform noise": BASE.with_settings(prior="noise-uniform", noise=0.25),
+    "LeJEPA": BASE,
     "encoder: Su (2018)": BASE.with_settings(network="convolutional", widths=(64, 128, 256)),
     "encoder: multi-scale": BASE.with_settings(network="multiscale", widths=(64, 128, 256)),
     "encoder: ViT": BASE.with_settings(network="vit"),
     "one view: dim-cifar10": DIM_CIFAR10,
 }
+
+
+PROJECTED = 64  # numbers that LeJEPA holds to N(0, 1); its authors find 64 to 256 best
+
+
+def objective_of(arm: str) -> Objective:
+    """The objective of the arm's recipe, or the loss of LeJEPA in its place, with as wide a head."""
+    recipe = ARMS[arm]
+    if arm != "LeJEPA":
+        return recipe.objective()
+    hidden = [nn.Linear(BASE.dim, BASE.hidden), nn.BatchNorm1d(BASE.hidden), nn.ReLU()]
+    return LeJepa(nn.Sequential(*hidden, nn.Linear(BASE.hidden, PROJECTED)), weight=0.02)
 
 
 def main() -> None:
@@ -76,7 +93,7 @@ def main() -> None:
                 line["arm"] == arm and line["seed"] == seed and line["seconds"] == options.seconds for line in known
             ):
                 continue
-            encoder, cost = trained(ARMS[arm], pixels[kept], options.seconds, seed, device)
+            encoder, cost = trained(arm, pixels[kept], options.seconds, seed, device)
             bank, queries = (codes(encoder, pixels[rows], device) for rows in (kept[:BANK], held))
             knn = knn_accuracy(bank, list(labels[kept[:BANK]]), queries, list(labels[held]))
             names, classes = np.unique(labels, return_inverse=True)
@@ -90,9 +107,10 @@ def main() -> None:
 
 
 def trained(
-    recipe: MultiViewInfoMax | DeepInfoMax, pixels: NDArray[np.uint8], seconds: float, seed: int, device: torch.device
+    arm: str, pixels: NDArray[np.uint8], seconds: float, seed: int, device: torch.device
 ) -> tuple[Encoder, dict[str, Any]]:
     """The encoder after some seconds of training, and the number of steps in them."""
+    recipe = ARMS[arm]
 
     def trainer(steps: int) -> Trainer:
         torch.manual_seed(seed)
@@ -100,7 +118,7 @@ def trained(
         encoder.prepare(torch.from_numpy(pixels[:PREPARED_FROM]))
         views = recipe.view_plan if isinstance(recipe, MultiViewInfoMax) else None
         context = TrainingContext(seed=seed, device=device, bfloat16=True)
-        made = Trainer(encoder, recipe.objective(), recipe.schedule(), context, views=views)
+        made = Trainer(encoder, objective_of(arm), recipe.schedule(), context, views=views)
         made.total_steps = steps
         return made
 

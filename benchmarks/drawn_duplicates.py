@@ -233,7 +233,7 @@ COPIES: dict[str, Change] = {
 
 def contents_of(layout: str, seeds: Sequence[int]) -> list[tuple[bytes, int, str]]:
     """Thumbnails of drawings and of their copies: content, number of the drawing, and how it was copied."""
-    from infomax.search.thumbnails import thumbnail
+    from infomax.images.thumbnails import thumbnail
 
     drawn = [LAYOUTS[layout](np.random.default_rng(seed)) for seed in seeds]
     every = [(image, number, "") for number, image in enumerate(drawn)]

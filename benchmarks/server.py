@@ -29,9 +29,9 @@ import numpy as np
 from PIL import Image
 
 from _common import argument_parser, index_rows, machine_document, tiny_model, write_report
+from infomax.images.thumbnails import thumbnail
 from infomax.search.index_folder import IndexFolder
 from infomax.search.stores.lance import LanceStore
-from infomax.search.thumbnails import thumbnail
 
 DIM, CLUSTERS, COMMIT = 256, 100, 5000
 

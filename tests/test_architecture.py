@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import infomax
+from infomax.kinds.registry import DATA_KINDS
 from tests.conftest import SMALL_RECIPE, colored, environment
 from tests.images.conftest import put
 
@@ -23,10 +24,11 @@ FLOORS = [
     {"devices"},
     {"decoding"},
     {"information", "images"},
-    {"neighbors", "embeddings", "copies"},
+    {"neighbors", "copies"},
     {"representation"},
     {"training"},
-    {"recipes"},
+    {"kinds"},
+    {"recipes", "embeddings"},
     {"model"},
     {"evaluation", "export", "search"},
     {"cleaning", "explore"},
@@ -38,6 +40,9 @@ FLOORS = [
 LEVEL = {name: level for level, floor in enumerate(FLOORS) for name in floor}
 ROOMS = sorted(path.name for path in HOUSE.iterdir() if (path / "__init__.py").is_file())
 HEAVY = ("lancedb", "fastapi", "uvicorn", "matplotlib", "sklearn")
+
+KIND_NAMES = {"data", "kind", "data_kind"}
+"""What holds a kind of data, or the name of one."""
 
 LARGEST_ROOM = 0.15  # of the lines of the package
 LONGEST_FILE = 400  # lines
@@ -102,6 +107,41 @@ def test_information_imports_nothing_of_ours_and_objectives_know_no_images() -> 
             assert {room_of(each) for each in imports(path)} <= below, name
         if room_of(name) == "representation":
             assert not any(room_of(each) in ("images", "decoding") for each in imports(path)), name
+
+
+def test_nobody_asks_what_kind_of_data_it_is() -> None:
+    """A kind of data answers for itself: outside of `kinds`, nothing is compared with its name."""
+    for name, path in MODULES.items():
+        if room_of(name) != "kinds":
+            nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+            assert [ast.unparse(each) for each in nodes if asks_for_the_kind(each)] == [], name
+
+
+@pytest.mark.parametrize("kind", DATA_KINDS)
+def test_a_kind_of_data_knows_no_other(kind: str) -> None:
+    others = {f"infomax.kinds.{each}" for each in DATA_KINDS} - {f"infomax.kinds.{kind}"}
+    own = {name: path for name, path in MODULES.items() if name.startswith(f"infomax.kinds.{kind}")}
+    assert own
+    for name, path in own.items():
+        assert not any(seen.startswith(other) for seen in imports(path) for other in others), name
+
+
+def asks_for_the_kind(node: ast.AST) -> bool:
+    """Whether it compares what is called `data` or `kind` with the name of a kind of data."""
+    if not isinstance(node, ast.Compare):
+        return False
+    sides = [node.left, *node.comparators]
+    named = [ast.unparse(each) for each in sides if isinstance(each, ast.Attribute | ast.Name)]
+    parts = [part for side in sides for part in ast.walk(side)]
+    words = {each.value for each in parts if isinstance(each, ast.Constant)}
+    constants = {each.id for each in parts if isinstance(each, ast.Name)} & {"IMAGES"}
+    return any(KIND_NAMES & {*each.split(".")} for each in named) and bool(words & set(DATA_KINDS) or constants)
+
+
+def test_a_question_for_the_kind_would_be_seen() -> None:
+    for text in ("recipe.data == 'text'", "kind.name in ('images', 'text')", "self.data != IMAGES", "kind == 'text'"):
+        assert asks_for_the_kind(ast.parse(text, mode="eval").body), text
+    assert not asks_for_the_kind(ast.parse("kind == 'same bytes'", mode="eval").body)
 
 
 def lines_of(path: Path) -> int:

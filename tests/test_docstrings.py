@@ -39,7 +39,10 @@ PROTOCOLS = {
     "Constraint": {"AtLeast", "InRange", "OneOf"},
     "Store": {"LanceStore", "Snapshot", "PreviewStore"},
     "Library": {"Lite0", "OnnxFile", "Timm", "Torchvision", "Transformers"},
-    "Source": {"ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows", "ItemRows", "SeveralSources"},
+    "DataKind": {"ImageKind", "TextKind"},
+    "Loaded": {"LoadedImages", "LoadedTexts"},
+    "Copies": {"ImageCopies", "TextCopies"},
+    "Source": {"TextTable", "ImageFiles", "ParquetRows", "ArrayRows", "ArchiveRows", "ItemRows", "SeveralSources"},
 }
 """Protocols document the methods of the classes that fulfill them."""
 

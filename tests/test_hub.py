@@ -12,7 +12,7 @@ import pytest
 
 from infomax import InfoMax
 from infomax.errors import InfoMaxError
-from tests.conftest import SMALL, colored
+from tests.conftest import SMALL, Infomax, colored
 
 IMAGES = colored(40)
 
@@ -37,8 +37,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
         if not (place / name).is_dir():
             raise OSError("404 Client Error.\nRepository Not Found")
-        fetched = tmp_path / "cache"
-        fetched.mkdir(exist_ok=True)
+        fetched = tmp_path / "cache" / name
+        fetched.mkdir(parents=True, exist_ok=True)
         for file in (place / name).iterdir():
             if file.name in allow_patterns:
                 shutil.copy(file, fetched)
@@ -55,7 +55,8 @@ def test_a_model_goes_to_the_hub_and_comes_back(model: InfoMax, hub: Path) -> No
     again = InfoMax.from_pretrained("me/features", device="cpu")
     assert np.array_equal(again.transform(IMAGES), model.transform(IMAGES))
     assert again.fingerprint == model.fingerprint
-    assert not (hub.parent / "cache/evil.py").exists()
+    assert not (hub.parent / "cache/me/features/evil.py").exists()
+    assert (hub.parent / "cache/me/features/config.json").exists()
 
 
 def test_a_folder_needs_no_hub(model: InfoMax, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +105,27 @@ def test_what_is_not_there_is_one_line(hub: Path) -> None:
     assert "\n" not in str(raised.value)
     with pytest.raises(InfoMaxError, match="is no folder, and no repository OWNER/NAME"):
         InfoMax.from_pretrained("none")
+
+
+def test_push_and_pull(model: InfoMax, hub: Path, tmp_path: Path, infomax: Infomax) -> None:
+    model.save(tmp_path / "run")
+    said = infomax("push", "me/features", "--model", tmp_path / "run", "--license", "mit")
+    assert (said.code, said.stdout.splitlines()[0]) == (0, f"{tmp_path / 'run'} is now at https://hub/me/features")
+    said = infomax("pull", "me/features", "--out", tmp_path / "pulled")
+    assert said.stdout == f"{tmp_path / 'pulled'} has the model of me/features: recipe small, 8 numbers an image\n"
+    assert sorted(each.name for each in (tmp_path / "pulled").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
+    again = InfoMax.load(tmp_path / "pulled", device="cpu")
+    assert again.fingerprint == model.fingerprint
+    assert "license" in (tmp_path / "pulled" / "README.md").read_text()
+    failure = infomax("pull", "me/features", "--out", tmp_path / "pulled").failure
+    assert failure.endswith("is there already and is not empty: choose a new folder")
+    assert "cannot get me/nothing from the hub" in infomax("pull", "me/nothing", "--out", tmp_path / "new").failure
+    (hub / "me/other").mkdir()
+    assert infomax("pull", "me/other", "--out", tmp_path / "new").failure == (
+        "me/other holds no model of infomax: it has no config.json"
+    )
+    assert not (tmp_path / "new").exists()

@@ -9,9 +9,9 @@ import torch
 
 from infomax import InfoMax
 from infomax.errors import InfoMaxError
-from infomax.information import BOUNDS, DIVERGENCES, Separable, all_pairs
+from infomax.information import BOUNDS, DIVERGENCES, NOISE_CHANNELS, PRIORS, Separable, UniformChannel, all_pairs
 from infomax.recipes import DIM_CIFAR10, DIM_TINY_IMAGENET, DeepInfoMax, find_recipe
-from infomax.representation.objectives import GlobalInfo
+from infomax.representation.objectives import GlobalInfo, ThroughNoise
 from tests.conftest import SMALL, colored
 
 CIFAR, TINY = DIM_CIFAR10, DIM_TINY_IMAGENET
@@ -101,8 +101,8 @@ CHOICES = {
     "bound": [*BOUNDS],
     "pairs": ["derangement", "all-pairs"],
     "critic": ["concatenated", "separable", "bilinear"],
-    "prior": ["gaussian", "adversarial-uniform", "adversarial-gaussian", "none"],
-    "global_target": ["code", "feature-map"],
+    "prior": [*PRIORS, *NOISE_CHANNELS, "none"],
+    "global_target": ["code", "mean", "feature-map"],
 }
 
 
@@ -124,6 +124,20 @@ def test_a_term_of_no_weight_is_left_out() -> None:
     assert terms() == ["global", "local", "prior"]
     assert terms("alpha=0", "gamma=0") == ["local"]
     assert terms("beta=0", "prior=none", "delta=1") == ["global", "positions"]
+
+
+def test_noise_in_place_of_a_prior_makes_the_encoder_deterministic_and_its_target_clean() -> None:
+    """No term of its own, and a code that is paired with itself is paired with itself before the noise."""
+    recipe = SMALL.with_texts(["prior=noise-uniform", "noise=0.25"])
+    objective = recipe.objective()
+    assert isinstance(objective, ThroughNoise)
+    assert isinstance(objective.channel, UniformChannel)
+    assert objective.channel.noise == 0.25
+    whole = next(part for part in objective.modules() if isinstance(part, GlobalInfo))
+    assert whole.target == "mean"
+    seen = recipe.encoder()(torch.from_numpy(colored(16)))
+    assert seen.log_var is None
+    assert list(objective(seen, seen.mean).terms) == ["global", "local"]
 
 
 def test_bounds_that_live_on_many_negatives_get_them() -> None:

@@ -60,12 +60,14 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 
 def command_lines() -> list[tuple[str, str]]:
     """Every command line of the pages: those that begin with infomax, without comments and placeholders."""
-    found = []
-    for page in PAGES:
-        for line in page.read_text("utf-8").splitlines():
-            if re.match(r"    infomax [a-z]", line) and not re.search(r"[\[\]|;]|\.\.\.", line):
-                found.append((page.relative_to(ROOT).as_posix(), line.partition(" #")[0].strip()))
-    return found
+    lines = [
+        (page.relative_to(ROOT).as_posix(), line) for page in PAGES for line in page.read_text("utf-8").splitlines()
+    ]
+    return [
+        (page, line.partition(" #")[0].strip())
+        for page, line in lines
+        if re.match(r"    infomax [a-z]", line) and not re.search(r"[\[\]|;]|\.\.\.", line)
+    ]
 
 
 def test_every_command_line_of_the_pages_is_one() -> None:

@@ -46,12 +46,12 @@ def test_fit_takes_labels_and_ignores_them(fitted: InfoMax) -> None:
 def test_parameters_are_those_of_the_constructor() -> None:
     model = InfoMax("spectral-fast", settings={"dim": 64}, seed=3)
     assert model.get_params() == {
-        "recipe": "spectral-fast", "settings": {"dim": 64}, "epochs": None, "minutes": None,
+        "recipe": "spectral-fast", "kind": None, "settings": {"dim": 64}, "epochs": None, "minutes": None,
         "device": "auto", "seed": 3, "cache": None, "progress": False, "reading": None,
     }  # fmt: skip
     assert model.set_params(seed=4, epochs=2) is model
     assert (model.seed, model.epochs) == (4, 2)
-    with pytest.raises(InfoMaxError, match="invalid parameter 'sed' for estimator InfoMax: choose one of recipe, sett"):
+    with pytest.raises(InfoMaxError, match="invalid parameter 'sed' for estimator InfoMax: choose one of recipe, ki"):
         model.set_params(sed=1)
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from infomax.errors import InfoMaxError
 from infomax.progress import progress_bar
@@ -28,7 +28,7 @@ def choose_device(name: str = "auto") -> "torch.device":
     Raises:
         InfoMaxError: The name is unknown, or the name is "cuda" and there is no GPU.
 
-    Example:
+    Examples:
         >>> choose_device("cpu")
         device(type='cpu')
 
@@ -56,13 +56,13 @@ def embedding_batch_size(device: "torch.device") -> int:
 
 
 def batches_on(
-    device: "torch.device", pixels: UInt8[np.ndarray, "n h w 3"], doing: str, *, shown: bool
-) -> "Iterator[UInt8[Tensor, 'b h w 3']]":
+    device: "torch.device", examples: Shaped[np.ndarray, "n ..."], doing: str, *, shown: bool
+) -> "Iterator[Shaped[Tensor, 'b ...']]":
     """Copy a collection to a device, one batch at a time, in order.
 
     Args:
         device: Device to compute on.
-        pixels: Images, 0 to 255.
+        examples: What an encoder takes, one row an item: pixels of images, say.
         doing: What the progress bar says, for example "embedding".
         shown: Whether to draw the progress bar.
 
@@ -73,9 +73,9 @@ def batches_on(
     import torch
 
     at_once = embedding_batch_size(device)
-    with progress_bar(doing, len(pixels), shown=shown) as advance:
-        for start in range(0, len(pixels), at_once):
-            batch = torch.from_numpy(np.array(pixels[start : start + at_once])).to(device)
+    with progress_bar(doing, len(examples), shown=shown) as advance:
+        for start in range(0, len(examples), at_once):
+            batch = torch.from_numpy(np.array(examples[start : start + at_once])).to(device)
             yield batch
             advance(len(batch))
 

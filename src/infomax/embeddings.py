@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images import LoadedImages
+from infomax.kinds.kind import Loaded
 
 
-def write_embeddings(path: Path, images: LoadedImages, vectors: Float[np.ndarray, "n d"]) -> None:
+def write_embeddings(path: Path, items: Loaded, vectors: Float[np.ndarray, "n d"]) -> None:
     """Write feature vectors to a parquet file.
 
     The columns are path (the key of the image), row (its position in the source), label (if the source has labels) and
@@ -23,8 +23,8 @@ def write_embeddings(path: Path, images: LoadedImages, vectors: Float[np.ndarray
 
     Args:
         path: File to write.
-        images: Images that the vectors belong to.
-        vectors: One vector per image.
+        items: Images, or other items, that the vectors belong to.
+        vectors: One vector per item.
 
     Raises:
         OSError: The file cannot be written. Nothing is left behind then.
@@ -32,9 +32,9 @@ def write_embeddings(path: Path, images: LoadedImages, vectors: Float[np.ndarray
     """
     values = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
     columns = {
-        "path": _valid_text(images.keys),
-        "row": pa.array(images.rows, pa.int64()),
-        **({"label": _valid_text(images.labels)} if images.labels is not None else {}),
+        "path": _valid_text(items.keys),
+        "row": pa.array(items.rows, pa.int64()),
+        **({"label": _valid_text(items.labels)} if items.labels is not None else {}),
         "vector": pa.FixedSizeListArray.from_arrays(values, vectors.shape[1]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,8 @@ from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ class Estimator:
 
     A subclass stores the arguments of its constructor under their names, and nothing else. What is learned ends in _.
     """
+
+    @property
+    def _n_features_out(self) -> int:
+        """How many numbers a transformed row has, as scikit-learn calls it."""
+        raise NotImplementedError
 
     @classmethod
     def _parameters(cls) -> dict[str, Any]:
@@ -56,6 +63,22 @@ class Estimator:
                 )
             setattr(self, name, value)
         return self
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, np.dtype[np.object_]]:  # noqa: ARG002
+        """Name the numbers of a code, as scikit-learn's Pipeline and ColumnTransformer need them.
+
+        Args:
+            input_features: Ignored: pixels have no names.
+
+        Returns:
+            The names (dim,): infomax0, infomax1, ...
+
+        Raises:
+            InfoMaxError: The model is not fitted.
+
+        """
+        self._require_fitted()
+        return np.array([f"infomax{number}" for number in range(self._n_features_out)], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
         return any(name.endswith("_") and not name.startswith("_") for name in vars(self))

@@ -31,7 +31,7 @@ def written_atomically(path: Path, mode: Literal["w", "wb"] = "wb") -> Iterator[
     Raises:
         OSError: The folder is missing, read-only or full. The error names `path`, not the temporary file.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder, "notes.txt")
@@ -101,7 +101,7 @@ def finite_json(document: object) -> tuple[Any, list[str]]:
     Returns:
         The document in which each such number is None, and where these numbers were: keys and positions with dots.
 
-    Example:
+    Examples:
         >>> finite_json({"mine": {"value": 1.5, "standard_error": math.nan}})
         ({'mine': {'value': 1.5, 'standard_error': None}}, ['mine.standard_error'])
 

@@ -113,6 +113,32 @@ class Shareable:
         return str(done)
 
 
+def download_model(name: str, folder: str | Path, *, revision: str | None = None) -> None:
+    """Get a model from the Hugging Face hub into a folder of its own.
+
+    Args:
+        name: OWNER/NAME.
+        folder: A new folder, or an empty one.
+        revision: Branch, tag or commit of the repository.
+
+    Raises:
+        InfoMaxError: There is no such repository, it holds no model, or the folder holds something.
+
+    """
+    place = expand_home(folder)
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise InfoMaxError(f"{quoted_path(place)} is there already and is not empty: choose a new folder")
+    found = _download(name, revision)
+    missing = [file for file in MODEL_FILES[:2] if not (found / file).is_file()]
+    if missing:
+        raise InfoMaxError(f"{name} holds no model of infomax: it has no {missing[0]}")
+    place.mkdir(parents=True, exist_ok=True)
+    for file in (*reversed(MODEL_FILES), CARD):  # the config comes late: what was cut off is no model
+        if (found / file).is_file():
+            with written_atomically(place / file, "wb") as out:
+                out.write((found / file).read_bytes())
+
+
 def card(config: Mapping[str, Any], license: str | None, scores: Mapping[str, float]) -> str:  # noqa: A002
     """Write the card of a model.
 

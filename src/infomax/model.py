@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from infomax.constraints import whole_number
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
-from infomax.devices import batches_on, bfloat16_is_fast, choose_device
+from infomax.devices import batches_on, choose_device
 from infomax.errors import InfoMaxError
 from infomax.estimator import Estimator
 from infomax.hub import Shareable
-from infomax.images import LoadedImages, SourceLike, load_images, open_source, write_skipped
+from infomax.images import LoadedImages, SourceLike, load_images, write_skipped
 from infomax.images.loading import validate_complete
+from infomax.kinds.kind import Loaded
 from infomax.progress import announce
-from infomax.recipes import Recipe, recipe_from_config, resolve_recipe
+from infomax.recipes import Recipe, kind_of, recipe_from_config, resolve_recipe
 from infomax.recipes.configuration import config_to_resume, configuration
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 
 @final
 class InfoMax(Estimator, Shareable):
-    """Image features learned without labels by maximizing mutual information; a scikit-learn transformer.
+    """Features learned without labels by maximizing mutual information; a scikit-learn transformer.
 
     Args:
         recipe: The name of a recipe, or a Recipe; None or "auto" chooses by device, number and size of the images.
+        kind: What is learned from: "images" or "text"; None for what the recipe takes, which is images by default.
         settings: Settings of the recipe to replace, by name: {"dim": 128}. Text is read as on the command line.
         epochs: Passes over the images in place of the recipe's; None for the recipe's own.
         minutes: Time in which "auto" is to learn from the images and embed them on a CPU; None for 5 minutes.
@@ -53,7 +55,7 @@ class InfoMax(Estimator, Shareable):
         recipe_: The recipe in full.
         config_: All that the result depends on, as config.json has it.
 
-    Example:
+    Examples:
         >>> from infomax import InfoMax
         >>> model = InfoMax("dim-digits", settings={"blocks": (4, 8), "dim": 8}, epochs=1)
         >>> model.fit("digits:test").transform("digits:test").shape
@@ -70,6 +72,7 @@ class InfoMax(Estimator, Shareable):
         self,
         recipe: str | Recipe | None = None,
         *,
+        kind: str | None = None,
         settings: Mapping[str, Any] | None = None,
         epochs: int | None = None,
         minutes: float | None = None,
@@ -80,6 +83,7 @@ class InfoMax(Estimator, Shareable):
         reading: ReadingOptions | None = None,
     ) -> None:
         self.recipe = recipe
+        self.kind = kind
         self.settings = settings
         self.epochs = epochs
         self.minutes = minutes
@@ -99,10 +103,11 @@ class InfoMax(Estimator, Shareable):
         overwrite: bool = False,
         logger: "TensorBoardLogger | None" = None,
     ) -> "InfoMax":
-        """Learn from a collection of images.
+        """Learn from a collection of images, or of texts.
 
         Args:
-            X: A SOURCE, see `open_source`: a folder, a glob, a name, images (n, h, w, 3), or a list of paths or images.
+            X: A SOURCE, see `open_source`: a folder, a glob, a name, images (n, h, w, 3), or a list of paths or images;
+                of texts, see `open_texts`.
             y: Ignored; scikit-learn passes labels here.
             out: The folder RUN for config, weights, log and checkpoints; kept up to date during the training.
             resume: Whether to continue the run in `out`: an interrupted one, or a finished one up to more epochs.
@@ -122,83 +127,77 @@ class InfoMax(Estimator, Shareable):
 
         """
         before = config_to_resume(out, overwrite=overwrite) if resume else None
-        reading = self.reading or DEFAULT_OPTIONS
-        context, source = self._context(None if out is None else Run(out), before, logger), open_source(X, reading)
+        reading, begun = self.reading or DEFAULT_OPTIONS, before and before["recipe"]
+        context, kind = self._context(out, before, logger), kind_of(self.recipe, self.kind, begun)
+        source, epochs = kind.open(X, reading), None if self.epochs is None else whole_number("epochs", self.epochs)
+        known: dict[str, Any] = {"before": begun, "minutes": self.minutes, "kind": kind.name}
         recipe, reason = resolve_recipe(
-            *(self.recipe, self.settings, None if self.epochs is None else whole_number("epochs", self.epochs)),
-            source=source,
-            device=context.device,
-            before=before and before["recipe"],
-            minutes=self.minutes,
+            self.recipe, self.settings, epochs, source=source, device=context.device, **known
         )
         if context.run is not None and before is None:
             context.run.validate_free(overwrite=overwrite)  # before the long work of decoding
         announce(reason, shown=context.progress and bool(reason))
         with recipe.progress(len(source.entries), context.device, shown=context.progress):
-            images = load_images(source, recipe.size, options=reading, cache=self._cache, progress=context.progress)
-            self._fit(recipe, images, source.name, before, context)
+            items = kind.load(source, recipe.size, reading, **self._loading)
+            self._fit(recipe, items, source.name, before, context)
         return self
 
     def _context(
-        self, run: Run | None, before: Mapping[str, Any] | None, logger: "TensorBoardLogger | None"
+        self, out: str | Path | None, before: Mapping[str, Any] | None, logger: "TensorBoardLogger | None"
     ) -> TrainingContext:
-        """Put together where the training computes, logs and saves; only the first process does the latter two."""
-        distributed, device = Distributed.of_environment(), choose_device(self.device)
-        return TrainingContext(
-            seed=whole_number("seed", self.seed),
-            device=device,
-            bfloat16=bfloat16_is_fast(device) if before is None else before["precision"] == "bfloat16",
-            run=run if distributed.first else None,
-            logger=logger if distributed.first else None,
-            distributed=distributed,
-            progress=self.progress and distributed.first,
+        seed, device, run = (
+            whole_number("seed", self.seed),
+            choose_device(self.device),
+            None if out is None else Run(out),
         )
+        return TrainingContext.of_environment(seed, device, run, logger, before, progress=self.progress)
 
     def _fit(
         self,
         recipe: Recipe,
-        images: LoadedImages,
+        items: Loaded,
         described: str,
         before: Mapping[str, Any] | None,
         context: TrainingContext,
     ) -> None:
-        """Train on decoded images, and keep the run folder up to date."""
+        """Train on what was loaded, and keep the run folder up to date."""
         run = context.run
-        validate_count(len(images.pixels), len(images.skipped))
-        recipe.validate(len(images.pixels), context.distributed.world_size)
-        config = configuration(recipe, described, images, context)
+        validate_count(len(items.examples), len(items.skipped), recipe.data_kind.noun)
+        recipe.validate(len(items.examples), context.distributed.world_size)
+        config = configuration(recipe, described, items, context)
         if run is not None and before is not None:
             recipe.validate_resumable(run, before, config)
         encoder, objective = _initialized(recipe, context.seed)
         with nullcontext() if run is None else run.locked():
             if run is not None:
                 run.begin(config, afresh=before is None)
-                write_skipped(run.skipped_file, images.skipped)
-            recipe.fit(encoder, objective, images.pixels, images.labels, context)
+                write_skipped(run.skipped_file, items.skipped)
+            recipe.fit(encoder, objective, items.examples, items.labels, context)
             self.encoder_, self.objective_, self.recipe_, self.config_ = encoder, objective, recipe, config
             if run is not None:
                 self.save(run.path)
                 run.finish(keep_checkpoint=recipe.can_continue)
 
     def transform(self, X: SourceLike) -> Float[np.ndarray, "n dim"]:  # noqa: N803
-        """Encode the images of a SOURCE.
+        """Encode the items of a SOURCE.
 
         Args:
             X: A SOURCE as `fit` takes it.
 
         Returns:
             The codes (n, dim), float32, in the order of the source. For a stochastic encoder they are the posterior
-            means. A broken image of a folder or a table is left out; `load_images` lists those.
+            means. A broken image of a folder or a table is left out; `load_examples` lists those.
 
         Raises:
             InfoMaxError: The model is not fitted, the source cannot be used, or an item of a list is broken, so that
                 the rows would not belong to the items.
 
         """
-        source = open_source(X, self.reading_options())
-        images = self.load_images(source)
-        validate_complete(source, images)
-        return self.encode(images.pixels)
+        self._require_fitted()
+        source = self.recipe_.data_kind.open(X, self.reading_options())
+        items = self.load_examples(source)
+        validate_complete(source, items.skipped)
+        return self.encode(items.examples)
 
     def fit_transform(self, X: SourceLike, y: object = None, **options: Any) -> Float[np.ndarray, "n dim"]:  # noqa: N803
         """Learn from a SOURCE and encode it.
@@ -212,14 +211,14 @@ class InfoMax(Estimator, Shareable):
             The codes (n, dim), float32.
 
         """
-        source = open_source(X, self.reading_options())  # an iterator is read once
+        source = kind_of(self.recipe, self.kind).open(X, self.reading_options())  # an iterator is read once
         return self.fit(source, y, **options).transform(source)
 
-    def encode(self, images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n dim"]:
-        """Encode images that have the size the model takes (`recipe_.size`).
+    def encode(self, images: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n dim"]:
+        """Encode images that have the size the model takes (`recipe_.size`), or other examples of its kind.
 
         Args:
-            images: Pixels (n, size, size, 3) in 0..255.
+            images: Pixels (n, size, size, 3) in 0..255; of texts, the numbers of `load_examples`.
 
         Returns:
             The codes (n, dim), float32.
@@ -229,10 +228,7 @@ class InfoMax(Estimator, Shareable):
 
         """
         self._require_fitted()
-        size = self.recipe_.size
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
-            given = f"{getattr(images, 'dtype', type(images).__name__)} and shape {getattr(images, 'shape', None)}"
-            raise InfoMaxError(f"images of {given}: encode takes uint8 (n, {size}, {size}, 3), transform any size")
+        self.recipe_.data_kind.validate(images, self.recipe_.size)
         if not len(images):
             return np.empty((0, self.recipe_.dim), np.float32)
         device = choose_device(self.device)
@@ -242,24 +238,42 @@ class InfoMax(Estimator, Shareable):
             return np.concatenate([encoder(batch).mean.cpu().numpy() for batch in batches])
 
     def load_images(self, source: SourceLike, size: int | None = None) -> LoadedImages:
-        """Decode a SOURCE as the model takes it.
+        """Decode a SOURCE of images as the model takes it.
 
         Args:
-            source: A SOURCE as `fit` takes it.
+            source: A SOURCE of images.
             size: Side of the squares, in pixels; None for the size that the model takes.
 
         Returns:
             The decoded images, with what was skipped.
 
         Raises:
-            InfoMaxError: The source cannot be used, or the model is not fitted and no size is given.
+            InfoMaxError: The source cannot be used, or no size is given and the model is not fitted or takes no images.
 
         """
         if size is None:
-            self._require_fitted()
-            size = self.recipe_.size
-        shown = self.progress and Distributed.of_environment().first
-        return load_images(source, size, options=self.reading_options(), cache=self._cache, progress=shown)
+            loaded = self.load_examples(source)
+            if not isinstance(loaded, LoadedImages):
+                raise InfoMaxError(f"the model takes {self.recipe_.data}, and this needs images: use another one")
+            return loaded
+        return load_images(source, size, options=self.reading_options(), **self._loading)
+
+    def load_examples(self, source: SourceLike) -> Loaded:
+        """Load a SOURCE as the model takes it, of whichever kind that is.
+
+        Args:
+            source: A SOURCE as `fit` takes it.
+
+        Returns:
+            The examples, with keys, labels and what was skipped.
+
+        Raises:
+            InfoMaxError: The source cannot be used, or the model is not fitted.
+
+        """
+        self._require_fitted()
+        kind, options = self.recipe_.data_kind, self.reading_options()
+        return kind.load(kind.open(source, options), self.recipe_.size, options, **self._loading)
 
     def reading_options(self, reading: ReadingOptions | None = None) -> ReadingOptions:
         """Say how images are read: once fitted, with the bands and the depth scale that were learned from.
@@ -276,7 +290,7 @@ class InfoMax(Estimator, Shareable):
 
     @property
     def fingerprint(self) -> str:
-        """A hex digest of all that a code depends on: how an image enters the encoder, and the encoder's weights.
+        """A hex digest of all that a code depends on: how an item enters the encoder, and the encoder's weights.
 
         Critics and settings of the training are left out, so that it stays the same when those come to mean more.
         """
@@ -338,25 +352,14 @@ class InfoMax(Estimator, Shareable):
             raise InfoMaxError(f"{run.weights_file} does not fit {run.config_file}: fit again") from None
         return model
 
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, np.dtype[np.object_]]:  # noqa: ARG002
-        """Name the numbers of a code, as scikit-learn's Pipeline and ColumnTransformer need them.
-
-        Args:
-            input_features: Ignored: pixels have no names.
-
-        Returns:
-            The names (dim,): infomax0, infomax1, ...
-
-        Raises:
-            InfoMaxError: The model is not fitted.
-
-        """
-        self._require_fitted()
-        return np.array([f"infomax{number}" for number in range(self.recipe_.dim)], dtype=object)
+    @property
+    def _n_features_out(self) -> int:
+        return self.recipe_.dim
 
     @property
-    def _cache(self) -> Path | None:
-        return None if self.cache is None else Path(self.cache)
+    def _loading(self) -> dict[str, Any]:
+        shown = self.progress and Distributed.of_environment().first
+        return {"cache": None if self.cache is None else Path(self.cache), "progress": shown}
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle weights instead of modules, as `save` does: an objective holds functions that no pickle takes."""

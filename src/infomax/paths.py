@@ -22,7 +22,7 @@ def expand_home(path: Path | str) -> Path:
     Raises:
         InfoMaxError: Nobody knows the home folder: there is no such user, or this user has no name and no HOME.
 
-    Example:
+    Examples:
         >>> expand_home("./~old") == Path("~old")
         True
 
@@ -51,7 +51,7 @@ def quoted_path(path: Path | str) -> str:
     Returns:
         The quoted path, on one line.
 
-    Example:
+    Examples:
         >>> print(quoted_path("photos/two\nlines.jpg"))
         'photos/two\nlines.jpg'
 
@@ -68,7 +68,7 @@ def path_from_here(path: str) -> str:
     Returns:
         The path relative to the current folder if it lies below it, else the path itself.
 
-    Example:
+    Examples:
         >>> path_from_here(os.path.join(os.getcwd(), "photos", "cat.jpg")), path_from_here("digits#3")
         ('photos/cat.jpg', 'digits#3')
 
@@ -86,7 +86,7 @@ def printable(name: str) -> str:
     Returns:
         The name with its surrogates escaped.
 
-    Example:
+    Examples:
         >>> print(printable("caf\udce9.jpg"))
         caf\udce9.jpg
 

@@ -55,7 +55,7 @@ def listening(listener: Listener) -> Iterator[None]:
     Yields:
         Nothing.
 
-    Example:
+    Examples:
         >>> with listening(lambda report: print(report.stage, report.part)), progress_bar("reading", 4) as advance:
         ...     advance(1)
         reading 0.0

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from infomax.copies.miniatures import MINIATURE, UNCUT, Miniatures, inner_box, is_blank, load_or_make, miniatures_of
-from infomax.search.thumbnails import thumbnail
+from infomax.images.thumbnails import thumbnail
 from tests.search.conftest import scene
 
 

@@ -13,7 +13,7 @@ from infomax import load_images
 from infomax.copies import near_duplicates
 from infomax.copies.miniatures import miniatures_of
 from infomax.copies.near_duplicates import ImageComparer, halved, is_near_duplicate, near_copies
-from infomax.search.thumbnails import thumbnail
+from infomax.images.thumbnails import thumbnail
 from tests.evaluation.conftest import as_jpeg, brightened, scaled, scenes
 
 Changed = Callable[[Image.Image], Image.Image]

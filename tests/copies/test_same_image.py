@@ -15,7 +15,7 @@ from infomax.copies.color import same_color
 from infomax.copies.miniatures import Rectangle, miniatures_of, square
 from infomax.copies.registration import compose, identity_maps, invert, register, sample
 from infomax.copies.same_image import SameImageFinder, SamePair
-from infomax.search.thumbnails import thumbnail
+from infomax.images.thumbnails import thumbnail
 from tests.search.conftest import scene
 
 Change = Callable[[Image.Image], Image.Image]

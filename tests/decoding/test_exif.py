@@ -9,7 +9,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from infomax.decoding.exif import ImageMetadata, read_metadata
 from infomax.decoding.image import no_pillow_warnings
-from infomax.search.thumbnails import decode_views
+from infomax.images.thumbnails import decode_views
 
 BASE, GPS = ExifTags.Base, ExifTags.GPS
 BERLIN: dict[int, Any] = {

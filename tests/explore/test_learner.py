@@ -95,7 +95,7 @@ def test_each_image_is_decoded_once_and_the_index_is_the_same(photos: Path, monk
         return open_image(data, *options)
 
     (photos / "broken.png").write_bytes(b"no image")
-    for module in ("search.thumbnails", "decoding.image"):
+    for module in ("images.thumbnails", "decoding.image"):
         monkeypatch.setattr(f"infomax.{module}.open_image", opens)
     run(plan_of(photos))
     assert len(opened) == 22  # each once, but for the broken one, which is looked at again

@@ -14,8 +14,8 @@ from infomax import Index, InfoMax, InfoMaxError
 from infomax.explore import preview as module
 from infomax.explore.preview import Preview, PreviewStore
 from infomax.images import ReadingOptions, open_source
+from infomax.images.thumbnails import Thumbnail, thumbnail
 from infomax.search.stores.store import Store
-from infomax.search.thumbnails import Thumbnail, thumbnail
 from tests.conftest import SMALL, colored
 
 

@@ -11,9 +11,9 @@ from infomax.cleaning.choice import GroupChoice
 from infomax.errors import InfoMaxError
 from infomax.figures import groups as groups_module
 from infomax.figures.groups import _BEST, _HEADER, _MARGIN, _SIDE, draw_groups
+from infomax.images.thumbnails import thumbnail
 from infomax.search.index import Index
 from infomax.search.results import Group, IndexedImage
-from infomax.search.thumbnails import thumbnail
 from tests.search.memory import MemoryStore
 
 RED, BLUE = (200, 0, 0), (0, 0, 200)

@@ -88,7 +88,7 @@ CHOICES = {
     "divergence": ["pearson-chi2"],
     "pairs": ["all-pairs", "derangement"],
     "critic": ["cosine", "separable", "concatenated", "bilinear"],
-    "prior": ["none", "gaussian", "adversarial-uniform"],
+    "prior": ["none", "gaussian", "sliced-gaussian", "adversarial-uniform", "noise-gaussian"],
     "optimizer": ["adam", "adamw", "lars", "muon"],
     "alpha": ["0"],
     "beta": ["0"],

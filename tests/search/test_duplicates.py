@@ -15,10 +15,11 @@ from infomax import Index, InfoMax
 from infomax.copies.near_duplicates import ImageComparer
 from infomax.copies.same_image import SamePair
 from infomax.errors import InfoMaxError
+from infomax.images.thumbnails import thumbnail
+from infomax.kinds.registry import find_kind
 from infomax.search import duplicates
 from infomax.search.duplicates import DuplicateOptions, find_duplicates
 from infomax.search.results import Group, GroupKind
-from infomax.search.thumbnails import thumbnail
 from tests.search.conftest import NewIndex, scene
 from tests.search.memory import MemoryStore, rows_of
 
@@ -248,7 +249,7 @@ def test_what_is_said_of_a_group_holds_for_all_its_pairs(data: st.DataObject) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("infomax.copies.same_image.SameImageFinder.find", lambda _, **__: found)
         patch.setattr(ImageComparer, "same", lambda _, a, b: look(a, b))
-        groups = find_duplicates(store, 3, lambda _: {}, DuplicateOptions(0.3, ALL))
+        groups = find_duplicates(store, 3, find_kind("images"), lambda _: {}, DuplicateOptions(0.3, ALL))
     shown = [image.path for group in groups for image in group.images]
     assert len(shown) == len(set(shown))
     for group in groups:

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from infomax import Index, InfoMax, InfoMaxError
+from infomax.images.thumbnails import thumbnail
 from infomax.search.display import CAPTION, GAP, PER_ROW, TILE, contact_sheet
 from infomax.search.results import IndexedImage, Match, Matches
-from infomax.search.thumbnails import thumbnail
 
 
 def match(rank: int, path: str, label: str | None = None) -> Match:

@@ -1,9 +1,9 @@
 """Trainings that are killed again and again: python -m tests.training.killed RECIPE FOLDER STORY...
 
-Trains RECIPE, `article`, `views` or `spectral`, into FOLDER/whole without a break, then into FOLDER/0, FOLDER/1, ...
-as each STORY says: "SECONDS MOMENT...", with so many seconds between checkpoints, killed with SIGKILL at each moment in
-turn and resumed after it, at last to the end. Each training is a process of its own, forked off before torch has
-computed anything.
+Trains RECIPE, `article`, `views`, `spectral` or `text`, into FOLDER/whole without a break, then into FOLDER/0,
+FOLDER/1, ... as each STORY says: "SECONDS MOMENT...", with so many seconds between checkpoints, killed with SIGKILL at
+each moment in turn and resumed after it, at last to the end. Each training is a process of its own, forked off before
+torch has computed anything.
 
 A moment is `learn:N`, before step N of the whole training, or the Nth `save`, `sync` (a file is written but has no name
 yet), `log` or `config` of that process.
@@ -23,20 +23,23 @@ from numpy.typing import NDArray
 
 import infomax.files
 from infomax import InfoMax
+from infomax.kinds.text import training as texts
 from infomax.recipes import Recipe
 from infomax.training import moments, trainer
 from infomax.training.run_folder import Run
 from tests.conftest import SMALL, SMALL_VIEWS, colored
+from tests.kinds.text.conftest import SMALL_TEXT, topical
 from tests.training.test_closed_form import LITTLE, textured
 
 EPOCHS = 4
-LEARNED: dict[str, tuple[Recipe, NDArray[np.uint8]]] = {
+LEARNED: dict[str, tuple[Recipe, NDArray[np.uint8] | list[str]]] = {
     "article": (SMALL, colored(75)),
     "views": (
         SMALL_VIEWS.with_settings(final_fraction=0.4, final_view_size=20, size=20, epochs=EPOCHS),
         colored(85, side=20),
     ),
     "spectral": (LITTLE, textured(85)),
+    "text": (SMALL_TEXT, topical(85)[0]),
 }
 """In batches of 16: five steps an epoch, the article's last of them with 11 images."""
 
@@ -45,10 +48,11 @@ def train(name: str, out: Path, seconds: float, moment: str | None, *, resume: b
     trainer.LOG_STEPS = 3
     vars(trainer).update(CHECKPOINT_SECONDS=seconds)
     vars(moments).update(CHECKPOINT_SECONDS=seconds, BATCH_IMAGES=16)
+    vars(texts).update(CHECKPOINT_SECONDS=seconds)
     if moment is not None:
         plan(moment)
     recipe, images = LEARNED[name]
-    epochs = None if name == "spectral" else EPOCHS
+    epochs = EPOCHS if recipe.schedule() else None
     InfoMax(recipe, epochs=epochs, device="cpu", seed=7).fit(images, out=out, resume=resume)
 
 

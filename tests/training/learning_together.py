@@ -64,10 +64,10 @@ def gradients(recipe: MultiViewInfoMax, ranks: Distributed) -> dict[str, torch.T
 def fits(folder: Path, what: str, rank: int) -> None:
     train_step = Trainer.train_step
 
-    def watched(self: Trainer, images: torch.Tensor) -> None:
+    def watched(self: Trainer, images: torch.Tensor, rows: torch.Tensor | None = None) -> None:
         if rank == 1 and self.step == 2 and what in ("dies", "stops"):
             os.kill(os.getpid(), signal.SIGKILL if what == "dies" else signal.SIGTERM)
-        train_step(self, images)
+        train_step(self, images, rows)
 
     Trainer.train_step = watched  # type: ignore[method-assign]
     run = folder / {"whole": "whole", "dies": "dead"}.get(what, "stopped")

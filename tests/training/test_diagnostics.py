@@ -224,6 +224,7 @@ class TestExamined:
     @pytest.mark.parametrize("number", [math.nan, math.inf])
     def test_numbers_that_are_not_finite_have_no_health(self, number: float) -> None:
         encoder, objective = SMALL.encoder(), SMALL.objective()
+        assert encoder.log_var is not None
         with torch.no_grad():
             encoder.log_var.bias[0] = number
         assert measure(encoder, objective, torch.from_numpy(colored(30))) is None

@@ -56,6 +56,12 @@ IN_CLOSED_FORM = {
 }
 
 
+OF_TEXTS = {
+    "where a checkpoint or a line of the log was due": "0 save:1 save:2 log:1",
+    "in the middle of a write": "0 sync:1 sync:4 sync:7 sync:2",
+}
+
+
 def lived(recipe: str, stories: Mapping[str, str], folder: Path) -> Path:
     """The folder, with all stories of one recipe, and the training that never stopped."""
     command = [sys.executable, "-m", "tests.training.killed", recipe, str(folder), *stories.values()]
@@ -89,6 +95,19 @@ def test_the_closed_form_killed_and_resumed_is_the_same(killed_in_closed_form: P
     run = killed_in_closed_form / str(list(IN_CLOSED_FORM).index(story))
     assert_same_run(killed_in_closed_form / "whole", run)
     assert [entry["stage"] for entry in lines(run)] == ["cells", "views"]
+
+
+@pytest.fixture(scope="module")
+def killed_with_texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All stories of the closed form on texts."""
+    return lived("text", OF_TEXTS, tmp_path_factory.mktemp("killed"))
+
+
+@pytest.mark.parametrize("story", OF_TEXTS)
+def test_the_closed_form_on_texts_killed_and_resumed_is_the_same(killed_with_texts: Path, story: str) -> None:
+    run = killed_with_texts / str(list(OF_TEXTS).index(story))
+    assert_same_run(killed_with_texts / "whole", run)
+    assert [entry["stage"] for entry in lines(run)] == ["words"]
 
 
 class Stopped:

@@ -13,7 +13,7 @@ def format_of(path: str) -> str:
     Returns:
         The name; "" for an image in a file of many, or without an extension.
 
-    Example:
+    Examples:
         >>> format_of("/photos/cat.jpg"), format_of("/photos/cat.webp"), format_of("/data/train.parquet#3")
         ('JPEG', 'WEBP', '')
 
@@ -32,7 +32,7 @@ def size_of(count: int) -> str:
     Returns:
         The size in powers of 1000, to two or three digits.
 
-    Example:
+    Examples:
         >>> [size_of(count) for count in (999, 48_213, 2_400_000, 1_250_000_000)]
         ['999 B', '48 kB', '2.4 MB', '1.2 GB']
 

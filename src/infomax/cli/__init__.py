@@ -30,6 +30,8 @@ from infomax.cli.index import index
 from infomax.cli.montage import montage
 from infomax.cli.outliers import outliers
 from infomax.cli.output import warnings_on_stderr
+from infomax.cli.pull import pull
+from infomax.cli.push import push
 from infomax.cli.search import search
 from infomax.cli.select import select
 from infomax.cli.serve import serve
@@ -63,7 +65,7 @@ def _expanding_homes(command: Callable[..., None]) -> Callable[..., None]:
 
 for command in (
     *(explore, fit, embed, montage, index, search, duplicates, outliers, select, tags, serve),
-    *(evaluate, compare, explain, export, estimate_mi, demo),
+    *(evaluate, compare, explain, export, push, pull, estimate_mi, demo),
 ):
     app.command()(_expanding_homes(command))
 

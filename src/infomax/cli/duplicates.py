@@ -14,6 +14,7 @@ from infomax.paths import path_from_here
 if TYPE_CHECKING:
     from infomax.cleaning.choice import GroupChoice
     from infomax.cleaning.moving import Outcome
+    from infomax.kinds.kind import DataKind
     from infomax.search.index import Index
     from infomax.search.results import GroupKind, IndexedImage
 
@@ -159,7 +160,8 @@ def _act(
 
         save_png(draw_groups(index, choices), figure)
     if json_file != "-":
-        _print_groups(choices, threshold if any(choice.group.kind == "near" for choice in choices) else None)
+        has_near = any(choice.group.kind == "near" for choice in choices)
+        _print_groups(choices, threshold if has_near else None, index.kind)
         if blank:
             empty = f"{counted(len(blank), 'image')} {'is' if len(blank) == 1 else 'are'} blank or nearly blank"
             print(f"{empty}: only equal bytes make these duplicates")
@@ -178,19 +180,19 @@ def _act(
         _report(outcome, move_to, quiet=json_file == "-", dry_run=dry_run)
 
 
-def _print_groups(choices: "Sequence[GroupChoice]", threshold: float | None) -> None:
-    """Print each group, a line for each image."""
+def _print_groups(choices: "Sequence[GroupChoice]", threshold: float | None, data: "DataKind") -> None:
+    """Print each group, a line for each image or text."""
     from infomax.cleaning.wording import date_of, size_of
 
     for choice in choices:
         group = choice.group
         least = "" if group.kind == "same bytes" else f", similarity at least {group.similarity:.3f}"
-        print(f"{len(group.images)} images, {group.kind}{least}")
+        print(f"{len(group.images)} {data.noun}s, {group.kind.replace('image', data.noun)}{least}")
         for number, each in enumerate(group.images):
             mark = "best" if each == choice.best else ""
             gone = "  (gone)" if each.gone else ""
             change = f"  ({group.changes[number]})" if number < len(group.changes) and group.changes[number] else ""
-            size = f"{each.width} x {each.height}"
+            size = data.extent(each.width, each.height)
             print(
                 f"  {mark:<4}  {size:>13}  {size_of(each.size):>7}  {_format(each):<5}  {date_of(each.mtime):<16}  "
                 f"{one_line(path_from_here(each.path))}{change}{gone}"
@@ -198,7 +200,7 @@ def _print_groups(choices: "Sequence[GroupChoice]", threshold: float | None) -> 
     surplus = [image for choice in choices for image in choice.surplus]
     print(
         f"{counted(len(choices), 'group')}{'' if threshold is None else f' at a threshold of {threshold}'}; "
-        f"{counted(len(surplus), 'image')} beside the best ones, {size_of(sum(image.size for image in surplus))}"
+        f"{counted(len(surplus), data.noun)} beside the best ones, {size_of(sum(image.size for image in surplus))}"
     )
 
 

@@ -5,8 +5,17 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.loading import load_both, open_sources, reading_options
-from infomax.cli.options import Device, Exclude, ImageColumn, LabelColumn, MaxPixels, Model, SourceArgument
+from infomax.cli.loading import load_model, load_told, reading_options
+from infomax.cli.options import (
+    Device,
+    Exclude,
+    ImageColumn,
+    LabelColumn,
+    MaxPixels,
+    Model,
+    SourceArgument,
+    TextColumn,
+)
 
 
 def embed(
@@ -18,17 +27,20 @@ def embed(
     ],
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    text_column: TextColumn = None,
     exclude: Exclude = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",
 ) -> None:
-    """Write the feature vector of every image to a parquet file.
+    """Write the feature vector of every image, or text, to a parquet file.
 
     Example: infomax embed photos --model run --out photos.parquet
     """
     from infomax.embeddings import write_embeddings
 
-    reading = reading_options(exclude, max_pixels, image_column=image_column, label_column=label_column)
-    loaded, images = load_both(model, open_sources(sources, reading), device, reading)
-    write_embeddings(out, images, loaded.encode(images.pixels))
-    print(f"{len(images.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")
+    columns = {"image_column": image_column, "label_column": label_column, "text_column": text_column}
+    reading = reading_options(exclude, max_pixels, **columns)
+    loaded = load_model(model, device, reading)
+    items = load_told(loaded, sources, reading)
+    write_embeddings(out, items, loaded.encode(items.examples))
+    print(f"{len(items.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")

@@ -17,15 +17,17 @@ from infomax.cli.options import (
     OptionalTest,
     OptionalTrain,
     Seed,
+    TextColumn,
 )
 from infomax.cli.output import print_warnings, write_json
+from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
     from infomax.evaluation.altered_copies import AlteredCopies
     from infomax.evaluation.evaluate import Evaluation
     from infomax.evaluation.proxies.measure import Proxies
     from infomax.evaluation.scores import Predictions
-    from infomax.images import LoadedImages
+    from infomax.kinds.kind import Loaded
     from infomax.model import InfoMax
 
 
@@ -61,6 +63,7 @@ def evaluate(
     k: OptionalNeighbors = None,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    text_column: TextColumn = None,
     seed: Seed = 0,
     exclude: Exclude = None,
     max_pixels: MaxPixels = None,
@@ -75,18 +78,19 @@ def evaluate(
 
     Example: infomax evaluate --model run --train train --test test
     """
-    columns_given = (image_column, label_column) != (None, None)
-    _validate_options(model, vectors=vectors, layers=layers, proxies=proxies, columns=columns_given)
+    columns = {"image_column": image_column, "label_column": label_column, "text_column": text_column}
+    _validate_options(model, vectors=vectors, layers=layers, proxies=proxies, columns=any(columns.values()))
     learned_from = _only_source(sources, train, test)
     if model is None:
         found, measured = _evaluate_files(learned_from, test, k, seed), None
     else:
-        from infomax.cli.loading import load_both, load_told, open_sources, reading_options
+        from infomax.cli.loading import load_model, load_told, reading_options
         from infomax.evaluation.evaluate import evaluate_model
 
-        reading = reading_options(exclude, max_pixels, image_column=image_column, label_column=label_column)
-        loaded, training = load_both(model, open_sources(learned_from, reading), device, reading)
-        testing = None if test is None else load_told(loaded, open_sources([test], reading))
+        reading = reading_options(exclude, max_pixels, **columns)
+        loaded = load_model(model, device, reading)
+        training = load_told(loaded, learned_from, reading)
+        testing = None if test is None else load_told(loaded, [test], reading)
         found = evaluate_model(loaded, training, testing, k=k, layers=layers, seed=seed)
         measured = _proxies_of(loaded, training, testing, found, seed) if proxies else None
     print_warnings(f"warning: {warning}" for warning in found.warnings)
@@ -100,14 +104,16 @@ def evaluate(
             _print_proxies(measured)
 
 
-def _proxies_of(
-    model: "InfoMax", train: "LoadedImages", test: "LoadedImages | None", found: "Evaluation", seed: int
-) -> "Proxies":
+def _proxies_of(model: "InfoMax", train: "Loaded", test: "Loaded | None", found: "Evaluation", seed: int) -> "Proxies":
     """Measure the proxies on the split of an evaluation, without the images that leaked."""
     from infomax.evaluation.proxies.measure import measure_proxies
+    from infomax.images import LoadedImages
 
     assert found.split is not None
-    return measure_proxies(model, *found.split.without_leaks().parts(train, test), seed=seed)
+    first, second = found.split.without_leaks().parts(train, test)
+    if not (isinstance(first, LoadedImages) and isinstance(second, LoadedImages)):
+        raise InfoMaxError(f"--proxies is for models of images, and this one takes {model.recipe_.data}: leave it out")
+    return measure_proxies(model, first, second, seed=seed)
 
 
 def _document(
@@ -193,7 +199,8 @@ def _print_accuracies(found: "Evaluation") -> None:
     titles = {"knn_cosine": "kNN cosine", "knn_euclidean": "kNN Euclidean", "linear": "linear", "mlp": "hidden layer"}
     print("".join([f"{'features':<20}{'numbers':>8}", *(f"{title:>18}" for title in titles.values())]))
     rows = {"code": code, **found.layers, "untrained encoder": found.baselines.get("random")}
-    rows |= {"raw pixels": found.baselines.get("pixels"), "code, with leaks": found.as_given}
+    raw = {name: scores for name, scores in found.baselines.items() if name != "random"}
+    rows |= {"raw pixels": raw.pop("pixels", None), **raw, "code, with leaks": found.as_given}
     for name, scores in rows.items():
         if scores is not None:
             cells = (_cell(scores.headline.get(title)) for title in titles)

@@ -17,12 +17,14 @@ from infomax.cli.options import (
     MaxPixels,
     Seed,
     SourceArgument,
+    TextColumn,
 )
 from infomax.cli.output import health_warnings_on_stderr, print_left_out, quoted
 from infomax.cli.recipe_choice import PretrainedNet, Settings, recipe_choice
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
+    from infomax.images import ReadingOptions
     from infomax.images.source import Source
     from infomax.model import InfoMax
     from infomax.training.logging import TensorBoardLogger
@@ -32,6 +34,10 @@ Out = Annotated[Path, typer.Option("--out", metavar="RUN", help="A new folder fo
 RecipeName = Annotated[
     str | None,
     typer.Option("--recipe", metavar="NAME", help="What to learn, and how; auto chooses by device and images."),
+]
+Kind = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="What SOURCE holds, images or text; by default what the recipe takes."),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the images; by default the recipe's own.")]
 Minutes = Annotated[
@@ -48,7 +54,12 @@ DivergenceOption = Annotated[
 ]
 PriorOption = Annotated[
     str | None,
-    typer.Option("--prior", metavar="NAME", help="gaussian, adversarial-uniform, adversarial-gaussian or none."),
+    typer.Option(
+        "--prior",
+        metavar="NAME",
+        help="gaussian, sliced-gaussian, adversarial-gaussian, adversarial-uniform, noise-gaussian, noise-uniform "
+        "or none.",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run that is in RUN.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in RUN.")]
@@ -61,6 +72,7 @@ def fit(
     sources: SourceArgument,
     out: Out,
     recipe: RecipeName = None,
+    kind: Kind = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
     settings: Settings = None,
@@ -78,21 +90,32 @@ def fit(
     tensorboard: TensorBoard = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    text_column: TextColumn = None,
 ) -> None:
-    """Learn features from a collection of images, without labels.
+    """Learn features from a collection of images, or of texts, without labels.
 
     Example: infomax fit photos/ --out run
+
+    Example: infomax fit notes/ --kind text --out run
     """
     from infomax.model import InfoMax
+
+    chosen = recipe_choice(recipe, settings, backbone, bound=bound, divergence=divergence, prior=prior)
+    columns = {"image_column": image_column, "label_column": label_column, "text_column": text_column}
+    reading = reading_options(exclude, max_pixels, bands, **columns)
+    learning: dict[str, Any] = {"settings": chosen.settings, "epochs": epochs, "minutes": minutes}
+    model = InfoMax(chosen.recipe, kind=kind, **learning, device=device, seed=seed, progress=True, reading=reading)
+    source = _open(sources, reading, (chosen.recipe, kind), out if resume else None)
+    if _train(model, source, out, resume=resume, overwrite=overwrite, tensorboard=tensorboard):
+        _print_result(model, sources, out)
+
+
+def _train(model: "InfoMax", source: "Source", out: Path, *, resume: bool, overwrite: bool, tensorboard: bool) -> bool:
+    """Train, and tell whether this is the process that speaks of it."""
     from infomax.training.distributed import Distributed
     from infomax.training.interruption import TrainingInterrupted
     from infomax.training.logging import TensorBoardLogger
 
-    chosen = recipe_choice(recipe, settings, backbone, bound=bound, divergence=divergence, prior=prior)
-    reading = reading_options(exclude, max_pixels, bands, image_column=image_column, label_column=label_column)
-    learning: dict[str, Any] = {"settings": chosen.settings, "epochs": epochs, "minutes": minutes}
-    model = InfoMax(chosen.recipe, **learning, device=device, seed=seed, progress=True, reading=reading)
-    source = open_sources(sources, reading)
     with (
         TensorBoardLogger(out / "tensorboard") if tensorboard else nullcontext() as logger,
         health_warnings_on_stderr(),
@@ -101,27 +124,40 @@ def fit(
             model.fit(source, out=out, resume=resume, overwrite=overwrite, logger=logger)
         except TrainingInterrupted as stopped:
             raise InfoMaxError(str(stopped)) from None
-        if not Distributed.of_environment().first:
-            return
-        if logger is not None:
+        first = Distributed.of_environment().first
+        if first and logger is not None:
             _show_neighbors(logger, model, source)
-    _print_result(model, sources, out)
+    return first
 
 
 def _print_result(model: "InfoMax", sources: Sequence[str], out: Path) -> None:
     """Say what was learned and left out, and how to go on."""
     data = model.config_["data"]
-    print_left_out(data["left_out"], str(out / "skipped.csv"))
-    print(f"learned {model.recipe_.dim} features from {data['images']} images; the model is in {out}")
-    again = " ".join(map(quoted, sources))
-    print(f"see which images they find alike:  infomax montage {again} --model {quoted(out)} --out montage.png")
+    noun = model.recipe_.data_kind.noun
+    print_left_out(data["left_out"], str(out / "skipped.csv"), noun)
+    print(f"learned {model.recipe_.dim} features from {data['images']} {noun}s; the model is in {out}")
+    print(model.recipe_.data_kind.next_step(" ".join(map(quoted, sources)), quoted(out)))
+
+
+def _open(
+    sources: Sequence[str], reading: "ReadingOptions", chosen: tuple[str | None, str | None], resumed: Path | None
+) -> "Source":
+    """Open SOURCE as the kind of data that the recipe, --kind or the run to resume takes."""
+    from infomax.recipes import kind_of
+    from infomax.recipes.configuration import config_to_resume
+
+    before = None if resumed is None else config_to_resume(resumed, overwrite=False)
+    return open_sources(sources, reading, kind_of(*chosen, before and before["recipe"]))
 
 
 def _show_neighbors(logger: "TensorBoardLogger", model: "InfoMax", source: "Source") -> None:
-    """Show random images with their nearest neighbors in TensorBoard."""
+    """Show random images with their nearest neighbors in TensorBoard; of other kinds of data, nothing."""
     import numpy as np
 
     from infomax.figures.montage import montage_of
+    from infomax.images import LoadedImages
 
-    images = model.load_images(source)
+    images = model.load_examples(source)
+    if not isinstance(images, LoadedImages):
+        return
     logger.show("neighbors", np.asarray(montage_of(source, images, model.encode(images.pixels))))

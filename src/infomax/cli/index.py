@@ -1,11 +1,11 @@
 """index: make an index, or bring it up to date."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infomax.cli.loading import open_sources, reading_options
+from infomax.cli.loading import reading_options
 from infomax.cli.options import (
     SOURCE_HELP,
     Device,
@@ -15,11 +15,13 @@ from infomax.cli.options import (
     JsonFile,
     LabelColumn,
     MaxPixels,
+    TextColumn,
 )
 from infomax.cli.output import print_left_out, print_warnings, write_json
 from infomax.errors import InfoMaxError
 
 if TYPE_CHECKING:
+    from infomax.search.index import Index
     from infomax.search.sync import Changes
 
 
@@ -59,12 +61,13 @@ def index(
     dry_run: DryRun = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    text_column: TextColumn = None,
     exclude: Exclude = None,
     max_pixels: MaxPixels = None,
     json_file: JsonFile = None,
     device: Device = "auto",
 ) -> None:
-    """Make an index of images, or update it: only new and changed images are embedded.
+    """Make an index of images or texts, or update it: only new and changed ones are embedded.
 
     Example: infomax index photos --model run --index photos.index
     """
@@ -74,22 +77,19 @@ def index(
         return
     if not sources:
         raise typer.BadParameter("give one, or --vectors FILE.parquet", param_hint="SOURCE...")
-    from infomax.search.index import Index
-    from infomax.search.index_folder import IndexFolder
     from infomax.search.planning import plan
 
-    patterns = [each for each in exclude or () if each]
-    reading = reading_options(patterns, max_pixels, image_column=image_column, label_column=label_column)
+    columns = {"image_column": image_column, "label_column": label_column, "text_column": text_column}
+    reading = reading_options([each for each in exclude or () if each], max_pixels, **columns)
     if dry_run and not index.exists():
-        changes = plan(open_sources(sources, reading), model)
+        changes, noun = plan(sources, model, reading), "item"
     else:
-        if model is not None:
-            IndexFolder(index).create_for(model)
+        opened = _opened(index, model, device)
         if "" in (exclude or ()):
             _forget_excluded(index, dry_run=dry_run)
-        opened = Index.open(index, device=device, progress=True)
-        changes = opened.synchronize(list(sources), prune=prune, unmounted=unmounted, dry_run=dry_run, reading=reading)
-    _print_remarks(changes, index, dry_run=dry_run)
+        options: dict[str, Any] = {"prune": prune, "unmounted": unmounted, "dry_run": dry_run, "reading": reading}
+        changes, noun = opened.synchronize(list(sources), named=True, **options), opened.kind.noun
+    _print_remarks(changes, index, noun, dry_run=dry_run)
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:
@@ -98,6 +98,15 @@ def index(
     if json_file != "-":
         counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _opened(index: Path, model: Path | None, device: str) -> "Index":
+    """Open the index, or make it for a model."""
+    from infomax.search.index import Index
+
+    if model is None:
+        return Index.open(index, device=device, progress=True)
+    return Index.create(index, model, device=device, progress=True)
 
 
 def _refuse_together(options: dict[str, object]) -> None:
@@ -152,13 +161,13 @@ def _forget_excluded(index: Path, *, dry_run: bool) -> None:
     RememberedExclusions(IndexFolder(index).excluded_file).forget()
 
 
-def _print_remarks(changes: "Changes", index: Path, *, dry_run: bool) -> None:
+def _print_remarks(changes: "Changes", index: Path, noun: str = "image", *, dry_run: bool) -> None:
     """Say on stderr what the counts do not tell."""
     from infomax.images.census import count_left_out
 
     first = f"{changes.skipped[0].where!r}, {changes.skipped[0].reason}" if changes.skipped else ""
     where = first if dry_run else str(index / "skipped.csv")
-    print_left_out(count_left_out(changes.skipped, changes.census), where)
+    print_left_out(count_left_out(changes.skipped, changes.census), where, noun)
     remarks = []
     if changes.same_file:
         paths = "path is" if changes.same_file == 1 else "paths are"

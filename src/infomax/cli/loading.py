@@ -9,34 +9,46 @@ from infomax.cli.output import print_left_out
 if TYPE_CHECKING:
     from infomax.images import LoadedImages, ReadingOptions
     from infomax.images.source import Source
+    from infomax.kinds.kind import DataKind, Loaded
     from infomax.model import InfoMax
 
 
-def open_sources(sources: Sequence[str], reading: "ReadingOptions") -> "Source":
-    """Open one SOURCE or several as one."""
-    from infomax.images import open_source
+def open_sources(sources: Sequence[str], reading: "ReadingOptions", kind: "DataKind | None" = None) -> "Source":
+    """Open one SOURCE or several as one; images, unless a kind of data is given."""
+    from infomax.kinds.registry import IMAGES, find_kind
 
-    return open_source(list(sources), reading)
+    return (kind or find_kind(IMAGES)).open(list(sources), reading, named=True)
+
+
+def load_model(run: Path, device: str, reading: "ReadingOptions | None" = None) -> "InfoMax":
+    """Load a model that draws progress bars."""
+    from infomax.model import InfoMax
+
+    return InfoMax.load(run, device=device, progress=True, reading=reading)
 
 
 def load_both(
     run: Path, source: "str | Source", device: str, reading: "ReadingOptions | None" = None
 ) -> "tuple[InfoMax, LoadedImages]":
     """Load a model, and the images of a SOURCE at the size that it takes; say how many images were skipped."""
-    from infomax.model import InfoMax
+    model = load_model(run, device, reading)
+    images = model.load_images(source)
+    _print_skipped(images, model)
+    return model, images
 
-    model = InfoMax.load(run, device=device, progress=True, reading=reading)
-    return model, load_told(model, source)
+
+def load_told(model: "InfoMax", sources: Sequence[str], reading: "ReadingOptions") -> "Loaded":
+    """Load one SOURCE or several as a model takes them; say what was left out."""
+    items = model.load_examples(open_sources(sources, reading, model.recipe_.data_kind))
+    _print_skipped(items, model)
+    return items
 
 
-def load_told(model: "InfoMax", source: "str | Source") -> "LoadedImages":
-    """Load the images of a SOURCE at the size that a model takes; say what was left out."""
+def _print_skipped(items: "Loaded", model: "InfoMax") -> None:
     from infomax.images.census import count_left_out
 
-    images = model.load_images(source)
-    first = f"the first: {images.skipped[0].where!r}, {images.skipped[0].reason}" if images.skipped else ""
-    print_left_out(count_left_out(images.skipped, images.census), first)
-    return images
+    first = f"the first: {items.skipped[0].where!r}, {items.skipped[0].reason}" if items.skipped else ""
+    print_left_out(count_left_out(items.skipped, items.census), first, model.recipe_.data_kind.noun)
 
 
 def reading_options(
@@ -46,10 +58,16 @@ def reading_options(
     *,
     image_column: str | None = None,
     label_column: str | None = None,
+    text_column: str | None = None,
 ) -> "ReadingOptions":
     """Put together what a command says about how a SOURCE is read."""
     from infomax.decoding.options import ReadingOptions, parse_bands
 
     return ReadingOptions(
-        tuple(exclude or ()), max_pixels, parse_bands(bands), image_column=image_column, label_column=label_column
+        tuple(exclude or ()),
+        max_pixels,
+        parse_bands(bands),
+        image_column=image_column,
+        label_column=label_column,
+        text_column=text_column,
     )

@@ -14,6 +14,10 @@ ImageColumn = Annotated[
     str | None,
     typer.Option("--image-column", metavar="NAME", help="Column of the images in parquet files; found if left out."),
 ]
+TextColumn = Annotated[
+    str | None,
+    typer.Option("--text-column", metavar="NAME", help="Column of the texts in a table; found if left out."),
+]
 LabelColumn = Annotated[
     str | None,
     typer.Option("--label-column", metavar="NAME", help="Column of the labels in parquet files; found if left out."),

@@ -23,13 +23,13 @@ def write_json(file: str, document: object) -> None:
         out.write(text)
 
 
-def print_left_out(counts: Mapping[str, Any], where: str) -> None:
-    """Say on stderr how many images were left out, as `count_left_out` has them, and where to find the reasons."""
+def print_left_out(counts: Mapping[str, Any], where: str, noun: str = "image") -> None:
+    """Say on stderr how many items were left out, as `count_left_out` has them, and where to find the reasons."""
     from infomax.images.census import census_lines
 
     broken, too_large = counts["broken"], counts["too_large"]
     if broken:
-        print(f"infomax: skipped {broken} broken {'image' if broken == 1 else 'images'}: {where}", file=sys.stderr)
+        print(f"infomax: skipped {broken} broken {noun if broken == 1 else f'{noun}s'}: {where}", file=sys.stderr)
     if too_large:
         images, them = ("image", "it") if too_large == 1 else ("images", "them")
         print(f"infomax: skipped {too_large} too large {images}, --max-pixels lets {them} in: {where}", file=sys.stderr)

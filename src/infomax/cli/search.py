@@ -1,9 +1,11 @@
 """search: the images of an index that are most similar to a query."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
     from infomax.search.queries import Conditions
     from infomax.search.results import Match, Matches
 
-    SearchedWith: TypeAlias = "bytes | Path | Float[np.ndarray, ' d']"
+    SearchedWith: TypeAlias = "bytes | str | Path | Float[np.ndarray, ' d']"
 
+
+_LINE = 100  # characters of a text that a match shows
 
 QueryImages = Annotated[
     list[str],
-    typer.Argument(metavar="IMAGE", help="Image files, or vectors in .npy files; - reads stdin."),
+    typer.Argument(metavar="IMAGE", help="Image files, text files or texts, or vectors in .npy files; - reads stdin."),
 ]
 MatchCount = Annotated[int, typer.Option("-k", min=1, help="Number of matches for each image.")]
 Approximate = Annotated[
@@ -86,15 +90,18 @@ def search(
         images, queries = [" + ".join(images)], queries[:1]
     found = [_find(opened, vector, own, k, options) for vector, own in shaped]
     _print_remarks(index, found, conditions)
+    lines = _lines(opened, found)
     if figure is not None:
         _draw(opened, queries, found, metric, figure)
     if json_file is not None:
         answer = {"metric": metric, "approximate": approximate}
         pairs = zip(images, found, strict=True)
-        documents = [{"query": name, **answer, "matches": list(map(_match, matches))} for name, matches in pairs]
+        documents = [
+            {"query": name, **answer, "matches": [_match(each, lines) for each in matches]} for name, matches in pairs
+        ]
         write_json(json_file, documents[0] if len(documents) == 1 else documents)
     if json_file != "-":
-        _print_matches(images, found, metric, approximate=approximate)
+        _print_matches(images, found, metric, lines, approximate=approximate)
         if figure is not None:
             print(f"the figure is {figure}")
 
@@ -114,7 +121,13 @@ def _query(name: str) -> "SearchedWith":
         if array.dtype.kind == "f" and array.ndim == 1:
             vector: Float[np.ndarray, " d"] = array
             return vector
-    return Path(name)
+    return Path(name) if os.path.lexists(name) else name  # a text, or a file that is missing
+
+
+def _lines(index: "Index", found: "Sequence[Matches]") -> dict[str, str]:
+    """What matches say in one line, by their ids: the beginnings of texts. Images say nothing."""
+    cards = index.cards([each.image.id for matches in found for each in matches])
+    return {id_: line for id_, card in cards.items() if (line := index.kind.line(card))}
 
 
 def _draw(
@@ -178,7 +191,12 @@ def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditi
 
 
 def _print_matches(
-    images: Sequence[str], found: Sequence[Sequence["Match"]], metric: "Metric", *, approximate: bool
+    images: Sequence[str],
+    found: Sequence[Sequence["Match"]],
+    metric: "Metric",
+    texts: dict[str, str],
+    *,
+    approximate: bool,
 ) -> None:
     """Print the matches of each query, a line each."""
     kind = f"by {'approximate search, ' if approximate else ''}{metric} distance"
@@ -187,9 +205,12 @@ def _print_matches(
         for each in matches:
             end = f"{path_from_here(each.image.path)}  {each.image.label or ''}".rstrip()
             print(f"{each.rank:>5}  {each.distance:<7.3f}  {one_line(end)}{'  (gone)' if each.image.gone else ''}")
+            if text := texts.get(each.image.id):
+                print(f"{'':14}  {shorten(text, _LINE, placeholder='...')}")
 
 
-def _match(match: "Match") -> dict[str, Any]:
+def _match(match: "Match", texts: dict[str, str]) -> dict[str, Any]:
+    text = texts.get(match.image.id)
     return {
         "rank": match.rank,
         "path": match.image.path,
@@ -197,4 +218,5 @@ def _match(match: "Match") -> dict[str, Any]:
         "distance": match.distance,
         "similarity": match.similarity,
         **{name: getattr(match.image, name) for name in ("format", "taken", "camera", "latitude", "longitude", "gone")},
+        **({} if text is None else {"text": text}),
     }

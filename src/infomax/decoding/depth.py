@@ -33,7 +33,7 @@ class DepthScale:
         floats: The same for images of floats.
         wide_integers: The same for integers of 32 or 64 bits.
 
-    Example:
+    Examples:
         >>> DepthScale(integers=(100.0, 355.0)).to_8_bits(np.array([[100, 228, 355, 4095]], np.uint16)).tolist()
         [[0, 128, 255, 255]]
 

@@ -103,7 +103,7 @@ def remedy_for(extension: str) -> str:
     Returns:
         What to install, or to convert to. "" for files that are no images at all.
 
-    Example:
+    Examples:
         >>> remedy_for(".heic"), remedy_for(".svg"), remedy_for(".mov")
         ("pip install 'infomax[heif]'", 'convert to PNG', '')
 

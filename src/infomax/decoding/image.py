@@ -42,7 +42,7 @@ def decode(data: bytes | Path, size: int, options: ReadingOptions = DEFAULT_OPTI
     Raises:
         BrokenImage: The data is not an image, is incomplete, or may be a decompression bomb.
 
-    Example:
+    Examples:
         >>> file = BytesIO()
         >>> Image.new("RGB", (40, 30), "red").save(file, "png")
         >>> decode(file.getvalue(), 2).tolist()

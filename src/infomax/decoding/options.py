@@ -24,6 +24,7 @@ class ReadingOptions:
         image_column: Column of the images in parquet files; None to find it.
         label_column: Column of the labels in parquet files; None to find it.
         remembered: Patterns that were excluded before; where they match nothing, nothing is said of them.
+        text_column: Column of the texts in parquet, CSV and JSONL files; None to find it.
 
     Raises:
         InfoMaxError: A value is out of range.
@@ -37,6 +38,7 @@ class ReadingOptions:
     image_column: str | None = None
     label_column: str | None = None
     remembered: Sequence[str] = ()
+    text_column: str | None = None
 
     def __post_init__(self) -> None:
         # a lone text is one pattern, not its letters

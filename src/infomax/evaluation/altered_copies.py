@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8, UInt8
 from PIL import Image, ImageEnhance, ImageFilter
 
-from infomax.evaluation.layers import raw_pixels
 from infomax.evaluation.scores import wilson_interval
+from infomax.kinds.images.raw_pixels import raw_pixels
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
 

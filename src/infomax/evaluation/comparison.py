@@ -15,7 +15,7 @@ from infomax.evaluation.evaluate import Evaluation, evaluate_split
 from infomax.evaluation.labels import LabeledFeatures, validate_labels
 from infomax.evaluation.scores import FeatureScores
 from infomax.evaluation.split_scorer import SplitScorer
-from infomax.evaluation.splits import Split, split_images
+from infomax.evaluation.splits import Split, split_items
 from infomax.images import LoadedImages
 from infomax.model import InfoMax
 from infomax.neighbors.knn import neighbors
@@ -124,7 +124,7 @@ def compare(
         sources = model.load_images(train), None if test is None else model.load_images(test)
         if not runs:
             validate_labels(sources[0].labels, None if sources[1] is None else sources[1].labels, k)
-            split = split_images(*sources, seed=seed)
+            split = split_items(*sources, seed=seed)
             first = split.parts(*sources)
             shown = _queries(first[1].labels, ~split.leaked, seed), _sampled_rows(len(first[1].keys), _MAPPED, seed)
         runs.append(_run_scores(name, path, model, split, split.parts(*sources), shown, k, seed))
@@ -150,7 +150,7 @@ def bootstrap_interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> tuple
     Returns:
         The lower and the upper end of the interval.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> low, high = bootstrap_interval(np.arange(100) < 80)
         >>> round(low, 2), round(high, 2)
@@ -176,7 +176,7 @@ def differing_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
     Returns:
         The names in the order of their first appearance.
 
-    Example:
+    Examples:
         >>> differing_settings([{"dim": "64", "seed": "0"}, {"dim": "64", "seed": "1"}])
         ['seed']
 

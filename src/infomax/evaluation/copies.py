@@ -28,7 +28,7 @@ def copy_groups(ids: Int[np.ndarray, " n"], pairs: Num[np.ndarray, "pairs 2"]) -
     Returns:
         Number of the group of each image, shape (n,), from 0.
 
-    Example:
+    Examples:
         >>> copy_groups(np.array([0, 1, 0, 2]), np.array([[1, 3]])).tolist()
         [0, 1, 0, 1]
 

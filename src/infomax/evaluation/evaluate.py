@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Num, UInt8
+from jaxtyping import Num
 
 from infomax.errors import InfoMaxError
 from infomax.evaluation.altered_copies import AlteredCopies, find_altered_copies
@@ -14,8 +14,9 @@ from infomax.evaluation.labels import LabeledFeatures, LabelSplit, validate_labe
 from infomax.evaluation.layers import layer_vectors, lower_layers, untrained_vectors
 from infomax.evaluation.scores import FeatureScores
 from infomax.evaluation.split_scorer import SplitScorer
-from infomax.evaluation.splits import Split, split_features, split_images
+from infomax.evaluation.splits import Split, split_features, split_items
 from infomax.images import LoadedImages
+from infomax.kinds.kind import Loaded
 from infomax.model import InfoMax
 from infomax.neighbors.spectrum import effective_rank
 
@@ -37,7 +38,8 @@ class Evaluation:
             feature over test vectors, averaged over features.
         labels: The classes of both splits; None when a split has no labels.
         code: Scores of the features themselves; None when a split has no labels.
-        baselines: Scores by name: "pixels"; "random", an untrained encoder of the same architecture.
+        baselines: Scores by name: "pixels", or of texts "common words"; "random", an untrained encoder of the same
+            architecture.
         layers: Scores of the layers below the code, by name: "conv" and "fc".
         seconds: Wall time of parts that are not scores, in seconds.
         split: How the images were split, and which of them leaked; None if this was not examined.
@@ -113,7 +115,7 @@ def evaluate_vectors(
     Raises:
         InfoMaxError: A vector is not finite, the vectors differ in length, or the labels cannot be used together.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rows = np.arange(80)[:, None] % 2 + np.random.default_rng(0).normal(0, 0.1, (80, 3))
         >>> labels = ["even", "odd"] * 40
@@ -130,21 +132,22 @@ def evaluate_vectors(
 
 def evaluate_model(
     model: InfoMax,
-    train: LoadedImages,
-    test: LoadedImages | None = None,
+    train: Loaded,
+    test: Loaded | None = None,
     *,
     k: int | None = None,
     layers: bool = False,
     seed: int = 0,
 ) -> Evaluation:
-    """Evaluate the codes of a model beside two baselines: raw pixels and an untrained encoder.
+    """Evaluate the codes of a model beside two baselines: raw pixels, or common words, and an untrained encoder.
 
     Baselines are scored by the majority of k neighbors by cosine and by the linear classifier. Test images that are
-    among the training images, too, are left out of the figures. Without labels, altered copies search their originals.
+    among the training images, too, are left out of the figures. Without labels, altered copies of images search their
+    originals; of other kinds of data, only figures without labels remain.
 
     Args:
         model: A fitted model.
-        train: Training images of the size that the model takes, or all images.
+        train: Training images of the size that the model takes, or all images; of text, `load_examples` gives them.
         test: Test images of that size; None to split all images by themselves.
         k: Number of neighbors in the headline accuracy; None for 20, or fewer if a split by itself has fewer.
         layers: Whether to score the layers below the code too.
@@ -158,23 +161,22 @@ def evaluate_model(
 
     """
     validate_labels(train.labels, None if test is None else test.labels, k)
-    split = split_images(train, test, seed=seed)
+    split = split_items(train, test, seed=seed)
     first, second = split.parts(train, test)
     began = time.perf_counter()
-    codes, test_codes = (LabeledFeatures(model.encode(each.pixels), each.labels) for each in (first, second))
+    codes, test_codes = (LabeledFeatures(model.encode(each.examples), each.labels) for each in (first, second))
     seconds = {"embed": round(time.perf_counter() - began, 2)}
     scorer = SplitScorer.of(split, codes, test_codes, k=k, seed=seed)
     found = replace(_evaluated(split, codes, test_codes, scorer), seconds=seconds)
-    pixels = first.pixels, second.pixels
     if scorer is None:
-        return replace(found, altered=_search_copies(model, split, pixels, (codes.vectors, test_codes.vectors), seed))
-    baselines = {
-        "pixels": scorer.score_pixels(*pixels),
-        "random": scorer.score_baseline(*untrained_vectors(model, *pixels, seed)),
-    }
+        return replace(found, altered=_search_copies(model, split, (first, second), (codes, test_codes), seed))
+    examples = first.examples, second.examples
+    raw = model.recipe_.data_kind.raw(*examples, model.recipe_.dim)
+    unlearned = {**raw, "random": untrained_vectors(model, *examples, seed)}
+    baselines = {name: scorer.score_baseline(*vectors) for name, vectors in unlearned.items()}
     below: dict[str, FeatureScores] = {}
     for layer in lower_layers(model) if layers else ():
-        below[layer] = scorer.score(*(layer_vectors(model, each, layer) for each in pixels)).on(scorer.clean)
+        below[layer] = scorer.score(*(layer_vectors(model, each, layer) for each in examples)).on(scorer.clean)
     return replace(found, baselines=baselines, layers=below)
 
 
@@ -203,13 +205,17 @@ def evaluate_split(
 def _search_copies(
     model: InfoMax,
     split: Split,
-    pixels: tuple[UInt8[np.ndarray, "m h w 3"], UInt8[np.ndarray, "n h w 3"]],
-    vectors: tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]],
+    items: tuple[Loaded, Loaded],
+    codes: tuple[LabeledFeatures, LabeledFeatures],
     seed: int,
-) -> AlteredCopies:
-    """Search altered copies among the images of both splits, each image once."""
+) -> AlteredCopies | None:
+    """Search altered copies among the images of both splits, each image once. None for what is no image."""
+    first, second = items
+    if not (isinstance(first, LoadedImages) and isinstance(second, LoadedImages)):
+        return None
     new = slice(None) if split.by_itself else ~split.leaked
-    everything = (np.concatenate([one, other[new]]) for one, other in (pixels, vectors))
+    pairs = (first.pixels, second.pixels), (codes[0].vectors, codes[1].vectors)
+    everything = (np.concatenate([one, other[new]]) for one, other in pairs)
     return find_altered_copies(model, *everything, seed=seed)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Num
 
 from infomax.errors import InfoMaxError
+from infomax.images.loading import labels_of
 
 DEFAULT_K = 20  # neighbors that vote in the headline accuracy
 
@@ -43,6 +44,20 @@ class LabeledFeatures:
     def __len__(self) -> int:
         return len(self.vectors) if self.labels is None else len(self.known_labels)
 
+    def select(self, rows: Int[np.ndarray, " m"]) -> "LabeledFeatures":
+        """Keep some rows.
+
+        Args:
+            rows: Which, increasing.
+
+        Returns:
+            These rows; the same object if they are all.
+
+        """
+        if len(rows) == len(self.vectors):
+            return self
+        return LabeledFeatures(self.vectors[rows], labels_of(self.labels, rows))
+
 
 @final
 @dataclass(frozen=True)
@@ -76,7 +91,7 @@ class LabelSplit:
             InfoMaxError: There are fewer than k training labels, or only one class, or no test labels; or a test label
                 is missing from the training split.
 
-        Example:
+        Examples:
             >>> LabelSplit.of(["cat", "dog", "cat"], ["dog"], k=3).test
             array([1])
 

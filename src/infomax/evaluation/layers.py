@@ -1,4 +1,4 @@
-"""Features beside the codes of a model: the layers below the code, an untrained encoder, and raw pixels.
+"""Features beside the codes of a model: the layers below the code, and an untrained encoder.
 
 Only this module looks inside an encoder; the rest of the evaluation sees arrays.
 """
@@ -7,18 +7,15 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int8, UInt8
-from PIL import Image
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from infomax.devices import autocast, batches_on, choose_device
 from infomax.model import InfoMax
 from infomax.representation.encoders import Encoder, Representation
 
-BASELINE_SIDE = 32  # pixels
-
 Layer = Literal["conv", "fc", "code"]
-Pixels = UInt8[np.ndarray, "n h w 3"]
+Examples = Shaped[np.ndarray, "n ..."]
 
 _CALIBRATION_IMAGES = 2_000  # images from which an untrained encoder takes its batch-norm statistics
 _CALIBRATION_BATCH = 500  # large enough that the statistics of a batch are close to those of the collection
@@ -38,7 +35,7 @@ def lower_layers(model: InfoMax) -> tuple[Layer, ...]:
     return ("conv",) if _code_layer(model.encoder_) is None else ("conv", "fc")
 
 
-def layer_vectors(model: InfoMax, pixels: Pixels, layer: Layer) -> Float[np.ndarray, "n d"]:
+def layer_vectors(model: InfoMax, pixels: Examples, layer: Layer) -> Float[np.ndarray, "n d"]:
     """Features of one layer of the trained encoder, one row an image.
 
     Args:
@@ -53,29 +50,8 @@ def layer_vectors(model: InfoMax, pixels: Pixels, layer: Layer) -> Float[np.ndar
     return _vectors(model.encoder_, pixels, layer, model)
 
 
-def raw_pixels(pixels: Pixels) -> Int8[np.ndarray, "n values"]:
-    """Pixels as features: a baseline. With gray at the origin, a cosine sees more than brightness.
-
-    Larger images are reduced to BASELINE_SIDE: finer pixels are no better baseline, and classifiers of them take long.
-
-    Args:
-        pixels: Square images, shape (n, side, side, 3), uint8.
-
-    Returns:
-        Vectors, shape (n, values).
-
-    """
-    if pixels.shape[1] > BASELINE_SIDE:
-        pixels = np.stack([_smaller(image) for image in pixels])
-    return (pixels.reshape(len(pixels), -1) ^ 128).view(np.int8)  # equals pixels - 128
-
-
-def _smaller(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "side side 3"]:
-    return np.asarray(Image.fromarray(image).resize((BASELINE_SIDE, BASELINE_SIDE), Image.Resampling.BOX))
-
-
 def untrained_vectors(
-    model: InfoMax, train: UInt8[np.ndarray, "m h w 3"], test: Pixels, seed: int
+    model: InfoMax, train: Shaped[np.ndarray, "m ..."], test: Examples, seed: int
 ) -> tuple[Float[np.ndarray, "m d"], Float[np.ndarray, "n d"]]:
     """Codes of an encoder with the model's architecture and random weights: a baseline.
 
@@ -116,7 +92,7 @@ def _calibrate(encoder: Encoder, images: Tensor) -> None:
         encoder(batch)
 
 
-def _vectors(encoder: Encoder, pixels: Pixels, layer: Layer, model: InfoMax) -> Float[np.ndarray, "n d"]:
+def _vectors(encoder: Encoder, pixels: Examples, layer: Layer, model: InfoMax) -> Float[np.ndarray, "n d"]:
     device = choose_device(model.device)
     encoder = encoder.to(device).eval()
     with torch.inference_mode():

@@ -177,7 +177,7 @@ def score_features(
     Raises:
         InfoMaxError: A vector is not finite, or there are too few training images for a classifier.
 
-    Example:
+    Examples:
         >>> rows = np.arange(80)[:, None] % 2 - 0.5 + np.random.default_rng(0).normal(0, 0.1, (80, 3))
         >>> labels = LabelSplit.of(["even", "odd"] * 30, ["even", "odd"] * 10)
         >>> scores = score_features(labels, rows[:60], rows[60:], classifiers=["linear"])

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Num, UInt8
 
 from infomax.evaluation.classifiers import can_hold_out
 from infomax.evaluation.labels import DEFAULT_K, LabeledFeatures, LabelSplit
-from infomax.evaluation.layers import raw_pixels
 from infomax.evaluation.scores import CLASSIFIERS, Classifier, FeatureScores, score_features
 from infomax.evaluation.splits import Split
+from infomax.kinds.images.raw_pixels import raw_pixels
 
 
 @final

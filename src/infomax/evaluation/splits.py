@@ -6,7 +6,7 @@ split, and a source that is split by itself keeps all copies of an image on one 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, final
+from typing import Any, Protocol, TypeVar, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int, Num
@@ -14,14 +14,25 @@ from jaxtyping import Bool, Int, Num
 from infomax.copies.near_duplicates import near_copies
 from infomax.evaluation.copies import content_ids, copy_groups
 from infomax.evaluation.labels import LabeledFeatures
-from infomax.images import LoadedImages
+from infomax.images.loading import labels_of
+from infomax.kinds.kind import Loaded
 
 _TEST_SHARE = 0.2
 _SAME_COLLECTION = 0.5  # of the test images found in the training images: these are not two sources
 _LEAST_TEST_SHARE = 0.1  # of the images, for a split by itself that keeps near copies together
 
 Rows = Int[np.ndarray, " _"]
-Features = TypeVar("Features", LabeledFeatures, LoadedImages)
+
+
+@runtime_checkable
+class _Selectable(Protocol):
+    """Features or items of which some can be kept."""
+
+    def select(self, rows: Rows) -> Any:
+        """Keep some rows."""
+
+
+Features = TypeVar("Features", bound=_Selectable)
 
 
 @final
@@ -75,45 +86,23 @@ class Split:
             The images or features to learn from, and those to test on.
 
         """
-        return selected(train, self.train), selected(train if self.by_itself or test is None else test, self.test)
+        return train.select(self.train), (train if self.by_itself or test is None else test).select(self.test)
 
 
-def selected(features: Features, rows: Rows) -> Features:
-    """Select rows of images or features.
-
-    Args:
-        features: Images or features.
-        rows: Rows to keep, increasing.
-
-    Returns:
-        These rows; the same object if they are all.
-
-    """
-    if isinstance(features, LabeledFeatures):
-        if len(rows) == len(features.vectors):
-            return features
-        return LabeledFeatures(features.vectors[rows], _of_rows(features.labels, rows))
-    if len(rows) == len(features.keys):
-        return features
-    keys, positions = ([each[row] for row in rows.tolist()] for each in (features.keys, features.rows))
-    labels = _of_rows(features.labels, rows)
-    return replace(features, pixels=features.pixels[rows], rows=positions, keys=keys, labels=labels)
-
-
-def split_images(train: LoadedImages, test: LoadedImages | None = None, *, seed: int = 0) -> Split:
-    """Split images into those to learn from and those to test on.
+def split_items(train: Loaded, test: Loaded | None = None, *, seed: int = 0) -> Split:
+    """Split items into those to learn from and those to test on.
 
     Args:
-        train: Training images, or the only source.
-        test: Test images of the same size; None to split the only source by itself.
+        train: Items to learn from, images say, or the only source.
+        test: Items of the same size to test on; None to split the only source by itself.
         seed: Seed of a split by itself.
 
     Returns:
-        The split. Images without a label are left out of it if others have one.
+        The split. Items without a label are left out of it if others have one.
 
     """
-    features = LabeledFeatures(train.pixels, train.labels)
-    return split_features(features, None if test is None else LabeledFeatures(test.pixels, test.labels), seed=seed)
+    features = LabeledFeatures(train.contents, train.labels)
+    return split_features(features, None if test is None else LabeledFeatures(test.contents, test.labels), seed=seed)
 
 
 def split_features(train: LabeledFeatures, test: LabeledFeatures | None = None, *, seed: int = 0) -> Split:
@@ -170,7 +159,7 @@ def _leak_warnings(split: Split) -> tuple[str, ...]:
 def _split_by_itself(source: LabeledFeatures, seed: int) -> Split:
     """Split one source at random, by label, with all copies of an image on one side."""
     rows = _labeled_rows(source)
-    labels, problem = _usable_labels(_of_rows(source.labels, rows))
+    labels, problem = _usable_labels(labels_of(source.labels, rows))
     ids = content_ids(source.vectors[rows])[0]
     pixels = _as_pixels(source.vectors[rows])
     pairs = np.empty((0, 2), np.int64) if pixels is None else near_copies(pixels)
@@ -242,10 +231,3 @@ def _labeled_rows(features: LabeledFeatures) -> Rows:
     if features.labels is None or not any(features.labels):
         return np.arange(len(features.vectors))
     return np.flatnonzero([bool(label) for label in features.labels])
-
-
-def _of_rows(labels: Sequence[str] | None, rows: Rows) -> list[str] | None:
-    """Labels of some rows; None if no label is in use."""
-    if labels is None or not any(labels):
-        return None
-    return [labels[row] for row in rows.tolist()]

@@ -17,8 +17,8 @@ from infomax.decoding.exif import ImageMetadata
 from infomax.decoding.options import ReadingOptions
 from infomax.images import load_images
 from infomax.images.source import Source, content_digest
+from infomax.images.thumbnails import Thumbnail, decode_views
 from infomax.search.scan import DecodedImage
-from infomax.search.thumbnails import Thumbnail, decode_views
 
 LARGEST_STORE = 4 << 30
 """Bytes that the file may have. What does not fit is decoded a second time."""

@@ -206,7 +206,7 @@ def collection_name(sources: Sequence[str]) -> str:
     Returns:
         The name of the first, and how many more there are.
 
-    Example:
+    Examples:
         >>> collection_name(["/data/photos/", "scans"])
         'photos and 1 more'
 

@@ -26,6 +26,7 @@ from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.images.several import without_repeats
 from infomax.images.source import Content, Source
+from infomax.images.thumbnails import Thumbnail, thumbnail
 from infomax.neighbors.distances import Metric
 from infomax.search.identity import repeats
 from infomax.search.index_folder import IndexFolder
@@ -34,7 +35,6 @@ from infomax.search.row_comparison import Listing, list_images
 from infomax.search.row_writer import id_of, mtime_of
 from infomax.search.stores.snapshot import HELD, Snapshot
 from infomax.search.stores.store import EVERYTHING, Filter, SearchResult, schema, vector_column
-from infomax.search.thumbnails import Thumbnail, thumbnail
 
 if TYPE_CHECKING:
     from infomax.neighbors.distance_scale import DistanceScale

@@ -39,7 +39,7 @@ def fit_text(text: str, font: Font, width: int, *, keep: Literal["start", "end"]
     Returns:
         The part of the text that fits.
 
-    Example:
+    Examples:
         >>> fit_text("photos/2024/cat.png", font(12), 50, keep="end")
         '/cat.png'
 

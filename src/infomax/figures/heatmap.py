@@ -85,7 +85,7 @@ def signed(nats: float, decimals: int = 1) -> str:
     Returns:
         The text.
 
-    Example:
+    Examples:
         >>> signed(1.26), signed(-0.04)
         ('+1.3', '+0.0')
 

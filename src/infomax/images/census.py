@@ -83,7 +83,7 @@ def census_lines(counts: Mapping[str, Any]) -> list[str]:
     Returns:
         "not looked at: ..." and "excluded: ...", as far as there is anything to say.
 
-    Example:
+    Examples:
         >>> census_lines({"unread": {".svg": 2}, "others": {".mov": 3, "": 1}, "excluded": {"@eaDir": 24, ".*": 8}})
         ['not looked at: 2 .svg (convert to PNG), 3 .mov, 1 without extension', 'excluded: 24 in @eaDir, 8 hidden']
 

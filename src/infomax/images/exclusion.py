@@ -29,7 +29,7 @@ class Exclusion:
         root: Folder of the SOURCE.
         patterns: The patterns.
 
-    Example:
+    Examples:
         >>> exclusion = Exclusion(Path("photos"), ("thumb*", "2019/raw"))
         >>> [exclusion.match(path) for path in ("2019/thumbs", "2019/raw", "2020/raw", "photos/2019/raw")]
         ['thumb*', '2019/raw', None, None]

@@ -179,7 +179,7 @@ class _Listing:
 def _list(root: Path, exclusion: Exclusion) -> _Listing:
     """Sort all files below a folder. Raises InfoMaxError if the folder itself cannot be opened."""
     listing = _Listing()
-    for found in _walk(root, exclusion):
+    for found in walk_files(root, exclusion):
         if found.error is not None and found.key == "":
             raise InfoMaxError(f"{quoted_path(root)} cannot be opened ({found.error.strerror}): check its permissions")
         if found.error is not None:
@@ -192,16 +192,32 @@ def _list(root: Path, exclusion: Exclusion) -> _Listing:
     return listing
 
 
-class _Found(NamedTuple):
-    """A file; or a folder that cannot be listed (`error`); or a file or folder that a pattern excludes."""
+class FoundFile(NamedTuple):
+    """A file below a folder; or a folder that cannot be listed; or a file or folder that a pattern excludes.
+
+    Attributes:
+        key: Path below the folder.
+        error: Why the folder cannot be listed.
+        pattern: What excludes it.
+
+    """
 
     key: str
     error: OSError | None = None
     pattern: str | None = None
 
 
-def _walk(root: Path, exclusion: Exclusion) -> Iterator[_Found]:
-    """Find all files below a folder, without going into folders that are excluded."""
+def walk_files(root: Path, exclusion: Exclusion) -> Iterator[FoundFile]:
+    """Find all files below a folder, without going into folders that are excluded.
+
+    Args:
+        root: The folder.
+        exclusion: What to leave out.
+
+    Yields:
+        What was found, in no particular order. Links are followed, but each folder is visited only once.
+
+    """
     visited: set[Path] = set()
     pending = deque([""])
     while pending:
@@ -212,20 +228,20 @@ def _walk(root: Path, exclusion: Exclusion) -> Iterator[_Found]:
         try:
             paths = sorted((root / folder).iterdir())
         except OSError as error:
-            yield _Found(folder, error)
+            yield FoundFile(folder, error)
             continue
         if folder and root / folder / JOURNAL in paths:
-            yield _Found(folder, pattern=JOURNAL)  # duplicates that infomax has moved away
+            yield FoundFile(folder, pattern=JOURNAL)  # duplicates that infomax has moved away
             continue
         for path in paths:
             key = f"{folder}/{path.name}" if folder else path.name
             if pattern := exclusion.match(key):
-                yield _Found(key, pattern=pattern)
+                yield FoundFile(key, pattern=pattern)
             elif _is_folder(path):
                 # an image is listed under its own folder rather than under a link to it: links come last
                 (pending.append if path.is_symlink() else pending.appendleft)(key)
             else:
-                yield _Found(key)
+                yield FoundFile(key)
 
 
 def _count_files(path: Path, *, images_only: bool) -> int:

@@ -73,6 +73,48 @@ class LoadedImages:
     options: ReadingOptions = DEFAULT_OPTIONS
     census: Census = field(default_factory=Census)
 
+    @property
+    def examples(self) -> NDArray[np.uint8]:
+        """What an encoder takes: the pixels."""
+        return self.pixels
+
+    @property
+    def contents(self) -> NDArray[np.uint8]:
+        """What tells copies apart: the pixels, too."""
+        return self.pixels
+
+    def select(self, rows: NDArray[np.int64]) -> "LoadedImages":
+        """Keep some images.
+
+        Args:
+            rows: Which, increasing.
+
+        Returns:
+            These images; the same object if they are all.
+
+        """
+        if len(rows) == len(self.keys):
+            return self
+        keys, positions = ([each[row] for row in rows.tolist()] for each in (self.keys, self.rows))
+        labels = labels_of(self.labels, rows)
+        return replace(self, pixels=self.pixels[rows], rows=positions, keys=keys, labels=labels)
+
+
+def labels_of(labels: Sequence[str] | None, rows: NDArray[np.int64]) -> list[str] | None:
+    """Take the labels of some rows.
+
+    Args:
+        labels: Labels of all rows; None if there are none.
+        rows: Which rows.
+
+    Returns:
+        Their labels; None if no label is in use.
+
+    """
+    if labels is None or not any(labels):
+        return None
+    return [labels[row] for row in rows.tolist()]
+
 
 def load_images(
     source: SourceLike,
@@ -101,7 +143,7 @@ def load_images(
     Raises:
         InfoMaxError: No image can be decoded, or there is no room for the cache.
 
-    Example:
+    Examples:
         >>> images = load_images("digits:test", 8)
         >>> images.pixels.shape, images.keys[0], images.labels[:3]
         ((450, 8, 8, 3), 'digits#1347', ['3', '7', '3'])
@@ -143,7 +185,7 @@ def load_rows(
     Raises:
         InfoMaxError: The source is gone.
 
-    Example:
+    Examples:
         >>> [pixels.shape for pixels in load_rows("digits", [0, 5], 16)]
         [(16, 16, 3), (16, 16, 3)]
 
@@ -171,22 +213,22 @@ def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
         writer.writerows((entry.where, entry.reason) for entry in skipped)
 
 
-def validate_complete(source: Source, images: LoadedImages) -> None:
-    """Check that the images of a list are all there, so that row i belongs to item i.
+def validate_complete(source: Source, skipped: Sequence[Skipped]) -> None:
+    """Check that the items of a list are all there, so that row i belongs to item i.
 
     Args:
         source: The source.
-        images: Its images as loaded.
+        skipped: What could not be read of it.
 
     Raises:
         InfoMaxError: An item of a list could not be decoded. Folders and tables are free to hold broken images.
 
     """
-    if images.skipped and isinstance(source, ItemRows):
-        first = images.skipped[0]
+    if skipped and isinstance(source, ItemRows):
+        first = skipped[0]
         raise InfoMaxError(
-            f"{len(images.skipped)} of {source.name} cannot be decoded, {first.where!r} first ({first.reason}): "
-            "leave them out, or use load_images, whose rows tell which are left"
+            f"{len(skipped)} of {source.name} cannot be decoded, {first.where!r} first ({first.reason}): "
+            "leave them out, or use load_examples, whose rows tell which are left"
         )
 
 

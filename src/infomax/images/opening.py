@@ -65,7 +65,7 @@ def open_source(
     Raises:
         InfoMaxError: There are no images, or columns are named and there is no parquet file.
 
-    Example:
+    Examples:
         >>> digits = open_source("digits:test")
         >>> len(digits.entries), digits.entries[0].key
         (450, 'digits#1347')

@@ -149,7 +149,7 @@ def label_text(value: Any, names: Mapping[int, str] | None) -> str | None:
         The label; of a list of one, that one. None if there is none: null, NaN, empty text, a negative number of a
         class, or a list of none or of several.
 
-    Example:
+    Examples:
         >>> [label_text(value, {0: "cat", 1: "dog"}) for value in (1, -1, 2)], label_text(-1, None)
         (['dog', None, '2'], '-1')
         >>> label_text(["cat"], None), label_text(["cat", "dog"], None)

@@ -44,7 +44,7 @@ def as_array(value: object) -> NDArray[Any] | None:
     Raises:
         InfoMaxError: The values are masked, or cannot be had as an array.
 
-    Example:
+    Examples:
         >>> as_array(np.zeros((2, 2))).shape, as_array("a.png")
         ((2, 2), None)
 
@@ -164,7 +164,7 @@ def to_pixels(image: NDArray[Any], name: str) -> NDArray[np.uint8]:
     Raises:
         InfoMaxError: The image holds floats outside 0..1, or NaN.
 
-    Example:
+    Examples:
         >>> to_pixels(np.array([[0.0, 1.0]]), "image").tolist()
         [[0, 255]]
 

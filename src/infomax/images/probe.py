@@ -40,7 +40,7 @@ def probe_source(source: SourceLike) -> SourceProbe:
     Raises:
         InfoMaxError: There are no images.
 
-    Example:
+    Examples:
         >>> probe_source("digits")
         SourceProbe(count=1797, side=8)
 

@@ -213,7 +213,7 @@ def first_folder(key: str) -> str | None:
     Returns:
         The name of the folder, None for a file beside it.
 
-    Example:
+    Examples:
         >>> first_folder("cats/2019/a.png"), first_folder("a.png")
         ('cats', None)
 

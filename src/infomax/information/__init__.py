@@ -9,7 +9,8 @@ which from the product of marginals (negatives). A bound is a pure function of t
 | bounds         | Donsker-Varadhan, NWJ, InfoNCE, SMILE and the f-divergence bound: scores -> nats               |
 | critics        | T(x, y) -> score: concatenated, separable, cosine, bilinear                                    |
 | pairs          | pairings (one derangement, all pairs), and any bound over any pairing in bounded memory        |
-| priors         | divergences of codes from a prior: in closed form (Gaussian) or by an adversary                |
+| priors         | how far codes are from a prior: in closed form, by a test along all directions, by an adversary |
+| channels       | noise on codes of limited spread, through which the prior passes most information              |
 | closed_form    | the optimum of the Pearson chi2 bound without gradient descent: canonical directions           |
 | ascent         | the loop of gradient ascent that trains critics                                                |
 | estimation     | mutual information of samples, also given others, by pairs of columns and by sample size       |
@@ -20,6 +21,7 @@ Deep InfoMax paper, Hjelm et al. (2019), arXiv 1808.06670.
 """
 
 from infomax.information.bounds import BOUNDS, Bound, donsker_varadhan, f_divergence, infonce, nwj, smile
+from infomax.information.channels import NOISE_CHANNELS, Channel, GaussianChannel, UniformChannel
 from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import (
     DIVERGENCES,
@@ -39,7 +41,7 @@ from infomax.information.estimation.matrix import MutualInformationMatrix, mutua
 from infomax.information.estimation.permutation import permutation_test
 from infomax.information.estimation.sample_size import SampleSizeCurve, bound_by_sample_size
 from infomax.information.pairs import PAIRINGS, Pairing, all_pairs, derangement, lower_bound
-from infomax.information.priors import PRIORS, AdversarialPrior, GaussianPrior, Prior
+from infomax.information.priors import PRIORS, AdversarialPrior, GaussianPrior, Prior, SlicedGaussianPrior
 
 __all__ = [
     "BOUNDS",
@@ -47,6 +49,7 @@ __all__ = [
     "GAN",
     "JENSEN_SHANNON",
     "KL",
+    "NOISE_CHANNELS",
     "PAIRINGS",
     "PEARSON_CHI2",
     "PRIORS",
@@ -56,10 +59,12 @@ __all__ = [
     "AdversarialPrior",
     "Bilinear",
     "Bound",
+    "Channel",
     "Concatenated",
     "Cosine",
     "Critic",
     "Divergence",
+    "GaussianChannel",
     "GaussianPrior",
     "InformationEstimator",
     "MutualInformation",
@@ -68,6 +73,8 @@ __all__ = [
     "Prior",
     "SampleSizeCurve",
     "Separable",
+    "SlicedGaussianPrior",
+    "UniformChannel",
     "all_pairs",
     "bound_by_sample_size",
     "conditional_mi",

@@ -4,7 +4,7 @@ The critics of `estimation/` and the critics and the decoder of `evaluation/prox
 one-cycle learning rate, and optionally validation, early stopping and a moving average of the weights. Objectives are
 maximized. The minus sign that turns ascent into the descent of an optimizer stands here and in `training/` alone.
 
-Example:
+Examples:
     >>> layer = nn.Linear(1, 1, bias=False)
     >>> maximize(layer, lambda each: -(each.weight - 2).square().sum(), steps=200, learning_rate=0.1)
     >>> round(layer.weight.item(), 1)

@@ -103,7 +103,7 @@ def f_divergence(positives: _Positives, negatives: _Negatives, divergence: Diver
     Returns:
         The bound in nats, shape (...).
 
-    Example:
+    Examples:
         >>> import torch
         >>> positives, negatives = torch.tensor([2.0, 1.0]), torch.tensor([[-2.0], [0.0]])
         >>> round(f_divergence(positives, negatives).item(), 2)

@@ -136,6 +136,10 @@ class CanonicalDirections:
         """
         return CanonicalDirections(self.correlations[:rank], self.directions[:, :rank], self.mean)
 
+    def reduced(self) -> "CanonicalDirections":
+        """Write the same critic in terms of its own functions w_k^T x, for moments of those."""
+        return CanonicalDirections(self.correlations, torch.eye(len(self.correlations)), self.mean @ self.directions)
+
     def bound_on(self, moments: PairMoments) -> float:
         """Evaluate the Pearson chi2 bound of this critic on samples with the given moments.
 
@@ -177,7 +181,7 @@ def unwhitened(
     Returns:
         The directions V^((1 - whitening) / 2) w.
 
-    Example:
+    Examples:
         >>> unwhitened(torch.eye(2), torch.diag(torch.tensor([16.0, 1.0])), whitening=0.5)
         tensor([[2., 0.],
                 [0., 1.]])
@@ -207,7 +211,7 @@ def canonical_directions(
     Returns:
         The directions, `rank` of them or fewer.
 
-    Example:
+    Examples:
         >>> generator = torch.Generator().manual_seed(0)
         >>> shared, noise = (torch.randn(5000, k, 3, generator=generator) for k in (1, 2))
         >>> moments = PairMoments(dim=3)

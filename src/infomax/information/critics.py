@@ -146,7 +146,7 @@ class Separable(Critic):
         layers: Number of linear layers of each MLP.
         rank: Number of outputs of f and g.
 
-    Example:
+    Examples:
         >>> _ = torch.manual_seed(0)
         >>> critic = Separable(x_dim=3, y_dim=2)
         >>> x, y = torch.randn(5, 3), torch.randn(5, 2)
@@ -192,7 +192,7 @@ class Cosine(Critic):
         x_dim: Dimensions of x.
         y_dim: Dimensions of y.
         hidden: Width of the hidden layers.
-        layers: Number of linear layers of each MLP.
+        layers: Number of linear layers of each MLP; 0 to compare x and y as they are.
         rank: Number of outputs of f and g.
         temperature: Temperature of the score.
         shared: Whether g is f. The score is then symmetric, as between two views of one image.
@@ -200,7 +200,7 @@ class Cosine(Critic):
             then depends a little on the other pairs of the batch.
 
     Raises:
-        ValueError: `shared` with x and y of different dimensions.
+        ValueError: x and y of different dimensions, `shared` or without layers.
 
     """
 
@@ -219,6 +219,8 @@ class Cosine(Critic):
         super().__init__()
         if shared and x_dim != y_dim:
             raise ValueError(f"one network cannot take x of {x_dim} and y of {y_dim} dimensions: use shared=False")
+        if not layers and x_dim != y_dim:
+            raise ValueError(f"x of {x_dim} and y of {y_dim} dimensions cannot be compared as they are: use layers=1")
         norm = _BatchNorm if batch_norm else None
         self.f = _mlp(x_dim, hidden, layers, rank, norm)
         self.g = None if shared else _mlp(y_dim, hidden, layers, rank, norm)
@@ -290,6 +292,8 @@ def _mlp(
     inputs: int, hidden: int, layers: int, outputs: int, norm: Callable[[int], nn.Module] | None = None
 ) -> nn.Sequential:
     """An MLP of `layers` linear layers with SiLU between them, which is smooth like the log ratios to learn."""
+    if not layers:
+        return nn.Sequential()
     widths = [inputs, *[hidden] * (layers - 1)]
     inner: list[nn.Module] = []
     for a, b in pairwise(widths):

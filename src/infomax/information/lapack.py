@@ -29,7 +29,7 @@ def generalized_eigh(
     Raises:
         ValueError: b is not positive definite, or the solution does not converge.
 
-    Example:
+    Examples:
         >>> values, vectors = generalized_eigh(np.diag([1.0, 4.0]), np.diag([1.0, 2.0]), 1)
         >>> values.round(9).tolist()
         [2.0]

@@ -98,7 +98,7 @@ def all_pairs(
     Raises:
         ValueError: n < 2.
 
-    Example:
+    Examples:
         >>> from infomax.information.critics import Bilinear
         >>> x, y = torch.randn(5, 3), torch.randn(5, 2)
         >>> positives, negatives = all_pairs(Bilinear(3, 2), x, y)

@@ -28,7 +28,7 @@ def exact_distances(
     Returns:
         Distances by the metric, and cosines, both of shape (n,) and float64.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> exact_distances(np.array([3.0, 4.0]), np.array([[0.0, 0.0], [6.0, 8.0]]), "euclidean")
         (array([5., 5.]), array([0., 1.]))
@@ -55,7 +55,7 @@ def directions(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     Returns:
         Unit vectors, shape (n, d), float32.
 
-    Example:
+    Examples:
         >>> directions(np.array([[3, 4], [0, 0]], np.float64)).tolist()
         [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
 

@@ -38,7 +38,7 @@ def pairs_above(vectors: Float[np.ndarray, "n d"], threshold: float, same: Same 
     Yields:
         Pairs a < b with their cosines, each once, a block at a time.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> [(a, b, cosines)] = pairs_above(np.array([[1, 0], [0, 1], [2, 0]], np.float32), threshold=0.9)
         >>> a.tolist(), b.tolist(), cosines.tolist()
@@ -100,7 +100,7 @@ def complete_linkage(n: int, links: Iterable[tuple[int, int]]) -> list[list[int]
     Returns:
         The groups of two or more rows, increasing, in the order of their first rows.
 
-    Example:
+    Examples:
         >>> complete_linkage(4, [(0, 1), (1, 2), (2, 3), (0, 2)])
         [[0, 1], [2, 3]]
 

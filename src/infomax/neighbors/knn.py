@@ -54,7 +54,7 @@ def neighbors(
     Raises:
         InfoMaxError: Vectors are not finite, or the collection has fewer than k rows.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> collection = np.array([[0, 1], [1, 0], [1, 1]], np.float32)
         >>> neighbors(np.array([[2, 0]], np.float32), collection, k=2).indices

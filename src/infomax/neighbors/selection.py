@@ -19,7 +19,7 @@ def diverse_rows(vectors: Float[np.ndarray, "n d"], count: int) -> Int[np.ndarra
     Returns:
         The rows, the first chosen first, shape (min(count, n),).
 
-    Example:
+    Examples:
         >>> corners = np.array([[1, 0.1], [1, 0], [0, 1], [-1, 0.2]], np.float32)
         >>> diverse_rows(corners, 3).tolist()
         [2, 1, 3]

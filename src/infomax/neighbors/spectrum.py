@@ -20,7 +20,7 @@ def effective_rank(vectors: Float[Tensor, "n d"]) -> float:
     Source:
         Roy & Vetterli (2007), "The effective rank: A measure of effective dimensionality", EUSIPCO.
 
-    Example:
+    Examples:
         >>> import torch
         >>> round(effective_rank(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])), 3)
         2.0

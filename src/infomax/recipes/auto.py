@@ -11,7 +11,7 @@ after an hour (docs/closed-form.md). Three things decide which of its recipes su
 - The time. The finest recipe is taken that learns from the images and embeds them within the minutes that are given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -19,10 +19,12 @@ import torch
 from infomax.errors import InfoMaxError
 from infomax.images.probe import probe_source
 from infomax.images.source import Source
+from infomax.kinds.registry import IMAGES
 from infomax.progress import duration
 from infomax.recipes.recipe import Recipe
 from infomax.recipes.registry import AUTO, RECIPES, find_recipe, recipe_from_config
 from infomax.recipes.spectral import SPECTRAL, SPECTRAL_64, SPECTRAL_96, SPECTRAL_FAST
+from infomax.recipes.spectral_text import SPECTRAL_TEXT
 
 MINUTES = 5.0  # on a CPU, to learn from a collection and to embed it
 SMALL = 6_000  # tiny images, below which the fine recipe gains nothing measurable
@@ -56,6 +58,7 @@ def resolve_recipe(
     device: torch.device,
     before: Mapping[str, Any] | None = None,
     minutes: float | None = None,
+    kind: str = IMAGES,
 ) -> Choice:
     """Find the recipe that a training uses.
 
@@ -67,6 +70,7 @@ def resolve_recipe(
         device: Where the training computes, for "auto".
         before: The recipe in the config.json of a run to resume.
         minutes: Time in which "auto" is to learn from the collection and to embed it; None for MINUTES.
+        kind: The kind of data in the collection, for "auto".
 
     Returns:
         The recipe in full, and why.
@@ -82,7 +86,7 @@ def resolve_recipe(
     elif recipe in (None, AUTO) and before is not None:
         choice = Choice(recipe_from_config(before), "")
     elif recipe is None or recipe == AUTO:
-        choice = choose_recipe(source, device, MINUTES if minutes is None else minutes)
+        choice = CHOICES[kind](source, device, MINUTES if minutes is None else minutes)
     else:
         choice = Choice(find_recipe(recipe), "")
     _refuse_settings_of_others(choice.recipe, settings or {})
@@ -126,6 +130,28 @@ def choose_recipe(source: Source, device: torch.device, minutes: float = MINUTES
     if seen.side >= RESOLUTIONS[0][0]:
         reason += "; for photos of things a pretrained net knows more: --recipe backbone"
     return Choice(recipe, reason)
+
+
+def choose_text_recipe(source: Source, device: torch.device, minutes: float = MINUTES) -> Choice:  # noqa: ARG001
+    """Choose the recipe of texts: there is one, and it is bounded in time by its own settings.
+
+    Args:
+        source: The collection.
+        device: Where the training computes.
+        minutes: Ignored.
+
+    Returns:
+        The recipe, with a reason.
+
+    """
+    return Choice(SPECTRAL_TEXT, f"recipe {SPECTRAL_TEXT.name}, for {len(source.entries)} texts")
+
+
+CHOICES: Mapping[str, Callable[[Source, torch.device, float], Choice]] = {
+    SPECTRAL.data: choose_recipe,
+    SPECTRAL_TEXT.data: choose_text_recipe,
+}
+"""What chooses a recipe, by the kind of data."""
 
 
 def _refuse_settings_of_others(recipe: Recipe, settings: Mapping[str, Any]) -> None:

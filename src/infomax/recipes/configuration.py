@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from infomax.errors import InfoMaxError
-from infomax.images import LoadedImages
 from infomax.images.census import count_left_out
+from infomax.kinds.kind import Loaded
 from infomax.recipes.recipe import Recipe
 from infomax.recipes.registry import recipe_from_config
 from infomax.training.context import TrainingContext
@@ -16,13 +16,13 @@ from infomax.training.run_folder import Run
 from infomax.version import __version__
 
 
-def configuration(recipe: Recipe, described: str, images: LoadedImages, context: TrainingContext) -> dict[str, Any]:
+def configuration(recipe: Recipe, described: str, items: Loaded, context: TrainingContext) -> dict[str, Any]:
     """Put together config.json: all that the result depends on.
 
     Args:
         recipe: The recipe in full.
         described: The SOURCE, as it is called in messages.
-        images: The images as loaded.
+        items: What it was learned from, as loaded.
         context: Where the training computes.
 
     Returns:
@@ -40,12 +40,12 @@ def configuration(recipe: Recipe, described: str, images: LoadedImages, context:
         "versions": {"infomax": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "data": {
             "source": described,
-            "images": len(images.pixels),
-            "skipped": len(images.skipped),
-            "fingerprint": images.fingerprint,
-            "left_out": count_left_out(images.skipped, images.census),
+            "images": len(items.examples),
+            "skipped": len(items.skipped),
+            "fingerprint": items.fingerprint,
+            "left_out": count_left_out(items.skipped, items.census),
         },
-        "reading": images.options.to_dict(),
+        "reading": items.options.to_dict(),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, final, get_args
 from infomax.constraints import FINITE, AtLeast, OneOf, not_negative, positive
 from infomax.errors import InfoMaxError
 from infomax.information import bounds
+from infomax.information.channels import NOISE_CHANNELS
 from infomax.information.critics import Bilinear, Concatenated, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
 from infomax.information.pairs import PAIRINGS
@@ -24,6 +25,7 @@ from infomax.representation.objectives import (
     Objective,
     PriorMatching,
     Sum,
+    ThroughNoise,
 )
 from infomax.training.schedule import Schedule
 
@@ -60,8 +62,11 @@ class DeepInfoMax(Recipe):
             all pairs for the other bounds, which need many negatives.
         critic: "auto" is the concatenating critic of Su (2018) for an f-divergence, and for the other bounds the
             separable critic, which scores all pairs at once.
-        prior: gaussian in closed form, adversarial-uniform or adversarial-gaussian by a discriminator, or none.
-        global_target: Whether the code is paired with the image's own code or with its flattened feature map.
+        prior: gaussian in closed form, sliced-gaussian by a test along all directions, adversarial-uniform or
+            adversarial-gaussian by a discriminator, noise-gaussian or noise-uniform by noise on the code, or none.
+        noise: Size of that noise, for codes of spread 1. The encoder is deterministic then.
+        global_target: What the code is paired with: itself, its mean without noise, or the flattened feature map. With
+            a noisy prior it is never the noisy code itself.
         learning_rate: Of Adam.
         epsilon: Of Adam.
 
@@ -83,7 +88,8 @@ class DeepInfoMax(Recipe):
     divergence: Annotated[str, OneOf(tuple(DIVERGENCES))] = "gan"
     pairs: Annotated[str, OneOf(("auto", *PAIRINGS))] = "auto"
     critic: Annotated[str, OneOf(("auto", *_CRITICS))] = "auto"
-    prior: Annotated[str, OneOf((*PRIORS, "none"))] = "gaussian"
+    prior: Annotated[str, OneOf((*PRIORS, *NOISE_CHANNELS, "none"))] = "gaussian"
+    noise: Annotated[float, positive(0.3)] = 0.3
     global_target: Annotated[GlobalTarget, OneOf(get_args(GlobalTarget))] = "code"
     learning_rate: Annotated[float, positive(0.001)] = 1e-3
     epsilon: Annotated[float, not_negative(1e-7)] = 1e-7
@@ -104,8 +110,9 @@ class DeepInfoMax(Recipe):
         return self.size, self.scale, self.shift
 
     def encoder(self) -> ConvolutionalEncoder:
-        """Make the encoder of Su (2018)."""
-        return ConvolutionalEncoder(self.size, self.blocks, self.dim, self.scale, self.shift)
+        """Make the encoder of Su (2018), without a variance of the code where the prior has the noise."""
+        stochastic = self.prior not in NOISE_CHANNELS
+        return ConvolutionalEncoder(self.size, self.blocks, self.dim, self.scale, self.shift, stochastic=stochastic)
 
     def objective(self) -> Objective:
         """Make the objective of Su (2018), eq. 14, with new critics."""
@@ -114,17 +121,19 @@ class DeepInfoMax(Recipe):
         pairs = PAIRINGS[self.pairs if self.pairs != "auto" else "derangement" if simple else "all-pairs"]
         critic = _CRITICS[self.critic if self.critic != "auto" else "concatenated" if simple else "separable"]
         local, dim = self.blocks[-1], self.dim
-        whole = dim if self.global_target == "code" else local * (self.size // 2 ** len(self.blocks)) ** 2
+        noisy = self.prior in NOISE_CHANNELS
+        target: GlobalTarget = "mean" if noisy and self.global_target == "code" else self.global_target
+        whole = local * (self.size // 2 ** len(self.blocks)) ** 2 if target == "feature-map" else dim
         terms: list[Objective] = []
         if self.alpha:
-            terms.append(self.alpha * GlobalInfo(critic(dim, whole, dim), bound, pairs, target=self.global_target))
+            terms.append(self.alpha * GlobalInfo(critic(dim, whole, dim), bound, pairs, target=target))
         if self.beta:
             terms.append(self.beta * LocalInfo(critic(dim, local, dim), bound, pairs))
         if self.delta:
             terms.append(self.delta * CrossPositionInfo(critic(local, local, dim), bound, pairs))
-        if self.gamma and self.prior != "none":
+        if self.gamma and self.prior in PRIORS:
             terms.append(self.gamma * PriorMatching(PRIORS[self.prior](dim)))
-        return Sum(*terms)
+        return ThroughNoise(Sum(*terms), NOISE_CHANNELS[self.prior](self.noise)) if noisy else Sum(*terms)
 
     def schedule(self) -> Schedule:
         """Train by Adam at a constant rate."""

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from infomax.constraints import FINITE, FRACTION, AtLeast, OneOf, positive
 from infomax.errors import InfoMaxError
 from infomax.information import bounds
+from infomax.information.channels import NOISE_CHANNELS
 from infomax.information.critics import Bilinear, Concatenated, Cosine, Critic, Separable
 from infomax.information.divergences import DIVERGENCES
 from infomax.information.pairs import PAIRINGS
@@ -27,7 +28,7 @@ from infomax.representation.encoders import (
     VisionTransformer,
     WhitenedEncoder,
 )
-from infomax.representation.objectives import CrossViewInfo, Objective, PriorMatching, Sum
+from infomax.representation.objectives import CrossViewInfo, Objective, PriorMatching, Sum, ThroughNoise
 from infomax.training.context import TrainingContext
 from infomax.training.schedule import Schedule
 from infomax.training.trainer import Trainer
@@ -74,7 +75,9 @@ class MultiViewInfoMax(Recipe):
         hidden: Hidden width of the critics; they are the projection heads.
         rank: Output dimensions of the critics.
         temperature: Of the cosine critic.
-        prior: none, gaussian (which makes the code stochastic), adversarial-uniform or adversarial-gaussian.
+        prior: none, gaussian (which makes the code stochastic), sliced-gaussian by a test along all directions,
+            adversarial-uniform or adversarial-gaussian, noise-gaussian or noise-uniform by noise on the code.
+        noise: Size of that noise, for codes of spread 1.
         optimizer: Its name.
         learning_rate: Of the optimizer; for LARS and Muon, of the matrices.
         adamw_learning_rate: Of the vectors, which Muon leaves to AdamW.
@@ -116,7 +119,8 @@ class MultiViewInfoMax(Recipe):
     hidden: Annotated[int, AtLeast(1)] = 512
     rank: Annotated[int, AtLeast(1)] = 128
     temperature: Annotated[float, positive(0.2)] = 0.2
-    prior: Annotated[str, OneOf(("none", *PRIORS))] = "none"
+    prior: Annotated[str, OneOf(("none", *PRIORS, *NOISE_CHANNELS))] = "none"
+    noise: Annotated[float, positive(0.3)] = 0.3
     optimizer: str = "muon"
     learning_rate: float = 0.02
     adamw_learning_rate: float = 2e-3
@@ -155,14 +159,16 @@ class MultiViewInfoMax(Recipe):
             pairs=PAIRINGS[self.pairs],
             n_targets=self.views,
         )
+        noisy = self.prior in NOISE_CHANNELS
         terms: list[Objective] = []
         if self.alpha:
-            terms.append(self.alpha * between(self._critic(self.dim, shared=True)))
+            critic = self._critic(self.dim, shared=True)
+            terms.append(self.alpha * between(critic, target="mean" if noisy else "code"))
         if self.beta:
             terms.append(self.beta * between(self._critic(self._channels(), shared=False), target="positions"))
-        if self.gamma and self.prior != "none":
+        if self.gamma and self.prior in PRIORS:
             terms.append(self.gamma * PriorMatching(PRIORS[self.prior](self.dim)))
-        return Sum(*terms)
+        return ThroughNoise(Sum(*terms), NOISE_CHANNELS[self.prior](self.noise)) if noisy else Sum(*terms)
 
     def schedule(self) -> Schedule:
         """Train in full batches by the optimizer of the settings."""

@@ -8,10 +8,12 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from infomax.constraints import validate_fields, validate_type
 from infomax.errors import InfoMaxError
+from infomax.kinds.kind import DataKind
+from infomax.kinds.registry import IMAGES, find_kind
 from infomax.progress import staged_progress
 from infomax.representation.encoders import Encoder
 from infomax.representation.objectives import Objective
@@ -29,7 +31,7 @@ class Recipe(ABC):
 
     Attributes:
         name: What `--recipe` calls it.
-        size: Side of the images, in pixels.
+        size: How much of an item is taken: the side of the images in pixels, the words of a text.
         dim: Numbers in a code.
 
     """
@@ -37,12 +39,20 @@ class Recipe(ABC):
     kind: ClassVar[str]
     """What config.json calls the class."""
 
+    data: ClassVar[str] = IMAGES
+    """The kind of data that it takes, by its name in `infomax.kinds`."""
+
     name: str
     size: int
     dim: int
 
     def __post_init__(self) -> None:
         validate_fields(self)
+
+    @property
+    def data_kind(self) -> DataKind:
+        """The kind of data that the recipe takes."""
+        return find_kind(self.data)
 
     @property
     @abstractmethod
@@ -96,7 +106,7 @@ class Recipe(ABC):
         self,
         encoder: Encoder,
         objective: Objective | None,
-        pixels: UInt8[np.ndarray, "n h w 3"],
+        examples: Shaped[np.ndarray, "n ..."],
         labels: Sequence[str] | None,
         context: TrainingContext,
     ) -> None:
@@ -105,7 +115,7 @@ class Recipe(ABC):
         Args:
             encoder: Trained in place.
             objective: Its critics are trained in place.
-            pixels: The images (n, size, size, 3), 0..255.
+            examples: What the encoder takes, one row an item: pixels (n, size, size, 3), say.
             labels: Their labels, for diagnostics alone; None without labels.
             context: Where to compute, log and save.
 
@@ -113,7 +123,7 @@ class Recipe(ABC):
         schedule = self.schedule()
         assert schedule is not None
         assert objective is not None
-        Trainer(encoder, objective, schedule, context).fit(pixels, labels)
+        Trainer(encoder, objective, schedule, context).fit(examples, labels)
 
     def stage_seconds(self, n: int, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
         """Estimate how long each stage of a training takes, decoding first.

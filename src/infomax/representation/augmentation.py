@@ -152,7 +152,7 @@ def augment(
     Raises:
         InfoMaxError: If a view is larger than the images.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from infomax.representation.augmentation import CropPolicy, augment
         >>> images = torch.randint(0, 256, (10, 32, 32, 3), dtype=torch.uint8)

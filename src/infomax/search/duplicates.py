@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
+from infomax.kinds.kind import DataKind
 from infomax.search.presence import container_of, file_key
 from infomax.search.results import Group, GroupKind, IndexedImage, Thumbnails
 from infomax.search.row_writer import id_of
@@ -69,7 +70,8 @@ class DuplicateOptions:
 def find_duplicates(
     store: Store,
     dim: int,
-    thumbnails: Thumbnails,
+    data: DataKind,
+    cards: Thumbnails,
     options: DuplicateOptions,
     counts: Callable[[str], bool] | None = None,
     miniatures_file: Path | None = None,
@@ -79,7 +81,8 @@ def find_duplicates(
     Args:
         store: The rows.
         dim: Dimension of the vectors.
-        thumbnails: Where thumbnails come from.
+        data: The kind of data, which compares cards.
+        cards: Where they come from; of images, their thumbnails.
         options: Which duplicates to find.
         counts: Whether the image of a path counts; only asked for candidates. None where all do.
         miniatures_file: File that keeps miniatures of the thumbnails; None for none.
@@ -91,7 +94,7 @@ def find_duplicates(
     from infomax.neighbors.groups import complete_linkage, least_cosine  # torch loads when it is first needed
 
     contents = _Contents.read(store, dim)
-    same, near = _compare(contents, thumbnails, options, miniatures_file)
+    same, near = _compare(contents, data, cards, options, miniatures_file)
     links = [*same, *near]
     candidates = {each for pair in links for each in pair} | contents.repeated
     rows_of = {each: _separate_files(contents, contents.rows[each], counts) for each in candidates}
@@ -115,25 +118,23 @@ def find_duplicates(
 
 
 def find_blank_images(
-    store: Store, dim: int, thumbnails: Thumbnails, miniatures_file: Path | None = None
+    store: Store, dim: int, data: DataKind, cards: Thumbnails, miniatures_file: Path | None = None
 ) -> list[IndexedImage]:
     """Find images that show next to nothing; see `Index.blank_images`.
 
     Args:
         store: The rows.
         dim: Dimension of the vectors.
-        thumbnails: Where thumbnails come from.
+        data: The kind of data, which looks at cards.
+        cards: Where they come from; of images, their thumbnails.
         miniatures_file: File that keeps miniatures of the thumbnails; None for none.
 
     Returns:
         The images, in the order of their paths.
 
     """
-    from infomax.copies.miniatures import load_or_make
-
     contents = _Contents.read(store, dim)
-    small = load_or_make(contents.keys, contents.reader(thumbnails), miniatures_file)
-    blank = np.flatnonzero(small.blank & (small.sides > 0)).tolist()
+    blank = np.flatnonzero(data.copies(contents.keys, contents.reader(cards), miniatures_file).blank).tolist()
     ids = [contents.ids[row] for row in sorted(row for each in blank for row in contents.rows[each])]
     known = fetch_images(store, ids)
     return [known[each] for each in ids if each in known]
@@ -172,44 +173,32 @@ class _Contents:
         """Contents of several rows."""
         return {each for each, rows in enumerate(self.rows) if len(rows) > 1}
 
-    def reader(self, thumbnails: Thumbnails) -> Callable[[Sequence[int]], list[bytes | None]]:
-        """Maps contents to their thumbnails."""
+    def reader(self, cards: Thumbnails) -> Callable[[Sequence[int]], list[bytes | None]]:
+        """Maps contents to their cards."""
 
         def read(wanted: Sequence[int]) -> list[bytes | None]:
             ids = [self.ids[self.rows[each][0]] for each in wanted]
-            found = thumbnails(ids)
+            found = cards(ids)
             return [found.get(each) for each in ids]
 
         return read
 
 
 def _compare(
-    contents: _Contents, thumbnails: Thumbnails, options: DuplicateOptions, file: Path | None
+    contents: _Contents, data: DataKind, cards: Thumbnails, options: DuplicateOptions, file: Path | None
 ) -> tuple[dict[Pair, "SamePair"], list[Pair]]:
     """Pairs of contents that are the same image, and pairs that are only near. Both are in the order of linkage."""
     if not {"same image", "near"} & set(options.kinds):
         return {}, []
-    from infomax.copies.miniatures import Rectangle, load_or_make, square
-    from infomax.copies.near_duplicates import ImageComparer
-    from infomax.copies.same_image import SameImageFinder
     from infomax.neighbors.groups import pairs_above
 
-    read = contents.reader(thumbnails)
-    small = load_or_make(contents.keys, read, file)
-
-    def squares(wanted: Sequence[int], boxes: Sequence[Rectangle], side: int) -> UInt8[np.ndarray, "m side side 3"]:
-        missing = np.zeros((side, side, 3), np.uint8)  # removed meanwhile: like no other image
-        pairs = zip(read(wanted), boxes, strict=True)
-        return np.stack([square(content, side, box) if content else missing for content, box in pairs])
-
-    found = SameImageFinder(small, squares).find(
-        mirrored=options.mirrored, turned=options.turned, framed=options.framed
-    )
+    copies = data.copies(contents.keys, contents.reader(cards), file)
+    found = copies.same(mirrored=options.mirrored, turned=options.turned, framed=options.framed)
     same = {(pair.a, pair.b): pair for pair in _densest_first(found, contents.keys)}
     near: list[tuple[float, int, int]] = []
     if "near" in options.kinds:
         vectors = contents.vectors[[rows[0] for rows in contents.rows]]
-        for a, b, cosines in pairs_above(vectors, options.threshold, ImageComparer(small.pixels, small.blank).same):
+        for a, b, cosines in pairs_above(vectors, options.threshold, copies.near):
             near += zip((-cosines).tolist(), a.tolist(), b.tolist(), strict=True)
     near.sort(key=lambda link: (link[0], *sorted((contents.keys[link[1]], contents.keys[link[2]]))))
     return same, [(a, b) for _, a, b in near if (a, b) not in same]

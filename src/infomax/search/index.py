@@ -21,7 +21,7 @@ from infomax.search.queries import (
     Query,
     at_least_one,
     plain_query,
-    query_pixels,
+    query_example,
     query_vector,
     valid_metric,
 )
@@ -29,7 +29,7 @@ from infomax.search.ranking import find_matches
 from infomax.search.reader import IndexReader
 from infomax.search.results import GroupKind, Groups, IndexedImage, Matches, Outlier
 from infomax.search.roots import PresenceFilter, Roots
-from infomax.search.scan import FindDecoded, nothing_decoded
+from infomax.search.scan import FindDecoded, Read, nothing_decoded
 from infomax.search.stores.store import Store, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes, remove_rows, synchronize
 from infomax.search.vectors import GivenVectors, add_vectors, vector_of
@@ -72,7 +72,7 @@ class Index(IndexReader):
         metadata = self._folder.read_metadata()
         self.path = self._folder.path
         self.dim = metadata.dim
-        self.fingerprint = metadata.model
+        self.fingerprint, self.data = metadata.model, metadata.data
         self.device = device
         self.progress = progress
         self._given_store = store
@@ -143,7 +143,7 @@ class Index(IndexReader):
         """Bring the index up to date with a SOURCE, as `synchronize` does, or add vectors of another model.
 
         Args:
-            source: Images: a folder, files, parquet files, arrays, or a name. With vectors, the folder of their paths.
+            source: A folder, files, parquet files, arrays, or a name. With vectors, the folder of their paths.
             prune: Also remove images that have vanished from the source.
             reading: What to leave out of the source, and how large an image may be.
             **given: `vectors` and `paths`, and `labels` perhaps: see `GivenVectors`.
@@ -168,17 +168,19 @@ class Index(IndexReader):
         batch: int = COMMIT_BATCH,
         reading: ReadingOptions | None = None,
         find_decoded: FindDecoded = nothing_decoded,
+        named: bool = False,
     ) -> Changes:
         """Embed the new and changed images of a SOURCE; an interruption costs at most one batch.
 
         Args:
-            source: Images: a folder, files, parquet files, arrays, or a name.
+            source: Images, or texts: a folder, files, parquet files, arrays, or a name.
             prune: Also remove images that have vanished from the source, or with it, or are broken now.
             unmounted: Prune also where the source was on a disk that is not mounted now.
             dry_run: Only report what would be done; write nothing.
             batch: Images that are embedded and committed at a time.
             reading: What to leave out of the source, and how large an image may be.
             find_decoded: Finds images that were decoded before as the model takes them.
+            named: Whether each text in a list names a file, as on a command line.
 
         Returns:
             Numbers of images added, updated, unchanged, moved, removed and gone, and the images skipped.
@@ -191,22 +193,24 @@ class Index(IndexReader):
         missing, source = missing_sources(self._store, source, roots, unmounted=unmounted) if prune else ([], source)
         if missing and not source:
             return remove_rows(self._store, rows_below(self._store, missing), dry_run=dry_run)
+        opened = self._folder.open_source(source, options, roots, self.kind, remember=not dry_run, named=named)
         changes = synchronize(
-            *(self._store, self._folder.open_source(source, options, roots, remember=not dry_run), self.model.encode),
-            size=self.model.recipe_.size,
+            *(self._store, opened, self.model.encode, self._reader(options)),
             model=self.fingerprint,
             roots=roots,
             prune=prune,
             dry_run=dry_run,
             batch=batch,
             progress=self.progress,
-            options=options,
             find_decoded=find_decoded,
         )
         if not dry_run:
             write_skipped(self._folder.skipped_file, changes.skipped)
         rest = rows_below(self._store, missing)  # without those whose files have moved
         return changes + remove_rows(self._store, rest, dry_run=dry_run) if rest else changes
+
+    def _reader(self, options: ReadingOptions) -> Read:
+        return partial(self.kind.read, size=self.model.recipe_.size, options=options)
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove images from the index; their files stay.
@@ -230,7 +234,8 @@ class Index(IndexReader):
         """Find the k images nearest to a query, nearest first, equally near ones in the order of their paths.
 
         Args:
-            query: A file, its content, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats.
+            query: A file, its content, a PIL image, an array or tensor (h, w[, c]), or a vector (dim,) of floats. In
+                an index of texts: a file, a text, or a vector.
             k: Number of matches; an index of fewer images returns all.
             metric: "cosine" or "euclidean".
             approximate: Search faster in a large index; may miss a few matches. The default is exact.
@@ -326,8 +331,8 @@ class Index(IndexReader):
             return vector_of(self._store, query)
         if isinstance(query, np.ndarray) and query.dtype.kind == "f" and query.ndim < 3:
             return query_vector(query, self.dim, self.path)
-        pixels = query_pixels(query, self.model.recipe_.size, self.model.reading_options())
-        vector: Float[np.ndarray, " d"] = self.model.encode(pixels[None])[0]
+        example = query_example(query, self.kind, self.model.recipe_.size, self.model.reading_options())
+        vector: Float[np.ndarray, " d"] = self.model.encode(example[None])[0]
         return vector
 
     def duplicates(
@@ -364,7 +369,7 @@ class Index(IndexReader):
         presence = PresenceFilter(Roots.read(self._folder.roots_file))
         counts = None if include_gone else presence.lets_through
         file = self._folder.miniatures_file
-        groups = find_duplicates(self._store, self.dim, self.thumbnails, options, counts, file)
+        groups = find_duplicates(self._store, self.dim, self.kind, self.cards, options, counts, file)
         return Groups(self.decisions.separate(groups, self.hashes), presence.left_out, presence.missing_roots)
 
     def blank_images(self) -> list[IndexedImage]:
@@ -374,7 +379,7 @@ class Index(IndexReader):
             The images, in the order of their paths.
 
         """
-        return find_blank_images(self._store, self.dim, self.thumbnails, self._folder.miniatures_file)
+        return find_blank_images(self._store, self.dim, self.kind, self.cards, self._folder.miniatures_file)
 
     def outliers(self, n: int = 20, *, k: int = 10, metric: Metric = "cosine") -> list[Outlier]:
         """Find the n images with the largest mean distance to their k nearest: those least like the rest.

@@ -24,9 +24,11 @@ from uuid import uuid4
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.images import ReadingOptions, SourceLike, open_source
+from infomax.images import ReadingOptions, SourceLike
 from infomax.images.remembered import RememberedExclusions
 from infomax.images.source import Source
+from infomax.kinds.kind import DataKind
+from infomax.kinds.registry import IMAGES
 from infomax.paths import expand_home, quoted_path
 from infomax.search.roots import Roots
 from infomax.search.stores import create_store, open_store
@@ -51,6 +53,7 @@ class IndexMetadata:
         model: Fingerprint of the model; rows of another model do not belong here.
         dim: Dimension of the vectors.
         embeds: Whether the folder holds the model; else the vectors come from outside.
+        data: The kind of data that the model takes, by its name in `infomax.kinds`.
 
     """
 
@@ -58,6 +61,7 @@ class IndexMetadata:
     model: str
     dim: int
     embeds: bool = True
+    data: str = IMAGES
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class IndexFolder:
             fitted, wanted = None, model.metadata()
         else:
             fitted = model if isinstance(model, InfoMax) else InfoMax.load(model)
-            wanted = IndexMetadata(FORMAT, fitted.fingerprint, fitted.recipe_.dim)
+            wanted = IndexMetadata(FORMAT, fitted.fingerprint, fitted.recipe_.dim, data=fitted.recipe_.data)
         if not self.exists:
             self._make(wanted, fitted)
         found = self.read_metadata()
@@ -148,7 +152,7 @@ class IndexFolder:
             OSError: The place cannot be written to.
 
         """
-        self._make(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim), model)
+        self._make(IndexMetadata(FORMAT, model.fingerprint, model.recipe_.dim, data=model.recipe_.data), model)
 
     def _make(self, metadata: IndexMetadata, model: "InfoMax | None") -> None:
         """Make the folder with an empty store. An index that another process makes meanwhile is as good."""
@@ -198,14 +202,18 @@ class IndexFolder:
             )
         return metadata
 
-    def open_source(self, source: SourceLike, options: ReadingOptions, roots: Roots, *, remember: bool) -> Source:
+    def open_source(
+        self, source: SourceLike, options: ReadingOptions, roots: Roots, kind: DataKind, *, remember: bool, named: bool
+    ) -> Source:
         """Open a source without what was left out of it before.
 
         Args:
             source: What the user named.
             options: How it is read.
             roots: Folders that were indexed before.
+            kind: The kind of data.
             remember: Whether to remember its folders, and what is left out now.
+            named: Whether each text in a list names a file, as on a command line.
 
         Returns:
             The source.
@@ -215,7 +223,7 @@ class IndexFolder:
 
         """
         excluded = RememberedExclusions(self.excluded_file)
-        opened = open_source(source, excluded.applied(source, options))
+        opened = kind.open(source, excluded.applied(source, options), named=named)
         if remember:
             roots.add(opened.roots() or [], self.roots_file)
             excluded.add(source, options)

@@ -65,7 +65,7 @@ def walk(positions: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
     Returns:
         The rows in the order of the walk, shape (n,).
 
-    Example:
+    Examples:
         >>> walk(np.array([[0.1, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.9]])).tolist()
         [0, 2, 3, 1]
 

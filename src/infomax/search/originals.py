@@ -146,7 +146,7 @@ def combine(
     Raises:
         InfoMaxError: There is no vector to be near to.
 
-    Example:
+    Examples:
         >>> combine([np.array([2.0, 0.0])], [np.array([0.0, 3.0])]).tolist()
         [1.0, -0.5]
 

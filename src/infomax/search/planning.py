@@ -5,7 +5,6 @@ from pathlib import Path
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images import SourceLike
-from infomax.images.opening import open_source
 from infomax.images.several import without_repeats
 from infomax.search.sync import Changes
 
@@ -14,7 +13,7 @@ def plan(source: SourceLike, model: str | Path | None, options: ReadingOptions =
     """Report what a synchronization would do to an index that does not exist yet.
 
     Args:
-        source: Images: a folder, files, parquet files, arrays, or a name.
+        source: Images or texts: a folder, files, parquet files, or a name.
         model: RUN folder of the model that the index would be made with.
         options: What to leave out.
 
@@ -29,6 +28,6 @@ def plan(source: SourceLike, model: str | Path | None, options: ReadingOptions =
 
     if model is None:
         raise InfoMaxError("a new index needs a model: give --model RUN, the folder that infomax fit wrote")
-    InfoMax.load(model)
-    found = without_repeats(open_source(source, options))
+    kind = InfoMax.load(model).recipe_.data_kind
+    found = without_repeats(kind.open(source, options, named=True))
     return Changes(len(found.entries), 0, 0, 0, found.census().unread, found.census())

@@ -29,7 +29,7 @@ def is_gone(path: str) -> bool:
     Returns:
         Whether the file is gone; False where the row never had a file.
 
-    Example:
+    Examples:
         >>> is_gone("/no/such/file.jpg"), is_gone("/no/such/file.parquet#3"), is_gone("digits#3")
         (True, True, False)
 
@@ -63,7 +63,7 @@ def container_of(path: str) -> str:
     Returns:
         The path without `#row` at its end.
 
-    Example:
+    Examples:
         >>> container_of("/data/train.parquet#12"), container_of("/photos/cat.jpg")
         ('/data/train.parquet', '/photos/cat.jpg')
 

@@ -8,16 +8,18 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from numpy.typing import NDArray
 from PIL import Image
 
 from infomax.constraints import whole_number
 from infomax.decoding.broken import BrokenImage, TooLargeImage
-from infomax.decoding.image import center_crop_resize, no_pillow_warnings
+from infomax.decoding.image import no_pillow_warnings
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
-from infomax.images.pixels import SupportsArray, as_array, pixels_of_pil, to_pixels, validate_image
+from infomax.images.pixels import SupportsArray, as_array
+from infomax.kinds.kind import DataKind
+from infomax.kinds.registry import IMAGES, find_kind
 from infomax.neighbors.distances import Metric
 from infomax.paths import expand_home, printable, quoted_path
 from infomax.search.stores.store import Filter
@@ -52,7 +54,7 @@ class UnusableQuery(InfoMaxError):
 def query_pixels(
     query: Query, size: int, options: ReadingOptions = DEFAULT_OPTIONS
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """Decode a query as the model sees it: upright, cropped to the central square, resized.
+    """Decode a query as a model of images sees it: upright, cropped to the central square, resized.
 
     Args:
         query: An image as `plain_query` leaves it.
@@ -66,32 +68,39 @@ def query_pixels(
         UnusableQuery: The query is no image.
 
     """
+    return query_example(query, find_kind(IMAGES), size, options)
+
+
+def query_example(
+    query: Query, kind: DataKind, size: int, options: ReadingOptions = DEFAULT_OPTIONS
+) -> Shaped[np.ndarray, "..."]:
+    """Read a query as a model takes it.
+
+    Args:
+        query: An image, or what else the kind reads, as `plain_query` leaves it.
+        kind: The kind of data.
+        size: Side of the square, in pixels, or words of a text.
+        options: How images are read. Content that comes without a file, such as an upload, is held to Pillow's limit.
+
+    Returns:
+        What the model takes of it.
+
+    Raises:
+        UnusableQuery: The query is nothing of the kind.
+
+    """
     if isinstance(query, bytes):
         options = replace(options, max_pixels=None)
     try:
         with no_pillow_warnings():
-            return center_crop_resize(_content(query), size, options)
+            return kind.example(query, size, options)
     except (BrokenImage, TypeError, ValueError) as error:
-        name = quoted_path(query) if isinstance(query, str | Path) else "the image given"
+        name = quoted_path(query) if isinstance(query, str | Path) else f"the {kind.noun} given"
         large = isinstance(error, TooLargeImage)
         reason = error.size if isinstance(error, TooLargeImage) else str(error)
-        message = f"{name} cannot be searched with ({reason}): give {'a smaller' if large else 'an'} image"
+        better = f"a smaller {kind.noun}" if large else kind.wanted
+        message = f"{name} cannot be searched with ({reason}): give {better}"
         raise UnusableQuery(message, reason, too_large=large) from None
-
-
-def _content(query: Query) -> bytes | Path | NDArray[np.uint8]:
-    """What a query is decoded from. Raises BrokenImage or InfoMaxError if it is no image."""
-    if isinstance(query, Image.Image):
-        pixels = pixels_of_pil(query)
-        if isinstance(pixels, BrokenImage):
-            raise pixels
-        return pixels
-    if isinstance(query, np.ndarray):
-        validate_image(query.dtype, query.shape, "an array that")
-        return to_pixels(query, "an array that")
-    if isinstance(query, str | bytes | Path):
-        return expand_home(query) if isinstance(query, str) else query
-    raise BrokenImage(f"a {type(query).__name__}")
 
 
 def plain_query(query: Query) -> Query:

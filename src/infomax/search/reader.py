@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
 from infomax.images.source import file_version
+from infomax.kinds.kind import DataKind
+from infomax.kinds.registry import IMAGES, find_kind
 from infomax.search.decisions import Decision, Decisions
 from infomax.search.index_folder import IndexFolder
 from infomax.search.ordering import Order, ordered_ids
@@ -39,6 +41,7 @@ class IndexReader:
         path: Folder of the index.
         dim: Dimension of the vectors.
         fingerprint: Fingerprint of the model.
+        data: The kind of data, by its name in `infomax.kinds`.
 
     """
 
@@ -47,6 +50,7 @@ class IndexReader:
     fingerprint: str
     _folder: IndexFolder
     _store: Store
+    data: str = IMAGES
     _tagged: tuple[object, TaggedRows] | None = None
 
     def __len__(self) -> int:
@@ -120,6 +124,23 @@ class IndexReader:
 
         Returns:
             Contents of WebPs by id; ids without an image are left out.
+
+        """
+        return {id_: self.kind.drawn(card) for id_, card in self.cards(ids).items()}
+
+    @property
+    def kind(self) -> DataKind:
+        """The kind of data in the index."""
+        return find_kind(self.data)
+
+    def cards(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Get what the index keeps to show its items: the thumbnails of images, the beginnings of texts.
+
+        Args:
+            ids: Ids of the items.
+
+        Returns:
+            The cards by id, as the kind of data has them; ids without an item are left out.
 
         """
         rows = self._store.fetch(list(dict.fromkeys(ids)), ["id", "thumbnail"])

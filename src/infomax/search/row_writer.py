@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 
 from infomax.decoding.exif import ImageMetadata
 from infomax.errors import InfoMaxError
@@ -17,7 +17,7 @@ from infomax.search.stores.store import Store, schema, vector_column
 COMPACT_EVERY = 100  # commits after which the store is compacted, even in the middle of a synchronization
 _REMOVED_AT_ONCE = 500
 
-Embed = Callable[[UInt8[np.ndarray, "n s s 3"]], Float[np.ndarray, "n d"]]
+Embed = Callable[[Shaped[np.ndarray, "n ..."]], Float[np.ndarray, "n d"]]
 
 
 def id_of(path: str) -> str:
@@ -211,7 +211,7 @@ def mtime_of(version: str) -> float | None:
     Returns:
         Seconds since 1970; None if the version has no time.
 
-    Example:
+    Examples:
         >>> mtime_of("1024:1500000000 absent"), mtime_of("")
         (1.5, None)
 

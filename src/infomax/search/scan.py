@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 from numpy.typing import NDArray
 
 from infomax.decoding.broken import BrokenImage
 from infomax.decoding.exif import ImageMetadata
-from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
 from infomax.images.source import Content, content_digest
+from infomax.images.thumbnails import Thumbnail
+from infomax.kinds.kind import ReadItem
 from infomax.paths import printable
 from infomax.search.row_comparison import Listing, RowComparison
-from infomax.search.thumbnails import Thumbnail, decode_views
 
 _CHUNK = 16  # images given to a thread at a time; each may be large
 
-_Decode = Callable[[bytes | Path | NDArray[Any]], tuple[UInt8[np.ndarray, "s s 3"], Thumbnail, ImageMetadata]]
+Read: TypeAlias = Callable[[bytes | Path | NDArray[Any]], ReadItem]
+"""Reads an image, or an item of another kind, from its content as it is stored."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class DecodedImage:
     """An image that is ready to be embedded.
 
     Attributes:
-        pixels: Square that the model takes, 0 to 255.
-        thumbnail: Small version for display.
+        pixels: What the model takes: the square of an image, 0 to 255, or the words of a text.
+        thumbnail: Small version for display, or the card of what is no image.
         metadata: What the file says of itself.
 
     """
 
-    pixels: UInt8[np.ndarray, "s s 3"]
+    pixels: Shaped[np.ndarray, "..."]
     thumbnail: Thumbnail
     metadata: ImageMetadata
 
@@ -80,8 +81,7 @@ def nothing_decoded(_digest: str) -> None:
 def scan(
     listing: Listing,
     comparison: RowComparison,
-    size: int | None,
-    options: ReadingOptions = DEFAULT_OPTIONS,
+    read: Read | None,
     find_decoded: FindDecoded = nothing_decoded,
 ) -> Generator[ScanResult, None, None]:
     """Read all images that may have changed, in order, by one thread per core.
@@ -89,8 +89,7 @@ def scan(
     Args:
         listing: Images of a source.
         comparison: Differences between the listing and the index.
-        size: Side of the decoded squares in pixels. None to decode nothing; then the pixels are empty.
-        options: How images are read.
+        read: Reads an image as the model takes it. None to decode nothing; then the pixels are empty.
         find_decoded: Finds images that need not be decoded again.
 
     Yields:
@@ -99,9 +98,8 @@ def scan(
     """
 
     def inspect_chunk(chunk: Sequence[tuple[int, Content]]) -> list[ScanResult]:
-        return [_inspect(content, listing, position, comparison, decoded, find_decoded) for position, content in chunk]
+        return [_inspect(content, listing, position, comparison, read, find_decoded) for position, content in chunk]
 
-    decoded = None if size is None else partial(decode_views, size=size, options=options)
     contents = zip(comparison.changed, listing.source.read(comparison.changed), strict=True)
     workers = cores()
     with ThreadPoolExecutor(workers) as pool:
@@ -119,7 +117,7 @@ def _inspect(
     listing: Listing,
     position: int,
     comparison: RowComparison,
-    decoded: _Decode | None,
+    read: Read | None,
     find_decoded: FindDecoded,
 ) -> ScanResult:
     path = listing.paths[position]
@@ -133,9 +131,9 @@ def _inspect(
             return found(digest, length, None)
         if digest in comparison.lost:
             return found(digest, length, None, is_known=True)
-        if decoded is None:
+        if read is None:
             return found(digest, length, _NOT_DECODED)
-        image = find_decoded(digest) or DecodedImage(*decoded(content.data))
+        image = find_decoded(digest) or DecodedImage(*read(content.data))
         return found(digest, length, image)
     except BrokenImage as broken:
         return found("", 0, broken)

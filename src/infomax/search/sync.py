@@ -11,16 +11,15 @@ from dataclasses import dataclass, field, fields
 from itertools import islice
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 
 from infomax.decoding.broken import BrokenImage, UnreadableImage
 from infomax.decoding.image import no_pillow_warnings
-from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
-from infomax.images import Skipped, SourceLike
+from infomax.images import Skipped
 from infomax.images.census import Census
-from infomax.images.opening import open_source
 from infomax.images.several import without_repeats
+from infomax.images.source import Source
 from infomax.paths import quoted_path
 from infomax.progress import Advance, progress_bar
 from infomax.search.presence import gone_among
@@ -28,7 +27,7 @@ from infomax.search.queries import at_least_one
 from infomax.search.roots import NOWHERE, Roots
 from infomax.search.row_comparison import Listing, RowComparison, compare_rows, list_images
 from infomax.search.row_writer import ContentReuse, Embed, Reuse, RowWriter
-from infomax.search.scan import FindDecoded, ScanResult, nothing_decoded, scan
+from infomax.search.scan import FindDecoded, Read, ScanResult, nothing_decoded, scan
 from infomax.search.stores.store import Store
 
 COMMIT_BATCH = 500  # images that are embedded and committed at a time
@@ -68,46 +67,44 @@ class Changes:
 
 def synchronize(
     store: Store,
-    source: SourceLike,
+    source: Source,
     embed: Embed,
+    read: Read,
     *,
-    size: int,
     model: str,
     roots: Roots = NOWHERE,
     prune: bool = False,
     dry_run: bool = False,
     batch: int = COMMIT_BATCH,
     progress: bool = False,
-    options: ReadingOptions = DEFAULT_OPTIONS,
     find_decoded: FindDecoded = nothing_decoded,
 ) -> Changes:
     """Make the rows of a store match the images of a source, one row an image; rows of other sources stay.
 
     Args:
         store: Rows of the index.
-        source: Anything that `open_source` takes.
-        embed: Function from images (n, size, size, 3) to vectors (n, d).
-        size: Side of the images that `embed` takes, in pixels.
+        source: An open source of images, or of another kind of data.
+        embed: Function from images (n, size, size, 3), or other examples, to vectors (n, d).
+        read: Reads an image as `embed` takes it, with what is shown of it.
         model: Fingerprint of the model, stored in new rows.
         roots: Folders that were indexed before, by which a missing file and a missing disk are told apart.
         prune: Also remove rows below the roots of the source whose image is gone or broken, rather than unreadable.
         dry_run: Change nothing. Images are not decoded then, so broken ones are not counted.
         batch: Images that are embedded and committed at a time.
         progress: Whether to draw a progress bar.
-        options: What to leave out, and how images are read.
-        find_decoded: Finds images that were decoded before, at this size and by these options.
+        find_decoded: Finds images that were decoded before, as `read` would do it.
 
     Returns:
         The changes.
 
     Raises:
-        InfoMaxError: The source cannot be opened or pruned, the store cannot be written to, or the batch is below 1.
+        InfoMaxError: The source cannot be pruned, the store cannot be written to, or the batch is below 1.
 
     """
     at_least_one(batch, "batch")
-    listing, writer = _list(source, options, prune=prune), RowWriter(store, embed, model)
+    listing, writer = _list(source, prune=prune), RowWriter(store, embed, model)
     comparison = compare_rows(store, listing, roots)
-    results = scan(listing, comparison, None if dry_run else size, options, find_decoded)
+    results = scan(listing, comparison, None if dry_run else read, find_decoded)
     bar = progress_bar("indexing", len(listing.paths), done=comparison.unchanged, shown=progress)
     with no_pillow_warnings(), bar as advance, closing(results):
         counter = _process(results, comparison, None if dry_run else writer, batch, advance)
@@ -152,13 +149,13 @@ def remove_rows(store: Store, paths: Sequence[str], *, dry_run: bool = False) ->
     return Changes(0, 0, 0, len(paths), [])
 
 
-def _no_embedding(images: UInt8[np.ndarray, "n s s 3"]) -> Float[np.ndarray, "n d"]:
+def _no_embedding(images: Shaped[np.ndarray, "n ..."]) -> Float[np.ndarray, "n d"]:
     raise AssertionError(f"{len(images)} images to embed where rows are only removed")
 
 
-def _list(source: SourceLike, options: ReadingOptions, *, prune: bool) -> Listing:
+def _list(source: Source, *, prune: bool) -> Listing:
     """List a source. Raises InfoMaxError if its vanished images would have to be pruned but cannot be known."""
-    listing = list_images(without_repeats(open_source(source, options)))
+    listing = list_images(without_repeats(source))
     if prune and listing.roots is None:
         raise InfoMaxError(
             f"cannot tell which images have vanished from {quoted_path(listing.source.name)}: "

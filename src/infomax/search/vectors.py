@@ -21,6 +21,7 @@ from infomax.devices import cores
 from infomax.errors import InfoMaxError
 from infomax.images import Skipped, SourceLike, write_skipped
 from infomax.images.source import content_digest, file_version
+from infomax.images.thumbnails import Thumbnail, decode_views
 from infomax.paths import expand_home, printable, quoted_path
 from infomax.progress import progress_bar
 from infomax.search.index_folder import IndexFolder
@@ -31,7 +32,6 @@ from infomax.search.rows import contents_at, fetch_hashes
 from infomax.search.scan import DecodedImage, ScanResult
 from infomax.search.stores.store import Store, schema, vector_column, vectors_of
 from infomax.search.sync import COMMIT_BATCH, Changes
-from infomax.search.thumbnails import Thumbnail, decode_views
 
 _SQUARE = 8  # pixels of the square that nobody asks for
 

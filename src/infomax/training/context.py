@@ -1,9 +1,12 @@
 """What every training is given beside its encoder, objective and images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
+from infomax.devices import bfloat16_is_fast
 from infomax.errors import InfoMaxError
 from infomax.training.distributed import Distributed
 from infomax.training.logging import TensorBoardLogger
@@ -35,13 +38,50 @@ class TrainingContext:
     distributed: Distributed = field(default_factory=Distributed)
     progress: bool = False
 
+    @classmethod
+    def of_environment(
+        cls,
+        seed: int,
+        device: torch.device,
+        run: Run | None,
+        logger: TensorBoardLogger | None,
+        before: Mapping[str, Any] | None = None,
+        *,
+        progress: bool = False,
+    ) -> "TrainingContext":
+        """Make the context of this process; only the first of several logs and saves.
 
-def validate_count(n: int, skipped: int = 0) -> None:
-    """Refuse a collection that has no pair of different images.
+        Args:
+            seed: As of the class.
+            device: As of the class.
+            run: As of the class.
+            logger: As of the class.
+            before: The config.json of a run to resume, whose precision is kept; None for a new one.
+            progress: As of the class.
+
+        Returns:
+            The context.
+
+        """
+        distributed = Distributed.of_environment()
+        return cls(
+            seed=seed,
+            device=device,
+            bfloat16=bfloat16_is_fast(device) if before is None else before["precision"] == "bfloat16",
+            run=run if distributed.first else None,
+            logger=logger if distributed.first else None,
+            distributed=distributed,
+            progress=progress and distributed.first,
+        )
+
+
+def validate_count(n: int, skipped: int = 0, noun: str = "image") -> None:
+    """Refuse a collection that has no pair of different items.
 
     Args:
-        n: Images that could be decoded.
-        skipped: Images that could not.
+        n: Items that could be read.
+        skipped: Items that could not.
+        noun: What people call an item.
 
     Raises:
         InfoMaxError: n is below 2.
@@ -49,7 +89,7 @@ def validate_count(n: int, skipped: int = 0) -> None:
     """
     if n < 2:
         aside = f" ({skipped} broken ones aside)" if skipped else ""
-        raise InfoMaxError(f"{n} image{aside} is too few to learn from: a negative pair takes two different images")
+        raise InfoMaxError(f"{n} {noun}{aside} is too few to learn from: a negative pair takes two different {noun}s")
 
 
 def numbered_generator(seed: int, number: int, device: torch.device | None = None) -> torch.Generator:

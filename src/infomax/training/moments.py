@@ -9,11 +9,11 @@ from abc import ABC
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Event
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from infomax.errors import InfoMaxError
@@ -29,8 +29,8 @@ MOMENTS_KEYS = ("encoder", "stage", "n_done", "moments")  # of last.ckpt
 BATCH_IMAGES = 256
 HELD_OUT = 10  # one image in so many is kept from the moments, to evaluate the bound on
 
-SampleViews = Callable[[UInt8[Tensor, "n h w 3"], torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
-"""Images -> the samples that each of some moments counts."""
+SampleViews = Callable[[Any, torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
+"""Images, or what else an encoder takes -> the samples that each of some moments counts."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ class MomentsTrainer(ABC):
 
     """
 
+    noun: ClassVar[str] = "image"
+    """What people call one item."""
+
     _stop: Event
 
     def __init__(self, encoder: Encoder, context: TrainingContext, batch: int | None = None) -> None:
@@ -73,11 +76,11 @@ class MomentsTrainer(ABC):
         self.batch = batch or BATCH_IMAGES
         self.stage = 0
 
-    def use(self, pixels: UInt8[np.ndarray, "n h w 3"]) -> None:
+    def use(self, pixels: Shaped[np.ndarray, "n ..."]) -> None:
         """Draw the order of the images, which says which are held out.
 
         Args:
-            pixels: The images (n, size, size, 3), 0..255.
+            pixels: The images (n, size, size, 3), 0..255; or what else the encoder takes, one row an item.
 
         """
         self.pixels, self._began = pixels, time.perf_counter()
@@ -143,7 +146,8 @@ class MomentsTrainer(ABC):
     def _refuse_alike_if(self, nothing: bool) -> None:
         if nothing:
             raise InfoMaxError(
-                f"the {len(self.pixels)} images are all alike: there is nothing to learn from; choose other images"
+                f"the {len(self.pixels)} {self.noun}s are all alike: there is nothing to learn from; "
+                f"choose other {self.noun}s"
             )
 
     def _learned_from(self, settings: CcaSettings) -> Int[np.ndarray, " n"]:
@@ -160,7 +164,7 @@ class MomentsTrainer(ABC):
             self._add(others, sample(self._images(rows[start : start + self.batch]), generator))
         return others
 
-    def _images(self, rows: Int[np.ndarray, " n"]) -> UInt8[Tensor, "n h w 3"]:
+    def _images(self, rows: Int[np.ndarray, " n"]) -> Shaped[Tensor, "n ..."]:
         return torch.from_numpy(self.pixels[rows]).to(self.context.device)
 
     def _save(self, moments: list[PairMoments], n_done: int = 0) -> None:

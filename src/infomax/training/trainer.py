@@ -11,7 +11,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, final
 
 import numpy as np
@@ -137,7 +137,7 @@ class Trainer:
         distributed = self.context.distributed
         left = self.schedule.batches(n, self.context.seed, self.epoch, distributed.world_size)[self.batch :]
         for rows in left:
-            self.train_step(load(distributed.share(rows, self.schedule.micro_batches)))
+            self.train_step(load(distributed.share(rows, self.schedule.micro_batches)), rows)
             advance(len(rows))
             if self.step % LOG_STEPS == 0:
                 self._log("step", self.interval.means())
@@ -148,17 +148,19 @@ class Trainer:
             if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                 self.save()
 
-    def train_step(self, images: UInt8[Tensor, "n h w 3"]) -> None:
+    def train_step(self, images: UInt8[Tensor, "n h w 3"], rows: Int[Tensor, " batch"] | None = None) -> None:
         """Take one step. The objective is in nats, larger is better; the optimizer descends on its negative.
 
         Args:
             images: This process's share of the batch.
+            rows: Which images of the collection the whole batch has, for objectives that ask; None where none does.
 
         """
         self.optimizer.zero_grad()
         parts = images.tensor_split(self.schedule.micro_batches)
-        for part in parts:
-            value = self.value(part)
+        known = [None] * len(parts) if rows is None else rows.to(images.device).tensor_split(len(parts))
+        for part, these in zip(parts, known, strict=True):
+            value = self.value(part, these)
             torch.autograd.backward(-value.total / len(parts))
             self.interval.add(value, len(part) * self.context.distributed.world_size)
             self.whole.add(value, len(part) * self.context.distributed.world_size)
@@ -168,11 +170,12 @@ class Trainer:
         self.batch += 1
         self.step += 1
 
-    def value(self, images: UInt8[Tensor, "n h w 3"]) -> Value:
+    def value(self, images: UInt8[Tensor, "n h w 3"], rows: Int[Tensor, " batch"] | None = None) -> Value:
         """Compute the objective on a batch of images, or on views of them.
 
         Args:
             images: This process's share of the batch; the representations of all processes are gathered.
+            rows: Which images of the collection the whole batch has, process after process.
 
         Returns:
             The value in nats.
@@ -181,14 +184,14 @@ class Trainer:
         distributed = self.context.distributed
         with autocast(self.context.device, enabled=self.context.bfloat16):
             if self.views is None:
-                seen = distributed.gather(self._encode(images))
+                seen = replace(distributed.gather(self._encode(images)), rows=rows)
                 value: Value = self.objective(seen, seen.sample(self.generator), self.generator)
                 return value
             policies = self.views(self.step / self.total_steps)
             shard = (distributed.rank, distributed.world_size)
             batches = augment(policies, images, self.generator, shard=shard)
             own = (seen for batch in batches for seen in self._encode(batch).split(len(images)))
-            views = [distributed.gather(seen) for seen in own]
+            views = [replace(distributed.gather(seen), rows=rows) for seen in own]
             return self.objective.of_views([(seen, seen.sample(self.generator)) for seen in views], self.generator)
 
     def images_seen(self, n: int) -> int:

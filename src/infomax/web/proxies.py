@@ -44,7 +44,7 @@ class PublicAddress:
         Raises:
             InfoMaxError: This is no such address.
 
-        Example:
+        Examples:
             >>> PublicAddress.parse("https://Photos.example.org:443/images/")
             PublicAddress(origin='https://photos.example.org', name='photos.example.org', path='/images')
 

@@ -1,6 +1,6 @@
 """Mutual information of samples, in nats, with a standard error and warnings if it cannot be trusted.
 
-Example:
+Examples:
     >>> generator = np.random.default_rng(0)
     >>> x = generator.normal(size=200)
     >>> y = x + generator.normal(size=200)
@@ -183,7 +183,7 @@ def pointwise_mi(
     Raises:
         ValueError: As estimate_mi.
 
-    Example:
+    Examples:
         >>> generator = np.random.default_rng(0)
         >>> x = generator.normal(size=200)
         >>> values = pointwise_mi(x, x + generator.normal(size=200), folds=2)

@@ -30,7 +30,7 @@ class InformationEstimator:
         estimate_: All of it, as `estimate_mi` returns it.
         n_features_in_: Number of columns of x.
 
-    Example:
+    Examples:
         >>> x = np.random.default_rng(0).normal(size=(200, 1))
         >>> estimator = InformationEstimator(folds=2).fit(x, x[:, 0] > 0)
         >>> bool(abs(estimator.mi_ - np.log(2)) < 0.2)  # a coin that x decides

@@ -45,7 +45,7 @@ def permutation_test(
     Raises:
         ValueError: As estimate_mi, or no permutations.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> generator = np.random.default_rng(0)
         >>> x = generator.normal(size=200)

@@ -51,7 +51,7 @@ def register_backbone(
     Raises:
         InfoMaxError: The name is no word, or that of a library.
 
-    Example:
+    Examples:
         >>> from torch import nn
         >>> from infomax.representation.backbones.registry import open_backbone, register_backbone
         >>> register_backbone("tiny", lambda: nn.Conv2d(3, 8, 4, stride=4), size=32)

@@ -33,11 +33,12 @@ class ConvolutionalEncoder(Encoder):
         dim: d, the dimensions of the code.
         scale: Factor on a pixel of 0..255. The input of the network is pixel * scale + shift.
         shift: Offset added to the scaled pixel.
+        stochastic: Whether the code has a variance.
 
     Raises:
         ValueError: If `size` cannot be halved len(blocks) times.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from infomax.representation.encoders import ConvolutionalEncoder
         >>> _ = torch.manual_seed(0)
@@ -53,7 +54,14 @@ class ConvolutionalEncoder(Encoder):
     """
 
     def __init__(
-        self, size: int, blocks: Sequence[int], dim: int = 256, scale: float = 1 / 255, shift: float = -0.5
+        self,
+        size: int,
+        blocks: Sequence[int],
+        dim: int = 256,
+        scale: float = 1 / 255,
+        shift: float = -0.5,
+        *,
+        stochastic: bool = True,
     ) -> None:
         super().__init__()
         if size % 2 ** len(blocks):
@@ -65,7 +73,7 @@ class ConvolutionalEncoder(Encoder):
         self.low = nn.Sequential(*(_block(a, b, pool=True) for a, b in pairwise(widths)))
         self.high = nn.Sequential(*(_block(self.channels, self.channels, pool=False) for _ in range(2)))
         self.mean = nn.Linear(self.channels, dim)
-        self.log_var = nn.Linear(self.channels, dim)
+        self.log_var = nn.Linear(self.channels, dim) if stochastic else None
         use_channels_last(self)  # the memory format of the images
 
     @staticmethod
@@ -88,7 +96,8 @@ class ConvolutionalEncoder(Encoder):
         summary: Tensor = self.high(feature_map).amax((2, 3))
         with torch.autocast(x.device.type, enabled=False):  # the code is small, and its exponential is large
             summary = summary.to(self.mean.weight.dtype)
-            mean, log_var = self.mean(summary), self.log_var(summary)
+            mean = self.mean(summary)
+            log_var = None if self.log_var is None else self.log_var(summary)
         local, grid = flatten_positions(feature_map)
         return Representation(local, mean, log_var, grid)
 

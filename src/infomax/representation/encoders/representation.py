@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 Grid = tuple[int, int]
@@ -25,6 +25,8 @@ class Representation:
         log_var: The log variance of the code. None if the encoder is deterministic and the mean is the code.
         grid: (rows, columns) of the feature map.
         further_grids: Grids of feature maps at other depths, for an encoder with several.
+        rows: Which inputs of the collection these are, for objectives that know something of each input; None where
+            nobody said.
 
     """
 
@@ -33,6 +35,7 @@ class Representation:
     log_var: Float[Tensor, "n d"] | None
     grid: Grid
     further_grids: tuple[Grid, ...] = ()
+    rows: Int[Tensor, " n"] | None = None
 
     def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
         """Draw a code z = mean + exp(log_var / 2) * noise (reparametrized; Kingma & Welling 2014, arXiv 1312.6114).
@@ -64,9 +67,10 @@ class Representation:
         """
         locals_, means = torch.split(self.local, n), torch.split(self.mean, n)
         log_vars = [None] * len(means) if self.log_var is None else torch.split(self.log_var, n)
+        rows = [None] * len(means) if self.rows is None else torch.split(self.rows, n)
         return tuple(
-            Representation(*parts, self.grid, self.further_grids)
-            for parts in zip(locals_, means, log_vars, strict=True)
+            Representation(local, mean, log_var, self.grid, self.further_grids, these)
+            for local, mean, log_var, these in zip(locals_, means, log_vars, rows, strict=True)
         )
 
     def maps(self) -> tuple[Float[Tensor, "n h w c"], ...]:

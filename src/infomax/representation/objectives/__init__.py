@@ -2,7 +2,7 @@
 
 Su (2018), eq. 14, is a weighted sum of three of them:
 
-Example:
+Examples:
     >>> import torch
     >>> from infomax.information import Concatenated, GaussianPrior
     >>> from infomax.representation.encoders import ConvolutionalEncoder
@@ -28,8 +28,11 @@ Example:
 
 from infomax.representation.objectives.base import EncodedView, Objective, Scores, Sum, Value, Weighted
 from infomax.representation.objectives.cross_view import CrossViewInfo
+from infomax.representation.objectives.lejepa import LeJepa
+from infomax.representation.objectives.noisy import ThroughNoise
 from infomax.representation.objectives.prior import PriorMatching
 from infomax.representation.objectives.single_view import CrossPositionInfo, GlobalInfo, GlobalTarget, LocalInfo
+from infomax.representation.objectives.taught import TaughtBy
 
 __all__ = [
     "CrossPositionInfo",
@@ -37,11 +40,14 @@ __all__ = [
     "EncodedView",
     "GlobalInfo",
     "GlobalTarget",
+    "LeJepa",
     "LocalInfo",
     "Objective",
     "PriorMatching",
     "Scores",
     "Sum",
+    "TaughtBy",
+    "ThroughNoise",
     "Value",
     "Weighted",
 ]

@@ -14,7 +14,7 @@ from infomax.information.pairs import Pairing, all_pairs, lower_bound
 from infomax.representation.encoders import Representation
 from infomax.representation.objectives.base import EncodedView, Objective, Value
 
-_TERMS = {"code": "cross-view", "positions": "cross-view-positions"}
+_TERMS = {"code": "cross-view", "mean": "cross-view", "positions": "cross-view-positions"}
 
 
 @final
@@ -24,8 +24,8 @@ class CrossViewInfo(Objective):
     For every ordered pair a != b of views, (z_i of view a, target of view b of x_i) is a positive pair. The negatives
     pair z_i of view a with the targets of the other inputs of the batch, from all target views. The value is the mean
     over pairs of views, and over positions. The two targets carry the global and the local bound of Su (2018), eq. 14,
-    over to views (Bachman et al. 2019, AMDIM, arXiv 1906.00910). The term is `cross-view` for target "code" and
-    `cross-view-positions` for target "positions".
+    over to views (Bachman et al. 2019, AMDIM, arXiv 1906.00910). The term is `cross-view-positions` for target
+    "positions", else `cross-view`.
 
     With InfoNCE, a shared Cosine critic and two views, target "code" is the objective of SimCLR (arXiv 2002.05709):
     n inputs with two views give 2 (n - 1) negatives for each positive.
@@ -36,7 +36,8 @@ class CrossViewInfo(Objective):
         critic: Scores a code (x) with a target (y).
         bound: The bound on the information. InfoNCE with m negatives is at most ln(m + 1) nats.
         pairs: The choice of positive and negative pairs. By default all targets of the other inputs are negatives.
-        target: `code` for the code of view b, or `positions` for the feature at each position of its feature map.
+        target: `code` for the code of view b, `mean` for that code without its noise, or `positions` for the feature at
+            each position of its feature map.
         n_targets: How many of the first views are targets. The views after them, such as small crops, only give
             codes. None makes every view a target.
 
@@ -51,7 +52,7 @@ class CrossViewInfo(Objective):
         bound: Bound = bounds.infonce,
         pairs: Pairing = all_pairs,
         *,
-        target: Literal["code", "positions"] = "code",
+        target: Literal["code", "mean", "positions"] = "code",
         n_targets: int | None = None,
     ) -> None:
         super().__init__()
@@ -81,4 +82,6 @@ class CrossViewInfo(Objective):
         return Value(value, {_TERMS[self.target]: value})
 
     def _target(self, representation: Representation, code: Float[Tensor, "n d"]) -> Float[Tensor, "positions n c"]:
-        return code.unsqueeze(0) if self.target == "code" else representation.local.transpose(0, 1)
+        if self.target == "positions":
+            return representation.local.transpose(0, 1)
+        return (code if self.target == "code" else representation.mean).unsqueeze(0)

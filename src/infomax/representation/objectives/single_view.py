@@ -14,8 +14,8 @@ from infomax.information.pairs import Pairing, derangement, lower_bound, random_
 from infomax.representation.encoders import Representation
 from infomax.representation.objectives.base import Objective, Scores, Value
 
-GlobalTarget = Literal["code", "feature-map"]
-"""What `GlobalInfo` pairs with the code: the image's own code, or its flattened feature map."""
+GlobalTarget = Literal["code", "mean", "feature-map"]
+"""What `GlobalInfo` pairs with the code: itself, the code without its noise, or the flattened feature map."""
 
 _CROSS_ENTROPY = bounds.of_name("f-divergence", GAN)  # the cross-entropy loss of Su (2018)
 
@@ -31,7 +31,7 @@ class GlobalInfo(Objective):
         critic: Scores a code (x) with a target (y).
         bound: The bound on the information. By default the f-divergence bound of GAN, as in Su (2018).
         pairs: The choice of positive and negative pairs. By default one random negative for each positive.
-        target: `code` or `feature-map`.
+        target: `code`, `mean` for the code without its noise, or `feature-map`.
 
     """
 
@@ -61,7 +61,9 @@ class GlobalInfo(Objective):
         return {"global": _scores(self.bound, *pairs)}
 
     def _target(self, representation: Representation, code: Float[Tensor, "n d"]) -> Float[Tensor, "n w"]:
-        return code if self.target == "code" else representation.local.flatten(1)
+        if self.target == "feature-map":
+            return representation.local.flatten(1)
+        return code if self.target == "code" else representation.mean
 
 
 @final

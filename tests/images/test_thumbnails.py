@@ -8,7 +8,7 @@ from PIL import ExifTags, Image
 from infomax.decoding import rasters
 from infomax.decoding.broken import BrokenImage
 from infomax.decoding.image import center_crop_resize
-from infomax.search.thumbnails import SIDE, decode_views, thumbnail
+from infomax.images.thumbnails import SIDE, decode_views, thumbnail
 from tests.conftest import colored
 
 
