@@ -16,8 +16,32 @@ from infomax.information.transformations import Columns, Transformation, asinh, 
 
 PAIR_INFORMATION = -math.log(1 - 0.8**2)  # of two pairs with correlation 0.8, as signals of strength 2 in noise of 1
 
+_SPIRALS = " (x spiral, y spiral)"
+FEW = frozenset(
+    {
+        "normal, correlation 0.75",
+        "normal, correlation 0.75 (x wiggly_x, y wiggly_y)",
+        "uniform noise 0.1",
+        "Student-t 1 x 1, 1 degrees",
+        "dense normal 2 x 2",
+        "2-pair normal 5 x 5",
+        "dense normal 25 x 25",
+        "Student-t 3 x 3, 3 degrees",
+        "Student-t 5 x 5, 2 degrees",
+        f"2-pair normal 3 x 3{_SPIRALS}",
+        f"2-pair normal 5 x 5 (x normal_cdf, y normal_cdf){_SPIRALS}",
+        f"2-pair normal 25 x 25{_SPIRALS}",
+    }
+)
+"""A few of them, on which slower estimators run, too: `--tasks few`."""
+
 
 def tasks() -> Iterator[tuple[str, Known]]:
+    for kind, known in forty():
+        yield f"{kind}, few" if known.name in FEW else kind, known
+
+
+def forty() -> Iterator[tuple[str, Known]]:
     binormal, cauchy = k.bivariate_normal(0.75), k.student(torch.eye(2), 1, 1.0)
     for known in (
         binormal,

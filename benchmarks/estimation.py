@@ -7,9 +7,9 @@ Each task gives one line. It has the truth; over the seeds the mean estimate wit
 absolute error, the mean standard error and the coverage (how often value +- 2 standard errors contained the truth); and
 CPU seconds (all threads) per run. The last line has the means over all tasks. The last columns are mean absolute errors
 of other estimators: the correlations of CCA alone, as if all were normal; scikit-learn's nearest neighbors when both
-sides have one dimension; and torch-mist over the first --peer-seeds seeds. torch-mist runs in --peer-python, a Python
-that has it, by its own estimate_mi with SMILE, two hidden layers of 64, 16 negatives and otherwise its defaults. All
-numbers are in nats.
+sides have one dimension; and over the first --peer-seeds seeds KSG, and SMILE, MINE and InfoNCE of torch-mist. These
+four need --peer-python, a Python that has torch-mist; peers.py says how they run. Their mean CPU seconds are printed
+below the table. All numbers are in nats.
 
 Every run is appended to --results at once. What this file has already is not run again, and seed follows seed, so a
 benchmark that was stopped continues where it was.
@@ -17,9 +17,7 @@ benchmark that was stopped continues where it was.
 
 import json
 import math
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,17 +36,9 @@ from infomax.information import distributions as k
 from infomax.information import estimate_mi
 from infomax.information import transformations as t
 from infomax.information.distributions import Known
+from peers import TORCH_MIST, peers
 
-OTHERS = {"cca": "CCA", "neighbors": "scikit-learn", "peer": "torch-mist"}
-PEER = """
-import sys, logging, warnings, numpy as np
-warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
-import torch; torch.manual_seed(0); torch.set_num_threads(1)
-from torch_mist import estimate_mi
-data = np.load(sys.argv[1])
-out = estimate_mi((data["x"], data["y"]), estimator="smile", hidden_dims=[64, 64], neg_samples=16, verbose=False)
-print(float(out[0] if isinstance(out, tuple) else out))
-"""
+OTHERS = {"cca": "CCA", "neighbors": "scikit-learn", "ksg": "KSG", **TORCH_MIST}
 
 
 def tasks() -> Iterator[tuple[str, Known]]:
@@ -89,19 +79,6 @@ def neighbors(x: np.ndarray, y: np.ndarray) -> float:
     return float(mutual_info_regression(x, y.ravel(), random_state=0)[0])
 
 
-def peer(python: str | None, x: np.ndarray, y: np.ndarray) -> float:
-    if python is None:
-        return math.nan
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "pairs.npz"
-        np.savez(file, x=x.astype(np.float32), y=y.astype(np.float32))
-        run = subprocess.run([python, "-c", PEER, str(file)], capture_output=True, text=True, check=False, timeout=1800)
-    if run.returncode:
-        print(run.stderr[-500:], file=sys.stderr)
-        return math.nan
-    return float(run.stdout.split()[-1])
-
-
 def run(task: Known, n: int, seed: int, python: str | None) -> dict[str, Any]:
     """One estimate, and those of other estimators, on samples that only this seed draws."""
     x, y = (part.numpy() for part in task.sample(n, 1000 + seed))
@@ -123,7 +100,7 @@ def run(task: Known, n: int, seed: int, python: str | None) -> dict[str, Any]:
         "wall": time.perf_counter() - start,
         "cca": cca(x, y),
         "neighbors": neighbors(x, y),
-        "peer": peer(python, x, y),
+        **peers(python, x, y, seed),
     }
 
 
@@ -133,7 +110,7 @@ def is_covered(each: dict[str, Any]) -> bool:
 
 def mean_error(runs: Sequence[dict[str, Any]], estimator: str) -> str:
     """The mean absolute error of an estimator over the runs that have it."""
-    errors = [abs(each[estimator] - each["truth"]) for each in runs if not math.isnan(each[estimator])]
+    errors = [abs(each[estimator] - each["truth"]) for each in runs if not math.isnan(each.get(estimator, math.nan))]
     return f"{np.mean(errors):.3f}" if errors else ""
 
 
@@ -194,8 +171,8 @@ def main() -> None:
     parser.add_argument("--tasks", default="", help="only tasks whose kind and name contain this")
     parser.add_argument("--results", type=Path, help="JSON lines, one for each run")
     parser.add_argument("--table-only", action="store_true", help="print the table of --results, and run nothing")
-    parser.add_argument("--peer-python", help="a Python with torch-mist, which then runs too")
-    parser.add_argument("--peer-seeds", type=int, default=2, help="number of seeds for torch-mist")
+    parser.add_argument("--peer-python", help="a Python with torch-mist, which then runs too, as KSG does")
+    parser.add_argument("--peer-seeds", type=int, default=2, help="number of seeds for them")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -221,6 +198,9 @@ def print_table(wanted: Iterable[tuple[str, Known]], runs: Iterable[dict[str, An
         if own:
             print(line(name, own, others))
     print(table_row(["all", "", "", *summary(all_runs), "", *(mean_error(all_runs, each) for each in others)]))
+    seconds = [each["cpu of peers"] for each in all_runs if "cpu of peers" in each]
+    for name in seconds[0] if seconds else ():
+        print(f"{OTHERS[name]}: {np.mean([each[name] for each in seconds]):.1f} CPU s")
 
 
 if __name__ == "__main__":
