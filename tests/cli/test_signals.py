@@ -114,8 +114,8 @@ def test_a_second_signal_ends_it_at_once(
 def test_stopped_before_it_has_begun(tmp_path: Path, cache: Path) -> None:
     """While images are being decoded there is nothing to save, and no run is left behind."""
     np.save(tmp_path / "a.npy", colored(40, side=12))
-    program = "import infomax.model, pathlib, time; from infomax.cli import main\n"
-    program += "infomax.model.load_images = lambda *a, **k: (pathlib.Path('decoding').touch(), time.sleep(600)); main()"
+    program = "import infomax.kinds.images.kind as kind, pathlib, time; from infomax.cli import main\n"
+    program += "kind.load_images = lambda *a, **k: (pathlib.Path('decoding').touch(), time.sleep(600)); main()"
     words = ["-c", program, "fit", "a.npy", *SMALL_RECIPE, "--out", "run"]
     process = begun(words, tmp_path, cache, tmp_path / "decoding")
     process.send_signal(signal.SIGINT)
