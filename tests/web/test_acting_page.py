@@ -130,6 +130,25 @@ def test_duplicates_are_kept_or_moved(page: Page, acting: Acting) -> None:
     assert {"01.png", "copy of 01.png"} <= there
 
 
+def test_no_group_of_duplicates_is_moved_whole_and_ticks_stay(page: Page, acting: Acting) -> None:
+    visit(page, acting, "/?view=duplicates")
+    first = page.locator(".group", has=page.locator("[title$='/00.png']"))
+    second = page.locator(".group", has=page.locator("[title$='/01.png']"))
+    first.get_by_label("Keep 00.png").uncheck()
+    expect(first.get_by_role("button", name="Tick what to keep")).to_be_disabled()
+    expect(page.get_by_role("button", name="Move 1 image of the groups shown to the trash")).to_be_enabled()
+    first.get_by_label("Keep copy of 00.jpg").check()
+    expect(first.locator(".tile.best .file")).to_have_text(["copy of 00.jpg"])
+    second.get_by_role("button", name="Move 1 image to the trash").dblclick()
+    expect(page.locator("#note")).to_contain_text("Moved 1 image to the trash folder.")
+    expect(page.locator(".group")).to_have_count(1)
+    expect(first.get_by_label("Keep copy of 00.jpg")).to_be_checked()
+    expect(first.get_by_label("Keep 00.png")).not_to_be_checked()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".group")).to_have_count(2)
+    assert {"00.png", "01.png"} <= {path.name for path in (acting.folder / "photos").rglob("*.png")}
+
+
 def test_the_lightbox(page: Page, acting: Acting) -> None:
     visit(page, acting)
     page.locator("#view .tile-link").first.focus()
@@ -271,6 +290,9 @@ def test_a_note_covers_no_control_on_a_phone(page: Page, acting: Acting) -> None
     note = page.locator("#note p")
     expect(note).to_contain_text("to 28 images")
     page.get_by_role("button", name="Filters").click(timeout=5_000)
+    page.locator("#tag").fill("all")
+    page.wait_for_url("**tag=all**")
+    expect(page.get_by_role("button", name="Filters (1)")).to_be_visible()
     boxes = [each.bounding_box() for each in (note, page.locator("#actions"))]
     assert boxes[0] is not None
     assert boxes[1] is not None

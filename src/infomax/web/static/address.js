@@ -85,7 +85,8 @@ export function linkTo(state) {
   return parameters.size ? `./?${parameters}` : "./";
 }
 
-export const isFiltered = (state) => FILTERS.some((name) => state[name] !== DEFAULTS[name]);
+export const countFilters = (state) => FILTERS.filter((name) => state[name] !== DEFAULTS[name]).length;
+export const isFiltered = (state) => countFilters(state) > 0;
 export const withoutFilters = (state) => ({
   ...state,
   ...Object.fromEntries(FILTERS.map((name) => [name, DEFAULTS[name]])),

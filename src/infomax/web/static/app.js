@@ -2,7 +2,7 @@
 
 import { request } from "./api.js";
 import { selectView, showActions } from "./actions.js";
-import { linkTo, parseAddress, toNeighbors, toView, toWall, withoutFilters } from "./address.js";
+import { countFilters, linkTo, parseAddress, toNeighbors, toView, toWall, withoutFilters } from "./address.js";
 import { attempt, element, formatCount, message, showError } from "./elements.js";
 import { createFilters } from "./filters.js";
 import { createHelp } from "./help.js";
@@ -151,6 +151,8 @@ function fillBar() {
   );
   document.querySelector("#views [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   filters.fill(statistics, tags, state);
+  const active = countFilters(state);
+  document.getElementById("show-filters").textContent = active ? `Filters (${active})` : "Filters"; // it hides them on a phone
   document.getElementById("tools").dataset.filters = FILTERED.includes(state.view);
 }
 

@@ -13,6 +13,20 @@ const KINDS = {
   near: "Nearly the same",
 };
 
+const SETTLING = 700; // milliseconds after an action in which a click is taken for a slip: another group has moved under it
+
+const choices = new Map(); // ids of the images of a group -> those that are ticked, while this tab is open
+let acted = false;
+let blockedUntil = 0;
+
+// Do something with a group, once.
+function act(work) {
+  if (performance.now() < blockedUntil) return;
+  acted = true;
+  blockedUntil = Infinity;
+  attempt(work).finally(() => (blockedUntil = performance.now() + SETTLING));
+}
+
 export async function show(view, state, context) {
   const { signal, statistics } = context;
   const found = await requestComputed(
@@ -26,7 +40,7 @@ export async function show(view, state, context) {
     announce("No duplicates");
     return { title: "Duplicates" };
   }
-  const all = button("", () => attempt(() => trashImages(surplus(), context)), { class: "danger" });
+  const all = button("", () => act(() => trashImages(surplus(), context)), { class: "danger" });
   const groups = found.groups.map((group) => createGroup(group, state, context, statistics.changes, () => count()));
   function surplus() {
     return groups.flatMap((each) => each.surplus());
@@ -54,29 +68,34 @@ export async function show(view, state, context) {
     ...groups.map((each) => each.element),
     pages(found, state),
   );
+  if (acted) blockedUntil = performance.now() + SETTLING;
+  acted = false;
   announce(formatCount(found.total, "group"));
   return { title: "Duplicates" };
 }
 
 function createGroup(group, state, context, changes, changed) {
-  const kept = new Set(group.images.filter((each) => each.best).map((each) => each.image.id));
   const images = group.images.map((each) => each.image);
-  const surplus = () => images.map(({ id }) => id).filter((id) => !kept.has(id));
-  const act = button("Move the others to the trash", () => attempt(() => trashImages(surplus(), context)), { class: "danger" });
+  const ids = images.map(({ id }) => id);
+  const kept = choices.get(ids.join()) ?? new Set(group.images.filter((each) => each.best).map((each) => each.image.id));
+  choices.set(ids.join(), kept);
+  const surplus = () => (kept.size ? ids.filter((id) => !kept.has(id)) : []); // a group of which nothing would stay is left alone
+  const move = button("", () => act(() => trashImages(surplus(), context)), { class: "danger" });
   const update = () => {
     const count = surplus().length;
-    act.disabled = count === 0 || kept.size === 0;
-    act.textContent = count ? `Move ${formatCount(count, "image")} to the trash` : "All are kept";
+    move.disabled = count === 0;
+    move.textContent = count ? `Move ${formatCount(count, "image")} to the trash` : kept.size ? "All are kept" : "Tick what to keep";
   };
   const tiles = group.images.map((each) => {
     const { image } = each;
     const tick = element("input", {
       type: "checkbox",
-      checked: each.best,
+      checked: kept.has(image.id),
       "aria-label": `Keep ${fileName(image)}`,
       onchange: (event) => {
         if (event.target.checked) kept.add(image.id);
         else kept.delete(image.id);
+        event.target.closest(".tile").classList.toggle("best", event.target.checked);
         update();
         changed();
       },
@@ -97,7 +116,7 @@ function createGroup(group, state, context, changes, changed) {
       element("span", {}, facts.join(" · ")),
       element("span", { class: "muted", title: folderName(image) }, shortFolder(image)),
     );
-    return tile(image, state, { caption, class: each.best ? "best" : "" });
+    return tile(image, state, { caption, class: kept.has(image.id) ? "best" : "" });
   });
   update();
   const heading = `${formatCount(images.length, "image")}: ${KINDS[group.kind]}`;
@@ -108,7 +127,7 @@ function createGroup(group, state, context, changes, changed) {
       { class: "group", "aria-label": heading },
       element("h2", {}, heading),
       grid(tiles, { class: "copies", "aria-label": heading }),
-      changes && element("div", { class: "group-actions" }, act, button("Keep all", () => attempt(() => keepAll(images, context)), { title: "Remember that these are no duplicates" })),
+      changes && element("div", { class: "group-actions" }, move, button("Keep all", () => act(() => keepAll(images, context)), { title: "Remember that these are no duplicates" })),
     ),
   };
 }
