@@ -9,7 +9,6 @@ of `--half tune`; those of `report` have other contents.
 """
 
 import argparse
-import io
 import sys
 import time
 from collections import Counter
@@ -21,9 +20,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 from _common import argument_parser, machine_document, table_head, table_row, write_report
+from duplicates import Change, saved, scaled
 
 Random = np.random.Generator
-Change = Callable[[Image.Image], Image.Image]
 
 LEXICON = (
     "account annual market board review plan north south lake river budget total cost index value model train image "
@@ -183,24 +182,6 @@ LAYOUTS: dict[str, Callable[[Random], Image.Image]] = {
 }
 
 
-def encoded(kind: str, **options: int) -> Change:
-    """Encode again."""
-
-    def change(image: Image.Image) -> Image.Image:
-        file = io.BytesIO()
-        image.save(file, kind, **options)
-        return Image.open(file).convert("RGB")
-
-    return change
-
-
-def scaled(factor: float) -> Change:
-    """Scale both sides."""
-    return lambda image: image.resize(
-        (round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC
-    )
-
-
 def cropped(left: float, top: float, right: float, bottom: float) -> Change:
     """Cut parts of the sides off."""
 
@@ -214,9 +195,9 @@ def cropped(left: float, top: float, right: float, bottom: float) -> Change:
 
 
 COPIES: dict[str, Change] = {
-    "JPEG, quality 75": encoded("jpeg", quality=75),
-    "JPEG, quality 30": encoded("jpeg", quality=30),
-    "WebP, quality 50": encoded("webp", quality=50),
+    "JPEG, quality 75": saved("jpeg", quality=75),
+    "JPEG, quality 30": saved("jpeg", quality=30),
+    "WebP, quality 50": saved("webp", quality=50),
     "scaled by 0.5": scaled(0.5),
     "scaled by 0.25": scaled(0.25),
     "scaled by 2": scaled(2),

@@ -147,6 +147,7 @@ def test_one_item_is_read_as_all_are(kind: DataKind, world: World, folder: Path)
     with Image.open(BytesIO(kind.drawn(item.card.content))) as image:
         assert image.format == "WEBP"
     assert "\n" not in kind.line(item.card.content)
+    assert kind.has_lines == (kind.line(item.card.content) != "")
 
 
 def test_what_cannot_be_read_is_told_and_left_out(kind: DataKind, world: World, folder: Path) -> None:

@@ -3,11 +3,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -183,3 +185,14 @@ def acting(acting_template: Path, tmp_path: Path) -> Iterator[Acting]:
     Index.create(tmp_path / "photos.index", model, device="cpu").add(tmp_path / "photos")
     with serving(tmp_path / "photos.index", "--allow-changes") as (_, address):
         yield Acting(address, tmp_path)
+
+
+def computed(client: httpx.Client, path: str, **params: Any) -> Any:
+    """An answer, asked for again while it is being computed."""
+    for _ in range(200):
+        answer = client.get(path, params=params)
+        if answer.status_code == 200:
+            return answer.json()
+        assert answer.status_code == 202, answer.text
+        time.sleep(0.1)
+    pytest.fail(f"{path} is never ready")

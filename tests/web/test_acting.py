@@ -21,7 +21,7 @@ from infomax import Index
 from infomax.cleaning.moving import undo_moves
 from infomax.search.originals import combine
 from infomax.search.tags import HIDDEN, TRASHED
-from tests.web.conftest import Acting, Served, serving
+from tests.web.conftest import Acting, Served, computed, serving
 
 
 def post(client: httpx.Client, path: str, status: int = 200, **body: Any) -> Any:
@@ -194,17 +194,6 @@ def test_a_server_killed_while_it_moves_loses_nothing(acting_template: Path, tmp
 def _post_quietly(address: str, body: object) -> None:
     with suppress(httpx.HTTPError):
         httpx.post(address, json=body, timeout=60, trust_env=False)
-
-
-def computed(client: httpx.Client, path: str, **params: Any) -> Any:
-    """An answer, asked for again while it is being computed."""
-    for _ in range(200):
-        answer = client.get(path, params=params)
-        if answer.status_code == 200:
-            return answer.json()
-        assert answer.status_code == 202, answer.text
-        time.sleep(0.1)
-    pytest.fail(f"{path} is never ready")
 
 
 def test_duplicates_are_listed_until_they_are_reviewed(acting: Acting) -> None:

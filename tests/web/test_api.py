@@ -9,7 +9,6 @@ from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from shutil import copytree
-from typing import Any
 
 import httpx
 import numpy as np
@@ -22,7 +21,7 @@ from infomax.search.results import Match
 from infomax.web.security import SECURITY_HEADERS
 from infomax.web.uploads import MAX_UPLOAD_BYTES
 from tests.conftest import colored
-from tests.web.conftest import EVIL, LABELS, Served, png, serving
+from tests.web.conftest import EVIL, LABELS, Served, computed, png, serving
 
 
 def found(answer: httpx.Response) -> list[tuple[str, float]]:
@@ -45,14 +44,6 @@ def error(answer: httpx.Response, status: int) -> str:
 
 def ids(client: httpx.Client) -> list[str]:
     return [each["id"] for each in client.get("/api/images?limit=500").json()["images"]]
-
-
-def computed(client: httpx.Client, path: str, **params: str) -> Any:
-    """Ask until it has been computed."""
-    while (answer := client.get(path, params=params)).status_code == 202:
-        time.sleep(0.05)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def test_statistics_count_labels_and_folders_with_their_subfolders(client: httpx.Client, served: Served) -> None:

@@ -126,6 +126,8 @@ def _query(name: str) -> "SearchedWith":
 
 def _lines(index: "Index", found: "Sequence[Matches]") -> dict[str, str]:
     """What matches say in one line, by their ids: the beginnings of texts. Images say nothing."""
+    if not index.kind.has_lines:
+        return {}
     cards = index.cards([each.image.id for matches in found for each in matches])
     return {id_: line for id_, card in cards.items() if (line := index.kind.line(card))}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,11 +93,31 @@ class LoadedImages:
             These images; the same object if they are all.
 
         """
-        if len(rows) == len(self.keys):
-            return self
-        keys, positions = ([each[row] for row in rows.tolist()] for each in (self.keys, self.rows))
-        labels = labels_of(self.labels, rows)
-        return replace(self, pixels=self.pixels[rows], rows=positions, keys=keys, labels=labels)
+        return (
+            self
+            if len(rows) == len(self.keys)
+            else replace(self, pixels=self.pixels[rows], **named_rows(self.rows, self.keys, self.labels, rows))
+        )
+
+
+def named_rows(
+    positions: Sequence[int], keys: Sequence[str], labels: Sequence[str] | None, rows: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Take what some of the loaded items are called.
+
+    Args:
+        positions: Position of each item in the source.
+        keys: Name of each item.
+        labels: Label of each item; None if there are none.
+        rows: Which items, increasing.
+
+    Returns:
+        Their `rows` (positions), `keys` and `labels`, as the fields of what is loaded.
+
+    """
+    chosen = rows.tolist()
+    kept = {"rows": [positions[row] for row in chosen], "keys": [keys[row] for row in chosen]}
+    return {**kept, "labels": labels_of(labels, rows)}
 
 
 def labels_of(labels: Sequence[str] | None, rows: NDArray[np.int64]) -> list[str] | None:

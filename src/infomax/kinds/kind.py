@@ -233,6 +233,10 @@ class DataKind(Protocol):
 
         """
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether `line` has anything to say; else nobody reads the cards for it."""
+
     def line(self, card: bytes) -> str:
         """Say in one line what an item holds, for a terminal.
 

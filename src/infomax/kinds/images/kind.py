@@ -31,6 +31,7 @@ class ImageKind:
     name: ClassVar[str] = "images"
     noun: ClassVar[str] = "image"
     wanted: ClassVar[str] = "an image"
+    has_lines: ClassVar[bool] = False
 
     def open(self, source: SourceLike, options: ReadingOptions, *, named: bool = False) -> Source:  # noqa: ARG002
         """List the images of a source; text in a list always names files."""

@@ -31,6 +31,7 @@ class TextKind:
     name: ClassVar[str] = "text"
     noun: ClassVar[str] = "text"
     wanted: ClassVar[str] = "a text with words in it"
+    has_lines: ClassVar[bool] = True
 
     def open(self, source: Any, options: ReadingOptions, *, named: bool = False) -> Source:
         """List the texts of a source."""

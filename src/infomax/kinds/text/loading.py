@@ -16,7 +16,7 @@ from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.errors import InfoMaxError
 from infomax.images.cache_place import default_cache
 from infomax.images.census import Census, Skipped
-from infomax.images.loading import labels_of
+from infomax.images.loading import named_rows
 from infomax.images.source import Content, Source
 from infomax.kinds.text.content import read_text
 from infomax.kinds.text.words import padded, word_hashes
@@ -74,9 +74,8 @@ class LoadedTexts:
         """
         if len(rows) == len(self.keys):
             return self
-        keys, positions = ([each[row] for row in rows.tolist()] for each in (self.keys, self.rows))
-        words, contents, labels = self.words[rows], self.contents[rows], labels_of(self.labels, rows)
-        return replace(self, words=words, contents=contents, rows=positions, keys=keys, labels=labels)
+        named = named_rows(self.rows, self.keys, self.labels, rows)
+        return replace(self, words=self.words[rows], contents=self.contents[rows], **named)
 
 
 def load_texts(
