@@ -93,11 +93,10 @@ class LoadedImages:
             These images; the same object if they are all.
 
         """
-        return (
-            self
-            if len(rows) == len(self.keys)
-            else replace(self, pixels=self.pixels[rows], **named_rows(self.rows, self.keys, self.labels, rows))
-        )
+        if len(rows) == len(self.keys):
+            return self
+        named = named_rows(self.rows, self.keys, self.labels, rows)
+        return replace(self, pixels=self.pixels[rows], **named)
 
 
 def named_rows(
