@@ -39,6 +39,20 @@ def test_a_query_and_its_match(shell: Infomax, tmp_path: Path, pair: list[Path],
         assert image.height > 2 * 256
 
 
+@pytest.mark.parametrize(("side", "drawn"), [(40, 256), (600, 600), (3000, 1024)])
+def test_images_are_drawn_at_their_own_size(
+    infomax: Infomax, tmp_path: Path, pair: list[Path], run: Path, side: int, drawn: int
+) -> None:
+    large, heat = tmp_path / "large.png", tmp_path / "heat.png"
+    Image.new("RGB", (side + 20, side), "teal").save(large)
+    assert infomax("explain", large, pair[0], "--model", run, "--out", heat).code == 0
+    with Image.open(heat) as figure:
+        left, top = round(24 * drawn / 256), round(72 * drawn / 256)  # of the first image, which ends before the gap
+        corners = [(left, top), (left + drawn - 1, top + drawn - 1)]
+        assert [figure.getpixel(corner) for corner in corners] == [(0, 128, 128)] * 2
+        assert figure.getpixel((left + drawn, top)) == figure.getpixel((left - 1, top)) == (255, 255, 255)
+
+
 def test_rows_of_collections(infomax: Infomax, tmp_path: Path, run: Path) -> None:
     np.save(tmp_path / "some.npy", colored(5, side=8))
     file, heat = tmp_path / "some.npy", tmp_path / "heat.png"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from infomax.evaluation.explanation import Explanation
-from infomax.figures.heatmap import _BELOW, IMAGE_SIDE, NamedImage, _color, draw_explanation, signed
+from infomax.figures.heatmap import _BELOW, LEAST_SIDE, NamedImage, _color, draw_explanation, signed
 
 
 def test_colors_change_at_zero_and_stop_at_the_ends() -> None:
@@ -22,10 +22,10 @@ def test_the_figure_shows_where_the_map_is_high(grid: tuple[int, int]) -> None:
     flat = np.zeros(grid)
     gray = NamedImage(np.full((8, 8, 3), 200, np.uint8), "a name " * 30)
     image = np.asarray(draw_explanation(gray, gray, Explanation(values, flat, flat, flat))).astype(int)
-    corner = (24 + IMAGE_SIDE + 16, 72)  # of the first map
+    corner = (24 + LEAST_SIDE + 16, 72)  # of the first map
     red, _, blue = image[corner[1] + 3, corner[0] + 3]
     assert red > blue
-    red, _, blue = image[corner[1] + IMAGE_SIDE - 4, corner[0] + IMAGE_SIDE - 4]
+    red, _, blue = image[corner[1] + LEAST_SIDE - 4, corner[0] + LEAST_SIDE - 4]
     assert red < blue
 
 

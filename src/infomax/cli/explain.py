@@ -44,13 +44,13 @@ def explain(
 
     from infomax.evaluation import explanation
     from infomax.figures.canvas import save_png
-    from infomax.figures.heatmap import IMAGE_SIDE, NamedImage, draw_explanation, signed
+    from infomax.figures.heatmap import NamedImage, draw_explanation, signed
     from infomax.model import InfoMax
 
     loaded = InfoMax.load(model, device=device)
     reading = loaded.reading_options()
     pair = [_pixels(name, loaded.recipe_.size, reading) for name in (query, match)]
-    named = [NamedImage(_pixels(name, IMAGE_SIDE, reading), name) for name in (query, match)]
+    named = [NamedImage(_pixels(name, None, reading), name) for name in (query, match)]
     others = None if reference is None else loaded.load_images(reference).pixels
     if others is not None:
         others = others[:: max(1, len(others) // _REFERENCE_IMAGES)][:_REFERENCE_IMAGES]
@@ -67,17 +67,18 @@ def explain(
         print(f"the figure is {out}")
 
 
-def _pixels(name: str, size: int, reading: "ReadingOptions") -> "NDArray[np.uint8]":
-    """An image as a square: the file of that name, or else the row after the # of a SOURCE."""
+def _pixels(name: str, size: int | None, reading: "ReadingOptions") -> "NDArray[np.uint8]":
+    """An image as a square of `size`, or of its own size: the file of that name, or the row after the # of a SOURCE."""
     from infomax.decoding.broken import BrokenImage
-    from infomax.decoding.image import center_crop_resize, decode, no_pillow_warnings
+    from infomax.decoding.image import no_pillow_warnings
     from infomax.images.opening import open_source
     from infomax.paths import expand_home
 
     source, mark, row = name.rpartition("#")
     try:
         if not (mark and row.isdecimal()) or Path(name).is_file():
-            return decode(expand_home(name), size, reading)
+            with no_pillow_warnings():
+                return _square(expand_home(name), size, reading)
         found = open_source(source)
         if int(row) >= len(found.entries):
             raise InfoMaxError(
@@ -87,9 +88,20 @@ def _pixels(name: str, size: int, reading: "ReadingOptions") -> "NDArray[np.uint
         if isinstance(content, BrokenImage):
             raise content
         with no_pillow_warnings():
-            return center_crop_resize(content, size, reading)
+            return _square(content, size, reading)
     except BrokenImage as broken:
         raise InfoMaxError(f"{name} cannot be explained: {broken.reason}; give an image") from None
+
+
+def _square(
+    content: "bytes | Path | NDArray[np.uint8]", size: int | None, reading: "ReadingOptions"
+) -> "NDArray[np.uint8]":
+    """The central square of an image, of `size` pixels; of its own size, within what a figure shows, without one."""
+    from infomax.decoding.image import crop_resize, open_image
+    from infomax.figures.heatmap import MOST_SIDE
+
+    with open_image(content, 2 * (size or MOST_SIDE), reading) as opened:
+        return crop_resize(opened.image, size or min(opened.width, opened.height, MOST_SIDE))
 
 
 def _finite(values: "NDArray[np.float64]") -> list[list[Any]]:

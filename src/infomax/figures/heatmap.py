@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw
 from infomax.evaluation.explanation import Explanation, NatsMap
 from infomax.figures.canvas import FAINT, INK, PAPER, Font, fit_text, font, resized
 
-IMAGE_SIDE = 256  # pixels
+LEAST_SIDE, MOST_SIDE = 256, 1024
+"""Pixels per side of an image in the figure: its own, within these."""
 
-_GAP, _MARGIN, _HEADER, _CAPTION = 16, 24, 72, 36  # pixels
+_GAP, _MARGIN, _HEADER, _CAPTION = 16, 24, 72, 36  # pixels, beside images of LEAST_SIDE
 _BAR_WIDTH, _LEGEND_WIDTH = 14, 36  # the color bar, and the numbers beside it
 _BELOW, _ABOVE = (33, 102, 172), (178, 24, 43)  # blue and red of ColorBrewer's RdBu, safe for the color-blind
 _DARKEST = 0.7  # the image below a map uses only the light end of the gray scale, so that the tint stays legible
@@ -25,7 +26,7 @@ class NamedImage:
     """An image of the figure and its name.
 
     Attributes:
-        pixels: The image, shape (s, s, 3), uint8; it is drawn with a side of IMAGE_SIDE pixels.
+        pixels: The image, shape (s, s, 3), uint8, at its own resolution.
         name: Its name as the caption shows it.
 
     """
@@ -34,11 +35,32 @@ class NamedImage:
     name: str
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """Lengths of a figure whose images have a given side; they grow with it.
+
+    Attributes:
+        side: Side of an image in the figure, in pixels.
+
+    """
+
+    side: int
+
+    def __call__(self, length: int) -> int:
+        """Pixels of a length that is given for images of LEAST_SIDE."""
+        return round(length * self.side / LEAST_SIDE)
+
+    def font(self, height: int) -> Font:
+        """A font whose height is given for images of LEAST_SIDE."""
+        return font(self(height))
+
+
 def draw_explanation(query: NamedImage, match: NamedImage, maps: Explanation) -> Image.Image:
     """Draw a row for each image: the image, its positions with the other's code, its positions with its own code.
 
-    All four maps share one color scale, centered at 0. The scale ends at the largest positive value. Values farther
-    below 0 have the color of the end, and the cell shows the number.
+    Images are drawn at the own size of the larger one, between LEAST_SIDE and MOST_SIDE pixels. All four maps share one
+    color scale, centered at 0. The scale ends at the largest positive value. Values farther below 0 have the color of
+    the end, and the cell shows the number.
 
     Args:
         query: The query.
@@ -54,24 +76,29 @@ def draw_explanation(query: NamedImage, match: NamedImage, maps: Explanation) ->
         (query, "query", "the match's code", maps.query_by_match, maps.query_by_itself),
         (match, "match", "the query's code", maps.match_by_query, maps.match_by_itself),
     ]
-    small = font(13)
-    bar, step = _MARGIN + 3 * (IMAGE_SIDE + _GAP), IMAGE_SIDE + _CAPTION
-    image = Image.new("RGB", (bar + _BAR_WIDTH + _LEGEND_WIDTH + _MARGIN, _HEADER + 2 * step + _GAP), PAPER)
+    own = max(len(query.pixels), len(match.pixels))
+    side = min(max(own, LEAST_SIDE), MOST_SIDE)
+    scale = _Scale(side)
+    small, margin, header = scale.font(13), scale(_MARGIN), scale(_HEADER)
+    across, down = side + scale(_GAP), side + scale(_CAPTION)  # from an image to the next one
+    bar = margin + 3 * across
+    width = bar + scale(_BAR_WIDTH + _LEGEND_WIDTH + _MARGIN)
+    image = Image.new("RGB", (width, header + 2 * down + scale(_GAP)), PAPER)
     draw = ImageDraw.Draw(image)
     title = "Where the match comes from: pointwise mutual information of position and code"
-    draw.text((_MARGIN, _MARGIN), title, INK, font(17))
-    for row, (drawn, role, other, across, within) in enumerate(rows):
-        y = _HEADER + row * step
-        image.paste(resized(drawn.pixels, IMAGE_SIDE), (_MARGIN, y))
-        name = fit_text(drawn.name, small, IMAGE_SIDE - 50, keep="end")
-        draw.text((_MARGIN, y + IMAGE_SIDE + 6), f"{role}: {name}", INK, small)
-        for column, (code, values) in enumerate([(other, across), ("its own code", within)], 1):
-            x = _MARGIN + column * (IMAGE_SIDE + _GAP)
-            image.paste(_overlay(drawn.pixels, values, limit), (x, y))
-            draw.text((x, y + IMAGE_SIDE + 6), f"with {code}", INK, small)
-            mean = f"mean {signed(float(values.mean()))}"
-            draw.text((x + IMAGE_SIDE, y + IMAGE_SIDE + 6), mean, FAINT, small, anchor="ra")
-    _draw_color_bar(draw, bar, _HEADER, step + IMAGE_SIDE, limit, small)
+    draw.text((margin, margin), title, INK, scale.font(17))
+    for row, (drawn, role, other, with_other, with_own) in enumerate(rows):
+        y = header + row * down
+        below = y + side + scale(6)
+        image.paste(resized(drawn.pixels, side), (margin, y))
+        name = fit_text(drawn.name, small, side - scale(50), keep="end")
+        draw.text((margin, below), f"{role}: {name}", INK, small)
+        for column, (code, values) in enumerate([(other, with_other), ("its own code", with_own)], 1):
+            x = margin + column * across
+            image.paste(_overlay(drawn.pixels, values, limit, scale), (x, y))
+            draw.text((x, below), f"with {code}", INK, small)
+            draw.text((x + side, below), f"mean {signed(float(values.mean()))}", FAINT, small, anchor="ra")
+    _draw_color_bar(draw, (bar, header), down + side, limit, scale)
     return image
 
 
@@ -109,36 +136,40 @@ def _scale_end(maps: Explanation) -> float:
     return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= largest)
 
 
-def _overlay(pixels: UInt8[np.ndarray, "s s 3"], values: NatsMap, limit: float) -> Image.Image:
+def _overlay(pixels: UInt8[np.ndarray, "s s 3"], values: NatsMap, limit: float, scale: _Scale) -> Image.Image:
     """The image in light grays, tinted position by position, with the value in each cell if there is room."""
     tints = np.array([[_color(float(value), limit) for value in row] for row in values], np.uint8)
-    tint = np.asarray(Image.fromarray(tints).resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.NEAREST))
-    gray = np.asarray(resized(pixels, IMAGE_SIDE).convert("L"))[..., None] / 255
+    tint = np.asarray(Image.fromarray(tints).resize((scale.side, scale.side), Image.Resampling.NEAREST))
+    gray = np.asarray(resized(pixels, scale.side).convert("L"))[..., None] / 255
     image = Image.fromarray(np.rint((_DARKEST + (1 - _DARKEST) * gray) * tint).astype(np.uint8))
     if max(values.shape) <= _LARGEST_GRID_WITH_NUMBERS:
-        _write_numbers(ImageDraw.Draw(image), values, limit)
+        _write_numbers(ImageDraw.Draw(image), values, limit, scale)
     return image
 
 
-def _write_numbers(draw: ImageDraw.ImageDraw, values: NatsMap, limit: float) -> None:
+def _write_numbers(draw: ImageDraw.ImageDraw, values: NatsMap, limit: float, scale: _Scale) -> None:
     """Write each value in the middle of its cell."""
     rows, columns = values.shape
-    small = font(15 if max(rows, columns) <= 5 else 11)
+    small = scale.font(15 if max(rows, columns) <= 5 else 11)
     for (row, column), value in np.ndenumerate(values):
-        middle = ((column + 0.5) * IMAGE_SIDE / columns, (row + 0.5) * IMAGE_SIDE / rows)
+        middle = ((column + 0.5) * scale.side / columns, (row + 0.5) * scale.side / rows)
         ink = PAPER if abs(value) > _WHITE_NUMBERS_FROM * limit else INK
         draw.text(middle, signed(float(value)), ink, small, anchor="mm")
 
 
-def _draw_color_bar(draw: ImageDraw.ImageDraw, x: int, top: int, height: int, limit: float, small: Font) -> None:
+def _draw_color_bar(
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], height: int, limit: float, scale: _Scale
+) -> None:
     """Draw the color bar with its ticks in nats."""
+    (x, top), width, small = corner, scale(_BAR_WIDTH), scale.font(13)
     for offset in range(height):
         color = _color(limit * (1 - 2 * offset / (height - 1)), limit)
-        draw.line((x, top + offset, x + _BAR_WIDTH, top + offset), color)
-    draw.rectangle((x, top, x + _BAR_WIDTH, top + height - 1), outline=FAINT)
+        draw.line((x, top + offset, x + width, top + offset), color)
+    draw.rectangle((x, top, x + width, top + height - 1), outline=FAINT)
     for half in (2, 1, 0, -1, -2):
         y = top + (height - 1) * (2 - half) / 4
-        draw.line((x + _BAR_WIDTH, y, x + _BAR_WIDTH + 4, y), FAINT)
-        draw.text((x + _BAR_WIDTH + 9, y), f"{half * limit / 2:+g}" if half else "0", INK, small, anchor="lm")
-    draw.text((x, top + height + 6), "and less", FAINT, small)
-    draw.text((x, top - 8), "nats", INK, small, anchor="ls")
+        draw.line((x + width, y, x + width + scale(4), y), FAINT)
+        tick = f"{half * limit / 2:+g}" if half else "0"
+        draw.text((x + width + scale(9), y), tick, INK, small, anchor="lm")
+    draw.text((x, top + height + scale(6)), "and less", FAINT, small)
+    draw.text((x, top - scale(8)), "nats", INK, small, anchor="ls")
