@@ -1,5 +1,7 @@
 """The closed form on tables small enough to be known exactly."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -135,6 +137,26 @@ def test_moments_of_chosen_pairs_equal_those_of_each_pair_as_a_group() -> None:
     for one, two in zip(some.centered(), alone.centered(), strict=True):
         torch.testing.assert_close(one, two, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(some.variance, alone.variance)
+
+
+def test_the_information_of_gaussian_samples_is_the_known_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shared, noise = (torch.randn(40_000, k, 3, generator=generator) for k in (1, 2))
+    moments, others = PairMoments(3), PairMoments(3)
+    samples = shared * torch.tensor([3.0, 1.0, 0.5]) + noise
+    moments.add(samples[:20_000])
+    others.add(samples[20_000:])
+    r = torch.tensor([0.9, 0.5, 0.2])
+    exact = float(-torch.log(1 - r**2).sum() / 2)
+    found = canonical_directions(moments, 3)
+    assert found.gaussian_information_on(others) == pytest.approx(exact, rel=0.04)
+    assert found.truncated(1).gaussian_information_on(others) == pytest.approx(-math.log(1 - 0.81) / 2, rel=0.04)
+
+
+def test_a_sample_that_is_repeated_exactly_has_finite_information() -> None:
+    moments = PairMoments(2)
+    moments.add(torch.randn(500, 1, 2, generator=torch.Generator().manual_seed(0)).expand(-1, 2, -1))
+    assert 10 < canonical_directions(moments, 2).gaussian_information_on(moments) < 25
 
 
 def test_independent_samples_have_no_held_out_bound() -> None:

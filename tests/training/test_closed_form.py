@@ -220,6 +220,7 @@ def test_the_log_tells_the_bound_on_images_learned_from_and_on_others(tmp_path: 
     assert [line["stage"] for line in lines] == ["cells", "views"]
     for line in lines:
         assert 0 < line["chi2_held_out"] < line["chi2"] < line["rank"]
+    assert 0 < lines[1]["nats_held_out"] < lines[1]["nats"]
 
 
 class _Stop:

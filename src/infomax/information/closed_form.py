@@ -25,6 +25,8 @@ from torch import Tensor
 
 from infomax.information.lapack import generalized_eigh
 
+CERTAIN = 1e-9  # less than 1 by which a correlation is finite information
+
 
 @final
 class PairMoments:
@@ -162,6 +164,25 @@ class CanonicalDirections:
         on_joint = 2 * (s * (pair + outer).diagonal()).sum()
         on_product = 2 * (s * shift.square()).sum() + (s[:, None] * second * s * second).sum()
         return float(on_joint - on_product)
+
+    def gaussian_information_on(self, moments: PairMoments) -> float:
+        """Compute the mutual information of the functions of two samples, as if they were Gaussian and independent.
+
+        A pair of Gaussian variables of correlation r shares -log(1 - r^2) / 2 nats. Strong correlations weigh more
+        here than in the Pearson bound.
+
+        Args:
+            moments: Moments of the samples; the correlation of each function is taken from them.
+
+        Returns:
+            The sum over the functions, in nats.
+
+        """
+        _, single, pair = (each.double() for each in moments.centered())
+        w = self.directions.double()
+        variances, covariances = ((w * (each @ w)).sum(0) for each in (single, pair))
+        correlations = (covariances / variances).clamp(-1 + CERTAIN, 1 - CERTAIN)
+        return float(-torch.log1p(-correlations.square()).sum() / 2)
 
 
 def unwhitened(

@@ -127,7 +127,7 @@ class MomentsTrainer(ABC):
         whitening: float = 1.0,
         **more: Any,
     ) -> None:
-        """Find the code: sum up the moments of views, solve, and log the bound with `more`."""
+        """Find the code: sum up the moments of views, solve, and log the bounds with `more`."""
         comparing, solving = stages
         moments = PairMoments(len(projection.mean), self.context.device)
         self._accumulate(comparing, settings, [moments], sample, saved)
@@ -136,8 +136,12 @@ class MomentsTrainer(ABC):
             how = {"ridge": settings.ridge, "power": power, "whitening": whitening}
             found = projection.fit(moments, settings.rank, **how)
             self._refuse_alike_if(not len(found.correlations))
-            bound = found.bound_on(held_out) if held_out.groups else None
-            self._log("views", found.bound_on(moments), bound, len(found.correlations), **more)
+            bound, nats = (
+                [measure(each) if each.groups else None for each in (moments, held_out)]
+                for measure in (found.bound_on, found.gaussian_information_on)
+            )
+            more |= {"nats": nats[0], "nats_held_out": nats[1]}
+            self._log("views", *bound, len(found.correlations), **more)
 
     def _add(self, moments: list[PairMoments], samples: Iterable[Float[Tensor, "n k dim"]]) -> None:
         for each, these in zip(moments, samples, strict=True):
