@@ -83,7 +83,9 @@ def main() -> None:
     chi2, nats, knn, linear = np.array(rows).T
     for name, bound in (("chi2", chi2), ("nats", nats)):
         for kind, accuracy in (("kNN", knn), ("linear", linear)):
-            print(f"rank correlation of {name} and {kind}: {spearmanr(bound, accuracy).statistic:+.2f} (n = {len(rows)})")
+            print(
+                f"rank correlation of {name} and {kind}: {spearmanr(bound, accuracy).statistic:+.2f} (n = {len(rows)})"
+            )
 
 
 if __name__ == "__main__":

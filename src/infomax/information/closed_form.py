@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomax.information.lapack import generalized_eigh
+from infomax.information.lapack import generalized_eigh, gram
 
 CERTAIN = 1e-9  # less than 1 by which a correlation is finite information
 
@@ -32,7 +32,8 @@ CERTAIN = 1e-9  # less than 1 by which a correlation is finite information
 class PairMoments:
     """First and second moments of samples and of pairs of samples, summed up group by group in one pass.
 
-    A sample counts as often as it is in a pair. Memory: two dim x dim matrices of float32, for any number of groups.
+    A sample counts as often as it is in a pair. Memory: two dim x dim matrices of float32, for any number of groups,
+    and a third while groups are added. Both are symmetric, and only their lower triangles are kept up to date.
 
     Args:
         dim: Number of features of a sample.
@@ -47,6 +48,7 @@ class PairMoments:
         self.single = torch.zeros(dim, dim, device=device)
         self.pair = torch.zeros(dim, dim, device=device)
         self.groups, self.pairs = 0, pairs
+        self._products: Tensor | None = None  # room for those of a few groups
 
     def add(self, samples: Float[Tensor, "groups k dim"]) -> None:
         """Add groups of k samples each.
@@ -66,16 +68,17 @@ class PairMoments:
         flat = samples.reshape(groups * k, dim)
         if self.pairs is None:
             total = samples.sum(1)
-            single, both = flat.mT @ flat / k, total.mT @ total / k
-            first, pair = total.sum(0) / k, (both - single) / (k - 1)
+            self.first += total.sum(0) / k
+            products = self._products = torch.empty_like(self.single) if self._products is None else self._products
+            self.single.add_(gram(flat, out=products), alpha=1 / k)
+            self.pair.sub_(products, alpha=1 / (k * (k - 1)))
+            self.pair.add_(gram(total, out=products), alpha=1 / (k * (k - 1)))
         else:
             pairs = self.pairs / self.pairs.sum()
             weighted = pairs.sum(1, keepdim=True) * samples
-            first, single = weighted.sum((0, 1)), weighted.reshape(flat.shape).mT @ flat
-            pair = (pairs @ samples).reshape(flat.shape).mT @ flat
-        self.first += first
-        self.single += single
-        self.pair += pair
+            self.first += weighted.sum((0, 1))
+            self.single += weighted.reshape(flat.shape).mT @ flat
+            self.pair += (pairs @ samples).reshape(flat.shape).mT @ flat
         self.groups += groups
 
     def centered(self) -> tuple[Float[Tensor, " dim"], Float[Tensor, "dim dim"], Float[Tensor, "dim dim"]]:
@@ -87,7 +90,8 @@ class PairMoments:
         """
         mean = self.first / self.groups
         outer = mean[:, None] * mean
-        return mean, self.single / self.groups - outer, self.pair / self.groups - outer
+        single, pair = (each.tril() + each.tril(-1).mT for each in (self.single, self.pair))
+        return mean, single / self.groups - outer, pair / self.groups - outer
 
     @property
     def variance(self) -> Float[Tensor, ""]:

@@ -1,16 +1,49 @@
-"""The generalized symmetric eigenproblem by LAPACK, with Python's other threads running meanwhile.
+"""Large symmetric matrices by BLAS and LAPACK, with Python's other threads running meanwhile.
 
 `scipy.linalg.eigh` holds Python's global lock until it is done, which takes 40 seconds for 6,000 features on two cores.
-No progress bar moves meanwhile. SciPy also exports the LAPACK routines themselves, for Cython. Called by ctypes, they
-run without the lock and give the same bits.
+No progress bar moves meanwhile. SciPy also exports the routines themselves, for Cython. Called by ctypes, they run
+without the lock and give the same bits.
 """
 
 import ctypes
-from ctypes import POINTER, byref, c_char, c_double, c_int
+from ctypes import byref, c_char, c_double, c_float, c_int, c_void_p
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
+
+
+def gram(rows: Float[Tensor, "n dim"], out: Float[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
+    """Compute the lower triangle of rows^T rows.
+
+    BLAS's ssyrk takes half the operations of the whole product. On a GPU, and in other precisions, the whole is
+    computed.
+
+    Args:
+        rows: The rows.
+        out: Where to write the products.
+
+    Returns:
+        `out`. What it has above the diagonal is not to be used.
+
+    Examples:
+        >>> gram(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), out=torch.empty(2, 2)).tril()
+        tensor([[10.,  0.],
+                [14., 20.]])
+
+    """
+    n, dim = rows.shape
+    if rows.device.type != "cpu" or rows.dtype != torch.float32 or not rows.numel():
+        return torch.mm(rows.mT, rows, out=out)
+    order, one, zero = c_int(dim), c_float(1.0), c_float(0.0)
+    # BLAS reads arrays by columns: the rows are its columns, and the lower triangle is its upper one
+    what = (c_char(b"U"), c_char(b"N"), order, c_int(n))
+    _call("cython_blas", "ssyrk", *what, one, rows.contiguous().numpy(), order, zero, out.numpy(), order)
+    return out
 
 
 def generalized_eigh(
@@ -43,12 +76,10 @@ def generalized_eigh(
     zero = c_double(0.0)
 
     def solve(work: Float[np.ndarray, " w"], length: int) -> None:
-        _sygvx()(
-            *(byref(itype), byref(c_char(b"V")), byref(c_char(b"I")), byref(c_char(b"L")), byref(order)),
-            *(_doubles(a), byref(order), _doubles(b), byref(order), byref(zero), byref(zero)),
-            *(byref(first), byref(last), byref(zero), _integers(found), _doubles(values), _doubles(vectors)),
-            *(byref(order), _doubles(work), byref(c_int(length)), _integers(integers), _integers(failed)),
-            _integers(info),
+        _call(
+            *("cython_lapack", "dsygvx"),
+            *(itype, c_char(b"V"), c_char(b"I"), c_char(b"L"), order, a, order, b, order, zero, zero, first, last),
+            *(zero, found, values, vectors, order, work, c_int(length), integers, failed, info),
         )
 
     wanted = np.empty(1)
@@ -61,27 +92,19 @@ def generalized_eigh(
     return values[:k].copy(), vectors
 
 
-def _sygvx() -> Any:
-    """LAPACK's dsygvx, as SciPy exports it; a call by ctypes lets Python's lock go."""
-    from scipy.linalg import cython_lapack
+def _call(module: str, name: str, *arguments: Any) -> None:
+    """Call a routine as SciPy exports it, by ctypes, which lets Python's lock go; everything is passed by address."""
+    addresses = [each.ctypes.data if isinstance(each, np.ndarray) else byref(each) for each in arguments]
+    ctypes.CFUNCTYPE(None, *[c_void_p] * len(addresses))(_address(module, name))(*addresses)
 
-    capsule = cython_lapack.__pyx_capi__["dsygvx"]
+
+@cache
+def _address(module: str, name: str) -> int:
+    """Where SciPy has a routine."""
+    capsule = import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
     python = ctypes.pythonapi
     python.PyCapsule_GetName.restype, python.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    python.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    python.PyCapsule_GetPointer.restype = c_void_p
     python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    address = python.PyCapsule_GetPointer(capsule, python.PyCapsule_GetName(capsule))
-    char, integer, double = POINTER(c_char), POINTER(c_int), POINTER(c_double)
-    kinds = (
-        *(integer, char, char, char, integer, double, integer, double, integer, double, double, integer, integer),
-        *(double, integer, double, double, integer, double, integer, integer, integer, integer),
-    )
-    return ctypes.CFUNCTYPE(None, *kinds)(address)
-
-
-def _doubles(array: Float[np.ndarray, "..."]) -> Any:
-    return array.ctypes.data_as(POINTER(c_double))
-
-
-def _integers(array: np.ndarray[tuple[int, ...], np.dtype[np.intc]]) -> Any:
-    return array.ctypes.data_as(POINTER(c_int))
+    address: int = python.PyCapsule_GetPointer(capsule, python.PyCapsule_GetName(capsule))
+    return address
