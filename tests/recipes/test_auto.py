@@ -10,6 +10,7 @@ from infomax.errors import InfoMaxError
 from infomax.images.opening import open_source
 from infomax.images.probe import SourceProbe
 from infomax.recipes import RECIPES, auto, choose_recipe, resolve_recipe
+from infomax.recipes.spectral import FEWEST, SPECTRAL, Spectral
 
 CPU = torch.device("cpu")
 ANY = open_source(np.zeros((2, 8, 8, 3), np.uint8))
@@ -39,7 +40,8 @@ def test_the_size_and_the_number_of_images_choose(
 ) -> None:
     monkeypatch.setattr("infomax.recipes.spectral.cores", lambda: 2)
     choice = chosen(monkeypatch, count, side)
-    assert choice.recipe is RECIPES[name]
+    assert isinstance(choice.recipe, Spectral)
+    assert choice.recipe == RECIPES[name].with_settings(view_images=choice.recipe.view_images)
     size = choice.recipe.size
     assert f"recipe {name}, for {count} images of about {side} px on a CPU, seen at {size} x {size} px" in choice.reason
     assert "--recipe" in choice.reason
@@ -51,6 +53,29 @@ def test_the_time_that_is_given_chooses(monkeypatch: pytest.MonkeyPatch) -> None
     assert chosen(monkeypatch, 1_000_000, 500).recipe.name == "spectral-fast"
     assert chosen(monkeypatch, 1_000_000, 500, minutes=120.0).recipe.name == "spectral-96"
     assert "finer: --recipe spectral-96" in chosen(monkeypatch, 5_000, 500, minutes=0.5).reason
+
+
+def test_more_time_compares_more_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infomax.recipes.spectral.cores", lambda: 2)
+    little, more, most = (chosen(monkeypatch, 50_000, 32, minutes) for minutes in (4.0, 6.0, 30.0))
+    compared = [each.recipe.to_dict()["view_images"] for each in (little, more, most)]
+    assert FEWEST <= compared[0] < compared[1] < compared[2]
+    assert most.recipe is SPECTRAL
+    assert "more time compares more images: --minutes 8" in little.reason
+    assert "more time" not in most.reason
+    for choice, minutes in ((little, 4), (more, 6)):
+        time = choice.recipe.usual_seconds(50_000, CPU)
+        assert time is not None
+        assert 0.8 * 60 * minutes < time <= 60 * minutes
+    assert chosen(monkeypatch, 2_000, 500).recipe.name == "spectral-96"
+    assert "more time" not in chosen(monkeypatch, 2_000, 500).reason  # few images are compared all, and repeatedly
+
+
+def test_few_images_are_repeated_up_to_some_number() -> None:
+    views = SPECTRAL._views
+    assert [views.images_of(n) for n in (2, 500, 2_000, 6_000, 40_000)] == [8, 2_000, 5_000, 6_000, 32_000]
+    assert SPECTRAL.with_settings(view_images=1_000)._views.images_of(500) == 1_000
+    assert SPECTRAL.with_settings(view_rounds=1)._views.images_of(500) == 500
 
 
 def test_the_load_of_the_machine_does_not_choose(monkeypatch: pytest.MonkeyPatch) -> None:

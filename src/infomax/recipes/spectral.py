@@ -25,13 +25,14 @@ from infomax.representation.encoders.codebook import PatchKind, PatchSettings
 from infomax.representation.objectives import Objective
 from infomax.training.closed_form import CELL_PAIRS, CODEBOOK_IMAGES, STAGES, ClosedFormTrainer
 from infomax.training.context import TrainingContext
-from infomax.training.moments import MOMENTS_KEYS, CcaSettings
+from infomax.training.moments import HELD_OUT, MOMENTS_KEYS, MOST_HELD_OUT, CcaSettings
 from infomax.training.spectral_views import MIRROR, ViewSettings
 
 DECODE_SECONDS = 5e-4  # to decode an image of the usual kinds to a small square, on two cores
 PREPARE_SECONDS = 2e-4  # to cut an image of the sample into patches, for each kind of patch
 EIGEN_OPERATIONS = 25.0  # of a matrix product, in whose time an eigenproblem is solved, for each of dim ** 3
 VIEW_COST = 1.6  # of a view with its crops, in encodings of an image
+FEWEST = REPEATED = 5_000  # images whose views are compared, where time or images are few
 TIMED_IMAGES = 16  # images that are encoded to see how fast the machine is
 CODING_SPEED = 1e11  # operations a second of a core that encodes images; the choice of a recipe must not vary with load
 PRODUCT_SPEED = 1.5e11  # operations a second of a core that multiplies large matrices
@@ -62,7 +63,7 @@ class Spectral(Recipe):
         cell_ridge: Ridge of that eigenproblem.
         cell_pairs: Which cells of an image are paired: all, neighbors or distant.
         view_images: Images from which the code is found, at most.
-        view_rounds: How many times, at most, fewer images are repeated in other views to make up for it.
+        view_rounds: How many times, at most, few images are repeated in other views, until there are REPEATED.
         view_ridge: Ridge of that eigenproblem.
         power: Numbers of the code are weighted by their canonical correlations to this power.
         mirror: "invariant", "chiral", or "auto" (test whether the collection is left-right symmetric).
@@ -175,12 +176,34 @@ class Spectral(Recipe):
         trainer = ClosedFormTrainer(
             encoder,
             CcaSettings(self.cell_images, self.cell_ridge, self.channels, self.cell_pairs),
-            CcaSettings(self.view_images, self.view_ridge, self.dim, rounds=self.view_rounds),
+            self._views,
             ViewSettings(self.mirror, self.copies, self.crops),
             context,
             power=self.power,
         )
         trainer.fit(pixels)
+
+    def within(self, seconds: float, n: int, device: torch.device) -> "Spectral":
+        """Compare the views of as many images as the time allows, at most view_images, at least FEWEST.
+
+        Args:
+            seconds: Time to learn from the collection and to embed it.
+            n: Images in the collection.
+            device: Where it computes; on a GPU nothing is left out.
+
+        Returns:
+            The recipe, with fewer `view_images` where needed.
+
+        """
+        found = self
+        while (found.usual_seconds(n, device) or 0) > seconds and found.view_images > FEWEST:
+            found = found.with_settings(view_images=max(found.view_images * 3 // 4000 * 1000, FEWEST))
+        return found
+
+    @property
+    def _views(self) -> CcaSettings:
+        """How the code is found."""
+        return CcaSettings(self.view_images, self.view_ridge, self.dim, rounds=self.view_rounds, repeated=REPEATED)
 
     def stage_seconds(self, n: int, device: torch.device) -> dict[str, float]:
         """Estimate the time of decoding and of each stage of the closed form, by the speed of this machine."""
@@ -208,18 +231,19 @@ class Spectral(Recipe):
 
     def _stage_seconds(self, n: int, per_image: float, speed: float) -> dict[str, float]:
         """Give the expected seconds of each stage by name, from those of an image and the operations a second."""
-        views = min(self.view_images, self.view_rounds * n)
+        views = self._views.images_of(n)
         cells = min(self.cell_images, n)
         kinds = len(self.patches)
         numbers = self.grid * ((self.grid + 1) // 2) * self.channels * kinds
         samples = (self.crops + 1) * (self.copies + 1) + 1
+        coding = (2 + self.copies) * per_image * VIEW_COST  # seconds for the views of an image
         return {
             "decoding": DECODE_SECONDS * n,
             STAGES[0]: PREPARE_SECONDS * kinds * min(n, CODEBOOK_IMAGES),
             STAGES[1]: cells * per_image + cells * 4 * kinds * self.grid**2 * (self.atoms / 2) ** 2 * 2 / speed,
             STAGES[2]: 2 * kinds * EIGEN_OPERATIONS * (self.atoms / 2) ** 3 / speed,
-            STAGES[3]: views * (2 + self.copies) * per_image * VIEW_COST + views * 2 * samples * numbers**2 / speed,
-            STAGES[4]: EIGEN_OPERATIONS * numbers**3 / speed + views / 10 * (2 + self.copies) * per_image * VIEW_COST,
+            STAGES[3]: views * coding + views * samples * numbers**2 / speed,  # the moments are symmetric
+            STAGES[4]: EIGEN_OPERATIONS * numbers**3 / speed + min(views / HELD_OUT, MOST_HELD_OUT) * coding,
         }
 
 
@@ -242,10 +266,10 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=("6/2", "8/2"), cell_images=3_000, view_images=5_000)
+SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=("6/2", "8/2"), cell_images=3_000, view_images=10_000)
 
 SPECTRAL = Spectral(
-    name="spectral", size=32, patches=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=8_000
+    name="spectral", size=32, patches=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=32_000
 )
 
 SPECTRAL_64 = Spectral(
@@ -254,7 +278,7 @@ SPECTRAL_64 = Spectral(
     patches=("6/2", "gray8/2", "6@32", "gray9@32"),
     channels=128,
     cell_images=3_000,
-    view_images=5_000,
+    view_images=20_000,
 )
 
 SPECTRAL_96 = Spectral(
@@ -263,5 +287,5 @@ SPECTRAL_96 = Spectral(
     patches=("9/3", "gray9/3", "6@32", "gray9@32"),
     channels=128,
     cell_images=3_000,
-    view_images=5_000,
+    view_images=20_000,
 )

@@ -28,6 +28,7 @@ from infomax.training.run_folder import Checkpoint
 MOMENTS_KEYS = ("encoder", "stage", "n_done", "moments")  # of last.ckpt
 BATCH_IMAGES = 256
 HELD_OUT = 10  # one image in so many is kept from the moments, to evaluate the bound on
+MOST_HELD_OUT = 1_000  # images that the bound is evaluated on
 
 SampleViews = Callable[[Any, torch.Generator], Iterable[Float[Tensor, "n k dim"]]]
 """Images, or what else an encoder takes -> the samples that each of some moments counts."""
@@ -42,7 +43,8 @@ class CcaSettings:
         ridge: Of the eigenproblem, as a multiple of the mean variance.
         rank: How many directions are kept, at most.
         pairs: Which cells of an image are paired, by name out of CELL_PAIRS. Views are all paired with each other.
-        rounds: How many times, at most, a smaller collection is repeated to make up for it, with other views.
+        rounds: How many times, at most, a small collection is repeated to make up for it, with other views.
+        repeated: Images up to which it is repeated; None for `images`.
 
     """
 
@@ -51,6 +53,20 @@ class CcaSettings:
     rank: int
     pairs: str = "all"
     rounds: int = 1
+    repeated: int | None = None
+
+    def images_of(self, n: int) -> int:
+        """Count the images that the moments are summed over, each as often as it is repeated.
+
+        Args:
+            n: Images that may be learned from.
+
+        Returns:
+            Their number.
+
+        """
+        enough = self.images if self.repeated is None else min(self.repeated, self.images)
+        return min(self.images, max(n, min(self.rounds * n, enough)))
 
 
 class MomentsTrainer(ABC):
@@ -157,12 +173,12 @@ class MomentsTrainer(ABC):
     def _learned_from(self, settings: CcaSettings) -> Int[np.ndarray, " n"]:
         """Draw the rows that the moments come from: all but the held-out ones, repeated as often as allowed."""
         rows = self.order[len(self.order) // HELD_OUT :]
-        return np.resize(rows, min(settings.images, settings.rounds * len(rows)))
+        return np.resize(rows, settings.images_of(len(rows)))
 
     def _held_out(self, like: list[PairMoments], most: int, sample: SampleViews) -> list[PairMoments]:
-        """Sum up moments of images that were not learned from, a tenth as many as those that were."""
+        """Sum up moments of images that were not learned from, a tenth as many as those that were, at most."""
         others = [PairMoments(len(each.first), self.context.device, each.pairs) for each in like]
-        rows = self.order[: min(len(self.order), most) // HELD_OUT]
+        rows = self.order[: min(min(len(self.order), most) // HELD_OUT, MOST_HELD_OUT)]
         for start in range(0, len(rows), self.batch):
             generator = numbered_generator(self.context.seed, -1, self.context.device)
             self._add(others, sample(self._images(rows[start : start + self.batch]), generator))
