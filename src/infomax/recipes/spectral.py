@@ -269,7 +269,7 @@ def _seconds(work: Callable[[], object]) -> float:
 SPECTRAL_FAST = Spectral(name="spectral-fast", size=32, patches=("6/2", "8/2"), cell_images=3_000, view_images=10_000)
 
 SPECTRAL = Spectral(
-    name="spectral", size=32, patches=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=32_000
+    name="spectral", size=32, patches=("6", "8", "gray6", "gray9"), cell_images=3_000, view_images=16_000
 )
 
 SPECTRAL_64 = Spectral(
