@@ -9,7 +9,7 @@ after an hour (docs/closed-form.md). Three things decide which of its recipes su
   classified right by neighbors in 60.4 against 59.8 % (both plus or minus 4.3), clip art and digits the same. On 20,000
   images of Fashion-MNIST it gains 2 points, on 50,000 of CIFAR-10 it gains 5.5.
 - The time. The finest recipe is taken that learns from the images and embeds them within the minutes that are given. It
-  compares the views of as many images as these minutes allow: four times as many are worth a point on CIFAR-10.
+  compares the views of as many images as these minutes allow: four times as many are worth up to a point on CIFAR-10.
 """
 
 from collections.abc import Callable, Mapping, Sequence
