@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 
 from markdown.extensions.toc import slugify
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
@@ -45,7 +43,7 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])({either})(?:e?s)?(?![\w-])")
 
 
-def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_content(html: str, page: Page, **_: object) -> str:
     """Link the first use of each term."""
     if page.file.src_uri == GLOSSARY.name:
         return html
