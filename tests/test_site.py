@@ -185,6 +185,12 @@ def test_sentences_are_counted() -> None:
     assert sentences(text) == ["One two three.", "Four five:", "six seven", "eight nine ten"]
 
 
+def test_a_guide_is_short() -> None:
+    words = {page.name: len(page.read_text("utf-8").split()) for page in (ROOT / "docs" / "guides").glob("*.md")}
+    assert len(words) > 10
+    assert [name for name, n in words.items() if not 200 <= n <= 500] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_sentences_are_short(page: Path) -> None:
     lengths = [len(each.split()) for each in sentences(page.read_text("utf-8"))]
