@@ -62,7 +62,8 @@ def linked(html: str, glossary: str) -> str:
         seen.add(anchor)
         return f'<a class="term" href="{glossary}#{anchor}">{match.group(0)}</a>'
 
-    parts, within = re.split(r"(<[^>]*>)", html), []
+    parts = re.split(r"(<[^>]*>)", html)
+    within: list[str] = []
     for position, part in enumerate(parts):
         if not part.startswith("<"):
             parts[position] = part if UNLINKED.intersection(within) else _pattern().sub(link, part)
