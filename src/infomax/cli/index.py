@@ -41,7 +41,7 @@ VectorsFile = Annotated[
     typer.Option(
         "--vectors",
         metavar="FILE.parquet",
-        help="VectorsFile of any other model, with columns path and vector; SOURCE is then the folder of the paths.",
+        help="Vectors of any other model, with columns path and vector; SOURCE is then the folder of the paths.",
     ),
 ]
 Fingerprint = Annotated[
