@@ -19,6 +19,7 @@ from infomax.cli.options import (
 )
 from infomax.cli.output import print_left_out, print_warnings, write_json
 from infomax.errors import InfoMaxError
+from infomax.object_store import is_url, place_of
 
 if TYPE_CHECKING:
     from infomax.search.index import Index
@@ -81,7 +82,7 @@ def index(
 
     columns = {"image_column": image_column, "label_column": label_column, "text_column": text_column}
     reading = reading_options([each for each in exclude or () if each], max_pixels, **columns)
-    if dry_run and not index.exists():
+    if dry_run and not _exists(index):
         changes, noun = plan(sources, model, reading), "item"
     else:
         opened = _opened(index, model, device)
@@ -94,10 +95,17 @@ def index(
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:
         others = {name: getattr(changes, name) for name in ("moved", "same_file", "gone")}
-        write_json(json_file, {"index": str(index), "dry_run": dry_run, **counts, **others})
+        write_json(json_file, {"index": str(place_of(index)), "dry_run": dry_run, **counts, **others})
     if json_file != "-":
         counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+
+
+def _exists(index: Path) -> bool:
+    """Whether there is anything where the index is to be."""
+    from infomax.search.index_folder import IndexFolder
+
+    return IndexFolder(index).exists if is_url(index) else index.exists()
 
 
 def _opened(index: Path, model: Path | None, device: str) -> "Index":
@@ -141,10 +149,10 @@ def _index_vectors(
     changes = add_vectors(folder, folder.open_store(dim), given, next(iter(sources), None), reading, progress=True)
     if changes.skipped:
         none = "1 path is no image file" if len(changes.skipped) == 1 else f"{len(changes.skipped)} paths are no images"
-        print_warnings([f"{none} here, listed by name: {index / 'skipped.csv'}"])
+        print_warnings([f"{none} here, listed by name: {place_of(index)}/skipped.csv"])
     counts = {"added": changes.added, "updated": changes.updated, "without_file": len(changes.skipped)}
     if json_file is not None:
-        write_json(json_file, {"index": str(index), "dim": dim, "fingerprint": fingerprint, **counts})
+        write_json(json_file, {"index": str(place_of(index)), "dim": dim, "fingerprint": fingerprint, **counts})
     if json_file != "-":
         print(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
 
@@ -158,7 +166,9 @@ def _forget_excluded(index: Path, *, dry_run: bool) -> None:
         raise typer.BadParameter(
             "'' forgets what was excluded before, which a dry run does not", param_hint="--exclude"
         )
-    RememberedExclusions(IndexFolder(index).excluded_file).forget()
+    folder = IndexFolder(index)
+    RememberedExclusions(folder.excluded_file).forget()
+    folder.publish(folder.excluded_file)
 
 
 def _print_remarks(changes: "Changes", index: Path, noun: str = "image", *, dry_run: bool) -> None:
@@ -166,7 +176,7 @@ def _print_remarks(changes: "Changes", index: Path, noun: str = "image", *, dry_
     from infomax.images.census import count_left_out
 
     first = f"{changes.skipped[0].where!r}, {changes.skipped[0].reason}" if changes.skipped else ""
-    where = first if dry_run else str(index / "skipped.csv")
+    where = first if dry_run else f"{place_of(index)}/skipped.csv"
     print_left_out(count_left_out(changes.skipped, changes.census), where, noun)
     remarks = []
     if changes.same_file:

@@ -161,7 +161,8 @@ class IndexReader:
     @property
     def decisions(self) -> Decisions:
         """Reviewed decisions: images that `duplicates` no longer reports together."""
-        return Decisions(self._folder.decisions_file)
+        self._folder.refresh()
+        return Decisions(self._folder.decisions_file, self._folder.append)
 
     def keep_both(self, paths: Sequence[str | Path]) -> Decision:
         """Remember that images look the same and are all to be kept: `duplicates` no longer reports them together.
@@ -180,7 +181,7 @@ class IndexReader:
 
     @cached_property
     def _tags(self) -> Tags:
-        return Tags(self._folder.tags_file)
+        return Tags(self._folder.tags_file, self._folder.append)
 
     def tagged(self) -> TaggedRows:
         """Find the images that have tags, and those that the page leaves out.
@@ -189,6 +190,7 @@ class IndexReader:
             Ids of images, by tag.
 
         """
+        self._folder.refresh()
         version = self._tags.version, self._store.version()
         if self._tagged is None or self._tagged[0] != version:
             self._tagged = version, self._tags.resolve(self._store)
@@ -333,6 +335,7 @@ class IndexReader:
     @property
     def changes(self) -> tuple[object, ...]:
         """Changes whenever rows, tags or decisions change, whichever process changes them."""
+        self._folder.refresh()
         return self.version, self._tags.version, file_version(self._folder.decisions_file)
 
     def statistics(self) -> Statistics:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
+from infomax.object_store import is_url, url_of
 from infomax.paths import printable, quoted_path
 from infomax.search.presence import gone_among
 from infomax.search.results import IndexedImage, Statistics
@@ -84,7 +85,7 @@ def contents_at(store: Store, paths: Sequence[str | Path]) -> list[tuple[str, st
 
     """
     found: dict[str, str] = {}
-    for each in map(str, paths):
+    for each in (url_of(path) if is_url(path) else str(path) for path in paths):
         absolute = Path(each).absolute()
         names = dict.fromkeys(map(printable, (each, str(absolute), str(absolute.parent.resolve() / absolute.name))))
         by_id = {id_of(name): name for name in names}
@@ -151,7 +152,7 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
     for rows in store.scan(["path", "label"]):
         labels.update(rows.column("label").to_pylist())
         paths = rows.column("path").to_pylist()
-        folders.update(PurePath(path).parent.as_posix() for path in paths)
+        folders.update(_folder_of(path) for path in paths)
         every_path += paths
     order = sorted(labels, key=lambda label: (label is None, label or ""))
     return Statistics(
@@ -163,3 +164,8 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
         bytes=store.bytes(),
         gone=len(gone_among(every_path)),
     )
+
+
+def _folder_of(path: str) -> str:
+    """The folder of a row, or the URL that it is below; "." for a name."""
+    return path.rpartition("/")[0] if is_url(path) else PurePath(path).parent.as_posix()
