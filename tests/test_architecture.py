@@ -31,7 +31,7 @@ FLOORS = [
     {"recipes", "embeddings"},
     {"model"},
     {"evaluation", "export", "search"},
-    {"cleaning", "explore"},
+    {"cleaning", "cluster", "explore"},
     {"figures", "web"},
     {"cli"},
 ]

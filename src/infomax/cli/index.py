@@ -1,5 +1,6 @@
 """index: make an index, or bring it up to date."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from infomax.cli.options import (
     JsonFile,
     LabelColumn,
     MaxPixels,
+    RayAddress,
     TextColumn,
 )
 from infomax.cli.output import print_left_out, print_warnings, write_json
@@ -22,7 +24,9 @@ from infomax.errors import InfoMaxError
 from infomax.object_store import is_url, place_of
 
 if TYPE_CHECKING:
+    from infomax.decoding.options import ReadingOptions
     from infomax.search.index import Index
+    from infomax.search.recall import Recall
     from infomax.search.sync import Changes
 
 
@@ -45,6 +49,10 @@ VectorsFile = Annotated[
         help="VectorsFile of any other model, with columns path and vector; SOURCE is then the folder of the paths.",
     ),
 ]
+Approximate = Annotated[
+    bool,
+    typer.Option("--approximate", help="Also prepare approximate searches, and say how many matches they find."),
+]
 Fingerprint = Annotated[
     str, typer.Option("--fingerprint", metavar="NAME", help="With --vectors: the name of the model that made them.")
 ]
@@ -60,6 +68,7 @@ def index(
     prune: Prune = False,
     unmounted: Unmounted = False,
     dry_run: DryRun = False,
+    approximate: Approximate = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     text_column: TextColumn = None,
@@ -67,13 +76,16 @@ def index(
     max_pixels: MaxPixels = None,
     json_file: JsonFile = None,
     device: Device = "auto",
+    ray: RayAddress = None,
 ) -> None:
     """Make an index of images or texts, or update it: only new and changed ones are embedded.
 
     Example: infomax index photos --model run --index photos.index
     """
     if vectors is not None:
-        _refuse_together({"--model": model, "--prune": prune, "--dry-run": dry_run, "--device": device != "auto"})
+        others = {"--model": model, "--prune": prune, "--dry-run": dry_run, "--device": device != "auto", "--ray": ray}
+        others["--approximate"] = approximate
+        _refuse_together("--vectors", others)
         _index_vectors(vectors, index, fingerprint, sources or [], exclude, max_pixels, json_file)
         return
     if not sources:
@@ -88,17 +100,29 @@ def index(
         opened = _opened(index, model, device)
         if "" in (exclude or ()):
             _forget_excluded(index, dry_run=dry_run)
-        options: dict[str, Any] = {"prune": prune, "unmounted": unmounted, "dry_run": dry_run, "reading": reading}
-        changes, noun = opened.synchronize(list(sources), named=True, **options), opened.kind.noun
+        options: dict[str, Any] = {"prune": prune, "unmounted": unmounted, "dry_run": dry_run}
+        changes, noun = _synchronize(opened, list(sources), ray, reading, options), opened.kind.noun
+    recall = None if dry_run or not approximate else _opened(index, None, device).prepare_approximate()
     _print_remarks(changes, index, noun, dry_run=dry_run)
+    _report(changes, index, recall, json_file, dry_run=dry_run)
+
+
+def _report(changes: "Changes", index: Path, recall: "Recall | None", json_file: str | None, *, dry_run: bool) -> None:
+    """Print the counts, and how many matches an approximate search finds; write them as JSON."""
     counts = {name: getattr(changes, name) for name in ("added", "updated", "unchanged", "removed")}
     counts["skipped"] = len(changes.skipped)
     if json_file is not None:
         others = {name: getattr(changes, name) for name in ("moved", "same_file", "gone")}
-        write_json(json_file, {"index": str(place_of(index)), "dry_run": dry_run, **counts, **others})
+        told = {} if recall is None else {"approximate": asdict(recall)}
+        write_json(json_file, {"index": str(place_of(index)), "dry_run": dry_run, **counts, **others, **told})
     if json_file != "-":
         counts |= {"moved": changes.moved} if changes.moved else {}
         print(f"{'would be ' if dry_run else ''}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+    if recall is not None and json_file != "-":
+        print(
+            f"approximate searches find {100 * recall.recall:.1f} % of the {recall.k} nearest, "
+            f"measured with {recall.queries} of the index, in {recall.milliseconds:.1f} ms"
+        )
 
 
 def _exists(index: Path) -> bool:
@@ -117,10 +141,24 @@ def _opened(index: Path, model: Path | None, device: str) -> "Index":
     return Index.create(index, model, device=device, progress=True)
 
 
-def _refuse_together(options: dict[str, object]) -> None:
-    """Refuse options that say nothing of vectors from outside."""
-    if wrong := [name for name, given in options.items() if given]:
-        raise typer.BadParameter(f"--vectors and {wrong[0]} do not go together", param_hint="--vectors")
+def _refuse_together(option: str, others: dict[str, object]) -> None:
+    """Refuse options that say nothing beside another one."""
+    if wrong := [name for name, given in others.items() if given]:
+        raise typer.BadParameter(f"{option} and {wrong[0]} do not go together", param_hint=option)
+
+
+def _synchronize(
+    index: "Index", sources: list[str], ray: str | None, reading: "ReadingOptions", options: dict[str, Any]
+) -> "Changes":
+    """Bring an index up to date, in this process or on a cluster."""
+    if ray is None:
+        return index.synchronize(sources, named=True, reading=reading, **options)
+    from infomax.cluster.indexing import index_on
+    from infomax.cluster.session import connected
+
+    _refuse_together("--ray", {"--dry-run": options["dry_run"]})
+    with connected(ray) as session:
+        return index_on(session, index, sources, reading, **options)
 
 
 def _index_vectors(

@@ -63,6 +63,14 @@ After = Annotated[
 Before = Annotated[str | None, typer.Option("--before", metavar="DATE", help="Only images taken before this time.")]
 IncludeGone = Annotated[bool, typer.Option("--include-gone", help="Also images whose file no longer exists.")]
 
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: auto for the one that this machine belongs to, its address, or local.",
+    ),
+]
 IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder or URL (s3, gs, az) of the index.")]
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines, which need the token.")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # loads torch, or scikit-learn
     from infomax.neighbors.distance_scale import DistanceScale
     from infomax.search.curation import SelectionRule
     from infomax.search.map import CollectionMap
+    from infomax.search.recall import Recall
 
 
 class IndexReader:
@@ -52,6 +53,11 @@ class IndexReader:
     _store: Store
     data: str = IMAGES
     _tagged: tuple[object, TaggedRows] | None = None
+
+    @property
+    def place(self) -> Path | str:
+        """The absolute path of the folder, or the URL of the index."""
+        return self._folder.absolute_place
 
     def __len__(self) -> int:
         return self._store.count()
@@ -295,6 +301,20 @@ class IndexReader:
         """
         known = fetch_images(self._store, ids)
         return [known[each] for each in ids if each in known]
+
+    def prepare_approximate(self) -> "Recall | None":
+        """Build what approximate searches need, and measure how many of the nearest images they find.
+
+        Returns:
+            The recall, measured with images of the index; None where it has fewer than two.
+
+        Raises:
+            InfoMaxError: The index cannot be written to.
+
+        """
+        from infomax.search.recall import measure_recall
+
+        return measure_recall(self._store) if len(self) > 1 else None
 
     def distance_scale(self) -> "DistanceScale":
         """Measure what a distance means here: how often images that are paired at random are as near."""

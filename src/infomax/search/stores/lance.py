@@ -1,5 +1,6 @@
 """Rows in a LanceDB table: one folder or URL, no server, any number of processes."""
 
+import math
 import os
 import random
 import time
@@ -16,7 +17,7 @@ import lancedb
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
-from lancedb.index import BTree, IvfFlat
+from lancedb.index import BTree, IvfFlat, IvfRq
 from lancedb.query import ColumnOrdering
 
 from infomax.errors import InfoMaxError
@@ -48,11 +49,11 @@ KEPT = timedelta(minutes=10)
 APPROXIMATE_FROM = 5_000
 """Rows below which an exact search is fast enough to serve as an approximate one."""
 
-ROWS_PER_PARTITION = 250
-"""Rows in a partition of the approximate index: small partitions follow the data more closely."""
+QUANTIZED_FROM = 50_000
+"""Rows from which on the approximate index holds codes of one bit a number (IVF_RQ, by RaBitQ) in place of vectors."""
 
-PROBED_FRACTION = 0.25
-"""Fraction of the partitions that an approximate search reads."""
+REFINED, REFINED_AT_MOST = 10, 10_000
+"""So many times as many rows as are wanted are compared by their vectors, after their codes; and how many at most."""
 
 HELD_AT_MOST = 1 << 30
 """Bytes of vectors that are held in memory at most; of a larger table each search reads the files."""
@@ -106,6 +107,7 @@ class LanceStore:
         _OPEN.add(self)
         self._asked = 0
         self._held: tuple[int, Snapshot] | None = None
+        self._prepared: tuple[int, int] | None = None
 
     @property
     def _table(self) -> Any:
@@ -207,15 +209,17 @@ class LanceStore:
         The index for `approximate` is built when it is first asked for. LanceDB uses only one index on a column, and
         this one is of cosines: by Euclidean distance every search is exact.
         """
-        partitions = self._partitions() if approximate and metric == "cosine" else 0
-        if not partitions and (snapshot := self._snapshot(columns)):
+        indexed = self._prepare_approximate() if approximate and metric == "cosine" else 0
+        if not indexed and (snapshot := self._snapshot(columns)):
             return snapshot.nearest(vector, k, metric, columns, where)
         query = self._table.search(vector, vector_column_name="vector").distance_type(DISTANCES[metric])
-        probed = max(1, round(PROBED_FRACTION * partitions))
-        query = query.nprobes(probed) if partitions else query.bypass_vector_index()
+        most = min(k, self.count(where)) or 1  # LanceDB allocates room for the limit; a limit of 0 is no limit
+        if indexed:
+            query = query.nprobes(_probes(indexed)).refine_factor(max(1, min(REFINED, REFINED_AT_MOST // most)))
+        else:
+            query = query.bypass_vector_index()
         if text := condition(where):
             query = query.where(text)
-        most = min(k, self.count(where)) or 1  # LanceDB allocates room for the limit; a limit of 0 is no limit
         found = self._read(query.select([*columns, "vector", "_distance"]).limit(most))
         return SearchResult.of(found, columns, vector, metric)
 
@@ -253,19 +257,23 @@ class LanceStore:
                 total += path.stat().st_size
         return total
 
-    def _partitions(self) -> int:
-        """Number of partitions of the approximate index, built where missing or outgrown; 0 where not needed."""
-        rows = self.count()
-        if rows < APPROXIMATE_FROM:
+    def _prepare_approximate(self) -> int:
+        """Build the approximate index where it is missing or outgrown; return the rows, 0 where it is not needed."""
+        if self._prepared is not None and self._prepared[0] == self.version():
+            return self._prepared[1]
+        if (rows := self.count()) < APPROXIMATE_FROM:
             return 0
         with translate_lance_errors(self.place, "write the approximate index to"):
             known = any(index.name == APPROXIMATE for index in self._table.list_indices())
             stats = self._table.index_stats(APPROXIMATE) if known else None
             if stats is None or stats.num_unindexed_rows > stats.num_indexed_rows:
-                config = IvfFlat(distance_type="cosine", num_partitions=rows // ROWS_PER_PARTITION)
+                # codes of one bit a number, for vectors of whole bytes of them
+                kind = IvfRq if rows >= QUANTIZED_FROM and self.dim % 8 == 0 else IvfFlat
+                config = kind(distance_type="cosine", num_partitions=_partitions(rows))
                 with unless_contended():
                     self._table.create_index("vector", config=config, name=APPROXIMATE, replace=True)
-        return rows // ROWS_PER_PARTITION
+        self._prepared = self.version(), rows
+        return rows
 
     def _snapshot(self, columns: Sequence[str], *, taking: bool = True) -> Snapshot | None:
         """The current rows in memory, if they are held or this question makes it worthwhile; None: ask the table.
@@ -332,6 +340,17 @@ def _open_table(place: Path | str) -> Any:
         if isinstance(place, Path) or "not found" not in str(error):
             raise
         raise missing from None
+
+
+def _partitions(rows: int) -> int:
+    """Number of partitions of the approximate index: as many as rows in each, and more where there are few rows."""
+    return max(rows // 250, 1) if rows < QUANTIZED_FROM else math.isqrt(rows)
+
+
+def _probes(rows: int) -> int:
+    """Number of partitions that a search reads: a quarter, and a smaller part of many."""
+    partitions = _partitions(rows)
+    return max(1, round(partitions / 4)) if rows < QUANTIZED_FROM else 4 * math.isqrt(partitions)
 
 
 def _written(folder: str) -> int | None:
