@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
 
 
+@runtime_checkable
 class Named(Protocol):
     """What is written beside vectors."""
 

@@ -89,7 +89,7 @@ def test_the_recall_of_approximate_searches_is_told(
     found = document((tmp_path / "told.json").read_text())["approximate"]
     assert found["recall"] == 1  # exact below 5,000 images
     nearest, measured = f"100.0 % of the {found['k']} nearest", f"measured with {found['queries']} of the index"
-    assert f"approximate searches find {nearest}, {measured}, in " in told.out
+    assert f"approximate searches find {nearest}, {measured}, in " in told.stdout
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases beside the repository")

@@ -49,7 +49,7 @@ VectorsFile = Annotated[
         help="VectorsFile of any other model, with columns path and vector; SOURCE is then the folder of the paths.",
     ),
 ]
-Approximate = Annotated[
+PrepareApproximate = Annotated[
     bool,
     typer.Option("--approximate", help="Also prepare approximate searches, and say how many matches they find."),
 ]
@@ -68,7 +68,7 @@ def index(
     prune: Prune = False,
     unmounted: Unmounted = False,
     dry_run: DryRun = False,
-    approximate: Approximate = False,
+    approximate: PrepareApproximate = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     text_column: TextColumn = None,

@@ -12,7 +12,7 @@ from infomax.search.stores.store import Store, vectors_of
 QUERIES = 100
 """Images that are searched with; the standard error of a recall of 0.98 at 10 is then below 0.005."""
 
-NEAREST = 10
+RECALL_AT = 10
 """Nearest images that are looked for."""
 
 
@@ -49,23 +49,23 @@ def measure_recall(store: Store, *, seed: int = 0) -> Recall:
 
     """
     total = store.count()
-    k, queries = min(NEAREST, total - 1), min(QUERIES, total)
+    k, queries = min(RECALL_AT, total - 1), min(QUERIES, total)
     offsets = np.sort(np.random.default_rng(seed).choice(total, queries, replace=False)).tolist()
     chosen = [store.page(offset, 1, ["id", "vector"]) for offset in offsets]
     ids = [row.column("id")[0].as_py() for row in chosen]
     asked = directions(np.concatenate([vectors_of(row) for row in chosen]))
-    floors = _floors(store, ids, asked, k)
+    kth = _kth_cosines(store, ids, asked, k)
     hits, times = 0, []
-    for own, vector, floor in zip(ids, asked, floors, strict=True):
+    for own, vector, least in zip(ids, asked, kth, strict=True):
         start = time.perf_counter()
         found = store.nearest(vector, k + 1, "cosine", ["id"], approximate=True)
         times.append(time.perf_counter() - start)
         others = [cosine for (id_,), cosine in zip(found.rows, found.cosines, strict=True) if id_ != own]
-        hits += min(k, sum(cosine >= floor - 1e-6 for cosine in others))
+        hits += min(k, sum(cosine >= least - 1e-6 for cosine in others))
     return Recall(hits / (k * queries), k, queries, 1e3 * float(np.median(times)))
 
 
-def _floors(store: Store, ids: list[str], asked: Float[np.ndarray, "q d"], k: int) -> Float[np.ndarray, " q"]:
+def _kth_cosines(store: Store, ids: list[str], asked: Float[np.ndarray, "q d"], k: int) -> Float[np.ndarray, " q"]:
     """Cosine of the k-th nearest image to each query, the query itself aside."""
     best = np.full((len(asked), k), -2.0, np.float32)
     places = {id_: place for place, id_ in enumerate(ids)}
@@ -75,5 +75,5 @@ def _floors(store: Store, ids: list[str], asked: Float[np.ndarray, "q d"], k: in
             if id_ in places:
                 cosines[places[id_], column] = -2
         best = np.partition(np.concatenate([best, cosines], 1), -k, 1)[:, -k:]
-    floors: Float[np.ndarray, " q"] = best.min(1)
-    return floors
+    kth: Float[np.ndarray, " q"] = best.min(1)
+    return kth

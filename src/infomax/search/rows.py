@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
 
 FETCHED_AT_ONCE = 1000
 """Rows that a store is asked for at a time."""
+
+COLUMNS_MOVED = 32
+"""Numbers of each vector that are moved at a time when vectors are put into order."""
 
 
 def images_of(rows: pa.Table) -> list[IndexedImage]:
@@ -108,13 +112,41 @@ def read_vectors(store: Store, dim: int) -> tuple[list[str], Float[np.ndarray, "
         Ids, in the order of the bytes of the paths, and vectors, shape (n, dim).
 
     """
-    paths: list[str] = []
-    parts = [np.empty((0, dim), np.float32)]
-    for rows in store.scan(["path", "vector"]):
-        paths += rows.column("path").to_pylist()
-        parts.append(vectors_of(rows))
-    order = np.argsort(np.array([path.encode() for path in paths], object), kind="stable")
-    return [id_of(paths[row]) for row in order], np.concatenate(parts)[order]
+    (paths,), vectors = read_columns(store, dim, ["path"])
+    return [id_of(path) for path in paths], vectors
+
+
+def read_columns(store: Store, dim: int, columns: Sequence[str]) -> tuple[list[list[Any]], Float[np.ndarray, "n d"]]:
+    """Read some columns and the vectors of all rows; each vector is in memory once.
+
+    Args:
+        store: The rows.
+        dim: Dimension of the vectors.
+        columns: The columns, the path first.
+
+    Returns:
+        The values of each column, in the order of the bytes of the paths, and vectors, shape (n, dim).
+
+    """
+    values: list[list[Any]] = [[] for _ in columns]
+    vectors, filled = np.empty((store.count(), dim), np.float32), 0
+    for rows in store.scan([*columns, "vector"]):
+        for name, held in zip(columns, values, strict=True):
+            held += rows.column(name).to_pylist()
+        if filled + len(rows) > len(vectors):  # another process has added some meanwhile
+            vectors = np.concatenate([vectors[:filled], np.empty((len(rows) + filled // 8, dim), np.float32)])
+        vectors[filled : filled + len(rows)] = vectors_of(rows)
+        filled += len(rows)
+    vectors = vectors[:filled]
+    order = sorted(range(filled), key=[path.encode() for path in values[0]].__getitem__)
+    _reorder(vectors, order)
+    return [[held[row] for row in order] for held in values], vectors
+
+
+def _reorder(vectors: Float[np.ndarray, "n d"], order: Sequence[int]) -> None:
+    """Put rows into another order in place, a few columns at a time: a second copy of all may not fit."""
+    for start in range(0, vectors.shape[1], COLUMNS_MOVED):
+        vectors[:, start : start + COLUMNS_MOVED] = vectors[order, start : start + COLUMNS_MOVED]
 
 
 def read_images(store: Store, dim: int) -> tuple[list[IndexedImage], Float[np.ndarray, "n d"]]:
