@@ -3,11 +3,12 @@
     python benchmarks/million.py [--rows 1000000] [--dim 512] [--queries 200] [--threads 1] [--out million.json]
 
 The vectors are a mixture that mimics learned codes: 1,000 centers of uneven weight, with variances that fall as 1/k
-over the dimensions, and the same spectrum with 0.7 of the scale within each. They are drawn a piece at a time, so that
-no part of the benchmark holds more than its subject does. Each subject is built in a process of its own, which tells its
-peak memory, and then asked in another one for the 10 nearest rows of the same queries, by cosine. Recall is against the
-exact answer in float32. `ms` are quartiles of the wall time of one query; `peak_mb` is the most memory of the process
-that asked. The index is asked through its store, exact (from files and, where it fits, from memory) and approximate.
+over the dimensions, and the same spectrum with 0.7 of the scale within each. They are drawn a piece at a time, so
+that no part of the benchmark holds more than its subject does. Each subject is built in a process of its own, which
+tells its peak memory, and then asked in another one for the 10 nearest rows of the same queries, by cosine. Recall is
+against the exact answer in float32. `ms` are quartiles of the wall time of one query; `peak_mb` is the most memory of
+the process that asked. The index is asked through its store, exact (from files and, where it fits, from memory) and
+approximate.
 
 A subject that was built lies in --scratch and is used again.
 """
@@ -43,7 +44,8 @@ def codes(rows: int, dim: int, seed: int) -> Vectors:
     centers = shared.standard_normal((CENTERS, dim), np.float32)
     weights = shared.gamma(1, 1, CENTERS)
     chosen = own.choice(CENTERS, rows, p=weights / weights.sum())
-    return (centers[chosen] + np.float32(WITHIN) * own.standard_normal((rows, dim), np.float32)) * scale
+    drawn: Vectors = (centers[chosen] + np.float32(WITHIN) * own.standard_normal((rows, dim), np.float32)) * scale
+    return drawn
 
 
 def unit(rows: Vectors) -> Vectors:

@@ -46,13 +46,15 @@ def embed(
     if ray is None:
         items = load_told(loaded, sources, reading)
         write_embeddings(out, items, loaded.encode(items.examples))
+        count = len(items.keys)
     else:
         from infomax.cluster.embedding import embed_on
         from infomax.cluster.session import connected
 
         source = open_sources(sources, reading, loaded.recipe_.data_kind)
         with connected(ray) as session:
-            items = embed_on(session, loaded, source, reading)
-        print_skipped(items.skipped, source.census(), loaded)
-        write_embeddings(out, items, items.vectors)
-    print(f"{len(items.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")
+            found = embed_on(session, loaded, source, reading)
+        print_skipped(found.skipped, source.census(), loaded)
+        write_embeddings(out, found, found.vectors)
+        count = len(found.keys)
+    print(f"{count} vectors of {loaded.recipe_.dim} numbers are in {out}")

@@ -1,5 +1,6 @@
 """index: make an index, or bring it up to date."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -141,7 +142,7 @@ def _opened(index: Path, model: Path | None, device: str) -> "Index":
     return Index.create(index, model, device=device, progress=True)
 
 
-def _refuse_together(option: str, others: dict[str, object]) -> None:
+def _refuse_together(option: str, others: Mapping[str, object]) -> None:
     """Refuse options that say nothing beside another one."""
     if wrong := [name for name, given in others.items() if given]:
         raise typer.BadParameter(f"{option} and {wrong[0]} do not go together", param_hint=option)
