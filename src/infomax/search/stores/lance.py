@@ -52,8 +52,11 @@ APPROXIMATE_FROM = 5_000
 QUANTIZED_FROM = 50_000
 """Rows from which on the approximate index holds codes of one bit a number (IVF_RQ, by RaBitQ) in place of vectors."""
 
-REFINED, REFINED_AT_MOST = 10, 10_000
-"""So many times as many rows as are wanted are compared by their vectors, after their codes; and how many at most."""
+REFINED, REFINED_AT_LEAST, REFINED_AT_MOST = 10, 200, 10_000
+"""So many times as many rows as are wanted are compared by their vectors, after their codes, within these limits.
+
+Of short vectors the codes are rough: without a lower limit, a search for two rows missed the query itself.
+"""
 
 HELD_AT_MOST = 1 << 30
 """Bytes of vectors that are held in memory at most; of a larger table each search reads the files."""
@@ -215,7 +218,7 @@ class LanceStore:
         query = self._table.search(vector, vector_column_name="vector").distance_type(DISTANCES[metric])
         most = min(k, self.count(where)) or 1  # LanceDB allocates room for the limit; a limit of 0 is no limit
         if indexed:
-            query = query.nprobes(_probes(indexed)).refine_factor(max(1, min(REFINED, REFINED_AT_MOST // most)))
+            query = query.nprobes(_probes(indexed)).refine_factor(_refinement(most))
         else:
             query = query.bypass_vector_index()
         if text := condition(where):
@@ -351,6 +354,12 @@ def _probes(rows: int) -> int:
     """Number of partitions that a search reads: a quarter, and a smaller part of many."""
     partitions = _partitions(rows)
     return max(1, round(partitions / 4)) if rows < QUANTIZED_FROM else 4 * math.isqrt(partitions)
+
+
+def _refinement(wanted: int) -> int:
+    """How many times as many rows as are wanted are compared by their vectors."""
+    compared = min(max(REFINED * wanted, REFINED_AT_LEAST), REFINED_AT_MOST)
+    return max(1, compared // wanted)
 
 
 def _written(folder: str) -> int | None:
