@@ -38,6 +38,7 @@ class Bounds(NamedTuple):
         detail: Of details at 64 x 64 pixels.
         detail_of_small: The same, where one image is much smaller than that and than the other.
         coarse: Of details at 32 x 32 pixels.
+        coarse_of_small: The same, where one image is much smaller than `VERIFIED_SIDE` and than the other.
         detail_of_smooth: The same, for images that show no finer ones.
         color: Factor of the differences of color that are allowed, 1 or more.
         parts: Least number of parts, of 49, that must show detail.
@@ -49,6 +50,7 @@ class Bounds(NamedTuple):
     detail: float
     detail_of_small: float
     coarse: float
+    coarse_of_small: float
     detail_of_smooth: float
     color: float
     parts: int
@@ -120,10 +122,12 @@ def verify(
     fine, parts = agreement(_band(x), _band(y), mask, 2.0)
     x, y, halved = (avg_pool2d(each[:, None], 2)[:, 0] for each in (x, y, mask))
     coarse, coarse_parts = agreement(_band(x), _band(y), halved, 2.0)
-    least = torch.from_numpy(np.where(small, bounds.detail_of_small, bounds.detail).astype(np.float32))
+    tiny = torch.from_numpy(small)
+    least = torch.where(tiny, bounds.detail_of_small, bounds.detail)
+    least_coarse = torch.where(tiny, bounds.coarse_of_small, bounds.coarse)
     smooth = parts < max(bounds.parts, 1)
     by_coarse = (coarse >= bounds.detail_of_smooth) & (coarse_parts >= bounds.parts)
-    good = torch.where(smooth, by_coarse, (fine >= least) & (coarse >= bounds.coarse))
+    good = torch.where(smooth, by_coarse, (fine >= least) & (coarse >= least_coarse))
     good &= overlap.float().mean((1, 2)) >= LEAST_OVERLAP
     one, two = (avg_pool2d(each, 2).permute(0, 2, 3, 1) for each in (first, other))
     good &= same_color(one, two, halved, bounds.color)

@@ -7,6 +7,7 @@ looks at a model's vectors: a gray copy may be far from its original there.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -64,6 +65,36 @@ def turn(pixels: UInt8[np.ndarray, "n side side c"], how: int) -> UInt8[np.ndarr
     """
     turned = np.rot90(pixels, how % 4, axes=(1, 2))
     return np.ascontiguousarray(turned[:, :, ::-1] if how >= 4 else turned)
+
+
+@cache
+def composed_turn(outer: int, inner: int) -> int:
+    """Find the turn that does the same as two turns one after the other.
+
+    Args:
+        outer: Turn that comes last, see `turn`.
+        inner: Turn that comes first.
+
+    Returns:
+        The turn, in 0..7.
+
+    """
+    corners = np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1)
+    turned = turn(turn(corners, inner), outer)
+    return next(how for how in range(8) if np.array_equal(turn(corners, how), turned))
+
+
+def inverse_turn(how: int) -> int:
+    """Find the turn that undoes another one.
+
+    Args:
+        how: A turn, see `turn`.
+
+    Returns:
+        The turn, in 0..7.
+
+    """
+    return next(back for back in range(8) if composed_turn(back, how) == 0)
 
 
 def candidate_pairs(

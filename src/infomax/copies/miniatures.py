@@ -53,7 +53,7 @@ LEAST_INSIDE = 0.2
 """Least part of a side that is left within a frame."""
 
 READ_AT_ONCE = 500
-_FORMAT = "2"
+_FORMAT = "3"
 
 Rectangle = tuple[float, float, float, float]
 UNCUT: Rectangle = (0.0, 0.0, 1.0, 1.0)
@@ -68,6 +68,7 @@ class Miniatures:
         trimmed: The images without their frames, shape (n, 32, 32, 3); equal to `pixels` where there is no frame.
         boxes: Left, top, right and bottom of what is within the frame, as parts of the sides, shape (n, 4).
         sides: Shorter side of the thumbnail, in pixels, shape (n,).
+        aspects: Width of the thumbnail by its height, shape (n,).
         blank: Which images are blank or nearly so, shape (n,).
         drawn: Which images are drawings, pages or screens on an even ground, shape (n,).
 
@@ -77,6 +78,7 @@ class Miniatures:
     trimmed: UInt8[np.ndarray, "n 32 32 3"]
     boxes: Float[np.ndarray, "n 4"]
     sides: Float[np.ndarray, " n"]
+    aspects: Float[np.ndarray, " n"]
     blank: Bool[np.ndarray, " n"]
     drawn: Bool[np.ndarray, " n"]
 
@@ -175,6 +177,7 @@ def _fill(made: Miniatures, row: int, content: bytes | None) -> None:
     pixels = np.asarray(image)
     made.pixels[row] = made.trimmed[row] = _squeezed(image, MINIATURE, UNCUT)
     made.sides[row] = min(image.size)
+    made.aspects[row] = image.width / image.height
     made.blank[row] = is_blank(pixels)
     if not made.blank[row]:
         made.drawn[row] = is_drawn(pixels)
@@ -284,6 +287,7 @@ def _empty(n: int) -> tuple[np.ndarray, ...]:
         np.zeros(shape, np.uint8),
         boxes,
         np.zeros(n, np.float32),
+        np.ones(n, np.float32),
         np.zeros(n, np.bool_),
         np.zeros(n, np.bool_),
     )
@@ -303,7 +307,7 @@ def _read(file: Path, keys: Sequence[str], made: Miniatures) -> Bool[np.ndarray,
     found = np.array([place.get(key, -1) if key else -1 for key in keys], np.int64)
     known = found >= 0
     made.pixels[known] = made.trimmed[known] = tensors["pixels"][found[known]]
-    for name in ("boxes", "sides", "blank", "drawn"):
+    for name in ("boxes", "sides", "aspects", "blank", "drawn"):
         getattr(made, name)[known] = tensors[name][found[known]]
     cut = {at: row for row, at in enumerate(tensors["framed"].tolist())}
     for row in np.flatnonzero(known & made.framed):
@@ -325,6 +329,7 @@ def _write(file: Path, keys: Sequence[str], made: Miniatures) -> None:
         "trimmed": made.trimmed[rows[framed]],
         "boxes": made.boxes[rows],
         "sides": made.sides[rows],
+        "aspects": made.aspects[rows],
         "blank": made.blank[rows],
         "drawn": made.drawn[rows],
     }

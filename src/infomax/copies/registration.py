@@ -128,6 +128,27 @@ def invert(maps: AffineMaps) -> AffineMaps:
     return torch.cat([linear, -linear @ maps[:, :, 2:]], 2)
 
 
+def stretch(
+    maps: AffineMaps, first: Float[torch.Tensor, " n"], second: Float[torch.Tensor, " n"]
+) -> Float[torch.Tensor, " n"]:
+    """Say how unevenly maps scale: a crop scales evenly in pixels, and a squeezed copy does so in whole images.
+
+    Args:
+        maps: Maps between images that were squeezed into squares, shape (n, 2, 3).
+        first: Width by height of the images that are mapped, shape (n,).
+        second: Width by height of the images that they are mapped to, shape (n,).
+
+    Returns:
+        Largest by least factor, in pixels or in parts of the images, whichever is less; 1 or more, shape (n,).
+
+    """
+    linear = maps[:, :, :2]
+    wide = torch.stack([second, torch.ones_like(second)], 1)
+    narrow = torch.stack([1 / first, torch.ones_like(first)], 1)
+    factors = torch.linalg.svdvals(torch.stack([linear, wide[:, :, None] * linear * narrow[:, None]]))
+    return (factors[..., 0] / factors[..., 1].clamp(min=1e-6)).amin(0)
+
+
 @cache
 def _grid(side: int) -> Float[torch.Tensor, "side side 3"]:
     """Homogeneous coordinates x, y, 1 of the pixels' middles, in -1..1."""

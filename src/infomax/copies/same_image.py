@@ -9,7 +9,6 @@ see docs/duplicates.md.
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from hashlib import sha256
 from itertools import combinations, groupby
 from typing import NamedTuple, TypeAlias
@@ -20,15 +19,15 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from infomax.copies import drawings
 from infomax.copies.agreement import SOME_DETAIL, VERIFIED_SIDE, Bounds, register_miniatures, verify
-from infomax.copies.candidates import candidate_pairs, gray, turn
+from infomax.copies.candidates import candidate_pairs, composed_turn, gray, inverse_turn, turn
 from infomax.copies.miniatures import Miniatures, Rectangle
-from infomax.copies.registration import AffineMaps, compose, identity_maps, invert
+from infomax.copies.registration import AffineMaps, compose, identity_maps, invert, stretch
 from infomax.copies.trimmed import TrimmedViews
 
-STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.975, 0.985, 1.0, SOME_DETAIL)
+STRICT = Bounds(0.85, 0.92, 0.958, 0.94, 0.975, 0.975, 0.985, 1.0, SOME_DETAIL)
 """For two images of which nothing else is known."""
 
-SHARED = Bounds(0.6, 0.7, 0.9, 0.85, 0.975, 0.975, 2.5, SOME_DETAIL)
+SHARED = Bounds(0.6, 0.7, 0.9, 0.85, 0.975, 0.94, 0.975, 2.5, SOME_DETAIL)
 """For two images that both are the same as a third one, such as a small and a blurred copy of it."""
 
 SMALL_THUMBNAIL = 48
@@ -39,6 +38,9 @@ MUCH = 1.5
 
 NEARLY = 0.85
 """Agreement of details from which on two images that are not the same are compared in other ways, too."""
+
+STRETCH = 1.15
+"""Largest ratio of the factors by which a copy is scaled along two directions, unless all of it was squeezed."""
 
 AT_ONCE = 500
 DRAWINGS_AT_ONCE = 50
@@ -112,18 +114,6 @@ class _Triple(NamedTuple):
         return self.how, not (self.how or self.cut_p or self.cut_q)
 
 
-@cache
-def _composed(outer: int, inner: int) -> int:
-    """The turn that does the same as an inner and then an outer turn, see `candidates.turn`."""
-    corners = np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1)
-    turned = turn(turn(corners, inner), outer)
-    return next(how for how in range(8) if np.array_equal(turn(corners, how), turned))
-
-
-def _inverse(turns: int) -> int:
-    return next(how for how in range(8) if _composed(how, turns) == 0)
-
-
 class SameImageFinder:
     """Finds the pairs of images that are the same.
 
@@ -166,7 +156,7 @@ class SameImageFinder:
         a, b = int(self._order[pair.a]), int(self._order[pair.b])
         if a < b:
             return replace(pair, a=a, b=b)
-        return SamePair(b, a, pair.agreement, _inverse(pair.turns), pair.framed_b, pair.framed_a)
+        return SamePair(b, a, pair.agreement, inverse_turn(pair.turns), pair.framed_b, pair.framed_a)
 
     def _verify_new(self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int) -> None:
         """Verify candidates, views of different rows that are not known to be the same."""
@@ -207,8 +197,7 @@ class SameImageFinder:
         self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, maps: AffineMaps | None, bounds: Bounds
     ) -> None:
         """Verify pairs of views, drawings apart from photos, some at a time."""
-        drawn = np.stack([self._miniatures.drawn[views.rows[each]] for each in (a, b)])
-        drawn = drawn.all(0) | (drawn.any(0) & self._is_small(views, a, b))  # few pixels of a small drawing are even
+        drawn = self._are_drawings(views, a, b, shared=bounds is SHARED)
         for which in (~drawn, drawn):
             rows = np.flatnonzero(which)
             for start in range(0, len(rows), AT_ONCE):
@@ -218,6 +207,20 @@ class SameImageFinder:
                     self._verify_drawings(views, a[part], b[part], how, some, shared=bounds is SHARED)
                 else:
                     self._verify(views, a[part], b[part], how, some, bounds)
+
+    def _are_drawings(self, views: TrimmedViews, a: _Chosen, b: _Chosen, *, shared: bool) -> Bool[np.ndarray, " m"]:
+        """Which pairs are compared as drawings; few pixels of a small drawing are even, so there one of both tells."""
+        drawn = np.stack([self._miniatures.drawn[views.rows[each]] for each in (a, b)])
+        mixed = drawn.any(0) & ~drawn.all(0) & self._is_small(views, a, b)
+        if shared:  # a photo whose bright parts were clipped to white only looks drawn
+            for i in np.flatnonzero(mixed).tolist():
+                common = self._plain_copies[int(views.rows[a[i]])] & self._plain_copies[int(views.rows[b[i]])]
+                mixed[i] = not any(self._is_large_photo(row) for row in common)
+        are_drawings: Bool[np.ndarray, " m"] = drawn.all(0) | mixed
+        return are_drawings
+
+    def _is_large_photo(self, row: int) -> bool:
+        return bool(self._miniatures.sides[row] >= SMALL_THUMBNAIL and not self._miniatures.drawn[row])
 
     def _verify(
         self, views: TrimmedViews, a: _Chosen, b: _Chosen, how: int, maps: AffineMaps | None, bounds: Bounds
@@ -244,6 +247,8 @@ class SameImageFinder:
                 agreement[i], same[i], found = verify(*views_of_i, small[i], mask[i], bounds, by_channel=by_channel)
                 maps[i] = invert(found) if swapped else found
                 again = again[~same[i]]
+        aspects = views.aspects[a], views.aspects[b] ** (-1 if how % 2 else 1)
+        same &= stretch(maps, *map(torch.from_numpy, aspects)) <= STRETCH
         self._keep(views, a, b, how, agreement, same, maps)
 
     def _verify_drawings(
@@ -348,7 +353,7 @@ class SameImageFinder:
                     continue
                 first, second = self._leg(p, middle), self._leg(middle, q)
                 if not (first.cut_q or second.cut_p):
-                    how = _composed(first.how, second.how)
+                    how = composed_turn(first.how, second.how)
                     asked[p, q] = _Triple(p, q, middle, how, first.cut_p, second.cut_q)
         views = TrimmedViews(self._miniatures, framed=framed)
         place = {key: view for view, key in enumerate(zip(views.rows.tolist(), views.trimmed.tolist(), strict=True))}
@@ -365,7 +370,7 @@ class SameImageFinder:
             pair = self._found[p, q]
             return _Triple(p, q, q, pair.turns, pair.framed_a, pair.framed_b)
         pair = self._found[q, p]
-        return _Triple(p, q, q, _inverse(pair.turns), pair.framed_b, pair.framed_a)
+        return _Triple(p, q, q, inverse_turn(pair.turns), pair.framed_b, pair.framed_a)
 
     def _map_by(self, p: int, middle: int, q: int) -> Float[torch.Tensor, "2 3"]:
         """The map from p to q by way of their common copy."""

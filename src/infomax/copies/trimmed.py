@@ -1,7 +1,7 @@
 """The views of images that are compared: each whole, and perhaps a second time without its frame."""
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from infomax.copies.agreement import VERIFIED_SIDE
 from infomax.copies.miniatures import UNCUT, Miniatures, Rectangle
@@ -21,6 +21,7 @@ class TrimmedViews:
         rows: Row of the image of each view.
         trimmed: Which views lack the frame of their image.
         framed: Which views have a frame.
+        aspects: Width of what each view shows by its height.
         pixels: Miniatures of the views, shape (views, 32, 32, 3).
 
     """
@@ -36,6 +37,8 @@ class TrimmedViews:
         pixels[self.trimmed] = miniatures.trimmed[self.rows[self.trimmed]]
         self.pixels: UInt8[np.ndarray, "views 32 32 3"] = pixels
         self._boxes = miniatures.boxes[self.rows]
+        left, top, right, bottom = np.where(self.trimmed[:, None], self._boxes, UNCUT).T
+        self.aspects: Float[np.ndarray, " views"] = miniatures.aspects[self.rows] * (right - left) / (bottom - top)
 
     def boxes(self, views: Int[np.ndarray, " m"]) -> list[Rectangle]:
         """Say what is compared of the images.
