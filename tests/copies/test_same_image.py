@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_images
 from infomax.copies.agreement import match_clipping
 from infomax.copies.color import same_color
 from infomax.copies.miniatures import Rectangle, miniatures_of, square
-from infomax.copies.registration import compose, identity_maps, invert, register, sample
+from infomax.copies.registration import compose, identity_maps, invert, register, sample, stretch
 from infomax.copies.same_image import SameImageFinder, SamePair
 from infomax.images.thumbnails import thumbnail
 from tests.search.conftest import scene
@@ -206,6 +206,32 @@ def test_copies_of_copies_are_found_although_no_candidate_names_them(images: lis
     assert found == {(row + i, row + j) for row in range(6) for i, j in ((0, 6), (0, 12), (6, 12))}
 
 
+def test_a_small_copy_is_the_same_as_the_other_copies_of_its_image(images: list[Image.Image]) -> None:
+    """Not only as its image: all pairs of a group must be the same."""
+    changes = [COPIES[name] for name in ("a quarter", "sharpened", "cropped by 5 % on each side", "gray")]
+    n = len(images)
+    found = pairs(find([*images, *(change(image) for change in changes for image in images)]))
+    assert {(a, b) for a, b in found if (b - a) % n} == set()
+    missing = [(row, k) for row in range(n) for k in (0, 2, 3, 4) if tuple(sorted((row + n, row + k * n))) not in found]
+    assert len(missing) <= 1, missing
+
+
+def test_a_photo_that_looks_drawn_once_it_is_small_or_brightened_is_a_photo() -> None:
+    """The noise of its bright ground is gone in a small copy, and clipped to white in a brightened one."""
+    random = np.random.default_rng(0)
+    photos = []
+    for seed in range(1, 4):
+        pixels = random.normal(222, 5, (120, 160, 3))
+        pixels[24:96, 32:128] = np.asarray(scene(seed, 96, 72))
+        photos.append(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
+    brighter = [ImageEnhance.Brightness(photo).enhance(1.3) for photo in photos]
+    small = [photo.resize((40, 30)) for photo in photos]
+    every = [*photos, *brighter, *small]
+    drawn = miniatures_of([thumbnail(np.asarray(image)).content for image in every]).drawn
+    assert drawn.tolist() == [False] * 3 + [True] * 6
+    assert pairs(find(every)) == {(row + a, row + b) for row in range(3) for a, b in ((0, 3), (0, 6), (3, 6))}
+
+
 def test_a_collection_of_nothing_or_of_one_has_no_pair(images: list[Image.Image]) -> None:
     assert find([]) == find(images[:1]) == find([Image.new("RGB", (9, 9))] * 3) == []
 
@@ -221,6 +247,16 @@ def test_registration_finds_a_known_map() -> None:
         maps = register(warped, images, maps, reduction, 6, noise)
     torch.testing.assert_close(maps, true, atol=0.006, rtol=0)
     torch.testing.assert_close(compose(maps, invert(maps)), identity_maps(5), atol=1e-5, rtol=0)
+
+
+def test_a_crop_and_a_squeezed_copy_are_scaled_evenly_and_a_squeezed_crop_is_not() -> None:
+    """0.8 of the width: of an image of 4 x 3 pixels in one of 3.2 x 3, squeezed to 4 x 3, or all of it in 3.2 x 3."""
+    crop, whole = torch.tensor([[[0.8, 0.0, 0.1], [0.0, 1.0, 0.0]]]), identity_maps(1)
+    turn = torch.tensor([[[0.6, -0.8 * 3 / 4, 0.0], [0.8 * 4 / 3, 0.6, 0.0]]])  # a rotation in pixels
+    wide, narrow = torch.tensor([4 / 3]), torch.tensor([3.2 / 3])
+    for maps, first, expected in ((crop, narrow, 1.0), (crop, wide, 1.25), (whole, narrow, 1.0), (turn, wide, 1.0)):
+        assert stretch(maps, first, wide).item() == pytest.approx(expected, abs=1e-5)
+        assert stretch(invert(maps), wide, first).item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_colors_may_fade_or_shift_but_not_change_places() -> None:

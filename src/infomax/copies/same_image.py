@@ -209,14 +209,16 @@ class SameImageFinder:
                     self._verify(views, a[part], b[part], how, some, bounds)
 
     def _are_drawings(self, views: TrimmedViews, a: _Chosen, b: _Chosen, *, shared: bool) -> Bool[np.ndarray, " m"]:
-        """Which pairs are compared as drawings; few pixels of a small drawing are even, so there one of both tells."""
-        drawn = np.stack([self._miniatures.drawn[views.rows[each]] for each in (a, b)])
-        mixed = drawn.any(0) & ~drawn.all(0) & self._is_small(views, a, b)
+        """Which pairs are compared as drawings. Few pixels of a small one are even, so there the larger one tells."""
+        rows = np.stack([views.rows[each] for each in (a, b)])
+        drawn, sides = self._miniatures.drawn[rows], self._miniatures.sides[rows]
+        told = np.where(sides[0] == sides[1], drawn.any(0), np.where(sides[0] > sides[1], *drawn))
+        small = self._is_small(views, a, b)
+        are_drawings: Bool[np.ndarray, " m"] = np.where(small, told, drawn.all(0))
         if shared:  # a photo whose bright parts were clipped to white only looks drawn
-            for i in np.flatnonzero(mixed).tolist():
-                common = self._plain_copies[int(views.rows[a[i]])] & self._plain_copies[int(views.rows[b[i]])]
-                mixed[i] = not any(self._is_large_photo(row) for row in common)
-        are_drawings: Bool[np.ndarray, " m"] = drawn.all(0) | mixed
+            for i in np.flatnonzero(are_drawings & small).tolist():
+                common = self._plain_copies[int(rows[0, i])] & self._plain_copies[int(rows[1, i])]
+                are_drawings[i] = not any(self._is_large_photo(row) for row in common)
         return are_drawings
 
     def _is_large_photo(self, row: int) -> bool:
