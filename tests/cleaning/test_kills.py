@@ -4,6 +4,7 @@ A forked child counts its steps, each a call of the file system that Python anno
 copy, and kills itself at one of them. All steps are tried, one after the other.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -30,9 +31,16 @@ OTHER = Path("/dev/shm")
 WATCHED = {"open", "os.link", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.utime", "os.chmod", "os.setxattr"}
 
 
-@pytest.fixture(params=["the same file system", "another"])
-def trash(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    if request.param == "the same file system":
+def refuse_link(source: Path, target: Path) -> None:
+    """What FAT, exFAT and some network drives answer."""
+    raise PermissionError(errno.EPERM, "no second names here", str(target))
+
+
+@pytest.fixture(params=["the same file system", "without hard links", "another"])
+def trash(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    if request.param != "another":
+        if request.param == "without hard links":
+            monkeypatch.setattr(os, "link", refuse_link)
         yield tmp_path / "trash"
         return
     if not OTHER.is_dir() or OTHER.stat().st_dev == tmp_path.stat().st_dev:
