@@ -15,7 +15,7 @@ from PIL import Image
 
 from infomax.decoding.broken import BrokenImage, UnreadableImage
 from infomax.decoding.formats import image_extensions
-from infomax.decoding.image import center_crop_resize, decode, no_pillow_warnings
+from infomax.decoding.image import center_crop_resize, decode, no_pillow_warnings, to_rgb
 from tests.images.conftest import Pixels, noise, put, stored
 
 
@@ -125,6 +125,18 @@ def test_transparency_is_laid_on_white(mode: str) -> None:
     assert np.abs(decode(stored(pixels), 16) - expected).max() <= 1
 
 
+def test_gray_that_was_multiplied_by_its_opacity_is_laid_on_white() -> None:
+    """A TIFF may hold such an image; Pillow converts it to nothing but LA."""
+    image = Image.fromarray(noise(16, 16, 2), "LA")
+    difference = np.asarray(to_rgb(image.convert("La"))).astype(int) - np.asarray(to_rgb(image))
+    assert np.abs(difference).max() <= 2
+    content = bytearray(stored(Image.new("LA", (4, 4), (51, 51)), "TIFF"))
+    content[content.index(struct.pack("<HHI", 338, 3, 1)) + 8] = 1  # ExtraSamples: gray was multiplied
+    with Image.open(BytesIO(content)) as opened:
+        assert opened.mode == "La"
+    assert decode(bytes(content), 4).tolist() == np.full((4, 4, 3), 255).tolist()  # white, at a fifth of its opacity
+
+
 def test_a_transparent_palette_entry_is_white() -> None:
     image = Image.fromarray(np.repeat(np.array([[0, 1]], np.uint8), 2, axis=0), "P")
     image.putpalette([255, 0, 0, 0, 0, 255])
@@ -213,6 +225,18 @@ def test_truncated(kind: str) -> None:
 def test_truncated_jpeg_and_png_say_so(kind: str) -> None:
     data = stored(noise(64, 64), kind)
     assert reason(data[: len(data) // 2]) == "truncated: the end of the image is missing"
+
+
+def test_a_variant_that_a_decoder_does_not_know_is_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow speaks of a driver, and each of its plugins may raise this."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise SyntaxError("not identified by this driver")
+
+    monkeypatch.setattr("infomax.decoding.image.read_raster", refuse)
+    with pytest.raises(BrokenImage) as raised:
+        decode(stored(noise(8, 8)), 8)
+    assert raised.value.reason == "damaged, or of a variant that its decoder does not know"
 
 
 def test_no_bytes_at_all(tmp_path: Path) -> None:

@@ -186,7 +186,8 @@ def _print_groups(choices: "Sequence[GroupChoice]", threshold: float | None, dat
 
     for choice in choices:
         group = choice.group
-        least = "" if group.kind == "same bytes" else f", similarity at least {group.similarity:.3f}"
+        # copies are verified by themselves: the features of a gray one may be far from those of its original
+        least = f", similarity at least {group.similarity:.3f}" if group.kind == "near" else ""
         print(f"{len(group.images)} {data.noun}s, {group.kind.replace('image', data.noun)}{least}")
         for number, each in enumerate(group.images):
             mark = "best" if each == choice.best else ""

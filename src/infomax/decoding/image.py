@@ -216,6 +216,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     """
     image = _to_8_bits(image, DEFAULT_OPTIONS)
+    if image.mode == "La":  # gray times its opacity, which Pillow converts to nothing else
+        image = image.convert("LA")
     if image.has_transparency_data:
         solid = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", solid.size, "white"), solid).convert("RGB")
@@ -293,4 +295,6 @@ def _translate_errors() -> Iterator[None]:
             raise UnreadableImage(f"cannot be read: {error.strerror}") from None
         if isinstance(error, EOFError) or "truncated" in str(error).lower():
             raise BrokenImage("truncated: the end of the image is missing") from None
+        if str(error) == "not identified by this driver":
+            raise BrokenImage("damaged, or of a variant that its decoder does not know") from None
         raise BrokenImage(f"damaged: {' '.join(str(error).split()) or type(error).__name__}") from None
