@@ -282,15 +282,15 @@ def test_data_set_folder(out: Path) -> None:
 
 @needs_generators
 def test_copies_of_many_kinds(out: Path, model: InfoMax, tmp_path: Path) -> None:
-    files = [file for file in sorted(out.iterdir()) if file.name[0] in "012"]  # three of the six images will do
+    files = [file for file in sorted(out.iterdir()) if file.name[0] in "01"]  # two of the six images will do
     index = Index.create(tmp_path / "x.index", model, device="cpu").add(files)
     found = ["bright.png", "crop.png", "grey.png", "mark.png", "original.png", "q30.jpg", "small.png"]
     by_default = [[name for name in group if "framed" not in name] for group in names(index.duplicates())]
-    assert by_default == [[f"{number}_{name}" for name in found] for number in range(3)]  # a thin frame may pass
+    assert by_default == [[f"{number}_{name}" for name in found] for number in range(2)]  # a thin frame may pass
     asked = ["framed", "letterboxed", "mirrored", "turned"]
     groups = index.duplicates(mirrored=True, turned=True, framed=True)
     every = sorted([*found, *(f"{name}.png" for name in asked)])
-    assert names(groups) == [[f"{number}_{name}" for name in every] for number in range(3)]
+    assert names(groups) == [[f"{number}_{name}" for name in every] for number in range(2)]
     for group in groups:
         words = {Path(image.path).stem[2:]: word for image, word in zip(group.images, group.changes, strict=True)}
         assert (words["mirrored"], words["turned"], words["letterboxed"]) == ("mirrored", "turned", "framed")
