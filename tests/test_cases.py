@@ -211,12 +211,11 @@ def test_label_minus_one(out: Path, model: InfoMax, tmp_path: Path, infomax: Inf
     labels = pq.read_table(tmp_path / "v.parquet")["label"].to_pylist()
     assert labels == [("cat", "", "hen", "", "dog", "")[row % 6] for row in range(24)]
     assert open_source(out / "hidden.parquet").labels() in (None, [None] * 24)
-    words = ("evaluate", out / "half.parquet", "--model", tmp_path / "run", "-k", 3)
-    judged = infomax(*words).stdout
+    judged = infomax("evaluate", out / "half.parquet", "--model", tmp_path / "run", "-k", 3).stdout
     assert "12 images without a label left out" in judged
     assert "\n3 labels; " in judged
-    words = ("evaluate", out / "hidden.parquet", "--model", tmp_path / "run", "-k", 3)
-    assert "the images have no labels, so no accuracies" in infomax(*words).stdout
+    hidden = infomax("evaluate", out / "hidden.parquet", "--model", tmp_path / "run", "-k", 3).stdout
+    assert "the images have no labels, so no accuracies" in hidden
 
 
 @needs_generators

@@ -146,7 +146,8 @@ def stretch(
     wide = torch.stack([second, torch.ones_like(second)], 1)
     narrow = torch.stack([1 / first, torch.ones_like(first)], 1)
     factors = torch.linalg.svdvals(torch.stack([linear, wide[:, :, None] * linear * narrow[:, None]]))
-    return (factors[..., 0] / factors[..., 1].clamp(min=1e-6)).amin(0)
+    ratios: Float[torch.Tensor, " n"] = (factors[..., 0] / factors[..., 1].clamp(min=1e-6)).amin(0)
+    return ratios
 
 
 @cache
