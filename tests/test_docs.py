@@ -37,6 +37,14 @@ NOT_RUN = {
 }
 """Statements of pages that hold these words are left out, and why. An import that is left out takes its block along."""
 
+LEFT_OUT_OF = {
+    "docs/search.md": ["to_pandas()"],
+    "docs/guides/vectors.md": ["import faiss"],
+    "docs/developer/objective.md": ["if self.decorrelation:"],
+    "docs/training.md": ["TensorBoardLogger("],
+}
+"""On which page each of them is."""
+
 MADE = re.compile(r"(^|/)((reference|examples)/\w+|contributing|changelog)\.md$")
 """Pages of the site that are made from the code, from notebooks and from files in the root."""
 
@@ -169,8 +177,11 @@ def test_python_is_found_on_the_pages() -> None:
 
 
 def test_nothing_is_left_out_that_is_not_there() -> None:
-    everything = "\n".join(program for page in WITH_PYTHON for program in programs(page.read_text("utf-8")))
-    assert [mark for mark in NOT_RUN if mark not in everything] == []
+    there = [page for page in LEFT_OUT_OF if (ROOT / page).is_file()]
+    pages = {page: "\n".join(programs((ROOT / page).read_text("utf-8"))) for page in there}
+    assert pages
+    assert [mark for page, marks in LEFT_OUT_OF.items() for mark in marks if mark not in pages.get(page, mark)] == []
+    assert {mark for marks in LEFT_OUT_OF.values() for mark in marks} == NOT_RUN.keys()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
