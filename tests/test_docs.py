@@ -4,26 +4,33 @@ import ast
 import json
 import re
 import shutil
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import typer
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
 from infomax import Index, InfoMax, load_images, open_source
+from infomax.cli import app
 from infomax.embeddings import write_embeddings
 from infomax.evaluation.evaluate import evaluate_vectors
 from infomax.evaluation.labels import LabeledFeatures
+from infomax.explore.preview import Preview
 from infomax.information import Cosine
 from infomax.recipes import RECIPES, auto
 from infomax.representation.encoders import WhitenedEncoder
 from infomax.representation.objectives import TaughtBy
+from infomax.web.app import create_app
 from tests.conftest import SMALL, colored
 from tests.images.conftest import put
+from tests.notebooks import NOTEBOOKS, code_cells, read
 from tests.pages import PAGES, ROOT, anchors_of, blocks_of, links_of, named, programs
 from tests.test_hub import hub
 
@@ -228,3 +235,57 @@ def test_blocks_of_a_page_are_whole(page: Path) -> None:
     text = page.read_text("utf-8")
     assert text.count("\n```") % 2 == 0, "a fence is not closed"
     assert all(block.strip() for _, block in blocks_of(text))
+
+
+def hook(name: str) -> ModuleType:
+    """A file of docs/hooks, which makes pages of the site."""
+    spec = spec_from_file_location(name, ROOT / "docs" / "hooks" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All operations of the HTTP interface by path and method."""
+    served = create_app(Preview(open_source("digits:test"), tmp_path_factory.mktemp("preview")))
+    paths: dict[str, Any] = served.openapi()["paths"]
+    return paths
+
+
+def test_every_route_is_in_the_reference(routes: dict[str, Any]) -> None:
+    """With what it does, and every parameter with what it means."""
+    page = hook("reference").operations()
+    assert len(routes) > 20
+    for path, methods in routes.items():
+        for method, operation in methods.items():
+            assert f"## {method.upper()} {path}\n" in page
+            assert operation["description"], path
+            for parameter in operation.get("parameters", []):
+                assert f"`{parameter['name']}`" in page
+                assert parameter.get("description"), (path, parameter["name"])
+
+
+def test_every_route_is_in_the_guide_of_the_page(routes: dict[str, Any]) -> None:
+    guide = (ROOT / "docs" / "serving.md").read_text("utf-8")
+    assert [path for path in routes if f"{path}`" not in guide and f"{path}?" not in guide] == []
+
+
+def test_every_option_says_what_it_does() -> None:
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+        for parameter in command.params:
+            assert parameter.param_type_name == "argument" or getattr(parameter, "help", None), (name, parameter.name)
+
+
+def test_every_notebook_is_a_page_with_what_it_has_shown() -> None:
+    pages = hook("notebooks")
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for path in NOTEBOOKS:
+        images: dict[str, bytes] = {}
+        text = "\n\n".join(pages._parts(read(path), path.stem, images))
+        assert f"examples/{path.stem}.md" in menu
+        assert text.count("```python\n") == len(code_cells(read(path)))
+        assert all(f"]({name})" in text and content for name, content in images.items())
+        assert "](../docs/" not in text
