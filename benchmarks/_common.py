@@ -149,9 +149,9 @@ def index_rows(names: Sequence[str], vectors: "NDArray[np.float32]", model: str,
     from infomax.search.row_writer import id_of
     from infomax.search.stores.store import schema, vector_column
 
-    constant = {"hash": "", "version": "1:1", "size": 1, "mtime": 1.0, "width": 1, "height": 1, "label": None}
-    values: dict[str, Any] = {name: [value] * len(names) for name, value in constant.items()}
+    constant = {"hash": "", "version": "1:1", "size": 1, "mtime": 1.0, "width": 1, "height": 1}
+    wanted = schema(vectors.shape[1])
+    values: dict[str, Any] = {name: [constant.get(name)] * len(names) for name in wanted.names}
     values |= {"path": list(names), "id": [id_of(name) for name in names], "thumbnail": [b""] * len(names)}
     values |= {"model": [model] * len(names), "vector": vector_column(vectors), **columns}
-    wanted = schema(vectors.shape[1])
     return pa.table({name: values[name] for name in wanted.names}, schema=wanted)

@@ -17,8 +17,9 @@ from infomax.images.folder import ImageFiles, image_folder
 from infomax.images.source import Content, first_folder
 from infomax.recipes import DeepInfoMax, MultiViewInfoMax
 from tests.browser import browser
+from tests.objects import bucket, s3, s3_server
 
-__all__ = ["browser"]
+__all__ = ["browser", "bucket", "s3", "s3_server"]
 
 torch.set_num_threads(1)
 

@@ -5,13 +5,21 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
+from playwright.sync_api import Browser, Page
 
 from infomax.cli import app
 from infomax.recipes import RECIPES
+from tests.browser import TIMEOUT, needs_chromium
 
 ROOT = Path(__file__).parents[1]
 LONGEST_MEAN = 20.0  # words in a sentence of a page, on average
@@ -58,6 +66,86 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     assert not [each for pair in loaded for each in pair if each.startswith(("http", "//"))]
 
 
+def hook(name: str) -> ModuleType:
+    """A file of docs/hooks, which is no package."""
+    spec = spec_from_file_location(name, ROOT / "docs" / "hooks" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_terms_are_linked_once_and_only_in_plain_text() -> None:
+    html = "<h2>nats</h2><p>0.69 nats, 2 Nats, <code>nat</code>. <a href='x'>kNN</a> and kNN. We run RUN, run it.</p>"
+    nat = '<a class="term" href="g#nat">nats</a>'
+    knn = '<a class="term" href="g#knn-nearest-neighbors">kNN</a>'
+    assert hook("terms").linked(html, "g") == (
+        f"<h2>nats</h2><p>0.69 {nat}, 2 Nats, <code>nat</code>. <a href='x'>kNN</a> and {knn}. "
+        'We run <a class="term" href="g#run">RUN</a>, run it.</p>'
+    )
+
+
+def test_terms_lead_to_their_entries(site: Path) -> None:
+    entries = set(re.findall(r'<h3 id="([^"]+)"', (site / "glossary" / "index.html").read_text("utf-8")))
+    assert set(hook("terms").terms().values()) <= entries
+    pages = {page: page.read_text("utf-8") for page in site.rglob("index.html")}
+    links = {page: re.findall(r'class="term" href="([^"#]*)#([^"]+)"', text) for page, text in pages.items()}
+    assert sum(map(bool, links.values())) > 30
+    for page, found in links.items():
+        assert len(set(found)) == len(found), page
+        assert {anchor for _, anchor in found} <= entries
+        assert all((page.parent / address / "index.html").resolve() in pages for address, _ in found), page
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """The site over HTTP, which its search needs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Log nothing."""
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+ASKED = {
+    "skip heic": "guides/heic/",
+    "update nightly": "guides/nightly/",
+    "move an index": "guides/move-index/",
+    "use a gpu": "guides/gpu/",
+    "what is a nat": "glossary/",
+    "nats": "glossary/",
+    "how to cite": "cite/",
+    "add an encoder": "developer/encoder/",
+    "duplicates": "guides/duplicates/",
+    "faiss": "guides/vectors/",
+}
+"""What a newcomer types -> the page that must come first."""
+
+
+@needs_chromium
+def test_what_a_newcomer_types_finds_its_page(address: str, browser: Browser) -> None:
+    page = browser.new_page()
+    found = {words: first_found(page, f"{address}?q={words}").removeprefix(address) for words in ASKED}
+    page.close()
+    assert found == ASKED
+
+
+def first_found(page: Page, search: str) -> str:
+    """The address of the first page that a search lists."""
+    page.goto(search)
+    first = page.locator(".md-search-result__item > a").first
+    first.wait_for(state="attached", timeout=TIMEOUT)
+    return (first.get_attribute("href") or "").partition("?")[0]
+
+
 def command_lines() -> list[tuple[str, str]]:
     """Every command line of the pages: those that begin with infomax, without comments and placeholders."""
     lines = [
@@ -95,6 +183,12 @@ def sentences(text: str) -> list[str]:
 def test_sentences_are_counted() -> None:
     text = "# Head\n\nOne two three. Four five:\n\n- six seven\n- eight nine ten\n\n| a | b |\n    code here\n"
     assert sentences(text) == ["One two three.", "Four five:", "six seven", "eight nine ten"]
+
+
+def test_a_guide_is_short() -> None:
+    words = {page.name: len(page.read_text("utf-8").split()) for page in (ROOT / "docs" / "guides").glob("*.md")}
+    assert len(words) > 10
+    assert [name for name, n in words.items() if not 200 <= n <= 500] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

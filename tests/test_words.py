@@ -12,7 +12,7 @@ import infomax
 
 HOUSE = Path(infomax.__file__).parent
 ROOT = HOUSE.parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TEXTS = [path for path in sorted(HOUSE.rglob("*")) if path.suffix in (".py", ".js", ".html", ".css")]
 
 CONTRACT = ("mean_picture", "unlabelled")

@@ -108,9 +108,9 @@ def recipes() -> str:
     from infomax.recipes.registry import KINDS, RECIPES
 
     parts = [
-        "# Recipes\n\nA recipe says what is learned, and how. `infomax fit --recipe NAME` takes one by name, and "
-        "`--set NAME=VALUE` replaces a setting. Without `--recipe`, `fit` chooses one by the number and the size of "
-        "the images.\n"
+        "---\nhide: [toc]\n---\n\n# Recipes and settings\n\nA recipe says what is learned, and how. "
+        "`infomax fit --recipe NAME` takes one by name, and `--set NAME=VALUE` replaces a setting. Without `--recipe`, "
+        "`fit` chooses one by the number and the size of the images.\n"
     ]
     for kind in KINDS.values():
         presets = [recipe for recipe in RECIPES.values() if type(recipe) is kind]

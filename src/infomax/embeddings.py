@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,26 @@ from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
 from infomax.files import written_atomically
-from infomax.kinds.kind import Loaded
 
 
-def write_embeddings(path: Path, items: Loaded, vectors: Float[np.ndarray, "n d"]) -> None:
+@runtime_checkable
+class Named(Protocol):
+    """What is written beside vectors."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Name of each item."""
+
+    @property
+    def rows(self) -> list[int]:
+        """Position of each item in the source."""
+
+    @property
+    def labels(self) -> list[str] | None:
+        """Label of each item, "" if it has none; None if no item has any."""
+
+
+def write_embeddings(path: Path, items: Named, vectors: Float[np.ndarray, "n d"]) -> None:
     """Write feature vectors to a parquet file.
 
     The columns are path (the key of the image), row (its position in the source), label (if the source has labels) and

@@ -4,14 +4,17 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from os import fsync
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypeAlias
 from uuid import uuid4
 
 from infomax.errors import InfoMaxError
+
+AppendLines: TypeAlias = Callable[[Path, Sequence[str]], None]
+"""Appends lines to a file, all or none, as `append_lines` does."""
 
 
 @contextmanager

@@ -82,6 +82,16 @@ def test_an_index_is_updated_without_naming_the_model(infomax: Infomax, index: P
     }
 
 
+def test_the_recall_of_approximate_searches_is_told(
+    infomax: Infomax, index: Path, photos: Path, tmp_path: Path
+) -> None:
+    told = infomax("index", photos, "--index", index, "--approximate", "--json", tmp_path / "told.json")
+    found = document((tmp_path / "told.json").read_text())["approximate"]
+    assert found["recall"] == 1  # exact below 5,000 images
+    nearest, measured = f"100.0 % of the {found['k']} nearest", f"measured with {found['queries']} of the index"
+    assert f"approximate searches find {nearest}, {measured}, in " in told.stdout
+
+
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases beside the repository")
 def test_one_file_by_two_paths_has_one_row(infomax: Infomax, tmp_path: Path, run: Path) -> None:
     """A link to a file, a hard link, a folder by itself and through a link; and a true copy, which stays one."""

@@ -10,7 +10,7 @@ from infomax.errors import InfoMaxError
 from infomax.images.opening import open_source
 from infomax.images.probe import SourceProbe
 from infomax.recipes import RECIPES, auto, choose_recipe, resolve_recipe
-from infomax.recipes.spectral import FEWEST, SPECTRAL, Spectral
+from infomax.recipes.spectral import LEAST_COMPARED, SPECTRAL, Spectral
 
 CPU = torch.device("cpu")
 ANY = open_source(np.zeros((2, 8, 8, 3), np.uint8))
@@ -59,7 +59,7 @@ def test_more_time_compares_more_images(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("infomax.recipes.spectral.cores", lambda: 2)
     little, more, most = (chosen(monkeypatch, 50_000, 32, minutes) for minutes in (4.0, 6.0, 30.0))
     compared = [each.recipe.to_dict()["view_images"] for each in (little, more, most)]
-    assert FEWEST <= compared[0] < compared[1] < compared[2]
+    assert LEAST_COMPARED <= compared[0] < compared[1] < compared[2]
     assert most.recipe is SPECTRAL
     assert "more time compares more images: --minutes 8" in little.reason
     assert "more time" not in most.reason

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from infomax.cli.loading import load_model, load_told, reading_options
+from infomax.cli.loading import load_model, load_told, open_sources, print_skipped, reading_options
 from infomax.cli.options import (
     Device,
     Exclude,
@@ -13,6 +13,7 @@ from infomax.cli.options import (
     LabelColumn,
     MaxPixels,
     Model,
+    RayAddress,
     SourceArgument,
     TextColumn,
 )
@@ -31,6 +32,7 @@ def embed(
     exclude: Exclude = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",
+    ray: RayAddress = None,
 ) -> None:
     """Write the feature vector of every image, or text, to a parquet file.
 
@@ -41,6 +43,18 @@ def embed(
     columns = {"image_column": image_column, "label_column": label_column, "text_column": text_column}
     reading = reading_options(exclude, max_pixels, **columns)
     loaded = load_model(model, device, reading)
-    items = load_told(loaded, sources, reading)
-    write_embeddings(out, items, loaded.encode(items.examples))
-    print(f"{len(items.keys)} vectors of {loaded.recipe_.dim} numbers are in {out}")
+    if ray is None:
+        items = load_told(loaded, sources, reading)
+        write_embeddings(out, items, loaded.encode(items.examples))
+        count = len(items.keys)
+    else:
+        from infomax.cluster.embedding import embed_on
+        from infomax.cluster.session import connected
+
+        source = open_sources(sources, reading, loaded.recipe_.data_kind)
+        with connected(ray) as session:
+            found = embed_on(session, loaded, source, reading)
+        print_skipped(found.skipped, source.census(), loaded)
+        write_embeddings(out, found, found.vectors)
+        count = len(found.keys)
+    print(f"{count} vectors of {loaded.recipe_.dim} numbers are in {out}")

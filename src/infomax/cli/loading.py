@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from infomax.cli.output import print_left_out
 
 if TYPE_CHECKING:
-    from infomax.images import LoadedImages, ReadingOptions
+    from infomax.images import LoadedImages, ReadingOptions, Skipped
+    from infomax.images.census import Census
     from infomax.images.source import Source
     from infomax.kinds.kind import DataKind, Loaded
     from infomax.model import InfoMax
@@ -33,22 +34,23 @@ def load_both(
     """Load a model, and the images of a SOURCE at the size that it takes; say how many images were skipped."""
     model = load_model(run, device, reading)
     images = model.load_images(source)
-    _print_skipped(images, model)
+    print_skipped(images.skipped, images.census, model)
     return model, images
 
 
 def load_told(model: "InfoMax", sources: Sequence[str], reading: "ReadingOptions") -> "Loaded":
     """Load one SOURCE or several as a model takes them; say what was left out."""
     items = model.load_examples(open_sources(sources, reading, model.recipe_.data_kind))
-    _print_skipped(items, model)
+    print_skipped(items.skipped, items.census, model)
     return items
 
 
-def _print_skipped(items: "Loaded", model: "InfoMax") -> None:
+def print_skipped(skipped: "Sequence[Skipped]", census: "Census", model: "InfoMax") -> None:
+    """Say on stderr what was left out of a SOURCE."""
     from infomax.images.census import count_left_out
 
-    first = f"the first: {items.skipped[0].where!r}, {items.skipped[0].reason}" if items.skipped else ""
-    print_left_out(count_left_out(items.skipped, items.census), first, model.recipe_.data_kind.noun)
+    first = f"the first: {skipped[0].where!r}, {skipped[0].reason}" if skipped else ""
+    print_left_out(count_left_out(skipped, census), first, model.recipe_.data_kind.noun)
 
 
 def reading_options(

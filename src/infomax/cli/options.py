@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 SOURCE_HELP = (
-    "Folders of images, image files, parquet files, a .npy or .npz file of images, a .txt of paths, or a name: digits, "
-    "cifar10. Several are put together; a glob works with quotes and without."
+    "Folders of images, image files, parquet files, a .npy or .npz file of images, a .txt of paths, a URL (s3, gs, "
+    "az), or a name: digits, cifar10. Several are put together; a glob works with quotes and without."
 )
 SourceArgument = Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCE_HELP)]
 ImageColumn = Annotated[
@@ -63,7 +63,15 @@ After = Annotated[
 Before = Annotated[str | None, typer.Option("--before", metavar="DATE", help="Only images taken before this time.")]
 IncludeGone = Annotated[bool, typer.Option("--include-gone", help="Also images whose file no longer exists.")]
 
-IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder of the index.")]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on a Ray cluster: auto for the one that this machine belongs to, its address, or local.",
+    ),
+]
+IndexOption = Annotated[Path, typer.Option("--index", metavar="DIR", help="Folder or URL (s3, gs, az) of the index.")]
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; 0.0.0.0 admits other machines, which need the token.")
 ]

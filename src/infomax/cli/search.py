@@ -13,6 +13,7 @@ import typer
 from infomax.cli.options import After, Before, Device, IncludeGone, IndexOption, JsonFile, MetricName
 from infomax.cli.output import one_line, print_gone, print_warnings, write_json
 from infomax.errors import InfoMaxError
+from infomax.object_store import place_of
 from infomax.paths import expand_home, path_from_here
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def search(
     if len(shaped) == 1 < len(queries):
         images, queries = [" + ".join(images)], queries[:1]
     found = [_find(opened, vector, own, k, options) for vector, own in shaped]
-    _print_remarks(index, found, conditions)
+    _print_remarks(place_of(index), found, conditions)
     lines = _lines(opened, found)
     if figure is not None:
         _draw(opened, queries, found, metric, figure)
@@ -181,7 +182,7 @@ def _find(
     return Matches(ranked, index.thumbnails, left_out=found.left_out, missing_roots=found.missing_roots)
 
 
-def _print_remarks(index: Path, found: "Sequence[Matches]", conditions: "Conditions") -> None:
+def _print_remarks(index: Path | str, found: "Sequence[Matches]", conditions: "Conditions") -> None:
     """Say on stderr why there are no matches or fewer, and which files are missing."""
     left_out = {path for matches in found for path in matches.left_out}
     if not any(found) and not left_out:

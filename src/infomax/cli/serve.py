@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import typer
+
 from infomax.cli.options import (
     AllowChanges,
     Device,
@@ -17,6 +19,7 @@ from infomax.cli.options import (
     TrashFolder,
 )
 from infomax.cli.output import counted, print_warnings
+from infomax.object_store import is_url
 
 if TYPE_CHECKING:
     from infomax.web.permissions import Permissions
@@ -40,6 +43,8 @@ def serve(
     """
     from infomax.web.permissions import Permissions
 
+    if allow_changes and trash is None and is_url(index):
+        raise typer.BadParameter("an index on an object store has no folder beside it: name one", param_hint="--trash")
     access = page_access(host, port, public_url, no_token=no_token)
     serve_index(index, access, device, Permissions(allow_changes, not no_originals, trash))
 

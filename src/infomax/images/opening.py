@@ -26,12 +26,14 @@ from infomax.images.named import NAMED
 from infomax.images.parquet import ParquetRows, parquet_rows
 from infomax.images.parquet_columns import NamedColumns
 from infomax.images.pixels import SupportsArray, as_array
+from infomax.images.remote import open_remote
 from infomax.images.several import SeveralSources, combined
 from infomax.images.source import Source
+from infomax.object_store import is_url, url_of
 from infomax.paths import expand_home, quoted_path
 
-# a folder, a file, a glob in quotes, a name of NAMED, a batch of images (an array or a tensor), a PIL image, a source
-# that is open already, or an iterable of any of these except batches
+# a folder, a file, a glob in quotes, a URL of an object store, a name of NAMED, a batch of images (an array or a
+# tensor), a PIL image, a source that is open already, or an iterable of any of these except batches
 SourceLike: TypeAlias = str | Path | bytes | Image.Image | NDArray[Any] | Source | Iterable[Any] | SupportsArray
 
 _LISTS = (".txt", ".lst")  # text files with a path on each line
@@ -52,9 +54,9 @@ def open_source(
     names collections, too, they follow each other, and each image counts once. An iterator is read once.
 
     Args:
-        source: Folder, file, quoted glob, text file of paths, the name of a collection, images in memory, or an
-            iterable of these. A source that is open already is returned as it is, so that a folder is walked only
-            once.
+        source: Folder, file, quoted glob, text file of paths, URL of an object store, the name of a collection, images
+            in memory, or an iterable of these. A source that is open already is returned as it is, so that a folder is
+            walked only once.
         options: What to leave out, and which columns hold images and labels.
         image_column: Column of the images in parquet files, in place of `options.image_column`.
         label_column: Column of the labels in parquet files, in place of `options.label_column`.
@@ -116,6 +118,8 @@ def _open_named(source: str | Path, options: ReadingOptions) -> Source:
         raise InfoMaxError("an empty path: name a file or a folder, the current one as ./")
     if isinstance(source, str) and source in NAMED:
         return replace(NAMED[source](), name=source)
+    if is_url(source):
+        return open_remote(url_of(source), options)
     try:
         return _open_path(expand_home(source), options)
     except OSError as error:
@@ -217,6 +221,8 @@ def _open_list(given: Sequence[Any], options: ReadingOptions) -> Source:
 
 def _item(given: object, row: int) -> Item | str | Source:
     """An item of a list: a path, a name of NAMED, an image in memory, or an open source."""
+    if isinstance(given, str | Path) and is_url(given):
+        return url_of(given)
     if isinstance(given, str):
         return given if given in NAMED else expand_home(given)
     if isinstance(given, Path):

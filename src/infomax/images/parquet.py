@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,11 @@ from infomax.images.parquet_columns import (
     stores_images,
 )
 from infomax.images.source import Content, Entry, file_version, relative_names
+from infomax.object_store import StoredObject, open_object, translate_errors
 from infomax.paths import printable, quoted_path
+
+TableFile: TypeAlias = Path | StoredObject
+"""A parquet file on the disk, or on an object store."""
 
 _BATCH = 64  # rows read at a time; a stored image is seldom above 10 MB
 
@@ -68,7 +73,7 @@ class ParquetRows:
 
     def roots(self) -> list[str]:
         """`/path/to/file.parquet#` for each file."""
-        return [printable(f"{table.path.resolve().as_posix()}#") for table in self.tables]
+        return [printable(f"{_address(table.path)}#") for table in self.tables]
 
     def unreadable_roots(self) -> list[str]:
         """Always empty: files that cannot be read are an error."""
@@ -88,7 +93,7 @@ class ParquetTable:
     """One parquet file of images.
 
     Attributes:
-        path: The file.
+        path: The file, or the object that it is.
         rows: Number of rows.
         image_column: Name of the column of images.
         label_column: Name of the column of labels, None if there is none.
@@ -97,7 +102,7 @@ class ParquetTable:
 
     """
 
-    path: Path
+    path: TableFile
     rows: int
     image_column: str
     label_column: str | None
@@ -119,18 +124,15 @@ class ParquetTable:
         """
         columns = [self.image_column, *([self.label_column] if self.label_column else [])]
         rows, start = np.asarray(wanted, np.int64), 0
-        try:
-            with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
-                for group in range(file.num_row_groups):
-                    stop = start + file.metadata.row_group(group).num_rows
-                    if _between(rows, start, stop).size:
-                        for batch in file.iter_batches(_BATCH, row_groups=[group], columns=columns):
-                            for i in _between(rows, start, start + batch.num_rows) - start:
-                                yield self._content(batch, int(i))
-                            start += batch.num_rows
-                    start = stop
-        except (OSError, pa.ArrowException) as error:
-            raise _damaged(self.path, error) from None
+        with _damage(self.path), _opened(self.path) as file:
+            for group in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                if _between(rows, start, stop).size:
+                    for batch in file.iter_batches(_BATCH, row_groups=[group], columns=columns):
+                        for i in _between(rows, start, start + batch.num_rows) - start:
+                            yield self._content(batch, int(i))
+                        start += batch.num_rows
+                start = stop
 
     def versions(self) -> list[str]:
         """Version of each row: that of the file, and of the file that the row names.
@@ -142,15 +144,12 @@ class ParquetTable:
             InfoMaxError: The file is damaged.
 
         """
-        own = file_version(self.path)
-        if not self.names_files:
+        own = self.path.version if isinstance(self.path, StoredObject) else file_version(self.path)
+        if not self.names_files or isinstance(self.path, StoredObject):
             return [own] * self.rows
-        try:
-            with pq.ParquetFile(self.path) as file:
-                leaves = [path for path in _leaves(file, self.image_column).values() if not path.endswith(".bytes")]
-                cells = file.read(leaves).column(self.image_column).to_pylist()
-        except (OSError, pa.ArrowException) as error:
-            raise _damaged(self.path, error) from None
+        with _damage(self.path), _opened(self.path) as file:
+            leaves = [path for path in _leaves(file, self.image_column).values() if not path.endswith(".bytes")]
+            cells = file.read(leaves).column(self.image_column).to_pylist()
         named = map(stored_image, cells)
         return [f"{own} {file_version(self._file(name))}" if isinstance(name, str) else own for name in named]
 
@@ -163,6 +162,8 @@ class ParquetTable:
         """The file that a row names, or why there is none. A missing one is looked for again the next time."""
         if "://" in name:
             return BrokenImage(f"only an address ({name!r}), no bytes: fetch the image first")
+        if isinstance(self.path, StoredObject):
+            return UnreadableImage(f"only a path ({name!r}), no bytes, in a table on an object store")
         path = self._file(name)
         if not os.path.isfile(path):  # noqa: PTH113 (it takes names that no file can have)
             return UnreadableImage(f"only a path ({name!r}), no bytes, and there is no such file")
@@ -170,10 +171,13 @@ class ParquetTable:
 
     def _file(self, name: str) -> Path:
         """Paths are absolute, or relative to the folder of the parquet file."""
+        assert isinstance(self.path, Path)
         return self.path.parent / name
 
 
-def parquet_rows(paths: Sequence[Path], name: str, identity: str, columns: NamedColumns = TO_BE_FOUND) -> ParquetRows:
+def parquet_rows(
+    paths: Sequence[TableFile], name: str, identity: str, columns: NamedColumns = TO_BE_FOUND
+) -> ParquetRows:
     """List the rows of parquet files.
 
     Args:
@@ -189,8 +193,8 @@ def parquet_rows(paths: Sequence[Path], name: str, identity: str, columns: Named
         InfoMaxError: A file is not a parquet file or has no column of images, or there are no rows at all.
 
     """
-    root, names = relative_names(list(dict.fromkeys(paths)))
-    tables = [_open_table(root / name, columns) for name in names]
+    files, names = _named_files(list(dict.fromkeys(paths)))
+    tables = [_open_table(file, columns) for file in files]
     entries = [
         Entry(f"{file}#{row}", version)
         for file, table in zip(names, tables, strict=True)
@@ -202,20 +206,47 @@ def parquet_rows(paths: Sequence[Path], name: str, identity: str, columns: Named
     return ParquetRows(name, "\n".join([identity, *chosen]), entries, tables)
 
 
-def _open_table(path: Path, columns: NamedColumns) -> ParquetTable:
+def _named_files(paths: Sequence[TableFile]) -> tuple[list[TableFile], list[str]]:
+    """Files with their names below the folder that they share."""
+    local = [path for path in paths if isinstance(path, Path)]
+    if len(local) == len(paths):
+        root, names = relative_names(local)
+        return [root / name for name in names], names
+    urls = [path.url for path in paths if isinstance(path, StoredObject)]
+    shared = os.path.commonpath([url.rpartition("/")[0] for url in urls]) + "/"
+    return [*paths], [url[len(shared) :] for url in urls]
+
+
+@contextmanager
+def _opened(path: TableFile) -> Iterator[pq.ParquetFile]:
+    """Open a parquet file; of an object, the ranges that are read are fetched together."""
+    if isinstance(path, StoredObject):
+        with open_object(path.url) as stored, pq.ParquetFile(stored, pre_buffer=True) as file:
+            yield file
+    else:
+        with pq.ParquetFile(path, buffer_size=1 << 20) as file:
+            yield file
+
+
+def _address(path: TableFile) -> str:
+    """The whole path of a file, or the URL of an object."""
+    return path.url if isinstance(path, StoredObject) else path.resolve().as_posix()
+
+
+def _open_table(path: TableFile, columns: NamedColumns) -> ParquetTable:
     """Read the schema of a parquet file. Raises InfoMaxError if it holds no images."""
     try:
-        with pq.ParquetFile(path) as file:
+        with _reachable(path), _opened(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-            image = find_image_column(schema, path, columns.image)
+            image = find_image_column(schema, _shown(path), columns.image)
             names_files = _may_lack_bytes(file, image)
     except (OSError, pa.ArrowException) as error:
-        if _is_lfs_pointer(path):
+        if isinstance(path, Path) and _is_lfs_pointer(path):
             problem = "is a Git LFS pointer, not the file itself: run git lfs pull in its folder"
         else:
             problem = f"is not a parquet file ({_one_line(error)}): fetch it again"
-        raise InfoMaxError(f"{quoted_path(path)} {problem}") from None
-    label = find_label_column(schema, path, columns.label)
+        raise InfoMaxError(f"{quoted_path(_shown(path))} {problem}") from None
+    label = find_label_column(schema, _shown(path), columns.label)
     return ParquetTable(path, rows, image, label, class_names(schema.metadata, label), names_files)
 
 
@@ -242,8 +273,33 @@ def _is_lfs_pointer(path: Path) -> bool:
         return file.read(23) == b"version https://git-lfs"
 
 
-def _damaged(path: Path, error: Exception) -> InfoMaxError:
-    return InfoMaxError(f"{quoted_path(path)} is damaged ({_one_line(error)}): fetch the file again")
+def _shown(path: TableFile) -> str:
+    """A file as messages name it."""
+    return path.url if isinstance(path, StoredObject) else str(path)
+
+
+@contextmanager
+def _reachable(path: TableFile) -> Iterator[None]:
+    """Tell a store that cannot be reached from a file that is damaged."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(path, StoredObject) and not isinstance(error, FileNotFoundError):
+            with translate_errors("read", path.url):
+                raise
+        raise
+
+
+@contextmanager
+def _damage(path: TableFile) -> Iterator[None]:
+    """Say which file is damaged, and what to do."""
+    try:
+        with _reachable(path):
+            yield
+    except (OSError, pa.ArrowException) as error:
+        raise InfoMaxError(
+            f"{quoted_path(_shown(path))} is damaged ({_one_line(error)}): fetch the file again"
+        ) from None
 
 
 def _between(rows: np.ndarray[Any, np.dtype[np.int64]], start: int, stop: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -39,7 +39,7 @@ TO_BE_FOUND = NamedColumns()
 """No column is named."""
 
 
-def find_image_column(schema: pa.Schema, file: Path, named: str | None) -> str:
+def find_image_column(schema: pa.Schema, file: Path | str, named: str | None) -> str:
     """Find the column of images.
 
     Stored images come first: the column with a usual name, or the only one. Then come paths, by a usual name.
@@ -81,7 +81,7 @@ def find_image_column(schema: pa.Schema, file: Path, named: str | None) -> str:
     return found
 
 
-def find_label_column(schema: pa.Schema, file: Path, named: str | None) -> str | None:
+def find_label_column(schema: pa.Schema, file: Path | str, named: str | None) -> str | None:
     """Find the column of labels.
 
     Args:

@@ -143,7 +143,7 @@ class SlicedGaussianPrior(Prior):
     It needs no posterior, so a deterministic code has one, too. Only the codes count. The value is no divergence in
     nats. It is sqrt(2 pi) (1 - 1 / sqrt(3)) = 1.06 on average for codes drawn from N(0, 1), whatever n and d are, and
     grows with n for others. It sees scale, mean and clusters. It hardly sees a few codes far out, nor in many
-    dimensions the shape of a single number or dead ones that the others make up for (docs/mathematics.md).
+    dimensions the shape of a single number or dead ones that the others make up for (docs/results/views.md).
 
     Examples:
         >>> _ = torch.manual_seed(0)

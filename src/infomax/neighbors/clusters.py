@@ -3,8 +3,8 @@
     positions -> density on a grid -> basins, one for each peak -> merged by Ward's criterion on features -> clusters
 
 The borders follow the valleys between peaks of the map, so a cluster is a region that one can outline. Which basins
-belong together is decided where the map is least faithful, by the features. `docs/map.md` compares this with other
-methods. Nothing is drawn at random.
+belong together is decided where the map is least faithful, by the features. `docs/results/map.md` compares this with
+other methods. Nothing is drawn at random.
 """
 
 import math

@@ -61,5 +61,5 @@ def directions(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
 
     """
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Float[np.ndarray, "n d"] = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    unit: Float[np.ndarray, "n d"] = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
     return unit

@@ -22,6 +22,9 @@ from infomax.neighbors.knn import Neighbors, neighbors
 COMPONENTS = 32
 """Principal components in which neighbors are searched; the rest is mostly noise and costs time."""
 
+_BLOCK_ROWS = 65_536
+"""Rows that are in float64 at a time."""
+
 MAP_NEIGHBORS = 15
 
 ANCHORS = 20_000
@@ -99,10 +102,12 @@ def _principal_components(vectors: Float[np.ndarray, "n d"], count: int) -> Floa
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
     directions -= directions.mean(0)
-    _, axes = np.linalg.eigh(directions.T.astype(np.float64) @ directions)
+    blocks = [directions[start : start + _BLOCK_ROWS] for start in range(0, len(directions), _BLOCK_ROWS)]
+    covariance = np.sum([block.T.astype(np.float64) @ block for block in blocks], axis=0)
+    _, axes = np.linalg.eigh(covariance)
     axes = axes[:, ::-1][:, :count]
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])  # eigh leaves the signs open
-    found = (directions @ axes).astype(np.float32)
+    found = np.concatenate([(block @ axes).astype(np.float32) for block in blocks])
     return np.pad(found, ((0, 0), (0, max(0, 2 - found.shape[1]))))
 
 

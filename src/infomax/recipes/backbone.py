@@ -3,7 +3,7 @@
     infomax fit photos/ --recipe backbone --out RUN
     infomax fit photos/ --recipe backbone --set backbone=transformers:facebook/dinov2-small --out RUN
 
-docs/backbones.md has what it reaches.
+docs/results/backbones.md has what it reaches.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ DECODE_SECONDS = 5e-4  # to decode an image of the usual kinds to a small square
 PREPARE_SECONDS = 2e-4  # to cut an image of the sample into patches, for each kind of patch
 EIGEN_OPERATIONS = 25.0  # of a matrix product, in whose time an eigenproblem is solved, for each of dim ** 3
 VIEW_COST = 1.6  # of a view with its crops, in encodings of an image
-FEWEST = REPEATED = 5_000  # images whose views are compared, where time or images are few
+LEAST_COMPARED = REPEATED = 5_000  # images whose views are compared, where time or images are few
 TIMED_IMAGES = 16  # images that are encoded to see how fast the machine is
 CODING_SPEED = 1e11  # operations a second of a core that encodes images; the choice of a recipe must not vary with load
 PRODUCT_SPEED = 1.5e11  # operations a second of a core that multiplies large matrices
@@ -184,7 +184,7 @@ class Spectral(Recipe):
         trainer.fit(pixels)
 
     def within(self, seconds: float, n: int, device: torch.device) -> "Spectral":
-        """Compare the views of as many images as the time allows, at most view_images, at least FEWEST.
+        """Compare the views of as many images as the time allows, at most view_images, at least LEAST_COMPARED.
 
         Args:
             seconds: Time to learn from the collection and to embed it.
@@ -196,8 +196,8 @@ class Spectral(Recipe):
 
         """
         found = self
-        while (found.usual_seconds(n, device) or 0) > seconds and found.view_images > FEWEST:
-            found = found.with_settings(view_images=max(found.view_images * 3 // 4000 * 1000, FEWEST))
+        while (found.usual_seconds(n, device) or 0) > seconds and found.view_images > LEAST_COMPARED:
+            found = found.with_settings(view_images=max(found.view_images * 3 // 4000 * 1000, LEAST_COMPARED))
         return found
 
     @property

@@ -16,7 +16,7 @@ from typing import Any, final
 from uuid import uuid4
 
 from infomax.errors import InfoMaxError
-from infomax.files import append_lines, complete_lines
+from infomax.files import AppendLines, append_lines, complete_lines
 from infomax.paths import quoted_path
 from infomax.search.results import Group, IndexedImage
 
@@ -50,11 +50,13 @@ class Decisions:
 
     Args:
         file: The file decisions.jsonl, which need not exist yet.
+        append: Appends lines to it, and to what else readers of the index read.
 
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, append: AppendLines = append_lines) -> None:
         self.file = file
+        self._append_lines = append
 
     def __iter__(self) -> Iterator[Decision]:
         found: dict[str, Decision] = {}
@@ -99,7 +101,7 @@ class Decisions:
                 return earlier
         listed = [{"path": path, "hash": content} for path, content in ordered]
         record = {"decision": "keep both", "id": decision.id, "time": decision.time, "images": listed}
-        append_lines(self.file, [json.dumps(record)])
+        self._append_lines(self.file, [json.dumps(record)])
         return decision
 
     def forget(self, id: str | None = None) -> int:  # noqa: A002
@@ -122,7 +124,7 @@ class Decisions:
         # two processes may have made the same decision at once
         gone = [each for each, contents in known.items() if id is None or contents == known[id]]
         if gone:
-            append_lines(self.file, [json.dumps({"forget": each}) for each in gone])
+            self._append_lines(self.file, [json.dumps({"forget": each}) for each in gone])
         return len(gone)
 
     def separate(self, groups: Sequence[Group], hashes: Hashes) -> list[Group]:

@@ -20,8 +20,8 @@ from infomax.kinds.kind import DataKind
 from infomax.search.presence import container_of, file_key
 from infomax.search.results import Group, GroupKind, IndexedImage, Thumbnails
 from infomax.search.row_writer import id_of
-from infomax.search.rows import fetch_images
-from infomax.search.stores.store import Store, vectors_of
+from infomax.search.rows import fetch_images, read_columns
+from infomax.search.stores.store import Store
 
 if TYPE_CHECKING:  # torch loads when it is first needed
     from infomax.copies.same_image import SamePair
@@ -152,21 +152,13 @@ class _Contents:
 
     @classmethod
     def read(cls, store: Store, dim: int) -> "_Contents":
-        paths: list[str] = []
-        hashes: list[str] = []
-        vectors = [np.empty((0, dim), np.float32)]
-        for part in store.scan(["path", "hash", "vector"]):
-            paths += part.column("path").to_pylist()
-            hashes += part.column("hash").to_pylist()
-            vectors.append(vectors_of(part))
-        order = sorted(range(len(paths)), key=lambda row: paths[row].encode())
+        (paths, hashes), vectors = read_columns(store, dim, ["path", "hash"])
         by_content: dict[str, list[int]] = {}
-        for row, old in enumerate(order):
-            by_content.setdefault(hashes[old] or f"row {row}", []).append(row)
-        paths = [paths[old] for old in order]
+        for row, content in enumerate(hashes):
+            by_content.setdefault(content or f"row {row}", []).append(row)
         keys = [key if not key.startswith("row ") else "" for key in by_content]
         ids = [id_of(path) for path in paths]
-        return cls(paths, ids, keys, np.concatenate(vectors)[order], list(by_content.values()))
+        return cls(paths, ids, keys, vectors, list(by_content.values()))
 
     @property
     def repeated(self) -> set[int]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
-from infomax.images import ReadingOptions, SourceLike, write_skipped
+from infomax.images import ReadingOptions, SourceLike
 from infomax.neighbors.distances import Metric
 from infomax.paths import printable, quoted_path
 from infomax.search.curation import find_outliers
@@ -50,13 +50,13 @@ class Index(IndexReader):
     search needs, on this machine or another. A pickled index holds the path, and opens the folder again.
 
     Args:
-        path: Folder of an existing index; `Index.create` makes a new one.
+        path: Folder or URL (s3, gs, az) of an existing index; `Index.create` makes a new one.
         device: Where the model runs: "auto", "cpu" or "cuda".
         progress: Whether to draw progress bars on stderr.
         store: The rows, where they are not in the folder's own LanceDB table.
 
     Attributes:
-        path: Folder of the index.
+        path: Folder of the index; of a URL, the folder that holds its small files here.
         dim: Dimension of the vectors.
         fingerprint: Fingerprint of the model.
 
@@ -126,11 +126,11 @@ class Index(IndexReader):
         return self._folder.load_model(self.device)
 
     def __repr__(self) -> str:
-        return f"Index({str(self.path)!r}, images={len(self)}, dim={self.dim})"
+        return f"Index({str(self._folder.place)!r}, images={len(self)}, dim={self.dim})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         opening = partial(Index, device=self.device, progress=self.progress, store=self._given_store)
-        return opening, (self.path.absolute(),)
+        return opening, (self._folder.absolute_place,)
 
     def add(
         self,
@@ -205,7 +205,7 @@ class Index(IndexReader):
             find_decoded=find_decoded,
         )
         if not dry_run:
-            write_skipped(self._folder.skipped_file, changes.skipped)
+            self._folder.write_skipped(changes.skipped)
         rest = rows_below(self._store, missing)  # without those whose files have moved
         return changes + remove_rows(self._store, rest, dry_run=dry_run) if rest else changes
 
@@ -284,7 +284,7 @@ class Index(IndexReader):
         rows = self._store.fetch([id], ["vector"])
         if not len(rows):
             raise InfoMaxError(
-                f"no image {quoted_path(id)} in {quoted_path(self.path)}: it may have been removed meanwhile"
+                f"no image {quoted_path(id)} in {quoted_path(self._folder.place)}: it may have been removed meanwhile"
             )
         return self._matches(
             vectors_of(rows)[0],
@@ -330,7 +330,7 @@ class Index(IndexReader):
         if isinstance(query, str | Path) and not self._folder.read_metadata().embeds:
             return vector_of(self._store, query)
         if isinstance(query, np.ndarray) and query.dtype.kind == "f" and query.ndim < 3:
-            return query_vector(query, self.dim, self.path)
+            return query_vector(query, self.dim, self._folder.place)
         example = query_example(query, self.kind, self.model.recipe_.size, self.model.reading_options())
         vector: Float[np.ndarray, " d"] = self.model.encode(example[None])[0]
         return vector

@@ -12,24 +12,31 @@
     miniatures.safetensors  the thumbnails at 32 x 32 pixels, once duplicates have been asked for
 
 The folder appears by one rename once it is complete. So a folder that lacks any of the first three is damaged.
+
+An index may also be on an object store, with the same names; see `infomax.search.mirror`. Its table is made first, for
+one model, and index.json last: what lacks it is no index yet, and the same command completes it.
 """
 
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
 from infomax.errors import InfoMaxError
-from infomax.files import written_atomically
-from infomax.images import ReadingOptions, SourceLike
+from infomax.files import append_lines, written_atomically
+from infomax.images import ReadingOptions, Skipped, SourceLike, write_skipped
 from infomax.images.remembered import RememberedExclusions
 from infomax.images.source import Source
 from infomax.kinds.kind import DataKind
 from infomax.kinds.registry import IMAGES
+from infomax.object_store import is_url, url_of
 from infomax.paths import expand_home, quoted_path
+from infomax.search.mirror import Mirror
 from infomax.search.roots import Roots
 from infomax.search.stores import create_store, open_store
 from infomax.search.stores.store import Store
@@ -88,12 +95,18 @@ class IndexFolder:
     """The files of an index; the rows are the store's.
 
     Args:
-        path: The folder, which need not exist yet.
+        path: The folder, or a URL of an object store, which need not exist yet.
+
+    Attributes:
+        path: The folder; of a URL, that of the local copies of its small files.
+        place: The folder or URL, where the rows are.
 
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = expand_home(path)
+        self._mirror = Mirror(url_of(path)) if is_url(path) else None
+        self.path = self._mirror.path if self._mirror else expand_home(path)
+        self.place: Path | str = self._mirror.url if self._mirror else self.path
         self.metadata_file = self.path / "index.json"
         self.model_folder = self.path / "model"
         self.skipped_file = self.path / "skipped.csv"
@@ -105,9 +118,60 @@ class IndexFolder:
         self.miniatures_file = self.path / "miniatures.safetensors"
 
     @property
+    def absolute_place(self) -> Path | str:
+        """The folder whatever the current one is, or the URL."""
+        return self.place.absolute() if isinstance(self.place, Path) else self.place
+
+    @property
     def exists(self) -> bool:
         """Whether an index is here."""
         return self.metadata_file.is_file()
+
+    def refresh(self) -> None:
+        """See what others have written to an object store. A folder shows that by itself."""
+        if self._mirror:
+            self._mirror.pull()
+
+    def publish(self, file: Path) -> None:
+        """Write one of the files to the object store, if the index is on one.
+
+        Args:
+            file: The file.
+
+        Raises:
+            InfoMaxError: The store cannot be reached, or refuses.
+
+        """
+        if self._mirror:
+            self._mirror.publish(file)
+
+    def write_skipped(self, skipped: Sequence[Skipped]) -> None:
+        """Write skipped.csv.
+
+        Args:
+            skipped: What the last synchronization left out, and why.
+
+        Raises:
+            InfoMaxError: The object store cannot be reached, or refuses.
+            OSError: The folder cannot be written to.
+
+        """
+        write_skipped(self.skipped_file, skipped)
+        self.publish(self.skipped_file)
+
+    def append(self, file: Path, lines: Sequence[str]) -> None:
+        """Append lines to one of the files, all or none, for every reader of the index.
+
+        Args:
+            file: The file.
+            lines: Lines without line ends.
+
+        Raises:
+            OSError: The file cannot be written.
+            InfoMaxError: The object store cannot be reached, or refuses.
+
+        """
+        (self._mirror.append if self._mirror else append_lines)(file, lines)
 
     def create_for(self, model: "ModelLike") -> None:
         """Make the folder for a model, unless it exists already, which must then be for the same model.
@@ -132,12 +196,12 @@ class IndexFolder:
         found = self.read_metadata()
         if found.model != wanted.model and found.embeds:
             raise InfoMaxError(
-                f"{quoted_path(self.path)} was made with another model: use that one, which is in "
+                f"{quoted_path(self.place)} was made with another model: use that one, which is in "
                 f"{quoted_path(self.model_folder)}, or choose another --index"
             )
         if found != wanted:
             raise InfoMaxError(
-                f"{quoted_path(self.path)} is for vectors of {found.dim} numbers by the model {found.model!r}, not of "
+                f"{quoted_path(self.place)} is for vectors of {found.dim} numbers by the model {found.model!r}, not of "
                 f"{wanted.dim} by {wanted.model!r}: choose another --index"
             )
 
@@ -156,6 +220,9 @@ class IndexFolder:
 
     def _make(self, metadata: IndexMetadata, model: "InfoMax | None") -> None:
         """Make the folder with an empty store. An index that another process makes meanwhile is as good."""
+        if self._mirror:
+            self._make_remote(self._mirror, metadata, model)
+            return
         self._refuse_unless_free()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sweep()
@@ -164,10 +231,8 @@ class IndexFolder:
             unfinished.path.mkdir()
             if model is not None:
                 model.save(unfinished.model_folder)
-            create_store(unfinished.path, metadata.dim)
-            with written_atomically(unfinished.metadata_file, "w") as file:
-                json.dump(asdict(metadata), file, indent=2)
-                file.write("\n")
+            create_store(unfinished.path, metadata.dim, metadata.model)
+            unfinished._write_metadata(metadata)
             try:
                 unfinished.path.rename(self.path)
             except OSError:
@@ -175,6 +240,23 @@ class IndexFolder:
                     raise
         finally:
             shutil.rmtree(unfinished.path, ignore_errors=True)
+
+    def _make_remote(self, mirror: Mirror, metadata: IndexMetadata, model: "InfoMax | None") -> None:
+        """Make an index on an object store. Of several machines that make it at once, all for one model succeed."""
+        if not mirror.is_free():
+            raise InfoMaxError(f"{quoted_path(mirror.url)} is not empty and holds no index: choose another --index")
+        create_store(mirror.url, metadata.dim, metadata.model)
+        if model is not None:
+            with TemporaryDirectory() as folder:
+                model.save(folder)
+                mirror.publish_model(Path(folder))
+        self._write_metadata(metadata)
+        mirror.publish(self.metadata_file)
+
+    def _write_metadata(self, metadata: IndexMetadata) -> None:
+        with written_atomically(self.metadata_file, "w") as file:
+            json.dump(asdict(metadata), file, indent=2)
+            file.write("\n")
 
     def read_metadata(self) -> IndexMetadata:
         """Read index.json.
@@ -190,14 +272,14 @@ class IndexFolder:
         except FileNotFoundError:
             what = "holds no index (no index.json)" if self.path.is_dir() else "does not exist"
             raise InfoMaxError(
-                f"{quoted_path(self.path)} {what}: make one with infomax index SOURCE --model RUN"
+                f"{quoted_path(self.place)} {what}: make one with infomax index SOURCE --model RUN"
             ) from None
         except (ValueError, TypeError) as error:
             where = quoted_path(self.metadata_file)
             raise InfoMaxError(f"{where} is damaged ({error}): index again into a new folder") from None
         if metadata.format != FORMAT:
             raise InfoMaxError(
-                f"{quoted_path(self.path)} has format {metadata.format}, and this version reads {FORMAT}: "
+                f"{quoted_path(self.place)} has format {metadata.format}, and this version reads {FORMAT}: "
                 "index again into a new folder"
             )
         return metadata
@@ -227,6 +309,8 @@ class IndexFolder:
         if remember:
             roots.add(opened.roots() or [], self.roots_file)
             excluded.add(source, options)
+            self.publish(self.roots_file)
+            self.publish(self.excluded_file)
         return opened
 
     def open_store(self, dim: int) -> Store:
@@ -242,10 +326,10 @@ class IndexFolder:
             InfoMaxError: The rows are missing or damaged, or have vectors of another dimension.
 
         """
-        store = open_store(self.path)
+        store = open_store(self.place)
         if store.dim != dim:
             raise InfoMaxError(
-                f"{quoted_path(self.path)} has vectors of {store.dim} numbers, and its model gives {dim}: "
+                f"{quoted_path(self.place)} has vectors of {store.dim} numbers, and its model gives {dim}: "
                 "index again into a new folder"
             )
         return store
@@ -268,14 +352,14 @@ class IndexFolder:
         metadata = self.read_metadata()
         if not metadata.embeds:
             raise InfoMaxError(
-                f"{quoted_path(self.path)} holds vectors of another model ({metadata.model}), which is not here: "
+                f"{quoted_path(self.place)} holds vectors of another model ({metadata.model}), which is not here: "
                 "search with a vector, or with an image of the index"
             )
-        model = InfoMax.load(self.model_folder, device=device)
+        folder = self._mirror.fetch_model(metadata.model) if self._mirror else self.model_folder
+        model = InfoMax.load(folder, device=device)
         if model.fingerprint != metadata.model:
             raise InfoMaxError(
-                f"{quoted_path(self.model_folder)} is not the model this index was made with: "
-                "index again into a new folder"
+                f"{quoted_path(folder)} is not the model this index was made with: index again into a new folder"
             )
         return model
 

@@ -17,7 +17,8 @@ from infomax.files import written_atomically
 from infomax.neighbors.clusters import find_clusters, representatives
 from infomax.neighbors.outlines import Curves, inside_clusters, outlines
 from infomax.neighbors.spreading import spread
-from infomax.search.stores.store import Store, schema, vectors_of
+from infomax.search.rows import read_columns
+from infomax.search.stores.store import Store, schema
 
 MAP_FORMAT = "2"
 """Version of the file. A file of another version is computed anew."""
@@ -95,11 +96,13 @@ def load_or_compute_map(store: Store, file: Path) -> CollectionMap:
         The map of the current rows.
 
     """
-    rows = _ordered_rows(store, vectors=False)
+    rows = _ordered_rows(store)
     computed = _read(file, _digest(rows))
     if computed is None:
-        rows = _ordered_rows(store, vectors=True)
-        computed = _compute(vectors_of(rows))
+        columns, vectors = read_columns(store, store.dim, _COLUMNS)
+        rows = pa.table(columns, schema=rows.schema)
+        computed = _compute(vectors)
+        del vectors
         with suppress(OSError):  # the folder may be read-only
             _write(file, _digest(rows), computed)
     ids, paths, labels, taken = (rows.column(name).to_pylist() for name in ("id", "path", "label", "taken"))
@@ -178,11 +181,10 @@ def _describe(computed: _Computed, ids: list[str], paths: list[str], labels: lis
     return clusters
 
 
-def _ordered_rows(store: Store, *, vectors: bool) -> pa.Table:
-    """All rows at one moment, in the order of the bytes of their paths."""
-    columns = [*_COLUMNS, *(["vector"] if vectors else [])]
-    pieces = list(store.scan(columns))
-    rows = pa.Table.from_batches(pieces) if pieces else schema(1).empty_table().select(columns)
+def _ordered_rows(store: Store) -> pa.Table:
+    """All rows at one moment, without vectors, in the order of the bytes of their paths."""
+    pieces = list(store.scan(_COLUMNS))
+    rows = pa.Table.from_batches(pieces) if pieces else schema(1).empty_table().select(_COLUMNS)
     return rows.sort_by("path").combine_chunks()
 
 

@@ -16,6 +16,7 @@ from infomax.errors import InfoMaxError
 from infomax.images.opening import open_source
 from infomax.images.source import Source, file_version
 from infomax.neighbors.distances import directions
+from infomax.object_store import find_object, is_url, read_object
 from infomax.search.presence import container_of, native
 
 UNLIKE_WEIGHT = 0.5
@@ -81,20 +82,37 @@ def original(path: str) -> Path | bytes | NDArray[Any]:
         BrokenImage: It is no longer there.
 
     """
-    file = Path(native(path))
+    file, container = Path(native(path)), container_of(path)
     if file.is_absolute() and file.is_file():
         return file
-    container = container_of(path)
     if container == path:
+        if is_url(path):
+            return _object(path)
         raise BrokenImage("its file is gone")
     try:
-        source, places = _opened(native(container), file_version(Path(native(container))))
+        source, places = _opened(native(container), _version(native(container)))
         data = next(iter(source.read([places[path]]))).data
     except (InfoMaxError, KeyError, StopIteration):
         raise BrokenImage("it is no longer in its file") from None
     if isinstance(data, BrokenImage):
         raise data
     return data
+
+
+def _object(url: str) -> bytes:
+    """The content of an object of a store. Raises BrokenImage where there is none."""
+    try:
+        return read_object(url)
+    except (FileNotFoundError, InfoMaxError) as error:
+        raise BrokenImage(f"it cannot be read from the object store: {error}") from None
+
+
+def _version(container: str) -> str:
+    """What changes with a file of many images."""
+    if is_url(container):
+        found = find_object(container)
+        return "absent" if found is None else found.version
+    return file_version(Path(container))
 
 
 @lru_cache(maxsize=4)

@@ -21,6 +21,7 @@ from infomax.images.pixels import SupportsArray, as_array
 from infomax.kinds.kind import DataKind
 from infomax.kinds.registry import IMAGES, find_kind
 from infomax.neighbors.distances import Metric
+from infomax.object_store import is_url, read_object, url_of
 from infomax.paths import expand_home, printable, quoted_path
 from infomax.search.stores.store import Filter
 from infomax.search.tags import HIDDEN, TRASHED, TaggedRows
@@ -91,9 +92,10 @@ def query_example(
     """
     if isinstance(query, bytes):
         options = replace(options, max_pixels=None)
+    content = _content(query) if isinstance(query, str | Path) and is_url(query) else query
     try:
         with no_pillow_warnings():
-            return kind.example(query, size, options)
+            return kind.example(content, size, options)
     except (BrokenImage, TypeError, ValueError) as error:
         name = quoted_path(query) if isinstance(query, str | Path) else f"the {kind.noun} given"
         large = isinstance(error, TooLargeImage)
@@ -101,6 +103,24 @@ def query_example(
         better = f"a smaller {kind.noun}" if large else kind.wanted
         message = f"{name} cannot be searched with ({reason}): give {better}"
         raise UnusableQuery(message, reason, too_large=large) from None
+
+
+def _below(folder: str | PurePath) -> str:
+    """A folder or URL as the paths of rows begin with it."""
+    if is_url(folder):
+        return url_of(folder)
+    whole = expand_home(folder).resolve() if isinstance(folder, str | Path) else folder
+    return whole.as_posix().rstrip("/")
+
+
+def _content(query: str | Path) -> bytes:
+    """The content of an object of a store."""
+    try:
+        return read_object(url_of(query))
+    except FileNotFoundError:
+        raise UnusableQuery(
+            f"there is no object {quoted_path(url_of(query))}: check the URL", "no such object"
+        ) from None
 
 
 def plain_query(query: Query) -> Query:
@@ -127,13 +147,13 @@ def plain_query(query: Query) -> Query:
     return array[0] if array.ndim > 2 and len(array) == 1 else array
 
 
-def query_vector(query: Float[np.ndarray, "..."], dim: int, index: Path) -> Float[np.ndarray, " d"]:
+def query_vector(query: Float[np.ndarray, "..."], dim: int, index: Path | str) -> Float[np.ndarray, " d"]:
     """Check a query that is a vector.
 
     Args:
         query: Floats, which must be finite and of shape (dim,).
         dim: Dimension of the index.
-        index: Folder of the index, for the error message.
+        index: Folder or URL of the index, for the error message.
 
     Returns:
         The vector in float32.
@@ -187,10 +207,8 @@ def row_filter(conditions: Conditions, tagged: Callable[[], TaggedRows]) -> Filt
 
     """
     folder, label = conditions.get("folder"), conditions.get("label")
-    if isinstance(folder, str | Path):
-        folder = expand_home(folder).resolve()
     return Filter(
-        None if folder is None else printable(folder.as_posix().rstrip("/")),
+        None if folder is None else printable(_below(folder)),
         None if label is None else printable(label),
         time_bound(conditions.get("after"), "after"),
         time_bound(conditions.get("before"), "before"),

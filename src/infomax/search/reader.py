@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # loads torch, or scikit-learn
     from infomax.neighbors.distance_scale import DistanceScale
     from infomax.search.curation import SelectionRule
     from infomax.search.map import CollectionMap
+    from infomax.search.recall import Recall
 
 
 class IndexReader:
@@ -52,6 +53,11 @@ class IndexReader:
     _store: Store
     data: str = IMAGES
     _tagged: tuple[object, TaggedRows] | None = None
+
+    @property
+    def place(self) -> Path | str:
+        """The absolute path of the folder, or the URL of the index."""
+        return self._folder.absolute_place
 
     def __len__(self) -> int:
         return self._store.count()
@@ -161,7 +167,8 @@ class IndexReader:
     @property
     def decisions(self) -> Decisions:
         """Reviewed decisions: images that `duplicates` no longer reports together."""
-        return Decisions(self._folder.decisions_file)
+        self._folder.refresh()
+        return Decisions(self._folder.decisions_file, self._folder.append)
 
     def keep_both(self, paths: Sequence[str | Path]) -> Decision:
         """Remember that images look the same and are all to be kept: `duplicates` no longer reports them together.
@@ -180,7 +187,7 @@ class IndexReader:
 
     @cached_property
     def _tags(self) -> Tags:
-        return Tags(self._folder.tags_file)
+        return Tags(self._folder.tags_file, self._folder.append)
 
     def tagged(self) -> TaggedRows:
         """Find the images that have tags, and those that the page leaves out.
@@ -189,6 +196,7 @@ class IndexReader:
             Ids of images, by tag.
 
         """
+        self._folder.refresh()
         version = self._tags.version, self._store.version()
         if self._tagged is None or self._tagged[0] != version:
             self._tagged = version, self._tags.resolve(self._store)
@@ -294,6 +302,20 @@ class IndexReader:
         known = fetch_images(self._store, ids)
         return [known[each] for each in ids if each in known]
 
+    def prepare_approximate(self) -> "Recall | None":
+        """Build what approximate searches need, and measure how many of the nearest images they find.
+
+        Returns:
+            The recall, measured with images of the index; None where it has fewer than two.
+
+        Raises:
+            InfoMaxError: The index cannot be written to.
+
+        """
+        from infomax.search.recall import measure_recall
+
+        return measure_recall(self._store) if len(self) > 1 else None
+
     def distance_scale(self) -> "DistanceScale":
         """Measure what a distance means here: how often images that are paired at random are as near."""
         from infomax.neighbors.distance_scale import distance_scale, sampled_rows
@@ -333,6 +355,7 @@ class IndexReader:
     @property
     def changes(self) -> tuple[object, ...]:
         """Changes whenever rows, tags or decisions change, whichever process changes them."""
+        self._folder.refresh()
         return self.version, self._tags.version, file_version(self._folder.decisions_file)
 
     def statistics(self) -> Statistics:

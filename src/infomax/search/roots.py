@@ -141,14 +141,16 @@ class PresenceFilter:
 
         """
         if path not in self._known:
-            self._known[path] = not is_gone(path) or self._is_below_missing(path)
+            self._known[path] = self._is_below_missing(path) or not is_gone(path) or self._is_missing_root(path)
             if not self._known[path]:
                 self.left_out.add(path)
         return self._known[path]
 
     def _is_below_missing(self, path: str) -> bool:
-        if any(path.startswith(root.rstrip("/") + "/") for root in self.missing_roots):
-            return True
+        """Whether it is known already that nobody can tell: its file need not be asked for."""
+        return any(path.startswith(root.rstrip("/") + "/") for root in self.missing_roots)
+
+    def _is_missing_root(self, path: str) -> bool:
         root = self._roots.missing_root(path)
         if root is not None:
             self.missing_roots.add(root)

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
 from infomax.errors import InfoMaxError
+from infomax.object_store import is_url, url_of
 from infomax.paths import printable, quoted_path
 from infomax.search.presence import gone_among
 from infomax.search.results import IndexedImage, Statistics
@@ -17,6 +19,9 @@ from infomax.search.stores.store import IMAGE_COLUMNS, Store, vectors_of
 
 FETCHED_AT_ONCE = 1000
 """Rows that a store is asked for at a time."""
+
+COLUMNS_MOVED = 32
+"""Numbers of each vector that are moved at a time when vectors are put into order."""
 
 
 def images_of(rows: pa.Table) -> list[IndexedImage]:
@@ -84,7 +89,7 @@ def contents_at(store: Store, paths: Sequence[str | Path]) -> list[tuple[str, st
 
     """
     found: dict[str, str] = {}
-    for each in map(str, paths):
+    for each in (url_of(path) if is_url(path) else str(path) for path in paths):
         absolute = Path(each).absolute()
         names = dict.fromkeys(map(printable, (each, str(absolute), str(absolute.parent.resolve() / absolute.name))))
         by_id = {id_of(name): name for name in names}
@@ -107,13 +112,41 @@ def read_vectors(store: Store, dim: int) -> tuple[list[str], Float[np.ndarray, "
         Ids, in the order of the bytes of the paths, and vectors, shape (n, dim).
 
     """
-    paths: list[str] = []
-    parts = [np.empty((0, dim), np.float32)]
-    for rows in store.scan(["path", "vector"]):
-        paths += rows.column("path").to_pylist()
-        parts.append(vectors_of(rows))
-    order = np.argsort(np.array([path.encode() for path in paths], object), kind="stable")
-    return [id_of(paths[row]) for row in order], np.concatenate(parts)[order]
+    (paths,), vectors = read_columns(store, dim, ["path"])
+    return [id_of(path) for path in paths], vectors
+
+
+def read_columns(store: Store, dim: int, columns: Sequence[str]) -> tuple[list[list[Any]], Float[np.ndarray, "n d"]]:
+    """Read some columns and the vectors of all rows; each vector is in memory once.
+
+    Args:
+        store: The rows.
+        dim: Dimension of the vectors.
+        columns: The columns, the path first.
+
+    Returns:
+        The values of each column, in the order of the bytes of the paths, and vectors, shape (n, dim).
+
+    """
+    values: list[list[Any]] = [[] for _ in columns]
+    vectors, filled = np.empty((store.count(), dim), np.float32), 0
+    for rows in store.scan([*columns, "vector"]):
+        for name, held in zip(columns, values, strict=True):
+            held += rows.column(name).to_pylist()
+        if filled + len(rows) > len(vectors):  # another process has added some meanwhile
+            vectors = np.concatenate([vectors[:filled], np.empty((len(rows) + filled // 8, dim), np.float32)])
+        vectors[filled : filled + len(rows)] = vectors_of(rows)
+        filled += len(rows)
+    vectors = vectors[:filled]
+    order = sorted(range(filled), key=[path.encode() for path in values[0]].__getitem__)
+    _reorder(vectors, order)
+    return [[held[row] for row in order] for held in values], vectors
+
+
+def _reorder(vectors: Float[np.ndarray, "n d"], order: Sequence[int]) -> None:
+    """Put rows into another order in place, a few columns at a time: a second copy of all may not fit."""
+    for start in range(0, vectors.shape[1], COLUMNS_MOVED):
+        vectors[:, start : start + COLUMNS_MOVED] = vectors[order, start : start + COLUMNS_MOVED]
 
 
 def read_images(store: Store, dim: int) -> tuple[list[IndexedImage], Float[np.ndarray, "n d"]]:
@@ -151,7 +184,7 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
     for rows in store.scan(["path", "label"]):
         labels.update(rows.column("label").to_pylist())
         paths = rows.column("path").to_pylist()
-        folders.update(PurePath(path).parent.as_posix() for path in paths)
+        folders.update(_folder_of(path) for path in paths)
         every_path += paths
     order = sorted(labels, key=lambda label: (label is None, label or ""))
     return Statistics(
@@ -163,3 +196,8 @@ def count_rows(store: Store, dim: int, model: str) -> Statistics:
         bytes=store.bytes(),
         gone=len(gone_among(every_path)),
     )
+
+
+def _folder_of(path: str) -> str:
+    """The folder of a row, or the URL that it is below; "." for a name."""
+    return path.rpartition("/")[0] if is_url(path) else PurePath(path).parent.as_posix()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import final
 
 from infomax.errors import InfoMaxError
-from infomax.files import append_lines, complete_lines
+from infomax.files import AppendLines, append_lines, complete_lines
 from infomax.paths import quoted_path
 from infomax.search.rows import fetch_hashes
 from infomax.search.stores.store import Store
@@ -108,11 +108,13 @@ class Tags:
 
     Args:
         file: The file tags.jsonl, which need not exist yet.
+        append: Appends lines to it, and to what else readers of the index read.
 
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, append: AppendLines = append_lines) -> None:
         self.file = file
+        self._append_lines = append
         self._read: tuple[tuple[int, int] | None, dict[str, dict[Id, Hash]]] = None, {}
 
     @property
@@ -192,7 +194,7 @@ class Tags:
     def _append(self, change: Mapping[str, object], images: Mapping[Id, Hash] | Sequence[Id]) -> None:
         if images:
             time = datetime.now(UTC).isoformat(timespec="seconds")
-            append_lines(self.file, [json.dumps({**change, "time": time})])
+            self._append_lines(self.file, [json.dumps({**change, "time": time})])
 
     def _parsed(self) -> dict[str, dict[Id, Hash]]:
         found: dict[str, dict[Id, Hash]] = {}

@@ -19,7 +19,7 @@ from infomax.decoding.image import no_pillow_warnings
 from infomax.decoding.options import DEFAULT_OPTIONS, ReadingOptions
 from infomax.devices import cores
 from infomax.errors import InfoMaxError
-from infomax.images import Skipped, SourceLike, write_skipped
+from infomax.images import Skipped, SourceLike
 from infomax.images.source import content_digest, file_version
 from infomax.images.thumbnails import Thumbnail, decode_views
 from infomax.paths import expand_home, printable, quoted_path
@@ -95,7 +95,7 @@ def add_vectors(
             store.upsert(_rows(results, vectors[part], model))
             advance(len(results))
     store.compact()
-    write_skipped(index.skipped_file, skipped)
+    index.write_skipped(skipped)
     added = sum(id_of(name) not in known for name in names)
     return Changes(added, len(names) - added, 0, 0, skipped)
 

@@ -152,12 +152,10 @@ class MomentsTrainer(ABC):
             how = {"ridge": settings.ridge, "power": power, "whitening": whitening}
             found = projection.fit(moments, settings.rank, **how)
             self._refuse_alike_if(not len(found.correlations))
-            bound, nats = (
-                [measure(each) if each.groups else None for each in (moments, held_out)]
-                for measure in (found.bound_on, found.gaussian_information_on)
-            )
-            more |= {"nats": nats[0], "nats_held_out": nats[1]}
-            self._log("views", *bound, len(found.correlations), **more)
+            known = held_out.groups > 0
+            nats, bound = found.gaussian_information_on, found.bound_on
+            more |= {"nats": nats(moments), "nats_held_out": nats(held_out) if known else None}
+            self._log("views", bound(moments), bound(held_out) if known else None, len(found.correlations), **more)
 
     def _add(self, moments: list[PairMoments], samples: Iterable[Float[Tensor, "n k dim"]]) -> None:
         for each, these in zip(moments, samples, strict=True):

@@ -151,7 +151,7 @@ def test_counting_all_rows_makes_no_snapshot(store: LanceStore) -> None:
 
 
 def test_writes_of_others_are_seen_at_once_despite_a_snapshot(store: LanceStore) -> None:
-    other = LanceStore(store.folder)
+    other = LanceStore(store.place)
     seen = []
     for number in range(12):
         other.upsert(rows_of([f"/later/{number}"], cloud(1, seed=number)))
@@ -167,13 +167,14 @@ def test_lancedb_is_asked_for_its_version_only_after_a_write(
     store: LanceStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long_ago = time.time_ns() - 10**10
+    assert store._versions is not None
     os.utime(store._versions, ns=(long_ago, long_ago))
     number = store.version()
     table = store._opened
     monkeypatch.setattr(store, "_opened", None)
     assert store.version() == number
     monkeypatch.setattr(store, "_opened", table)
-    LanceStore(store.folder).upsert(rows_of(["/later"], cloud(1)))
+    LanceStore(store.place).upsert(rows_of(["/later"], cloud(1)))
     assert store.version() > number
 
 

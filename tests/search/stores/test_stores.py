@@ -163,25 +163,28 @@ def test_a_reader_sees_writes_of_others_at_once(tmp_path_factory: pytest.TempPat
     assert sorted(everything(reader)) == ["2", "3"]
 
 
+@pytest.mark.parametrize("quantized", [False, True])
 def test_approximate_search_finds_nearly_all_rows_including_later_ones(
-    tmp_path_factory: pytest.TempPathFactory,
+    quantized: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """5500 vectors around 40 centers; 20 queries of 10 matches each: recall of 0.98 allows 4 misses in 200."""
-    random = np.random.default_rng(0)
+    monkeypatch.setattr("infomax.search.stores.lance.QUANTIZED_FROM", 0 if quantized else 10**9)
+    random, dim = np.random.default_rng(0), 64 if quantized else 16
     vectors = (
-        random.normal(size=(40, 16))[random.integers(0, 40, 5500)] + 0.3 * random.normal(size=(5500, 16))
+        random.normal(size=(40, dim))[random.integers(0, 40, 5500)] + 0.3 * random.normal(size=(5500, dim))
     ).astype(np.float32)
-    store = LanceStore.create(tmp_path_factory.mktemp("large"), 16)
+    store = LanceStore.create(tmp_path_factory.mktemp("large"), dim)
     names = [f"{number:04d}" for number in range(5500)]
     store.upsert(rows_of(names, vectors))
     for metric in ("cosine", "euclidean"):
         hits = 0
         for row in random.integers(0, 5500, 20):
-            query = vectors[row] + 0.1 * random.normal(size=16).astype(np.float32)
+            query = vectors[row] + 0.1 * random.normal(size=dim).astype(np.float32)
             exact = paths_of(store.nearest(query, 10, metric, ["path"]))
             hits += len({*exact} & {*paths_of(store.nearest(query, 10, metric, ["path"], approximate=True))})
         assert hits >= 196
-    assert [index.name for index in store._table.list_indices()] == ["directions"]
+    (built,) = store._table.list_indices()
+    assert (built.name, built.index_type) == ("directions", "IvfRq" if quantized else "IvfFlat")
     store.upsert(rows_of(["later"], vectors[:1]))
     assert "later" in paths_of(store.nearest(vectors[0], 2, "cosine", ["path"], approximate=True))
     store.compact()

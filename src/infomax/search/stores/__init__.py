@@ -5,12 +5,13 @@ from pathlib import Path
 from infomax.search.stores.store import Store
 
 
-def create_store(folder: Path, dim: int) -> Store:
+def create_store(place: Path | str, dim: int, model: str = "") -> Store:
     """Make an empty store.
 
     Args:
-        folder: The folder of the index; it has no store yet.
+        place: Folder or URL of the index; it has no store yet.
         dim: Dimension of the vectors.
+        model: Fingerprint of the model.
 
     Returns:
         The store.
@@ -18,14 +19,14 @@ def create_store(folder: Path, dim: int) -> Store:
     """
     from infomax.search.stores.lance import LanceStore  # loads LanceDB
 
-    return LanceStore.create(folder, dim)
+    return LanceStore.create(place, dim, model)
 
 
-def open_store(folder: Path) -> Store:
+def open_store(place: Path | str) -> Store:
     """Open the store of an index.
 
     Args:
-        folder: The folder of the index.
+        place: Folder or URL of the index.
 
     Returns:
         The store.
@@ -36,4 +37,4 @@ def open_store(folder: Path) -> Store:
     """
     from infomax.search.stores.lance import LanceStore  # loads LanceDB
 
-    return LanceStore(folder)
+    return LanceStore(place)

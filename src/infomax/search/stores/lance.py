@@ -1,11 +1,12 @@
-"""Rows in a LanceDB table: one folder, no server, any number of processes."""
+"""Rows in a LanceDB table: one folder or URL, no server, any number of processes."""
 
+import math
 import os
 import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
@@ -16,18 +17,28 @@ import lancedb
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
-from lancedb.index import BTree, IvfFlat
+from lancedb.index import BTree, IvfFlat, IvfRq
 from lancedb.query import ColumnOrdering
 
 from infomax.errors import InfoMaxError
-from infomax.forking import is_inherited
 from infomax.neighbors.distances import Metric
+from infomax.object_store import is_url, lance_options, list_objects
 from infomax.paths import quoted_path
+from infomax.search.stores.conditions import among, condition
+from infomax.search.stores.lance_errors import (
+    is_conflict,
+    refuse_after_fork,
+    translate_lance_errors,
+    unless_contended,
+)
 from infomax.search.stores.snapshot import HELD, Snapshot
 from infomax.search.stores.store import EVERYTHING, Filter, SearchResult, schema
 
 TABLE, APPROXIMATE = "images", "directions"
 """Names of the table and of its approximate index."""
+
+MODEL, PRIMARY_KEY = "infomax.model", {"lance-schema:unenforced-primary-key": "true"}
+"""Metadata of the table, and of its column `path`, both there from the first commit on."""
 
 ATTEMPTS = 30
 """How often a write is tried while other processes write too."""
@@ -38,11 +49,14 @@ KEPT = timedelta(minutes=10)
 APPROXIMATE_FROM = 5_000
 """Rows below which an exact search is fast enough to serve as an approximate one."""
 
-ROWS_PER_PARTITION = 250
-"""Rows in a partition of the approximate index: small partitions follow the data more closely."""
+QUANTIZED_FROM = 50_000
+"""Rows from which on the approximate index holds codes of one bit a number (IVF_RQ, by RaBitQ) in place of vectors."""
 
-PROBED_FRACTION = 0.25
-"""Fraction of the partitions that an approximate search reads."""
+REFINED, REFINED_AT_LEAST, REFINED_AT_MOST = 10, 200, 10_000
+"""So many times as many rows as are wanted are compared by their vectors, after their codes, within these limits.
+
+Of short vectors the codes are rough: without a lower limit, a search for two rows missed the query itself.
+"""
 
 HELD_AT_MOST = 1 << 30
 """Bytes of vectors that are held in memory at most; of a larger table each search reads the files."""
@@ -59,7 +73,7 @@ _OPEN: "WeakSet[LanceStore]" = WeakSet()
 
 @final
 class LanceStore:
-    """A `Store` in a folder, as a LanceDB table.
+    """A `Store` in a folder or on an object store, as a LanceDB table.
 
     If two writers inserted the same new path, there would be two rows, unless the path is declared the primary key.
     LanceDB 0.40 ignores that declaration when a merge goes through a scalar index on the path. So rows are merged by
@@ -70,39 +84,38 @@ class LanceStore:
     answers from there until another process commits. A command that asks once, and an indexer that writes all the time,
     never pay for the copy.
 
+    On an object store LanceDB commits by a write that fails where another writer was first, and this one tries again.
+    So any number of machines may write at once there, too.
+
     Args:
-        folder: Folder of an existing table.
+        place: Folder or URL of an existing table.
 
     Raises:
-        InfoMaxError: There is no table, or it is damaged.
+        InfoMaxError: There is no table, or it is damaged, or the object store cannot be reached.
 
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with _translate_lance_errors(folder, "open"):
-            if not (folder / f"{TABLE}.lance").is_dir():
-                raise InfoMaxError(
-                    f"{quoted_path(folder)} lacks its table {TABLE}.lance: index again into a new folder"
-                )
-            database = lancedb.connect(folder, read_consistency_interval=timedelta(0))
-            self._opened: Any = database.open_table(TABLE)  # LanceDB types the table it returns as a narrower one
+    def __init__(self, place: Path | str) -> None:
+        self.place = place
+        with translate_lance_errors(place, "open"):
+            self._opened: Any = _open_table(place)  # LanceDB types the table it returns as a narrower one
             self.dim = int(self._table.schema.field("vector").type.list_size)
             if self._table.schema.remove_metadata() != schema(self.dim):
                 raise InfoMaxError(
-                    f"{quoted_path(folder)} has other columns than an index: index again into a new folder"
+                    f"{quoted_path(place)} has other columns than an index: index again into a new folder"
                 )
-        self._versions = str(folder / f"{TABLE}.lance" / "_versions")
+        self._versions = str(place / f"{TABLE}.lance" / "_versions") if isinstance(place, Path) else None
         self._settled: tuple[int, int] | None = None
         self._lock = Lock()
         _OPEN.add(self)
         self._asked = 0
         self._held: tuple[int, Snapshot] | None = None
+        self._prepared: tuple[int, int] | None = None
 
     @property
     def _table(self) -> Any:
         """The table."""
-        _refuse_after_fork(self.folder)
+        refuse_after_fork(self.place)
         return self._opened
 
     def unlock(self) -> None:
@@ -110,24 +123,34 @@ class LanceStore:
         self._lock = Lock()
 
     @classmethod
-    def create(cls, folder: Path, dim: int) -> "LanceStore":
-        """Make an empty store.
+    def create(cls, place: Path | str, dim: int, model: str = "") -> "LanceStore":
+        """Make an empty store. On an object store, one that was begun for the same model is as good.
 
         Args:
-            folder: A folder that has none yet.
+            place: A folder or URL that has none yet.
             dim: Dimension of the vectors.
+            model: Fingerprint of the model, which the table keeps.
 
         Returns:
             The store.
 
         Raises:
-            InfoMaxError: The folder cannot be written to.
+            InfoMaxError: The place cannot be written to, or another machine has made an index for another model there.
 
         """
-        with _translate_lance_errors(folder, "write to"):
-            table: Any = lancedb.connect(folder).create_table(TABLE, schema=schema(dim))
-            table.set_unenforced_primary_key("path")
-        return cls(folder)
+        made = schema(dim).with_metadata({MODEL: model})
+        made = made.set(0, made.field("path").with_metadata(PRIMARY_KEY))
+        with translate_lance_errors(place, "write to"):
+            try:
+                _connect(place).create_table(TABLE, schema=made)
+            except ValueError as error:
+                if isinstance(place, Path) or "already exists" not in str(error):
+                    raise
+        store = cls(place)
+        found = (store._table.schema.metadata or {}).get(MODEL.encode(), b"").decode()
+        if found != model:
+            raise InfoMaxError(f"{quoted_path(place)} is for another model ({found}): choose another --index")
+        return store
 
     def upsert(self, rows: pa.Table) -> None:
         """Insert rows, and replace those with the same path."""
@@ -144,7 +167,7 @@ class LanceStore:
     def remove(self, paths: Sequence[str]) -> None:
         """Remove rows by path."""
         if paths:
-            self._write(lambda: self._table.delete(_among("path", paths)))
+            self._write(lambda: self._table.delete(among("path", paths)))
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """Count rows."""
@@ -156,8 +179,8 @@ class LanceStore:
         """Get rows by id."""
         if snapshot := self._snapshot(columns):
             return snapshot.fetch(ids, columns)
-        with _translate_lance_errors(self.folder, "read"):
-            query = self._table.search().where(_among("id", ids or [""]))  # SQL has no empty list
+        with translate_lance_errors(self.place, "read"):
+            query = self._table.search().where(among("id", ids or [""]))  # SQL has no empty list
             return self._read(query.select(list(columns)))
 
     def page(self, offset: int, limit: int, columns: Sequence[str], where: Filter = EVERYTHING) -> pa.Table:
@@ -171,7 +194,7 @@ class LanceStore:
 
     def scan(self, columns: Sequence[str], where: Filter = EVERYTHING) -> Iterator[pa.RecordBatch]:
         """Get all rows, some at a time."""
-        with _translate_lance_errors(self.folder, "read"):
+        with translate_lance_errors(self.place, "read"):
             yield from self._selected(columns, where).to_batches(batch_size=4096)
 
     def nearest(
@@ -189,21 +212,23 @@ class LanceStore:
         The index for `approximate` is built when it is first asked for. LanceDB uses only one index on a column, and
         this one is of cosines: by Euclidean distance every search is exact.
         """
-        partitions = self._partitions() if approximate and metric == "cosine" else 0
-        if not partitions and (snapshot := self._snapshot(columns)):
+        indexed = self._prepare_approximate() if approximate and metric == "cosine" else 0
+        if not indexed and (snapshot := self._snapshot(columns)):
             return snapshot.nearest(vector, k, metric, columns, where)
         query = self._table.search(vector, vector_column_name="vector").distance_type(DISTANCES[metric])
-        probed = max(1, round(PROBED_FRACTION * partitions))
-        query = query.nprobes(probed) if partitions else query.bypass_vector_index()
-        if text := _condition(where):
-            query = query.where(text)
         most = min(k, self.count(where)) or 1  # LanceDB allocates room for the limit; a limit of 0 is no limit
+        if indexed:
+            query = query.nprobes(_probes(indexed)).refine_factor(_refinement(most))
+        else:
+            query = query.bypass_vector_index()
+        if text := condition(where):
+            query = query.where(text)
         found = self._read(query.select([*columns, "vector", "_distance"]).limit(most))
         return SearchResult.of(found, columns, vector, metric)
 
     def compact(self) -> None:
         """Merge pieces and drop old versions; leave that to the next time while another process writes."""
-        with _translate_lance_errors(self.folder, "write to"), _unless_contended():
+        with translate_lance_errors(self.place, "write to"), unless_contended():
             if not any(index.columns == ["id"] for index in self._table.list_indices()) and self._table.count_rows():
                 self._table.create_index("id", config=BTree())
             self._table.optimize(cleanup_older_than=KEPT)
@@ -215,36 +240,43 @@ class LanceStore:
         where its folder of versions has been written to since the last question, or so shortly before that question
         that a further write might not show in the folder's time.
         """
-        with _translate_lance_errors(self.folder, "read"):
-            written = os.stat(self._versions).st_mtime_ns  # noqa: PTH116 - a Path takes twice as long
-            if self._settled is None or self._settled[0] != written:
-                settled = time.time_ns() - written > SETTLED
-                number = int(self._table.version)
-                self._settled = (written, number) if settled else None
-                return number
+        written = None if self._versions is None else _written(self._versions)  # an object store has no such time
+        if self._settled is not None and self._settled[0] == written:
+            refuse_after_fork(self.place)
             return self._settled[1]
+        settled = written is not None and time.time_ns() - written > SETTLED
+        with translate_lance_errors(self.place, "read"):
+            number = int(self._table.version)
+        self._settled = (written, number) if written is not None and settled else None
+        return number
 
     def bytes(self) -> int:
-        """Return the size of the table on the disk."""
+        """Return the size of the table on the disk, or on the object store."""
+        if not isinstance(self.place, Path):
+            return sum(each.size for each in list_objects(f"{self.place}/{TABLE}.lance"))
         total = 0
-        for path in self.folder.joinpath(f"{TABLE}.lance").rglob("*"):
+        for path in self.place.joinpath(f"{TABLE}.lance").rglob("*"):
             with suppress(OSError):  # another process may tidy up meanwhile
                 total += path.stat().st_size
         return total
 
-    def _partitions(self) -> int:
-        """Number of partitions of the approximate index, built where missing or outgrown; 0 where not needed."""
-        rows = self.count()
-        if rows < APPROXIMATE_FROM:
+    def _prepare_approximate(self) -> int:
+        """Build the approximate index where it is missing or outgrown; return the rows, 0 where it is not needed."""
+        if self._prepared is not None and self._prepared[0] == self.version():
+            return self._prepared[1]
+        if (rows := self.count()) < APPROXIMATE_FROM:
             return 0
-        with _translate_lance_errors(self.folder, "write the approximate index to"):
+        with translate_lance_errors(self.place, "write the approximate index to"):
             known = any(index.name == APPROXIMATE for index in self._table.list_indices())
             stats = self._table.index_stats(APPROXIMATE) if known else None
             if stats is None or stats.num_unindexed_rows > stats.num_indexed_rows:
-                config = IvfFlat(distance_type="cosine", num_partitions=rows // ROWS_PER_PARTITION)
-                with _unless_contended():
+                # codes of one bit a number, for vectors of whole bytes of them
+                kind = IvfRq if rows >= QUANTIZED_FROM and self.dim % 8 == 0 else IvfFlat
+                config = kind(distance_type="cosine", num_partitions=_partitions(rows))
+                with unless_contended():
                     self._table.create_index("vector", config=config, name=APPROXIMATE, replace=True)
-        return rows // ROWS_PER_PARTITION
+        self._prepared = self.version(), rows
+        return rows
 
     def _snapshot(self, columns: Sequence[str], *, taking: bool = True) -> Snapshot | None:
         """The current rows in memory, if they are held or this question makes it worthwhile; None: ask the table.
@@ -268,39 +300,74 @@ class LanceStore:
 
     def _rows(self, where: Filter = EVERYTHING) -> int:
         """Number of rows of the table."""
-        with _translate_lance_errors(self.folder, "read"):
-            return int(self._table.count_rows(_condition(where)))
+        with translate_lance_errors(self.place, "read"):
+            return int(self._table.count_rows(condition(where)))
 
     def _selected(self, columns: Sequence[str], where: Filter) -> Any:
         query = self._table.search().select(list(columns))
-        text = _condition(where)
+        text = condition(where)
         return query.where(text) if text else query
 
     def _read(self, query: Any) -> pa.Table:
-        with _translate_lance_errors(self.folder, "read"):
+        with translate_lance_errors(self.place, "read"):
             rows: pa.Table = query.to_arrow()
             return rows
 
     def _write(self, write: Callable[[], _Result]) -> _Result:
         """Write; try again after a random wait while other processes commit first."""
-        with _translate_lance_errors(self.folder, "write to"):
+        with translate_lance_errors(self.place, "write to"):
             for attempt in range(ATTEMPTS):
                 try:
                     return write()
                 except RuntimeError as error:
-                    if attempt == ATTEMPTS - 1 or not _is_conflict(error):
+                    if attempt == ATTEMPTS - 1 or not is_conflict(error):
                         raise
                     time.sleep(random.uniform(0, min(2, 0.05 * 2**attempt)))
         raise AssertionError
 
 
-def _refuse_after_fork(folder: Path) -> None:
-    """Raise InfoMaxError in a forked child. LanceDB resets its threads there, but crashes or hangs in some of them."""
-    if is_inherited("lancedb"):
-        raise InfoMaxError(
-            f"the index {quoted_path(folder)} cannot be read in a forked process, as LanceDB has threads: start "
-            "workers with multiprocessing's method 'spawn' or 'forkserver', or open indexes in the workers alone"
-        )
+def _connect(place: Path | str) -> Any:
+    """The database at a place. Each read looks for what others have committed."""
+    options = lance_options(place) if is_url(place) and isinstance(place, str) else None
+    return lancedb.connect(place, read_consistency_interval=timedelta(0), storage_options=options)
+
+
+def _open_table(place: Path | str) -> Any:
+    """The table at a place. Raises InfoMaxError where there is none."""
+    missing = InfoMaxError(f"{quoted_path(place)} lacks its table {TABLE}.lance: index again into a new folder")
+    if isinstance(place, Path) and not (place / f"{TABLE}.lance").is_dir():
+        raise missing
+    try:
+        return _connect(place).open_table(TABLE)
+    except ValueError as error:
+        if isinstance(place, Path) or "not found" not in str(error):
+            raise
+        raise missing from None
+
+
+def _partitions(rows: int) -> int:
+    """Number of partitions of the approximate index: as many as rows in each, and more where there are few rows."""
+    return max(rows // 250, 1) if rows < QUANTIZED_FROM else math.isqrt(rows)
+
+
+def _probes(rows: int) -> int:
+    """Number of partitions that a search reads: a quarter, and a smaller part of many."""
+    partitions = _partitions(rows)
+    return max(1, round(partitions / 4)) if rows < QUANTIZED_FROM else 4 * math.isqrt(partitions)
+
+
+def _refinement(wanted: int) -> int:
+    """How many times as many rows as are wanted are compared by their vectors."""
+    compared = min(max(REFINED * wanted, REFINED_AT_LEAST), REFINED_AT_MOST)
+    return max(1, compared // wanted)
+
+
+def _written(folder: str) -> int | None:
+    """When a folder was last written to, in nanoseconds; None where it is gone."""
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - a Path takes twice as long
+    except OSError:
+        return None
 
 
 def _unlock_all() -> None:
@@ -313,79 +380,3 @@ if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=_unlock_all)
     # LanceDB warns at every fork, also of children that search nothing; those that do get an error
     warnings.filterwarnings("ignore", "lancedb fork support is experimental", RuntimeWarning)
-
-
-def _condition(where: Filter) -> str | None:
-    """The filter in SQL."""
-    parts = []
-    if where.folder is not None:  # all paths that begin with "folder/": "0" is the character after "/"
-        parts.append(f"path >= {_quoted(where.folder + '/')} AND path < {_quoted(where.folder + '0')}")
-    if where.label is not None:
-        parts.append(f"label = {_quoted(where.label)}")
-    if where.after is not None:
-        parts.append(f"taken >= {_quoted(where.after)}")
-    if where.before is not None:
-        parts.append(f"taken < {_quoted(where.before)}")
-    if where.ids is not None:
-        parts.append(_among("id", sorted(where.ids) or [""]))  # SQL has no empty list
-    if where.without:
-        parts.append(f"NOT ({_among('id', sorted(where.without))})")
-    return " AND ".join(parts) or None
-
-
-def _among(column: str, values: Sequence[str]) -> str:
-    """The condition in SQL that a column has one of these values."""
-    return f"{column} IN ({', '.join(_quoted(value) for value in values)})"
-
-
-def _quoted(text: str) -> str:
-    """Any text as a literal of SQL, where only the quote is special."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _is_conflict(error: Exception) -> bool:
-    """Whether a write failed only because another one was committed first."""
-    return "conflict" in str(error).lower()
-
-
-@contextmanager
-def _unless_contended() -> Iterator[None]:
-    """Skip the block silently where another process writes at the same time."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not _is_conflict(error):
-            raise
-
-
-@contextmanager
-def _translate_lance_errors(folder: Path, what: str) -> Iterator[None]:
-    """Turn LanceDB's errors, of many types and many lines, into an InfoMaxError of one line."""
-    _refuse_after_fork(folder)
-    try:
-        yield
-    except InfoMaxError:
-        raise
-    except (RuntimeError, OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
-        text = str(error)
-        raise InfoMaxError(
-            f"cannot {what} the index {quoted_path(folder)} ({_reason(text)}): {_remedy(text)}"
-        ) from None
-
-
-def _reason(text: str) -> str:
-    """The part of LanceDB's message that is useful to a person."""
-    for words in ("No space left on device", "File too large", "Permission denied", "Read-only file system"):
-        if words.lower() in text.lower():
-            return words[0].lower() + words[1:]
-    return text.partition("\n")[0].partition(", /root/")[0][:200]
-
-
-def _remedy(text: str) -> str:
-    """What to do about it."""
-    short = text.lower()
-    if "no space left" in short or "file too large" in short:
-        return "make room there, or choose another place; what is in it already is safe"
-    if "permission denied" in short or "read-only" in short:
-        return "choose a place that you may write to"
-    return "if it persists, index again into a new folder"

@@ -87,20 +87,21 @@ class Snapshot:
         length, rounding = np.float32(np.linalg.norm(vector)), np.float32(len(vector) * np.finfo(np.float32).eps)
         # vecdot makes one pass at the speed of memory; `@` takes two to ten times as long
         products = np.vecdot(self.vectors[start:stop], vector.astype(np.float32))
-        if metric == "cosine":
-            closeness, slack = products * (self._inverses[start:stop] / (length or 1)), rounding
+        if metric == "cosine":  # the slack is the same for all rows: it is added to the threshold rather than to each
+            least = most = np.multiply(products, self._inverses[start:stop], out=products)
+            slack = 2 * rounding * (length or 1)
         else:  # |x - y|^2 = |y|^2 - 2 (x.y - |x|^2 / 2), and |y|^2 ranks nothing
             half = self._squares[start:stop] / 2
-            closeness, slack = products - half, rounding * (self._norms[start:stop] * length + half)
-        least, most = closeness - slack, closeness + slack
+            closeness, slacks = products - half, rounding * (self._norms[start:stop] * length + half)
+            least, most, slack = closeness - slacks, closeness + slacks, np.float32(0)
         if (counted := self._counted(where, start, stop)) is not None:
             others = ~counted
             least[others] = most[others] = -np.inf
             k = min(k, len(others) - int(others.sum()))
         if not (k := min(k, len(least))):
             return SearchResult([], np.empty(0), np.empty(0), exact=True)
-        rows = np.flatnonzero(most >= _kth_largest_floor(least, k))
-        rows = rows[most[rows] >= np.partition(least[rows], len(rows) - k)[len(rows) - k]] + start
+        rows = np.flatnonzero(most >= _kth_largest_floor(least, k) - slack)
+        rows = rows[most[rows] >= np.partition(least[rows], len(rows) - k)[len(rows) - k] - slack] + start
         blocks = [rows[low : low + MEASURED_AT_ONCE] for low in range(0, len(rows), MEASURED_AT_ONCE)]
         pairs = [exact_distances(vector, self.vectors[block], metric) for block in blocks]
         distances, cosines = pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
