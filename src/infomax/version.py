@@ -5,4 +5,4 @@ from importlib.metadata import PackageNotFoundError, version
 try:
     __version__ = version("infomax")
 except PackageNotFoundError:  # from the source tree, on a machine where nothing is installed
-    __version__ = "0.1.0"
+    __version__ = "0.2.0"

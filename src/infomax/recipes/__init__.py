@@ -1,4 +1,4 @@
-"""Recipes: a file for each way to learn, its presets under their class with the command and the measured result."""
+"""Recipes: a file for each way to learn, its presets under their class with the command and where its results are."""
 
 from infomax.recipes.auto import Choice, choose_recipe, resolve_recipe
 from infomax.recipes.backbone import BACKBONE, Backbone

@@ -145,8 +145,7 @@ DIM_CIFAR10 = DeepInfoMax(name="dim-cifar10", size=32, blocks=(64, 128, 256), ep
 
     infomax fit 'cifar10/train-*.parquet' --recipe dim-cifar10 --out RUN
 
-Measured on the test images (majority of the 20 nearest training codes, cosine): 47.4 % correct after 50 epochs, 39.2 %
-after 10, raw pixels 43.5 %; seed 0, two cores of an AMD EPYC, torch 2.13. docs/benchmarks.md has the rest.
+docs/benchmarks.md has what it reaches.
 """
 
 DIM_TINY_IMAGENET = DeepInfoMax(
@@ -172,8 +171,6 @@ DIM_DIGITS = DeepInfoMax(
 
     infomax fit digits:train --recipe dim-digits --out RUN
 
-It learns from the local bound alone. The settings were chosen by the votes of 1,000 of the 1,347 training digits on the
-other 347, one seed each. With the global bound at the weight of Su (2018) 76 % were correct, without it 87 % (both at
-batch 32, 40 epochs). Half the width cost 7 points. As they stand, seed 0: 87.3 % there, and 87.8 % of the 450 test
-digits. Raw pixels, which suit centered digits well, reach 95.8 % there, and `spectral-fast` 97.8 %.
+It learns from the local bound alone: the global one at the weight of Su (2018) made these features worse.
+docs/benchmarks.md has the trials, and what it reaches.
 """
