@@ -58,15 +58,15 @@ def main() -> None:
     parser.add_argument("--held-out", type=int, default=2_500)
     parser.add_argument("--settings", nargs="+", default=SETTINGS)
     args = parser.parse_args()
-    rows = []
+    original, rows = find_recipe(args.recipe), []
+    with tempfile.TemporaryDirectory() as cache:
+        loaded = load_images(args.train, original.size, cache=Path(cache))
+        assert loaded.labels is not None
+        pixels, labels = np.array(loaded.pixels), loaded.labels
     for setting in args.settings:
-        recipe = find_recipe(args.recipe).with_texts([setting])
         with tempfile.TemporaryDirectory() as folder:
-            loaded = load_images(args.train, recipe.size, cache=Path(folder))
-            assert loaded.labels is not None
-            pixels, labels = np.array(loaded.pixels), loaded.labels
             began = time.process_time()
-            model = InfoMax(recipe).fit(pixels[: args.images], out=Path(folder) / "run")
+            model = InfoMax(original.with_texts([setting])).fit(pixels[: args.images], out=Path(folder) / "run")
             line = json.loads((Path(folder) / "run" / "log.jsonl").read_text().splitlines()[-1])
         seen, unseen = slice(args.images), slice(-args.held_out, None)
         scores = score_features(

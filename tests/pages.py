@@ -4,7 +4,9 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 from markdown.extensions.toc import slugify
 
@@ -18,6 +20,16 @@ FENCED = re.compile(r"(?ms)^```(\w*)[^\n]*\n(.*?)^```")
 INDENTED = re.compile(r"(?m)(?:(?<=\n\n)|\A)(?:    .*\n)(?:(?:    .*)?\n)*")
 WORKING = (ast.Call, ast.Attribute, ast.Import, ast.ImportFrom, ast.Assign)
 """What makes text that parses a program, and not a word or a number."""
+
+
+def hook(name: str) -> ModuleType:
+    """A file of docs/hooks, which makes pages of the site and is no package."""
+    spec = spec_from_file_location(name, ROOT / "docs" / "hooks" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def named(path: Path) -> str:

@@ -4,9 +4,7 @@ import ast
 import json
 import re
 import shutil
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +29,7 @@ from infomax.web.app import create_app
 from tests.conftest import SMALL, colored
 from tests.images.conftest import put
 from tests.notebooks import NOTEBOOKS, code_cells, read
-from tests.pages import PAGES, ROOT, anchors_of, blocks_of, links_of, named, programs
+from tests.pages import PAGES, ROOT, anchors_of, blocks_of, hook, links_of, named, programs
 from tests.test_hub import hub
 
 __all__ = ["hub"]
@@ -235,16 +233,6 @@ def test_blocks_of_a_page_are_whole(page: Path) -> None:
     text = page.read_text("utf-8")
     assert text.count("\n```") % 2 == 0, "a fence is not closed"
     assert all(block.strip() for _, block in blocks_of(text))
-
-
-def hook(name: str) -> ModuleType:
-    """A file of docs/hooks, which makes pages of the site."""
-    spec = spec_from_file_location(name, ROOT / "docs" / "hooks" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

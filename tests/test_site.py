@@ -9,9 +9,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import typer
@@ -20,8 +18,8 @@ from playwright.sync_api import Browser, Page
 from infomax.cli import app
 from infomax.recipes import RECIPES
 from tests.browser import TIMEOUT, needs_chromium
+from tests.pages import ROOT, hook
 
-ROOT = Path(__file__).parents[1]
 LONGEST_MEAN = 20.0  # words in a sentence of a page, on average
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -64,16 +62,6 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     loaded = re.findall(r"<(?:script|img)[^>]* src=\"([^\"]+)|<link[^>]*stylesheet[^>]* href=\"([^\"]+)", page)
     assert loaded
     assert not [each for pair in loaded for each in pair if each.startswith(("http", "//"))]
-
-
-def hook(name: str) -> ModuleType:
-    """A file of docs/hooks, which is no package."""
-    spec = spec_from_file_location(name, ROOT / "docs" / "hooks" / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_terms_are_linked_once_and_only_in_plain_text() -> None:

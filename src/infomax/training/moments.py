@@ -65,7 +65,7 @@ class CcaSettings:
             Their number.
 
         """
-        enough = self.images if self.repeated is None else min(self.repeated, self.images)
+        enough = self.images if self.repeated is None else self.repeated
         return min(self.images, max(n, min(self.rounds * n, enough)))
 
 
@@ -176,7 +176,7 @@ class MomentsTrainer(ABC):
     def _held_out(self, like: list[PairMoments], most: int, sample: SampleViews) -> list[PairMoments]:
         """Sum up moments of images that were not learned from, a tenth as many as those that were, at most."""
         others = [PairMoments(len(each.first), self.context.device, each.pairs) for each in like]
-        rows = self.order[: min(min(len(self.order), most) // HELD_OUT, MOST_HELD_OUT)]
+        rows = self.order[: min(len(self.order) // HELD_OUT, most // HELD_OUT, MOST_HELD_OUT)]
         for start in range(0, len(rows), self.batch):
             generator = numbered_generator(self.context.seed, -1, self.context.device)
             self._add(others, sample(self._images(rows[start : start + self.batch]), generator))
